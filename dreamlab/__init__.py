@@ -1,0 +1,3 @@
+"""dreamlab: text to 3D by score distillation, on any machine."""
+
+__version__ = "0.1.0"
