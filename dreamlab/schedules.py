@@ -1,0 +1,58 @@
+"""Values that change over a stage: one small class for loss weights, learning rates and noise ranges."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Ramp(BaseModel):
+    """A value that goes from `start` to `end` while the progress goes from `from` to `to`, and rests outside.
+
+    Progress is the fraction 0..1 of a stage. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to: 0.5}`, or a
+    bare number for a constant. In Python the keyword `from` is spelt `from_`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    start: float
+    end: float
+    from_: float = Field(0.0, alias="from", ge=0.0, le=1.0)
+    to: float = Field(1.0, ge=0.0, le=1.0)
+    curve: Literal["linear", "cosine"] = "linear"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _constant(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"start": value, "end": value}
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.from_ > self.to:
+            raise ValueError(f"a ramp runs forward: from ({self.from_}) must not be after to ({self.to})")
+        if not (math.isfinite(self.start) and math.isfinite(self.end)):
+            raise ValueError("a ramp's start and end must be finite")
+        return self
+
+    def __call__(self, progress: float) -> float:
+        """The value at `progress` in 0..1."""
+        if progress >= self.to:
+            return self.end
+        if progress <= self.from_:
+            return self.start
+        fraction = (progress - self.from_) / (self.to - self.from_)
+        if self.curve == "cosine":
+            fraction = 0.5 - 0.5 * math.cos(math.pi * fraction)
+        return self.start + fraction * (self.end - self.start)
+
+    def scaled(self, factor: float) -> Ramp:
+        """The same ramp with both values multiplied by `factor`."""
+        return self.model_copy(update={"start": self.start * factor, "end": self.end * factor})
+
+    @staticmethod
+    def constant(value: float) -> Ramp:
+        return Ramp(start=value, end=value)
