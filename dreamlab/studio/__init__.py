@@ -1,0 +1,1 @@
+"""Makes priors: a corpus of objects, photographs of it, training, measurement."""
