@@ -1,19 +1,20 @@
 """Cameras: orbits, rays and the distributions that training views are drawn from.
 
-One convention (see dreamlab.types): OpenGL camera-to-world, world Y up, the object faces +Z; azimuth 0 stands on +Z,
-azimuth +pi/2 on +X. Pixel centres are at half-integers and image row 0 is the top.
+One convention (see dreamlab.types): OpenGL camera-to-world, world Y up, the object faces +Z; azimuth 0
+stands on +Z, azimuth +pi/2 on +X. Pixel centres are at half-integers and image row 0 is the top.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol
 
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Self
 
 from dreamlab.errors import ConfigError
 from dreamlab.types import Cameras, Rays
@@ -124,12 +125,13 @@ class CameraDistribution(Protocol):
 
 
 class OrbitCamerasConfig(BaseModel):
-    """Views from an orbit around the origin, in groups of `views` at evenly spaced azimuths with a random start.
+    """Views from an orbit around the origin, in groups of `views` at evenly spaced azimuths with a random
+    start.
 
-    Angles in degrees. The distance is the one at which the unit sphere just fits the field of view, times a factor
-    drawn from `distance_factor`. With `shared`, the views of a group have elevation, fovy and distance in common
-    (MVDream's layout); else each view draws its own. Until progress `widen_until` the elevation and fovy ranges grow
-    from their middle to their full width.
+    Angles in degrees. The distance is the one at which the unit sphere just fits the field of view, times a
+    factor drawn from `distance_factor`. With `shared`, the views of a group have elevation, fovy and
+    distance in common (MVDream's layout); else each view draws its own. Until progress `widen_until` the
+    elevation and fovy ranges grow from their middle to their full width.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -185,10 +187,11 @@ class OrbitCameras:
 class DreamFusionCamerasConfig(BaseModel):
     """DreamFusion's camera distribution (Poole et al. 2022, appendix A.2), every view drawn for itself.
 
-    Elevation: with probability 1/2 uniform in the angle between -10 and 90 degrees, else uniform by area on the upper
-    half sphere. Distance U(1, 1.5); position jitter U(-0.1, 0.1) an axis; look-at point normal with deviation 0.2;
-    up vector normal around +Y with deviation 0.02; focal length U(0.7, 1.35) image heights. The paper does not say
-    whether 0.2 and 0.02 are deviations or variances; they are read as deviations, as other implementations do.
+    Elevation: with probability 1/2 uniform in the angle between -10 and 90 degrees, else uniform by area on
+    the upper half sphere. Distance U(1, 1.5); position jitter U(-0.1, 0.1) an axis; look-at point normal
+    with deviation 0.2; up vector normal around +Y with deviation 0.02; focal length U(0.7, 1.35) image
+    heights. The paper does not say whether 0.2 and 0.02 are deviations or variances; they are read as
+    deviations, as other implementations do.
 
     `scale` multiplies every length. At 1 the cameras can stand inside the unit sphere, as in the paper.
     """

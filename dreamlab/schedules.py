@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 
 class Ramp(BaseModel):
     """A value that goes from `start` to `end` while the progress goes from `from` to `to`, and rests outside.
 
-    Progress is the fraction 0..1 of a stage. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to: 0.5}`, or a
-    bare number for a constant. In Python the keyword `from` is spelt `from_`.
+    Progress is the fraction 0..1 of a stage. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to:
+    0.5}`, or a bare number for a constant. In Python the keyword `from` is spelt `from_`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
