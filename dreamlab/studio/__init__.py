@@ -1,1 +1,1 @@
-"""Makes priors: a corpus of objects, photographs of it, training, measurement."""
+"""Makes priors: a corpus of shapes, their photographs, the training and the measure."""

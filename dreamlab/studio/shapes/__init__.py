@@ -1,0 +1,28 @@
+"""Procedural low-poly shapes with captions: the corpus that the embedded prior learns from.
+
+A generator draws one noun in random proportions, part colours and variants; `make` picks one at random.
+"""
+
+from __future__ import annotations
+
+from dreamlab.studio.shapes import plants
+from dreamlab.studio.shapes.core import Rng, Shape
+from dreamlab.studio.shapes.grammar import COLOURS, ColourWord, Generator
+
+GENERATORS: tuple[Generator, ...] = (*plants.GENERATORS,)
+NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
+
+__all__ = ["COLOURS", "GENERATORS", "NOUNS", "ColourWord", "Generator", "Shape", "make"]
+
+
+def make(rng: Rng, noun: str | None = None, colour: ColourWord | None = None) -> Shape:
+    """One random object; noun from NOUNS, colour from COLOURS, or None to leave the choice to rng.
+
+    Raises KeyError for a noun that no generator draws.
+    """
+    if noun is None:
+        return GENERATORS[rng.integers(len(GENERATORS))].make(rng, colour)
+    for generator in GENERATORS:
+        if generator.noun == noun:
+            return generator.make(rng, colour)
+    raise KeyError(f"no generator draws {noun!r}; NOUNS lists the {len(NOUNS)} that are drawn")
