@@ -1,4 +1,4 @@
-"""Meshes to training images: colour, silhouette, relief and camera-space normals of many views, on one CPU core."""
+"""Meshes to training images: colour, silhouette, relief and camera-space normals of many views on the CPU."""
 
 from __future__ import annotations
 
@@ -34,20 +34,22 @@ def photograph(
     """Render n unlit views of one mesh with flat faces, antialiased by a box filter.
 
     Args:
-        vertices: world space, Y up, front +Z. faces: any winding, drawn from both sides. face_colours: sRGB in 0..1.
+        vertices: world space, Y up, front +Z.
+        faces: any winding, drawn from both sides.
+        face_colours: sRGB in 0..1.
         azimuth, elevation, distance, fovy: [n] (or scalars), radians; the project's orbit convention.
         offset: [n,3] the point that each camera orbits and looks at, the origin if left out.
         roll: [n] turn of the camera about its view axis, counter-clockwise as seen by the photographer.
         size: pixels per side. supersample: samples per pixel and side.
 
     Returns:
-        float32 [n,size,size,8], row 0 at the top, zeros where nothing is seen, all channels weighted by alpha:
-        premultiplied sRGB albedo; alpha; relief = distance of the camera from the world's origin minus depth along the view axis,
-        so positive towards the camera; the face normal in camera space (x right, y up, z towards the
-        camera), flipped to the side that is seen.
+        float32 [n,size,size,8], row 0 at the top, zeros where nothing is seen, all channels weighted by
+        alpha: premultiplied sRGB albedo; alpha; relief = distance of the camera from the world's origin minus
+        depth along the view axis, so positive towards the camera; the face normal in camera space (x right,
+        y up, z towards the camera), flipped to the side that is seen.
 
-    Surfaces nearer to the camera than 0.01 are clipped. The call holds no lock and no state: it may run in many threads or
-    forked processes at once, each using one core.
+    Surfaces nearer to the camera than 0.01 are clipped. The call holds no lock and no state: it may run in many
+    threads or forked processes at once, each using one core.
 
     Raises:
         InputError: arrays of the wrong shape, indices out of range, coordinates that are not finite.
@@ -57,27 +59,32 @@ def photograph(
     face_colours = np.ascontiguousarray(face_colours, np.float32)
     _check_mesh(vertices, faces, face_colours)
     if size < 1 or supersample < 1:
-        raise InputError("an image needs pixels", expected="size, supersample >= 1", got=f"{size}, {supersample}")
+        got = f"{size}, {supersample}"
+        raise InputError("an image needs pixels", expected="size, supersample >= 1", got=got)
 
-    views = [np.asarray(a, np.float64) for a in (azimuth, elevation, distance, fovy, 0.0 if roll is None else roll)]
-    azimuth, elevation, distance, fovy, roll = np.broadcast_arrays(*(np.atleast_1d(a) for a in views))
-    frames, from_origin = _frames(azimuth, elevation, distance, roll, np.zeros(3) if offset is None else offset)
-    focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovy), np.float32)
+    angles = (azimuth, elevation, distance, fovy, 0.0 if roll is None else roll)
+    views = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, np.float64)) for a in angles))
+    azimuths, elevations, distances, fovys, rolls = views
+    frames, from_origin = _frames(
+        azimuths, elevations, distances, rolls, np.zeros(3) if offset is None else np.asarray(offset)
+    )
+    focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovys), np.float32)
+    if not (np.isfinite(frames).all() and np.isfinite(focal).all()):
+        raise InputError("cameras of a photograph", expected="finite angles and distances, fovy > 0")
 
     out = np.empty((len(focal), size, size, len(CHANNELS)), np.float32)
-    _kernel()(
-        vertices.ctypes.data, len(vertices), faces.ctypes.data, len(faces), face_colours.ctypes.data,
-        frames.ctypes.data, focal.ctypes.data, from_origin.ctypes.data, len(focal), size, supersample, out.ctypes.data,
-    )  # fmt: skip
+    mesh = (vertices.ctypes.data, len(vertices), faces.ctypes.data, len(faces), face_colours.ctypes.data)
+    cameras = (frames.ctypes.data, focal.ctypes.data, from_origin.ctypes.data, len(focal))
+    _kernel()(*mesh, *cameras, size, supersample, out.ctypes.data)
     return out
 
 
 def _frames(
-    azimuth: np.ndarray, elevation: np.ndarray, distance: np.ndarray, roll: np.ndarray, offset: ArrayLike
+    azimuth: np.ndarray, elevation: np.ndarray, distance: np.ndarray, roll: np.ndarray, offset: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows right, up, forward, position [n,4,3] and the distance of every camera from the origin [n], float32.
+    """Rows right, up, forward, position [n,4,3] and distance from the origin [n] of every camera, float32.
 
-    Written in angles and not through a cross product with the world's up, so looking straight down is no special case.
+    Written in angles and not through a cross product with the world's up: looking straight down is no special case.
     """
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     zero = np.zeros_like(ca)
@@ -86,7 +93,7 @@ def _frames(
     up = np.stack([-se * sa, ce, -se * ca], -1)
     cr, sr = np.cos(roll)[:, None], np.sin(roll)[:, None]
     right, up = cr * right + sr * up, cr * up - sr * right
-    position = distance[:, None] * backward + np.asarray(offset, np.float64)
+    position = distance[:, None] * backward + offset
     frames = np.ascontiguousarray(np.stack([right, up, -backward, position], 1), np.float32)
     return frames, np.ascontiguousarray(np.linalg.norm(position, axis=-1), np.float32)
 
@@ -101,7 +108,8 @@ def _check_mesh(vertices: np.ndarray, faces: np.ndarray, face_colours: np.ndarra
         raise InputError("vertices of a mesh", expected="finite coordinates", got="NaN or infinity")
     if len(faces) and not (faces.min() >= 0 and faces.max() < len(vertices)):
         got = f"{faces.min()}..{faces.max()}"
-        raise InputError("a face refers to a missing vertex", expected=f"indices 0..{len(vertices) - 1}", got=got)
+        expected = f"indices 0..{len(vertices) - 1}"
+        raise InputError("a face refers to a missing vertex", expected=expected, got=got)
 
 
 @cache
