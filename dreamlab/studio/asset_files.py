@@ -85,7 +85,7 @@ def _normalised(mesh: ColouredMesh, name: str) -> ColouredMesh:
 
 
 def _read_plain_glb(data: bytes) -> ColouredMesh | None:
-    """The fast path: one identity node, one mesh, untextured triangles. None where a full loader is needed."""
+    """The fast path: one identity node, one mesh, plain triangles. None where a full loader is needed."""
     document, binary = _glb_chunks(data)
     nodes, meshes = document.get("nodes", []), document.get("meshes", [])
     if len(nodes) != 1 or len(meshes) != 1 or nodes[0].keys() - {"mesh", "name", "extras"}:
@@ -138,7 +138,7 @@ def _glb_chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _accessor(document: dict[str, Any], binary: bytes, index: int) -> np.ndarray | None:
-    """One tightly packed accessor [n,width], normalised integers as floats in 0..1; None for any other sort."""
+    """One tightly packed accessor [n,width], normalised integers as floats in 0..1; None for other sorts."""
     accessor = document["accessors"][index]
     if "sparse" in accessor or "bufferView" not in accessor or accessor["componentType"] not in _COMPONENTS:
         return None

@@ -48,8 +48,8 @@ def photograph(
         depth along the view axis, so positive towards the camera; the face normal in camera space (x right,
         y up, z towards the camera), flipped to the side that is seen.
 
-    Surfaces nearer to the camera than 0.01 are clipped. The call holds no lock and no state: it may run in many
-    threads or forked processes at once, each using one core.
+    Surfaces nearer to the camera than 0.01 are clipped. The call holds no lock and no state: it may run in
+    many threads or forked processes at once, each using one core.
 
     Raises:
         InputError: arrays of the wrong shape, indices out of range, coordinates that are not finite.
@@ -84,7 +84,7 @@ def _frames(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows right, up, forward, position [n,4,3] and distance from the origin [n] of every camera, float32.
 
-    Written in angles and not through a cross product with the world's up: looking straight down is no special case.
+    Written in angles, not through a cross product with the world's up: straight down is no special case.
     """
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     zero = np.zeros_like(ca)
