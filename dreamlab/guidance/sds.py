@@ -1,0 +1,40 @@
+"""Score distillation sampling: DreamFusion (Poole et al. 2023, eq. 3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from dreamlab.guidance.teacher import Distillation, MethodConfig
+from dreamlab.prompts import ViewPrompts
+from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+
+
+class SDSConfig(MethodConfig):
+    """Score distillation. DreamFusion's own settings: guidance_scale 101, weighting "sigma2"."""
+
+    kind: Literal["sds"] = "sds"
+
+    def build(self, prior: Prior) -> SDS:
+        return SDS(self, prior)
+
+
+class SDS(Distillation):
+    """g = W(t) (x - x0_hat(z_t; y, s)), one draw of t and noise a step.
+
+    DreamFusion's eq. 3 is w(t) (eps_hat - eps) with eps_hat - eps = (alpha / sigma) (x - x0_hat): the
+    weighting "noise" for w = 1 and "sigma2" for w = sigma^2. The network's Jacobian is left out, as there.
+    """
+
+    def __call__(
+        self,
+        render: RenderOutput,
+        cameras: Cameras,
+        prompts: ViewPrompts,
+        progress: float,
+        generator: torch.Generator,
+    ) -> GuidanceOut:
+        step = self.start(render, cameras, progress, generator)
+        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        return self.finish(step, step.clean - x0_hat, x0_hat)
