@@ -1,0 +1,1 @@
+"""Pictures of finished meshes: passes, turntables, contact sheets and the offline report."""

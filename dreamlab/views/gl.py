@@ -1,0 +1,81 @@
+"""Layers through OpenGL: pyrender, off screen through EGL where there is no display."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dreamlab.errors import UnavailableError
+from dreamlab.types import Cameras
+from dreamlab.views.layers import Drawn, Geometry, Layer
+
+
+class PyrenderRenderer:
+    """pyrender's flat pass with 4x multisampling: it writes texture and vertex colour values as they are."""
+
+    name = "pyrender"
+
+    def __init__(self) -> None:
+        """Opens a GL context once, to know that it works. UnavailableError says why it does not."""
+        if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+            os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+        try:
+            import pyrender
+
+            pyrender.OffscreenRenderer(16, 16).delete()
+        except (
+            Exception
+        ) as error:  # PyOpenGL raises anything from ImportError to AttributeError without its libraries
+            raise UnavailableError(
+                "pyrender cannot open a GL context",
+                got=f"{type(error).__name__}: {error}",
+                mend="Install libegl1 libgl1 libgl1-mesa-dri libegl-mesa0 libgles2, or use renderer=native",
+            ) from error
+        self._pyrender = pyrender
+
+    def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]:
+        pyrender = self._pyrender
+        height, width = cameras.size
+        scenes = [self._scene(geometry, layer) for layer in layers]
+        context = pyrender.OffscreenRenderer(width, height)
+        try:
+            for c2w, fovy, distance in zip(
+                cameras.c2w.double().numpy(), cameras.fovy.tolist(), cameras.distance.tolist(), strict=True
+            ):
+                eye = pyrender.PerspectiveCamera(fovy, znear=distance * 0.01, zfar=distance * 10)
+                images, coverage = [], np.zeros((height, width), np.float32)
+                for scene in scenes:
+                    node = scene.add(eye, pose=c2w)
+                    flags = pyrender.RenderFlags
+                    rgba, _ = context.render(scene, flags=flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)
+                    scene.remove_node(node)
+                    rgba = rgba.astype(np.float32) / 255
+                    coverage = rgba[..., 3]
+                    images.append(rgba[..., :3] / np.maximum(coverage, 1e-6)[..., None])
+                yield Drawn(images, coverage)
+        finally:
+            context.delete()
+
+    def _scene(self, geometry: Geometry, layer: Layer) -> Any:
+        pyrender = self._pyrender
+        material = pyrender.MetallicRoughnessMaterial(baseColorFactor=[1.0, 1.0, 1.0, 1.0], doubleSided=True)
+        colours, uv = None, None
+        if layer.texture is not None:
+            material.baseColorTexture = pyrender.Texture(source=layer.texture, source_channels="RGB")
+            uv = geometry.uv
+        elif layer.values is not None:
+            colours = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
+        primitive = pyrender.Primitive(
+            positions=geometry.vertices,
+            indices=geometry.faces.astype(np.uint32),
+            texcoord_0=None if uv is None else uv.astype(np.float32),
+            color_0=colours,
+            material=material,
+        )
+        scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
+        scene.add(pyrender.Mesh([primitive]))
+        return scene

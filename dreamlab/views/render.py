@@ -1,0 +1,208 @@
+"""Pictures of a mesh: lit, albedo, normal, clay and wireframe, from any camera, with GL or without."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import torch
+
+from dreamlab.errors import InputError, UnavailableError
+from dreamlab.types import Cameras, Mesh
+from dreamlab.views.gl import PyrenderRenderer
+from dreamlab.views.layers import Drawn, Geometry, Layer, Renderer
+from dreamlab.views.native import NativeRenderer
+
+Style = Literal["lit", "albedo", "normal", "clay", "wireframe"]
+RendererName = Literal["auto", "pyrender", "native"]
+Background = tuple[float, float, float] | None  # sRGB in 0..1; None: transparent
+
+WHITE = (1.0, 1.0, 1.0)
+CLAY = 0.72  # sRGB grey
+LINE = (0.13, 0.16, 0.22)  # sRGB of the wires
+LINE_PIXELS = 0.9
+# towards the light, in the camera's own axes: over the viewer's left shoulder
+KEY = np.array([-0.45, 0.65, 0.61])
+
+
+def render_mesh(
+    mesh: Mesh,
+    cameras: Cameras,
+    style: Style = "lit",
+    background: Background = WHITE,
+    renderer: RendererName = "auto",
+) -> np.ndarray:
+    """B pictures of a mesh as uint8 [B,H,W,3], or [B,H,W,4] with straight alpha where background is None.
+
+    lit: albedo under a key light that travels with the camera and a sky. albedo: colour as it is. normal: world
+    space, (n + 1) / 2. clay: lit without colour. wireframe: clay with its edges. The pictures of the two renderers
+    differ by less than 0.02 (of 1) on average over the object, and only at edges by more than 0.1.
+
+    renderer "auto": pyrender where GL is there, else the native rasteriser, which is said once.
+
+    Raises:
+        UnavailableError: a renderer asked for by name that this machine lacks.
+        InputError: a mesh without faces.
+    """
+    return np.stack(list(iterate_views(mesh, cameras, style, background, renderer)))
+
+
+def iterate_views(
+    mesh: Mesh,
+    cameras: Cameras,
+    style: Style = "lit",
+    background: Background = WHITE,
+    renderer: RendererName = "auto",
+) -> Iterator[np.ndarray]:
+    """`render_mesh`, one picture [H,W,3 or 4] at a time."""
+    if len(mesh.faces) == 0:
+        raise InputError(
+            "the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points"
+        )
+    geometry, layers = _layers(mesh, style)
+    for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
+        rgb = _shade(drawn, style, cameras[view : view + 1], dict(mesh.textures).get("normal") is not None)
+        yield _finish(rgb, drawn.coverage, background)
+
+
+def choose_renderer(name: RendererName) -> Renderer:
+    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (said once)."""
+    if name == "native":
+        return NativeRenderer()
+    if name == "pyrender":
+        return PyrenderRenderer()
+    return _automatic()
+
+
+@cache
+def _automatic() -> Renderer:
+    try:
+        return PyrenderRenderer()
+    except UnavailableError as error:
+        warnings.warn(f"pictures are drawn by the native rasteriser: {error}", RuntimeWarning, stacklevel=4)
+        return NativeRenderer()
+
+
+def framed(mesh: Mesh) -> Mesh:
+    """The mesh moved and scaled into the unit sphere around the origin, for cameras that look there."""
+    low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
+    centred = mesh.vertices - (low + high) / 2
+    return replace(mesh, vertices=centred / centred.norm(dim=-1).max().clamp(min=1e-12))
+
+
+def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
+    """What to draw for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and with a
+    normal map: 2 the map, 3 the tangent, 4 the bitangent."""
+    vertices = mesh.vertices.float().numpy()
+    faces = mesh.faces.numpy()
+    uv = None if mesh.uv is None else mesh.uv.float().numpy()
+    textures = {name: image.numpy()[..., :3] for name, image in mesh.textures} if uv is not None else {}
+    normal = _normals(mesh)
+    if style == "wireframe":
+        geometry = Geometry(vertices[faces].reshape(-1, 3), np.arange(faces.size).reshape(-1, 3), None)
+        return geometry, [Layer(_altitudes(vertices[faces])), Layer(normal[faces].reshape(-1, 3) / 2 + 0.5)]
+    if style in ("lit", "albedo") and "albedo" in textures:
+        colour = Layer(texture=textures["albedo"])
+    elif style in ("lit", "albedo") and mesh.colors is not None:
+        colour = Layer(mesh.colors.numpy())
+    else:
+        colour = Layer(np.full_like(vertices, CLAY))
+    layers = [colour] if style == "albedo" else [colour, Layer(normal / 2 + 0.5)]
+    if style in ("lit", "normal", "clay") and "normal" in textures and uv is not None:
+        tangent, bitangent = _tangents(vertices, faces, uv, normal)
+        layers += [Layer(texture=textures["normal"]), Layer(tangent / 2 + 0.5), Layer(bitangent / 2 + 0.5)]
+    return Geometry(vertices, faces, uv), layers
+
+
+def _shade(drawn: Drawn, style: Style, camera: Cameras, mapped: bool) -> np.ndarray:
+    """sRGB picture [H,W,3] of one view from its layers."""
+    if style == "albedo":
+        return drawn.layers[0]
+    normal = _unit(drawn.layers[1] * 2 - 1)
+    if mapped and len(drawn.layers) == 5:
+        local, tangent, bitangent = (layer * 2 - 1 for layer in drawn.layers[2:])
+        normal = _unit(local[..., :1] * tangent + local[..., 1:2] * bitangent + local[..., 2:] * normal)
+    if style == "normal":
+        return normal / 2 + 0.5
+    albedo = drawn.layers[0] if style != "wireframe" else np.full_like(drawn.layers[0], CLAY)
+    rgb = _light(albedo, normal, camera)
+    if style == "wireframe":
+        wire = _wires(drawn.layers[0].min(-1), camera)[..., None]
+        rgb = rgb * (1 - wire) + np.asarray(LINE, dtype=np.float32) * wire
+    return rgb
+
+
+def _light(albedo: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarray:
+    """Lambert's law in linear light: a key light fixed to the camera, sky from above, a little from everywhere."""
+    key = camera.c2w[0, :3, :3].numpy() @ (KEY / np.linalg.norm(KEY)).astype(np.float32)
+    shade = 0.62 * np.clip(normal @ key, 0, None) + 0.16 * (normal[..., 1] + 1) + 0.2
+    linear = np.clip(albedo, 0, 1) ** 2.2 * shade[..., None]
+    return np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+def _finish(rgb: np.ndarray, coverage: np.ndarray, background: Background) -> np.ndarray:
+    alpha = coverage[..., None]
+    if background is None:
+        picture = np.concatenate([np.where(alpha > 0, rgb, 0), alpha], -1)
+    else:
+        picture = rgb * alpha + np.asarray(background, dtype=np.float32) * (1 - alpha)
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+# ---- attributes ----
+
+ALTITUDE = 0.05  # world units that fill the 8 bits of the altitude layer
+
+
+def _altitudes(corners: np.ndarray) -> np.ndarray:
+    """For every corner of every face [3F,3]: its height over each of the three edges, in units of ALTITUDE.
+
+    Interpolated over the face, the smallest of the three is the distance to the nearest edge.
+    """
+    area2 = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    opposite = np.linalg.norm(np.roll(corners, -1, 1) - np.roll(corners, -2, 1), axis=2)
+    height = area2[:, None] / np.maximum(opposite, 1e-12)
+    return (np.eye(3)[None] * height[:, None] / ALTITUDE).reshape(-1, 3).astype(np.float32)
+
+
+def _wires(altitude: np.ndarray, camera: Cameras) -> np.ndarray:
+    """How much of each pixel an edge covers, 0..1."""
+    pixel = 2 * float(camera.distance[0]) * np.tan(float(camera.fovy[0]) / 2) / camera.size[0]
+    return np.clip(1.5 - altitude * ALTITUDE / (pixel * LINE_PIXELS), 0, 1)
+
+
+def _unit(v: np.ndarray) -> np.ndarray:
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
+
+
+def _normals(mesh: Mesh) -> np.ndarray:
+    """The mesh's own vertex normals, else the average of its faces' by area."""
+    if mesh.normals is not None:
+        return mesh.normals.float().numpy()
+    vertices, faces = mesh.vertices.double(), mesh.faces
+    a, b, c = vertices[faces].unbind(1)
+    face = torch.linalg.cross(b - a, c - a)
+    total = torch.zeros_like(vertices)
+    for k in range(3):
+        total.index_add_(0, faces[:, k], face)
+    return torch.nn.functional.normalize(total, dim=-1).float().numpy()
+
+
+def _tangents(
+    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, normal: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unit tangents (along +u) and bitangents (along +v) at every vertex, orthogonal to the normal."""
+    e1, e2 = (vertices[faces[:, k]] - vertices[faces[:, 0]] for k in (1, 2))
+    d1, d2 = (uv[faces[:, k]] - uv[faces[:, 0]] for k in (1, 2))
+    det = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
+    along_u = (e1 * d2[:, 1:] - e2 * d1[:, 1:]) * np.sign(det)[:, None]
+    tangent, turn = np.zeros_like(vertices), np.zeros(len(vertices))
+    for k in range(3):
+        np.add.at(tangent, faces[:, k], along_u)
+        np.add.at(turn, faces[:, k], det)
+    tangent = _unit(tangent - normal * (tangent * normal).sum(1, keepdims=True))
+    return tangent, np.cross(normal, tangent) * np.where(turn >= 0, 1.0, -1.0)[:, None]
