@@ -5,11 +5,39 @@ A generator draws one noun in random proportions, part colours and variants; `ma
 
 from __future__ import annotations
 
-from dreamlab.studio.shapes import plants
+from dreamlab.studio.shapes import (
+    animals,
+    birds,
+    buildings,
+    characters,
+    craft,
+    food,
+    furniture,
+    plants,
+    sweets,
+    tools,
+    vehicles,
+    vessels,
+    weather,
+)
 from dreamlab.studio.shapes.core import Rng, Shape
 from dreamlab.studio.shapes.grammar import COLOURS, ColourWord, Generator
 
-GENERATORS: tuple[Generator, ...] = (*plants.GENERATORS,)
+GENERATORS: tuple[Generator, ...] = (
+    *plants.GENERATORS,
+    *food.GENERATORS,
+    *sweets.GENERATORS,
+    *furniture.GENERATORS,
+    *vessels.GENERATORS,
+    *weather.GENERATORS,
+    *animals.GENERATORS,
+    *birds.GENERATORS,
+    *characters.GENERATORS,
+    *vehicles.GENERATORS,
+    *craft.GENERATORS,
+    *buildings.GENERATORS,
+    *tools.GENERATORS,
+)
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
 __all__ = ["COLOURS", "GENERATORS", "NOUNS", "ColourWord", "Generator", "Shape", "make"]

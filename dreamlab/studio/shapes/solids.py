@@ -228,3 +228,11 @@ def lump(rng: Rng, rx: float, ry: float, rz: float, roughness: float = 0.15, lev
     waves = rng.normal(size=(3, 6)) * 2.2
     bumps = np.cos(unit.vertices @ waves + rng.random(6) * 2 * np.pi).sum(axis=1) / 6
     return Solid(unit.vertices * (1 + roughness * 2.2 * bumps)[:, None] * (rx, ry, rz), unit.faces)
+
+
+def ribbed(solid: Solid, ribs: int, depth: float) -> Solid:
+    """Draws grooves into a solid about Y: `ribs` bulges, grooves `depth` (share of the radius) deep."""
+    x, y, z = solid.vertices.T
+    angle = np.arctan2(x, z)
+    factor = 1 - depth * (1 - np.abs(np.cos(angle * ribs / 2)))
+    return Solid(np.stack([x * factor, y, z * factor], axis=1), solid.faces)
