@@ -1,27 +1,163 @@
-"""The field's albedo on the mesh: at its corners, or in a texture."""
+"""The field's albedo on the mesh, at its corners or in a texture, and the fine surface's normals in a normal map."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+from torch import Tensor
 
+from dreamlab.errors import InputError
+from dreamlab.mesh.colour import to_bytes
 from dreamlab.mesh.extract import CHUNK
+from dreamlab.mesh.raster import rasterise_uv
+from dreamlab.mesh.shape import normals_of, tangents_of
 from dreamlab.types import Field, Mesh
 
-
-def vertex_colors(mesh: Mesh, field: Field) -> Mesh:
-    """The mesh with the field's albedo at every vertex."""
-    return replace(mesh, colors=albedo_at(field, mesh.vertices)[1])
+GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
 
 
-def albedo_at(field: Field, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Density [N] and albedo [N,3] in 0..1 at world points, in chunks, without gradients, on the CPU."""
+class BakeConfig(BaseModel):
+    """How the texture is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resolution: int = Setting(1024, ge=64, le=8192, description="pixels along each side of the textures")
+    samples: int = Setting(4, ge=1, le=64, description="field samples a texel, through the surface and across it")
+    depth: float = Setting(0.03, gt=0, le=0.5, description="world units looked through, half before the surface")
+    normal_map: bool = Setting(True, description="also bake the fine surface's normals, where one is given")
+
+
+def vertex_colors(mesh: Mesh, field: Field, *, depth: float = 0.03, samples: int = 4) -> Mesh:
+    """The mesh with the colour that the field shows at every vertex, looked at along the normal."""
+    normal = torch.from_numpy(normals_of(mesh)).float()
+    return replace(mesh, colors=seen_colour(field, mesh.vertices, normal, depth, samples))
+
+
+def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
+    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface `fine` of
+    the same place, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+
+    Each texel's colour is composited along a short ray against the surface normal, its samples spread over the
+    texel: what a camera in front of it sees. Seams are dilated over the whole texture, so mipmaps stay clean.
+
+    Raises:
+        InputError: the mesh has no uv.
+    """
+    config = config or BakeConfig()
+    n = config.resolution
+    texel, position, normal, step, corner, weight = _texels(mesh, n)
+    jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
+    colour = seen_colour(
+        field,
+        torch.from_numpy(position).float(),
+        torch.from_numpy(normal).float(),
+        config.depth,
+        config.samples,
+        spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
+    )
+    textures = [("albedo", _fill(texel, to_bytes(colour.numpy()), n, dilate=True))]
+    if config.normal_map and fine is not None:
+        local = _tangent_normals(mesh, fine, position, normal, corner, weight)
+        textures.append(("normal", _fill(texel, to_bytes(local / 2 + 0.5), n, dilate=True)))
+    return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
+
+
+def seen_colour(
+    field: Field,
+    x: Float[Tensor, "N 3"],
+    normal: Float[Tensor, "N 3"],
+    depth: float,
+    samples: int,
+    *,
+    spread: Float[Tensor, "N S 3"] | None = None,
+) -> Float[Tensor, "N 3"]:
+    """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to back.
+
+    Light that comes through is given the colour of the densest sample, so a faint surface is not black.
+    `spread` moves each sample of each point.
+    """
     device = next((p.device for p in field.parameters()), torch.device("cpu"))
-    sigma, rgb = [], []
+    offsets = (0.5 - (torch.arange(samples) + 0.5) / samples) * depth
+    out = []
     with torch.no_grad():
-        for part in x.split(CHUNK):
-            s, c = field(part.to(device).clamp(-1, 1))
-            sigma.append(s.reshape(-1).float().cpu())
-            rgb.append(c.float().cpu().clamp(0, 1))
-    return torch.cat(sigma), torch.cat(rgb)
+        for rows in torch.arange(len(x)).split(max(1, CHUNK // samples)):
+            points = x[rows, None] + normal[rows, None] * offsets[:, None]
+            if spread is not None:
+                points = points + spread[rows]
+            sigma, rgb = field(points.reshape(-1, 3).clamp(-1, 1).to(device))
+            sigma = sigma.reshape(-1, samples).float().cpu()
+            rgb = rgb.reshape(-1, samples, 3).float().cpu()
+            alpha = 1 - torch.exp(-sigma * (depth / samples))
+            through = torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)
+            weight = alpha * through[:, :-1]
+            weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through[:, -1:])
+            out.append((weight[..., None] * rgb).sum(1))
+    return torch.cat(out).clamp(0, 1)
+
+
+def _texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
+    """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3], the
+    triangle's corners [T,3] and their weights."""
+    if mesh.uv is None:
+        raise InputError("the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first")
+    faces = mesh.faces.numpy()
+    uv = mesh.uv.double().numpy()[faces]
+    texel, face, weight = rasterise_uv(uv, n, grow=GROW)
+    # of the triangles that claim a texel the one it lies deepest in has it
+    order = np.lexsort([-weight.min(1), texel])
+    first = order[np.concatenate([[True], np.diff(texel[order]) > 0])]
+    texel, face, weight = texel[first], face[first], weight[first]
+    corner = faces[face]
+    vertices = mesh.vertices.double().numpy()
+    position = np.einsum("tk,tki->ti", weight, vertices[corner])
+    normal = np.einsum("tk,tki->ti", weight.clip(0, 1), normals_of(mesh)[corner])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return texel, position, normal, _texel_steps(vertices[faces], uv, n)[face], corner, weight
+
+
+def _texel_steps(corners: np.ndarray, uv: np.ndarray, n: int) -> np.ndarray:
+    """World vectors [F,2,3] that one texel spans to the right and upwards, face by face."""
+    e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    d1, d2 = (uv[:, 1] - uv[:, 0]) * n, (uv[:, 2] - uv[:, 0]) * n
+    det = (d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0])[:, None]
+    safe = np.where(np.abs(det) < 1e-9, np.inf, det)
+    return np.stack([(e1 * d2[:, 1:] - e2 * d1[:, 1:]) / safe, (e2 * d1[:, :1] - e1 * d2[:, :1]) / safe], 1)
+
+
+def _tangent_normals(
+    mesh: Mesh, fine: Mesh, position: np.ndarray, normal: np.ndarray, corner: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Unit normals [T,3] of the fine surface's nearest corners, in the mesh's own tangent frames."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(fine.vertices.double().numpy())
+    distance, near = tree.query(position, k=3)
+    blend = 1 / np.maximum(distance, 1e-9)
+    wanted = np.einsum("tk,tki->ti", blend / blend.sum(1, keepdims=True), normals_of(fine)[near])
+    frame = tangents_of(mesh)
+    tangent = np.einsum("tk,tki->ti", weight.clip(0, 1), frame[corner, :3])
+    tangent -= normal * np.einsum("ij,ij->i", tangent, normal)[:, None]
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-12)
+    bitangent = np.cross(normal, tangent) * frame[corner[:, 0], 3:]
+    local = np.stack([np.einsum("ij,ij->i", wanted, axis) for axis in (tangent, bitangent, normal)], -1)
+    local[:, 2] = np.maximum(local[:, 2], 0.05)  # a tangent-space normal never looks into the surface
+    return local / np.linalg.norm(local, axis=1, keepdims=True)
+
+
+def _fill(texel: np.ndarray, values: np.ndarray, n: int, dilate: bool) -> np.ndarray:
+    """An image [n,n,3] with the values at their texels and, elsewhere, those of the nearest texel that has one."""
+    from scipy.ndimage import distance_transform_edt
+
+    image = np.zeros((n * n, 3), dtype=np.uint8)
+    image[texel] = values
+    if dilate and len(texel) < n * n:
+        empty = np.ones(n * n, dtype=bool)
+        empty[texel] = False
+        nearest = distance_transform_edt(empty.reshape(n, n), return_distances=False, return_indices=True)
+        image = image[(nearest[0] * n + nearest[1]).reshape(-1)]
+    return image.reshape(n, n, 3)

@@ -20,7 +20,7 @@ def write_usdz(mesh: Mesh, path: Path) -> None:
         from pxr import Sdf, UsdUtils
     except ImportError as error:
         raise UnavailableError(
-            "USDZ needs usd-core, which is not installed", mend="pip install 'dreamlab[usdz]', or export GLB"
+            "USDZ needs usd-core, which is not installed", mend="pip install 'dreamlab[usd]', or export GLB"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         source, package = Path(folder) / "model.usdc", Path(folder) / "model.usdz"
