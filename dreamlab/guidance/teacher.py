@@ -12,12 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
+from typing_extensions import Self
 
 from dreamlab.diffusion import (
     Weighting,
@@ -59,17 +60,17 @@ class MethodConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    guidance_scale: float = Field(7.5, ge=0.0)
-    camera_guidance_scale: float | None = Field(None, ge=0.0)
-    cfg_rescale: float = Field(0.0, ge=0.0, le=1.0)
+    guidance_scale: float = Field(default=7.5, ge=0.0)
+    camera_guidance_scale: float | None = Field(default=None, ge=0.0)
+    cfg_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
     perp_neg: bool = False
     t_min: Ramp = Ramp.constant(0.02)
     t_max: Ramp = Ramp.constant(0.98)
     levels: Literal["random", "linear", "sqrt", "dreamtime"] = "random"
     shared_t: bool = False
     weighting: Weighting = "uniform"
-    grad_clip: float | None = Field(None, gt=0.0)
-    max_batch: int | None = Field(None, ge=1)
+    grad_clip: float | None = Field(default=None, gt=0.0)
+    max_batch: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -123,6 +124,14 @@ class Answers:
     direction: Image | None
     bare: Image | None
     others: tuple[Image, ...]
+
+    @property
+    def unconditional(self) -> Image:
+        """What the guided answer started from: without text, and without camera where the camera is guided."""
+        origin = self.bare if self.bare is not None else self.base
+        if origin is None:
+            raise ValueError("the prior was not asked for a reference answer")
+        return origin
 
 
 def views_per_group(prior: Prior) -> int:
@@ -262,6 +271,11 @@ class Distillation(ABC):
                 direction = direction + per_image(perp.weights[:, i].to(z), z) * away
         return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]))
 
+    def null_pass(self, step: Step, prompts: ViewPrompts, cameras: Cameras) -> Pass:
+        """The question under the empty prompt, for methods that tell it from the negative prompt."""
+        blind = self.config.camera_guidance_scale is not None
+        return Pass(step.z, step.t, prompts.null(len(step.z)), None if blind else cameras)
+
     def guided(self, said: Answers, scale: float | None = None) -> Image:
         """x0_hat with guidance: text (and Perp-Neg), then camera, then rescale.
 
@@ -307,3 +321,10 @@ class Distillation(ABC):
 def draw_noise(x: Image, generator: torch.Generator) -> Image:
     """Standard normal noise like x, drawn where the generator lives."""
     return torch.randn(x.shape, generator=generator, device=generator.device).to(x)
+
+
+def draw_uniform(t: Float[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, " B"]:
+    """U(0, 1) for each image; neighbours that share a level share the number, so that groups stay together."""
+    _, shared = torch.unique_consecutive(t, return_inverse=True)
+    drawn = torch.rand(int(shared[-1]) + 1, generator=generator, device=generator.device)
+    return drawn.to(t)[shared]

@@ -1,0 +1,90 @@
+"""Anchored score distillation: AnchorDS (AAAI 2026)."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from dreamlab.diffusion import Weighting, per_image
+from dreamlab.errors import UnavailableError
+from dreamlab.guidance.teacher import Distillation, MethodConfig
+from dreamlab.prompts import ViewPrompts
+from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
+
+
+@runtime_checkable
+class ImageConditioned(Protocol):
+    """A prior that can be shown a picture of the object beside the text (IP-Adapter, ControlNet tile, ...)."""
+
+    def denoise_with_image(
+        self,
+        z_t: Float[Tensor, "B C h w"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        image: Float[Tensor, "B C h w"],
+        cameras: Cameras | None = None,
+    ) -> Float[Tensor, "B C h w"]:
+        """x0_hat given z_t, text and an image in the prior's own space."""
+        ...
+
+
+class AnchorDSConfig(MethodConfig):
+    """Anchored score distillation; needs a prior that can also be shown an image.
+
+    max_deviation: views whose anchored answer differs from the render by a larger mean square are left out of
+        the step, for there the prior did not take the picture in. None keeps all.
+    """
+
+    kind: Literal["anchords"] = "anchords"
+    guidance_scale: float = Field(default=7.5, ge=0.0)
+    weighting: Weighting = "sigma2"
+    max_deviation: float | None = Field(default=None, gt=0.0)
+
+    def build(self, prior: Prior) -> AnchorDS:
+        return AnchorDS(self, prior)
+
+
+class AnchorDS(Distillation):
+    """g = w(t) [eps_hat(z_t; y) - eps(z_t; 0, I)], I the current render: the source that is left is where x
+    is now.
+
+    SDS takes plain noise as the score of the current renders; here the frozen network, shown the render
+    itself, gives it. As a residual: r = x0(0, I) - x0_hat(y).
+    """
+
+    config: AnchorDSConfig
+
+    def __init__(self, config: AnchorDSConfig, prior: Prior) -> None:
+        super().__init__(config, prior)
+        if not isinstance(prior, ImageConditioned):
+            raise UnavailableError(
+                "anchored score distillation shows the render to the prior, and this prior takes no image",
+                got=type(prior).__name__,
+                mend="Choose a prior with an image adapter, or another guidance",
+            )
+        self._anchored = prior
+
+    def __call__(
+        self,
+        render: RenderOutput,
+        cameras: Cameras,
+        prompts: ViewPrompts,
+        progress: float,
+        generator: torch.Generator,
+    ) -> GuidanceOut:
+        step = self.start(render, cameras, progress, generator)
+        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        null = prompts.null(len(step.z))
+        with torch.no_grad():
+            anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(
+                step.z.dtype
+            )
+        residual = anchor.to(x0_hat) - x0_hat
+        if self.config.max_deviation is not None:
+            deviation = (anchor - step.clean).flatten(1).square().mean(dim=1)
+            residual = residual * per_image(deviation <= self.config.max_deviation, residual)
+        return self.finish(step, residual, x0_hat)

@@ -1,0 +1,135 @@
+"""Variational score distillation: ProlificDreamer (Wang et al. 2023, eq. 9 and algorithm 1)."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, cast, runtime_checkable
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from dreamlab.diffusion import Weighting, per_image
+from dreamlab.errors import DamagedError
+from dreamlab.guidance.score_net import AdaptedPrior
+from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise, views_per_group
+from dreamlab.prompts import ViewPrompts
+from dreamlab.schedules import Ramp
+from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """A prior that can make a trainable copy of itself (a LoRA, say)."""
+
+    def trainable_copy(self) -> nn.Module:
+        """A module called as (z, t, condition, cameras) -> x0_phi; only its own parameters require gradients."""
+        ...
+
+
+class VSDConfig(MethodConfig):
+    """Variational score distillation.
+
+    learning_rate: of the score model (the paper's 1e-4 is for a LoRA of Stable Diffusion).
+    updates: training steps of the score model for each step of the object.
+    width: channels of the score model, for priors without a trainable copy.
+    seed: of the score model's first weights.
+    """
+
+    kind: Literal["vsd"] = "vsd"
+    guidance_scale: float = Field(default=7.5, ge=0.0)
+    weighting: Weighting = "sigma2"
+    t_max: Ramp = Ramp(start=0.98, end=0.5, from_=0.2, to=0.2)
+    learning_rate: float = Field(1e-3, gt=0.0)
+    updates: int = Field(default=1, ge=1)
+    width: int = Field(default=32, ge=4)
+    seed: int = 0
+
+    def build(self, prior: Prior) -> VSD:
+        return VSD(self, prior)
+
+
+class VSD(Distillation):
+    """g = w(t) [eps_hat(z_t; y, s) - eps_phi(z_t; y, c)], phi trained along on the renders.
+
+    As a residual: r = x0_phi - x0_hat. eps_phi is the score of what is rendered now: of one particle, or of n
+    fields whose views come in one batch or in turn to the same object of this class (n particles), which then
+    keep apart. phi learns ||v_phi - v||^2 on detached renders at levels over (0.02, 0.98), in the velocity's
+    weighting. It is the prior's `trainable_copy()` if it has one, else the prior with a small ScoreNet on
+    top.
+    """
+
+    config: VSDConfig
+
+    def __init__(self, config: VSDConfig, prior: Prior) -> None:
+        super().__init__(config, prior)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            copy = (
+                prior.trainable_copy() if isinstance(prior, Copyable) else AdaptedPrior(prior, config.width)
+            )
+        self.score = copy.to(prior.embed([""]).tokens.device)
+        self.trained = {n: p for n, p in self.score.named_parameters() if p.requires_grad}
+        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate)
+
+    def __call__(
+        self,
+        render: RenderOutput,
+        cameras: Cameras,
+        prompts: ViewPrompts,
+        progress: float,
+        generator: torch.Generator,
+    ) -> GuidanceOut:
+        step = self.start(render, cameras, progress, generator)
+        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        condition = prompts.positive(cameras)
+        with torch.no_grad():
+            x0_phi = self.score(step.z, step.t, condition, cameras).to(step.z.dtype)
+        out = self.finish(step, x0_phi - x0_hat, x0_hat)
+        score_loss = 0.0
+        for _ in range(self.config.updates):
+            score_loss = self._train(step, prompts, cameras, generator)
+        return GuidanceOut(out.loss, out.metrics | {"score_loss": score_loss})
+
+    def _train(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> float:
+        """One step of the score model; returns its loss."""
+        group = views_per_group(self.prior)
+        drawn = torch.rand(len(step.x) // group, generator=generator, device=generator.device)
+        t = (0.02 + 0.96 * drawn).repeat_interleave(group).to(step.t)
+        other = self.noised(step.clean, t, draw_noise(step.clean, generator))
+        with torch.enable_grad():
+            x0_phi = self.score(other.z, t, prompts.positive(cameras), cameras)
+            loss = ((x0_phi - step.clean) / per_image(other.sigma, other.z)).square().mean()
+            self.optimiser.zero_grad()
+            gradients = torch.autograd.grad(loss, list(self.trained.values()))
+        for parameter, gradient in zip(self.trained.values(), gradients, strict=True):
+            parameter.grad = gradient
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The score model's trained weights ("score.*") and its optimiser's moments ("adam.*")."""
+        state = {f"score.{name}": p.detach().clone() for name, p in self.trained.items()}
+        for name, p in self.trained.items():
+            for key, value in self.optimiser.state.get(p, {}).items():
+                state[f"adam.{name}.{key}"] = cast(Tensor, value).clone()
+        return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Back to where `state_dict` was taken. Raises DamagedError if it is not this model's."""
+        moments = ("step", "exp_avg", "exp_avg_sq")
+        weights = {f"score.{name}": p for name, p in self.trained.items()}
+        known = {*weights, *(f"adam.{name}.{key}" for name in self.trained for key in moments)}
+        misfit = [n for n, p in weights.items() if n not in state or state[n].shape != p.shape]
+        misfit += [n for n in state if n not in known]
+        if misfit:
+            raise DamagedError(
+                "the checkpoint's score model does not fit this one",
+                got=", ".join(sorted(misfit)[:3]),
+                mend="Resume with the settings it was written with",
+            )
+        with torch.no_grad():
+            for name, p in weights.items():
+                p.copy_(state[name])
+        for name, p in self.trained.items():
+            kept = {k: state[f"adam.{name}.{k}"].clone() for k in moments if f"adam.{name}.{k}" in state}
+            self.optimiser.state[p] = {k: v if k == "step" else v.to(p) for k, v in kept.items()}
