@@ -20,8 +20,8 @@ class Ramp(BaseModel):
 
     start: float
     end: float
-    from_: float = Field(0.0, alias="from", ge=0.0, le=1.0)
-    to: float = Field(1.0, ge=0.0, le=1.0)
+    from_: float = Field(default=0.0, alias="from", ge=0.0, le=1.0)
+    to: float = Field(default=1.0, ge=0.0, le=1.0)
     curve: Literal["linear", "cosine"] = "linear"
 
     @model_validator(mode="before")
