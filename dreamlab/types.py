@@ -103,6 +103,14 @@ class Condition:
             tuple((name, value[rows]) for name, value in self.extras),
         )
 
+    def to(self, device: torch.device | str) -> Condition:
+        return Condition(
+            self.tokens.to(device),
+            self.mask.to(device),
+            None if self.pooled is None else self.pooled.to(device),
+            tuple((name, value.to(device)) for name, value in self.extras),
+        )
+
     @staticmethod
     def cat(parts: Sequence[Condition]) -> Condition:
         """Stack conditions of one prior along the batch."""

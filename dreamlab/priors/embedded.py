@@ -1,0 +1,180 @@
+"""The prior that ships with the package: a small text- and camera-conditioned pixel diffusion model.
+
+It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relief (how much nearer than the orbit's
+centre a surface is). Albedo without light leaves nothing baked into the colours, and relief teaches the hollows
+that a silhouette hides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from dreamlab.cameras import camera_rays
+from dreamlab.diffusion import x0_from_v
+from dreamlab.errors import DamagedError
+from dreamlab.priors.text import encode_text
+from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.types import Cameras, Condition, RenderOutput
+
+FORMAT = "dreamlab-embedded-1"
+RELIEF_SCALE = 1.5
+SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
+
+
+def to_model_space(
+    premultiplied: Float[Tensor, "B H W 3"], opacity: Float[Tensor, "B H W 1"], relief: Float[Tensor, "B H W 1"]
+) -> Float[Tensor, "B 5 H W"]:
+    """Colour and opacity to -1..1, relief (-1..1 inside the unit sphere, 0 outside the object) stretched likewise."""
+    return torch.cat([2 * premultiplied - 1, 2 * opacity - 1, RELIEF_SCALE * relief], dim=-1).movedim(-1, 1)
+
+
+def from_model_space(
+    x: Float[Tensor, "B 5 H W"],
+) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"], Float[Tensor, "B H W 1"]]:
+    """The inverse of `to_model_space`: premultiplied colour, opacity, relief."""
+    x = x.movedim(1, -1)
+    return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELIEF_SCALE
+
+
+def alpha_sigma(t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+    """The variance-preserving cosine schedule: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
+    return torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)
+
+
+def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """2 log(alpha / sigma), held within +-12."""
+    alpha, sigma = alpha_sigma(t)
+    return (2 * (alpha.clamp_min(1e-6).log() - sigma.clamp_min(1e-6).log())).clamp(-12, 12)
+
+
+def relief_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
+    """Opacity-weighted distance of the camera from the centre, minus depth along the view axis."""
+    height, width = cameras.size
+    directions = camera_rays(cameras).directions.view(len(cameras), height, width, 3)
+    forward = -cameras.c2w[:, None, None, :3, 2]
+    cosine = (directions * forward).sum(-1, keepdim=True)
+    return render.opacity * cameras.distance.view(-1, 1, 1, 1) - render.depth * cosine
+
+
+def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"], Float[Tensor, "B 6 s s"]]:
+    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray map."""
+    azimuth, elevation = cameras.azimuth, cameras.elevation
+    features = [f(k * azimuth) for k in (1, 2, 3, 4) for f in (torch.sin, torch.cos)]
+    features += [f(k * elevation) for k in (1, 2) for f in (torch.sin, torch.cos)]
+    tangent = torch.tan(cameras.fovy / 2)
+    features += [tangent, cameras.distance * tangent - 1, cameras.distance / 4, torch.ones_like(azimuth)]
+    rays = camera_rays(cameras.resized(side, side))
+    moment = torch.linalg.cross(rays.origins, rays.directions, dim=-1)
+    plucker = torch.cat([rays.directions, moment], dim=-1).view(len(cameras), side, side, 6)
+    return torch.stack(features, dim=1), plucker.permute(0, 3, 1, 2)
+
+
+class EmbeddedPrior:
+    """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each other."""
+
+    views_per_group = 4
+
+    def __init__(self, network: UNet, device: torch.device | str = "cpu", bfloat16: bool = False) -> None:
+        self.network = network.to(device).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.device, self.bfloat16 = torch.device(device), bfloat16
+        self.resolution, self.channels = network.config.image_size, network.config.image_channels
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        """Encode text with the frozen MiniLM encoder."""
+        return encode_text(prompts).to(self.device)
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+        """Albedo, opacity and relief of 64x64 renders."""
+        return to_model_space(render.premultiplied, render.opacity, relief_of(render, cameras))
+
+    def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Signal and noise scale at level t."""
+        return alpha_sigma(t)
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        z_t: Float[Tensor, "B 5 H W"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        cameras: Cameras | None = None,
+    ) -> Float[Tensor, "B 5 H W"]:
+        """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object each."""
+        side = self.resolution // self.network.config.patch
+        known = torch.full((len(z_t),), cameras is not None, device=z_t.device)
+        if cameras is None:
+            camera, rays = z_t.new_zeros(len(z_t), 16), z_t.new_zeros(len(z_t), 6, side, side)
+        else:
+            camera, rays = camera_conditions(cameras, side)
+        views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
+        pooled = condition.pooled if condition.pooled is not None else condition.tokens[:, 0]
+        with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
+            v = self.network(
+                z_t, log_snr(t), condition.tokens, condition.mask, pooled, camera, rays, known, views
+            ).float()
+        return x0_from_v(z_t, v, *alpha_sigma(t))
+
+
+class EmbeddedPriorConfig(BaseModel):
+    """The shipped model, or weights of the same format that `dreamlab studio train` wrote.
+
+    precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in float32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["embedded"] = "embedded"
+    weights: Path | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def build(self, device: torch.device | str = "cpu") -> EmbeddedPrior:
+        """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another format."""
+        bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
+        return EmbeddedPrior(load_network(self.weights or SHIPPED), device, bfloat16)
+
+
+def has_matrix_units(device: torch.device | str) -> bool:
+    """Whether bfloat16 products are much faster than float32 ones here."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.device(device).type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def load_network(path: Path) -> UNet:
+    """A network from a weights file, whose header names its format and shape."""
+    from safetensors import SafetensorError, safe_open
+
+    mend = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
+    if not path.is_file():
+        raise DamagedError("the embedded prior has no weights", expected=str(path), mend=mend)
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                found = header.get("format", "no format name")
+                raise DamagedError(f"{path.name} holds weights of another version", expected=FORMAT, got=found, mend=mend)
+            config = UNetConfig.model_validate_json(header["config"])
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=mend) from error
+    network = UNet(config)
+    network.load_state_dict(state)
+    return network
+
+
+def save_network(path: Path, config: UNetConfig, state: dict[str, Tensor]) -> None:
+    """Write weights as float16 safetensors, at once or not at all."""
+    from safetensors.torch import save_file
+
+    halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state.items()}
+    partial = path.with_suffix(".partial")
+    save_file(halves, partial, metadata={"format": FORMAT, "config": config.model_dump_json()})
+    partial.replace(path)

@@ -1,0 +1,98 @@
+"""Training batches: random objects, captions and cameras, photographed afresh for every step.
+
+A batch is a function of (seed, step) alone, so a training that was interrupted meets the same batches again.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.priors.embedded import to_model_space
+from dreamlab.studio.corpus import Corpus
+from dreamlab.studio.photograph import photograph
+from dreamlab.types import Cameras
+
+
+class Views(NamedTuple):
+    """n photographs of objects: x [n,5,S,S] in model space, their cameras, and one caption number an object."""
+
+    x: Float[Tensor, "n 5 S S"]
+    azimuth: Float[Tensor, " n"]
+    elevation: Float[Tensor, " n"]
+    distance: Float[Tensor, " n"]
+    fovy: Float[Tensor, " n"]
+    caption: Int[Tensor, " g"]
+
+    def cameras(self) -> Cameras:
+        """The cameras as matrices."""
+        side = self.x.shape[-1]
+        return orbit_cameras(self.azimuth, self.elevation, self.distance, self.fovy, (side, side))
+
+
+class BatchConfig(BaseModel):
+    """images a step; views of one object in a group; share of single-view batches; shares of the corpus' sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int = Field(64, ge=1)
+    views: int = Field(4, ge=1)
+    single: float = Field(0.25, ge=0, le=1)
+    shares: tuple[float, float, float] = (0.65, 0.12, 0.23)
+    size: int = 64
+
+
+def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.ndarray, ...]:
+    """Azimuth, elevation, distance and fovy of groups of views.
+
+    Three groups in four stand evenly around the object, as distillation will place them; elevations
+    mostly at eye level and above, some over the pole and from below; the unit sphere about fills the picture.
+    """
+    shape = (groups, views)
+    even = rng.uniform(0, 2 * math.pi, (groups, 1)) + np.arange(views) * 2 * math.pi / views
+    azimuth = np.where(rng.random((groups, 1)) < 0.75, even, rng.uniform(0, 2 * math.pi, shape))
+    alone = rng.random((groups, 1)) < 0.4
+    level, sphere = rng.uniform(-12, 55, shape), np.degrees(np.arcsin(rng.uniform(-0.5, 1, shape)))
+    elevation = np.radians(np.where(rng.random(shape) < 0.8, level, sphere))
+    elevation = np.where(alone, elevation, elevation[:, :1])
+    fovy = np.radians(rng.uniform(30, 50, (groups, 1))) + np.zeros(shape)
+    distance = rng.uniform(0.92, 1.15, (groups, 1)) / np.sin(fovy / 2)
+    return tuple(a.ravel() for a in (azimuth % (2 * math.pi), elevation, distance, fovy))
+
+
+def picture(corpus: Corpus, index: int, cameras: tuple[np.ndarray, ...], size: int) -> Float[np.ndarray, "n S S 8"]:
+    """Photographs of one object of the corpus."""
+    return photograph(*corpus.mesh(index), *cameras, size=size)
+
+
+class Batches(Dataset):
+    """Batch number `step` of a training, drawn from the objects that are not held out."""
+
+    def __init__(self, corpus: Corpus, first_caption: np.ndarray, config: BatchConfig, seed: int) -> None:
+        self.corpus, self.first_caption, self.config, self.seed = corpus, first_caption, config, seed
+        usable = [np.flatnonzero((corpus.source == s) & ~corpus.held_out) for s in range(3)]
+        share = np.array([s if len(u) else 0.0 for s, u in zip(config.shares, usable, strict=True)])
+        self.sources, self.share = usable, share / share.sum()
+
+    def __getitem__(self, step: int) -> Views:
+        rng = np.random.default_rng((self.seed, step))
+        views = 1 if rng.random() < self.config.single else self.config.views
+        groups = self.config.images // views
+        cameras = draw_cameras(rng, groups, views)
+        images, captions = [], []
+        for group in range(groups):
+            index = int(rng.choice(self.sources[rng.choice(3, p=self.share)]))
+            rows = slice(group * views, (group + 1) * views)
+            images.append(picture(self.corpus, index, tuple(c[rows] for c in cameras), self.config.size))
+            captions.append(self.first_caption[index] + rng.integers(len(self.corpus.captions[index])))
+        pictures = torch.from_numpy(np.concatenate(images))
+        x = to_model_space(pictures[..., :3], pictures[..., 3:4], pictures[..., 4:5])
+        return Views(x, *(torch.from_numpy(c).float() for c in cameras), torch.tensor(captions))

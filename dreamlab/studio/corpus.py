@@ -1,0 +1,111 @@
+"""Everything a prior learns from, gathered once: meshes in flat arrays, their captions, and who may be trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.numpy import load_file, save_file
+
+from dreamlab.errors import InputError
+from dreamlab.studio import shapes
+from dreamlab.studio.assets import FolderReport, read_folder
+
+
+class Mesh(NamedTuple):
+    """One object: vertices [V,3], faces [F,3], sRGB colours of the faces [F,3]."""
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    face_colours: Float[np.ndarray, "F 3"]
+
+
+class CorpusConfig(BaseModel):
+    """What goes in: objects per procedural noun, two-object scenes, and a folder of captioned models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_noun: int = Field(150, ge=0)
+    scenes: int = Field(3000, ge=0)
+    folder: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """N objects; captions from bare to full; source is 0 for procedural nouns, 1 for scenes, 2 for models of a folder."""
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    face_colours: np.ndarray
+    vertex_start: Int[np.ndarray, " N1"]
+    face_start: Int[np.ndarray, " N1"]
+    source: Int[np.ndarray, " N"]
+    held_out: Bool[np.ndarray, " N"]
+    captions: tuple[tuple[str, ...], ...]
+    nouns: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def mesh(self, index: int) -> Mesh:
+        """The geometry of one object."""
+        v, f = self.vertex_start[index : index + 2], self.face_start[index : index + 2]
+        colours = self.face_colours[f[0] : f[1]].astype(np.float32) / 255.0
+        return Mesh(self.vertices[v[0] : v[1]], self.faces[f[0] : f[1]], colours)
+
+    def save(self, folder: Path) -> None:
+        """Write corpus.safetensors and corpus.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ("vertices", "faces", "face_colours", "vertex_start", "face_start", "source", "held_out")
+        save_file({name: getattr(self, name) for name in names}, folder / "corpus.safetensors")
+        (folder / "corpus.json").write_text(json.dumps({"captions": self.captions, "nouns": self.nouns}))
+
+    @staticmethod
+    def load(folder: Path) -> Corpus:
+        """Read what `save` wrote."""
+        if not (folder / "corpus.json").is_file():
+            raise InputError(f"no corpus in {folder}", mend="Gather one with `dreamlab studio gather`")
+        text = json.loads((folder / "corpus.json").read_text())
+        arrays = load_file(folder / "corpus.safetensors")
+        return Corpus(**arrays, captions=tuple(map(tuple, text["captions"])), nouns=tuple(text["nouns"]))
+
+
+def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
+    """Draw the procedural objects and read the folder. The same config gives the same bytes."""
+    rows = list(_procedural(config))
+    report = None
+    if config.folder is not None:
+        assets, report = read_folder(config.folder)
+        rows += [(Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets]
+    meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
+    count = [(len(m.vertices), len(m.faces)) for m in meshes]
+    starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(count, axis=0)])
+    corpus = Corpus(
+        vertices=np.concatenate([m.vertices for m in meshes]).astype(np.float32),
+        faces=np.concatenate([m.faces for m in meshes]).astype(np.int32),
+        face_colours=np.concatenate([np.rint(255 * np.clip(m.face_colours, 0, 1)) for m in meshes]).astype(np.uint8),
+        vertex_start=np.ascontiguousarray(starts[:, 0]),
+        face_start=np.ascontiguousarray(starts[:, 1]),
+        source=np.array(sources, np.int32),
+        held_out=np.array(held_out, bool),
+        captions=captions,
+        nouns=nouns,
+    )
+    return corpus, report
+
+
+def _procedural(config: CorpusConfig) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
+    for number, noun in enumerate(shapes.NOUNS):
+        for copy in range(config.per_noun):
+            shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)
+            yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, noun, 0, False
+    for copy in range(config.scenes):
+        shape = shapes.scene(np.random.default_rng((config.seed, 1, copy)))
+        yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, shape.noun, 1, False

@@ -1,0 +1,209 @@
+"""Training of the embedded prior: v-prediction on photographs of the corpus, with EMA, exact resume and sample sheets.
+
+v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and together, so that
+both can be guided (Ho & Salimans 2022).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
+from dreamlab.priors.text import encode_text
+from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.studio.batches import BatchConfig, Batches, Views
+from dreamlab.studio.corpus import Corpus
+from dreamlab.types import Condition
+
+logger = logging.getLogger(__name__)
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides a training; saved with it, so that resuming needs nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: UNetConfig = UNetConfig()
+    batch: BatchConfig = BatchConfig()
+    learning_rate: float = Field(5e-4, gt=0)
+    warmup: int = Field(300, ge=1)
+    ema: float = Field(0.999, ge=0, lt=1)
+    drop: float = Field(0.06, ge=0, le=0.3)
+    seed: int = 0
+
+
+class TrainEvent(NamedTuple):
+    """One step done. loss_by_level holds the mean v-loss of four bands of the noise level, least noise first."""
+
+    step: int
+    loss: float
+    loss_by_level: tuple[float, ...]
+    seconds: float
+
+
+class CaptionTable:
+    """Encoded captions of a corpus, packed without padding: each distinct caption is encoded once."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        distinct = sorted({caption for captions in corpus.captions for caption in captions} | {""})
+        rows = {caption: row for row, caption in enumerate(distinct)}
+        self.empty = rows[""]
+        counts = np.array([len(c) for c in corpus.captions])
+        self.first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        self.row = torch.tensor([rows[c] for captions in corpus.captions for c in captions])
+        tokens, lengths, pooled = [], [], []
+        for start in range(0, len(distinct), 1024):
+            part = encode_text(distinct[start : start + 1024])
+            tokens.append(part.tokens[part.mask].half())
+            lengths.append(part.mask.sum(1))
+            pooled.append(part.pooled)
+        self.tokens, self.length, self.pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
+        self.start = torch.cumsum(self.length, 0) - self.length
+
+    def __getitem__(self, rows: Tensor) -> Condition:
+        length = self.length[rows]
+        position = torch.arange(int(length.max()))
+        mask = position < length[:, None]
+        index = (self.start[rows][:, None] + position).clamp_max(len(self.tokens) - 1)
+        return Condition(self.tokens[index].float() * mask[..., None], mask, self.pooled[rows])
+
+
+class Trainer:
+    """Network, its moving average and Adam's moments; `steps` trains, `save` and `load` keep them on disk."""
+
+    def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
+        self.config, self.device, self.step = config, torch.device(device), 0
+        torch.manual_seed(config.seed)
+        self.network = UNet(config.network).to(device).to(memory_format=torch.channels_last)
+        self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+        self.adam = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
+
+    def steps(self, corpus: Corpus, until: int) -> Iterator[TrainEvent]:
+        """Train up to step `until`."""
+        table = CaptionTable(corpus)
+        batches = Batches(corpus, table.first, self.config.batch, self.config.seed)
+        loader = DataLoader(batches, batch_size=None, sampler=range(self.step, until), num_workers=1, prefetch_factor=4)
+        for views in loader:
+            start = time.perf_counter()
+            by_level = self._update(Views(*views), table)
+            self.step += 1
+            yield TrainEvent(self.step, float(np.nanmean(by_level)), by_level, time.perf_counter() - start)
+
+    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+        config = self.config
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        groups = len(views.caption)
+        per_group = len(views.x) // groups
+        fate = torch.rand(groups, generator=random)
+        captions = torch.where(fate < 2 * config.drop, table.empty, table.row[views.caption])
+        known = ((fate < config.drop) | (fate >= 3 * config.drop)).repeat_interleave(per_group)
+        condition = table[captions][torch.arange(groups).repeat_interleave(per_group)]
+        t = torch.rand(groups, generator=random).mul(0.998).add(0.001).repeat_interleave(per_group)
+        noise = torch.randn(views.x.shape, generator=random)
+        cameras = views.cameras()
+        camera, rays = camera_conditions(cameras, config.network.image_size // config.network.patch)
+        inputs = (views.x, noise, t, condition.tokens, condition.mask, condition.pooled, camera, rays, known)
+        x, noise, t, tokens, mask, pooled, camera, rays, known = (i.to(self.device) for i in inputs)
+
+        alpha, sigma = (level.view(-1, 1, 1, 1) for level in alpha_sigma(t))
+        rate = config.learning_rate * min(1.0, (self.step + 1) / config.warmup)
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+        with self.autocast:
+            v = self.network(alpha * x + sigma * noise, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
+        error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
+        self.adam.zero_grad(set_to_none=True)
+        error.mean().backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.adam.step()
+        self._follow()
+        band = (t * 4).long().clamp_max(3)
+        return tuple(error.detach()[band == b].mean().item() for b in range(4))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        state = self.network.state_dict()
+        torch._foreach_lerp_([*self.average.values()], [state[name] for name in self.average], 1 - decay)
+
+    def save(self, folder: Path) -> None:
+        """Write state and EMA weights; a crash at any moment leaves the previous ones whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        state |= {f"average.{k}": v for k, v in self.average.items()}
+        for number, moments in self.adam.state_dict()["state"].items():
+            state |= {f"adam.{number}.{k}": v for k, v in moments.items()}
+        partial = folder / "training.partial"
+        meta = {"step": str(self.step), "config": self.config.model_dump_json()}
+        save_file({k: v.contiguous() for k, v in state.items()}, partial, metadata=meta)
+        partial.replace(folder / "training.safetensors")
+        save_network(folder / "embedded.safetensors", self.config.network, self.average)
+
+    @staticmethod
+    def load(folder: Path, device: torch.device | str = "cpu", config: TrainConfig | None = None) -> Trainer:
+        """Go on from what `save` wrote; a config given here replaces the saved one (new rates, shares, corpus)."""
+        from safetensors import safe_open
+
+        path = folder / "training.safetensors"
+        with safe_open(path, "pt") as file:
+            meta = file.metadata()
+        trainer = Trainer(config or TrainConfig.model_validate_json(meta["config"]), device)
+        trainer.step = int(meta["step"])
+        state = load_file(path, device=str(device))
+        trainer.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
+        trainer.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            if name.startswith("adam."):
+                _, number, key = name.split(".")
+                moments.setdefault(int(number), {})[key] = value
+        groups = trainer.adam.state_dict()["param_groups"]
+        trainer.adam.load_state_dict({"state": moments, "param_groups": groups})
+        return trainer
+
+
+def train(
+    trainer: Trainer, corpus: Corpus, folder: Path, until: int, save_every: float = 180.0
+) -> Iterator[TrainEvent]:
+    """Train, log every 20th step to log.jsonl, and save every `save_every` seconds and at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    saved, recent = time.monotonic(), []
+    try:
+        for event in trainer.steps(corpus, until):
+            recent.append(event)
+            if event.step % 20 == 0:
+                _log(folder / "log.jsonl", recent)
+                recent = []
+            if time.monotonic() - saved > save_every:
+                trainer.save(folder)
+                saved = time.monotonic()
+            yield event
+    finally:
+        trainer.save(folder)
+
+
+def _log(path: Path, events: list[TrainEvent]) -> None:
+    levels = np.nanmean(np.array([e.loss_by_level for e in events]), axis=0)
+    line = {
+        "step": events[-1].step,
+        "loss": round(float(np.mean([e.loss for e in events])), 5),
+        "by_level": [round(float(level), 5) for level in levels],
+        "seconds": round(float(np.median([e.seconds for e in events])), 4),
+    }
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
