@@ -43,7 +43,7 @@ class ScoreNet(nn.Module):
         self.middle = nn.Conv2d(width, width, 3, padding=1)
         self.last = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, z: Image, x0_prior: Image, t: Float[Tensor, " B"], cameras: Cameras) -> Image:
         """The velocity that is taken off, before the factor sigma."""

@@ -38,7 +38,7 @@ class VSDConfig(MethodConfig):
     kind: Literal["vsd"] = "vsd"
     guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
-    t_max: Ramp = Ramp(start=0.98, end=0.5, from_=0.2, to=0.2)
+    t_max: Ramp = Ramp.model_validate({"start": 0.98, "end": 0.5, "from": 0.2, "to": 0.2})
     learning_rate: float = Field(1e-3, gt=0.0)
     updates: int = Field(default=1, ge=1)
     width: int = Field(default=32, ge=4)

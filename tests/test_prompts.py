@@ -1,0 +1,127 @@
+"""View words, negatives and Perp-Neg weights."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.errors import ConfigError, InputError
+from dreamlab.prompts import VIEW_WORDS, ViewPrompts, view_index
+from dreamlab.types import Condition
+
+
+class Speller:
+    """A prior that only embeds: its tokens are the hash of each text, and it counts how often it is asked."""
+
+    resolution, channels = 1, 1
+
+    def __init__(self):
+        self.seen = []
+
+    def embed(self, prompts):
+        self.seen += list(prompts)
+        tokens = torch.tensor([[float(sum(p.encode()))] for p in prompts])[:, None].expand(-1, 2, -1).clone()
+        return Condition(tokens, torch.ones(len(prompts), 2, dtype=torch.bool), tokens[:, 0])
+
+    def value(self, text):
+        return float(sum(text.encode()))
+
+
+def cameras(azimuths, elevation=0.0):
+    az = torch.deg2rad(torch.tensor(azimuths, dtype=torch.float32))
+    one = torch.ones_like(az)
+    return orbit_cameras(az, torch.full_like(az, math.radians(elevation)), 2 * one, one, (4, 4))
+
+
+def test_view_words_follow_the_azimuths_quarter():
+    words = [
+        VIEW_WORDS[i] for i in view_index(cameras([0, 44, 46, 90, 134, 136, 180, -44, -90, -136, 350, 540]))
+    ]
+    assert words == [
+        *("front", "front", "side", "side", "side", "back", "back", "front", "side", "back", "front", "back")
+    ]
+
+
+def test_steep_views_are_overhead():
+    assert [VIEW_WORDS[i] for i in view_index(cameras([0, 180], elevation=61))] == ["overhead"] * 2
+    assert [VIEW_WORDS[i] for i in view_index(cameras([0], elevation=59))] == ["front"]
+
+
+def test_every_view_gets_its_own_words():
+    prior = Speller()
+    prompts = ViewPrompts(prior, "a duck", "blurry")
+    got = prompts.positive(cameras([0, 90, 180])).tokens[:, 0, 0].tolist()
+    assert got == [prior.value(f"a duck, {w} view") for w in ("front", "side", "back")]
+    assert prompts.negative(2).tokens[:, 0, 0].tolist() == [prior.value("blurry")] * 2
+    assert prompts.null(3).tokens[:, 0, 0].tolist() == [0.0] * 3
+
+
+def test_view_words_can_be_left_off():
+    prior = Speller()
+    prompts = ViewPrompts(prior, "a duck", view_dependent=False)
+    assert prompts.positive(cameras([0, 90])).tokens[:, 0, 0].tolist() == [prior.value("a duck")] * 2
+
+
+def test_no_negative_prompt_means_the_empty_one():
+    prompts = ViewPrompts(Speller(), "a duck")
+    assert torch.equal(prompts.negative(2).tokens, prompts.null(2).tokens)
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n"])
+def test_an_empty_prompt_is_refused(prompt):
+    with pytest.raises(InputError, match="empty"):
+        ViewPrompts(Speller(), prompt)
+
+
+def test_another_prior_is_asked_once_for_the_same_words():
+    first, second = Speller(), Speller()
+    prompts = ViewPrompts(first, "a duck", "blurry", view_dependent=False)
+    assert prompts.on(first) is prompts
+    other = prompts.on(second)
+    assert prompts.on(second) is other and len(second.seen) == 6
+    assert (other.prompt, other.negative_prompt, other.view_dependent) == ("a duck", "blurry", False)
+
+
+def test_perp_neg_repels_the_far_views_and_never_the_seen_one():
+    told = ViewPrompts(Speller(), "a duck").perp_neg(cameras([0, 89.99, 90.01, 180]))
+    front, side_from_front, side_from_back, back = told.weights.tolist()
+    assert front == pytest.approx([0.0, -1.574], abs=1e-3)
+    assert side_from_front == pytest.approx([-1.574, 0.0], abs=1e-3)
+    assert side_from_back == pytest.approx([0.0, -1.574], abs=1e-3)
+    assert back == pytest.approx([-0.394, -1.967], abs=1e-3)
+
+
+def test_perp_neg_weights_never_attract_and_mirror():
+    prompts = ViewPrompts(Speller(), "a duck")
+    angles = list(range(0, 181, 3))
+    right, left = prompts.perp_neg(cameras(angles)), prompts.perp_neg(cameras([-a for a in angles]))
+    assert (right.weights <= 0).all()
+    assert torch.allclose(right.weights, left.weights, atol=1e-4)
+    assert torch.allclose(right.positive.tokens, left.positive.tokens, atol=0.05)
+
+
+def test_perp_neg_blends_the_two_nearest_views():
+    prior = Speller()
+    told = ViewPrompts(prior, "a duck").perp_neg(cameras([22.5, 135]))
+    front, side, back = (prior.value(f"a duck, {w} view") for w in ("front", "side", "back"))
+    assert told.positive.tokens[:, 0, 0].tolist() == pytest.approx(
+        [0.75 * front + 0.25 * side, 0.5 * side + 0.5 * back], rel=1e-6
+    )
+    assert told.positive.pooled is not None and told.positive.pooled[1, 0] == pytest.approx((side + back) / 2)
+    assert told.negatives[0].tokens[:, 0, 0].tolist() == [front, side]
+    assert told.negatives[1].tokens[:, 0, 0].tolist() == [side, front]
+
+
+def test_perp_neg_leaves_overhead_views_alone():
+    prior = Speller()
+    told = ViewPrompts(prior, "a duck").perp_neg(cameras([10, 100], elevation=80))
+    assert not told.weights.any()
+    assert told.positive.tokens[:, 0, 0].tolist() == [prior.value("a duck, overhead view")] * 2
+
+
+def test_perp_neg_needs_views_that_differ():
+    with pytest.raises(ConfigError, match="Perp-Neg"):
+        ViewPrompts(Speller(), "a duck", view_dependent=False).perp_neg(cameras([0]))
