@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
+BoolArray = NDArray[np.bool_]
 Rng = np.random.Generator
 
 
@@ -140,7 +141,9 @@ def normalise(vertices: FloatArray) -> FloatArray:
     return centred / np.sqrt((centred**2).sum(axis=1).max())
 
 
-def surface_points(solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
+def surface_points(
+    solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Well spread points on a solid and the unit normals there, each [count,3]: for spots, seeds, sprinkles.
 
     Area-weighted samples thinned by furthest-point selection. keep: optional mask [F] of the faces that may bear points.

@@ -34,7 +34,9 @@ CLOTH = (RED, BLUE, GREEN, GREY, BEIGE, PURPLE, PINK, TURQUOISE, YELLOW, WHITE)
 WOODS = (WOODEN, WOODEN, WOODEN, WHITE, BLACK, RED, BLUE)
 
 
-def _legs(b: Builder, rgb: FloatArray, x: float, z: float, height: float, thick: float, splay: float = 0.0) -> None:
+def _legs(
+    b: Builder, rgb: FloatArray, x: float, z: float, height: float, thick: float, splay: float = 0.0
+) -> None:
     """Four legs under (±x, ±z); splay moves the feet outwards by that share."""
     for sx in (-1, 1):
         for sz in (-1, 1):
@@ -53,7 +55,9 @@ def chair(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(wide, back, 0.09, bevel=0.02).rx(-5).at(y=seat + 0.05, z=-z), main.rgb)
     else:
         for sx in (-1, 1):
-            post = rod((sx * (wide / 2 - 0.05), seat, -z), (sx * (wide / 2 - 0.05), seat + back, -z - 0.06), thick)
+            post = rod(
+                (sx * (wide / 2 - 0.05), seat, -z), (sx * (wide / 2 - 0.05), seat + back, -z - 0.06), thick
+            )
             b.add(post, main.rgb)
         slats = (0.35, 0.62, 0.9) if style == 1 else (0.88,)
         for share in slats:
@@ -66,12 +70,7 @@ def chair(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.35:
         soft = paint(rng, CLOTH, unlike=main.colour)
         b.add(cushion(wide * 0.86, 0.13, wide * 0.86, 0.4).at(y=seat + 0.12), soft.rgb)
-        b.say(f"with {_a(soft)} cushion")
-
-
-def _a(colour: Paint) -> str:
-    words = colour.words()
-    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+        b.say(f"with {soft.a('cushion')}")
 
 
 @generator("stool", "furniture", natural=WOODS, sizes=(TALL, SHORT), wild=0.3, holds=True)
@@ -84,7 +83,9 @@ def stool(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(r, 0.13, 16).at(y=high), main.rgb)
 
 
-@generator("table", "furniture", natural=WOODS, sizes=(TALL, SHORT, LONG_X), wild=0.3, holds=True, shelters=True)
+@generator(
+    "table", "furniture", natural=WOODS, sizes=(TALL, SHORT, LONG_X), wild=0.3, holds=True, shelters=True
+)
 def table(b: Builder, rng: Rng, main: Paint) -> None:
     wide, deep, high = rng.uniform(1.1, 1.6), rng.uniform(0.8, 1.0), rng.uniform(0.6, 0.75)
     if rng.random() < 0.3:
@@ -153,10 +154,12 @@ def bed(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(count):
         x = (k - (count - 1) / 2) * wide / count
         b.add(cushion(wide / count * 0.75, 0.18, 0.36, 0.5).at(x, 0.56, -long / 2 + 0.3), linen.shade(1.2))
-    b.say(f"with {_a(frame)} frame")
+    b.say(f"with {frame.a('frame')}")
 
 
-@generator("lamp", "furniture", natural=(RED, YELLOW, WHITE, BEIGE, BLUE, GREEN, GOLDEN), sizes=(TALL,), wild=0.3)
+@generator(
+    "lamp", "furniture", natural=(RED, YELLOW, WHITE, BEIGE, BLUE, GREEN, GOLDEN), sizes=(TALL,), wild=0.3
+)
 def lamp(b: Builder, rng: Rng, main: Paint) -> None:
     """The shade bears the colour."""
     stand = paint(rng, (BLACK, METAL, WOODEN, GOLDEN, WHITE), unlike=main.colour)
@@ -168,7 +171,57 @@ def lamp(b: Builder, rng: Rng, main: Paint) -> None:
     top, bottom, tall = rng.uniform(0.2, 0.32), rng.uniform(0.44, 0.54), rng.uniform(0.42, 0.55)
     b.add(frustum(bottom, top, tall, 18).at(y=high), main.rgb)
     b.add(cylinder(bottom * 0.9, 0.02, 18).at(y=high - 0.015), (0.98, 0.95, 0.8))
-    b.say(f"with {_a(stand)} stand")
+    b.say(f"with {stand.a('stand')}")
 
 
-GENERATORS = (chair, stool, table, bench, sofa, bed, lamp)
+@generator("bookshelf", "furniture", natural=WOODS, sizes=(TALL, WIDE), wild=0.3)
+def bookshelf(b: Builder, rng: Rng, main: Paint) -> None:
+    wide, deep, shelves = rng.uniform(0.85, 1.05), 0.34, int(rng.integers(3, 5))
+    tall = shelves * 0.42 + 0.06
+    b.add_pair(box(0.07, tall, deep).at(wide / 2), main.rgb)
+    b.add(box(wide, tall, 0.05).at(z=-deep / 2 + 0.025), main.shade(0.75))
+    for k in range(shelves + 1):
+        b.add(box(wide, 0.06, deep).at(y=k * 0.42), main.rgb)
+    for k in range(shelves):
+        x, end = -wide / 2 + 0.07, wide / 2 - rng.uniform(0.05, 0.3)
+        while x < end:
+            thick = rng.uniform(0.06, 0.1)
+            cover = paint(rng, (RED, BLUE, GREEN, YELLOW, PURPLE, BROWN, WHITE), unlike=main.colour)
+            b.add(
+                box(thick * 0.92, rng.uniform(0.24, 0.32), 0.2).at(x + thick / 2, k * 0.42 + 0.06, -0.02),
+                cover.rgb,
+            )
+            x += thick
+    b.say("full of books")
+
+
+@generator("cabinet", "furniture", natural=WOODS, sizes=(TALL, SHORT, WIDE), wild=0.3, holds=True)
+def cabinet(b: Builder, rng: Rng, main: Paint) -> None:
+    wide, tall, deep = rng.uniform(0.8, 1.1), rng.uniform(0.9, 1.5), rng.uniform(0.45, 0.55)
+    knobs = paint(rng, (GOLDEN, BLACK, METAL, WHITE), unlike=main.colour)
+    b.add(box(wide, tall, deep).at(y=0.12), main.rgb)
+    b.add(box(wide + 0.1, 0.07, deep + 0.08, bevel=0.02).at(y=tall + 0.12), main.shade(0.85))
+    for sx in (-1, 1):
+        for sz in (-1, 1):
+            b.add(
+                box(0.09, 0.12, 0.09).at(sx * (wide / 2 - 0.06), 0, sz * (deep / 2 - 0.06)), main.shade(0.75)
+            )
+    if rng.random() < 0.5:
+        b.add_pair(
+            box(wide / 2 - 0.07, tall - 0.1, 0.04, bevel=0.015).at(wide / 4, 0.17, deep / 2), main.shade(0.86)
+        )
+        b.add_pair(sphere(0.045, segments=8, rows=6).at(0.09, 0.12 + tall / 2, deep / 2 + 0.05), knobs.rgb)
+        b.say(f"with two doors and {knobs.words()} knobs")
+        return
+    drawers = int(rng.integers(3, 5))
+    each = tall / drawers
+    for k in range(drawers):
+        y = 0.12 + each * k
+        b.add(box(wide - 0.12, each - 0.07, 0.05, bevel=0.015).at(0, y + 0.035, deep / 2), main.shade(0.86))
+        b.add_pair(
+            sphere(0.045, segments=8, rows=6).at(wide * 0.22, y + each / 2, deep / 2 + 0.05), knobs.rgb
+        )
+    b.say(f"with drawers and {knobs.words()} knobs")
+
+
+GENERATORS = (bookshelf, cabinet, chair, stool, table, bench, sofa, bed, lamp)

@@ -52,6 +52,27 @@ COLOURS = (
     PURPLE, PINK, BROWN, BEIGE, BLACK, WHITE, GREY, SILVER, GOLDEN, DARK_RED,
 )  # fmt: skip
 
+# Pairs that people mix up in a small picture: never side by side in one object as main colour and accent.
+NEAR = {
+    "red": ("dark red",),
+    "dark red": ("red", "brown"),
+    "orange": ("golden",),
+    "yellow": ("golden",),
+    "golden": ("yellow", "orange"),
+    "lime": ("green",),
+    "green": ("lime", "dark green"),
+    "dark green": ("green", "black"),
+    "turquoise": ("light blue",),
+    "light blue": ("turquoise", "blue"),
+    "blue": ("dark blue", "light blue"),
+    "dark blue": ("blue", "black"),
+    "brown": ("dark red",),
+    "black": ("dark blue", "dark green"),
+    "white": ("silver",),
+    "silver": ("white", "grey"),
+    "grey": ("silver",),
+}
+
 
 @dataclass(frozen=True)
 class Material:
@@ -85,10 +106,18 @@ class Paint:
         """What the full caption calls it: "white", "wooden"."""
         return self.material or self.colour
 
+    def a(self, thing: str) -> str:
+        """The thing in this paint, with its article: "a red hat", "an orange hat"."""
+        return with_article(f"{self.words()} {thing}")
+
 
 def paint(rng: Rng, choices: Sequence[ColourWord | Material], unlike: str = "") -> Paint:
-    """One of the choices at random, but not the colour word `unlike` if there is another choice."""
-    allowed = [c for c in choices if (c.word if isinstance(c, ColourWord) else c.colour.word) != unlike]
+    """One of the choices at random, but none that could be mistaken for the colour word `unlike`.
+
+    If that leaves nothing, any of the choices.
+    """
+    near = (unlike, *NEAR.get(unlike, ()))
+    allowed = [c for c in choices if (c.word if isinstance(c, ColourWord) else c.colour.word) not in near]
     choice = (allowed or choices)[rng.integers(len(allowed or choices))]
     if isinstance(choice, Material):
         return Paint(choice.look.sample(rng), choice.colour.word, choice.word)
@@ -130,7 +159,11 @@ def listed(details: Sequence[str]) -> str:
     """ "with x", "with y" -> "with x and y"; other details simply follow."""
     text = ""
     for detail in details:
-        joint = " and " + detail.removeprefix("with ") if text.startswith("with ") and detail.startswith("with ") else ""
+        joint = (
+            " and " + detail.removeprefix("with ")
+            if text.startswith("with ") and detail.startswith("with ")
+            else ""
+        )
         text = text + joint if joint else f"{text} {detail}".strip()
     return text
 

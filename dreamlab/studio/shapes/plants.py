@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dreamlab.studio.shapes.core import Builder, FloatArray, Rng, Solid, surface_points
+from dreamlab.studio.shapes.core import BoolArray, Builder, FloatArray, Rng, Solid, join, surface_points
 from dreamlab.studio.shapes.grammar import (
     BEIGE,
+    BLACK,
     BLUE,
     BROWN,
     CLAY,
@@ -20,9 +21,9 @@ from dreamlab.studio.shapes.grammar import (
     RED,
     SHORT,
     TALL,
-
     UPRIGHT,
     WHITE,
+    WIDE,
     YELLOW,
     Paint,
     generator,
@@ -108,10 +109,16 @@ def palm_tree(b: Builder, rng: Rng, main: Paint) -> None:
     count, turn = int(rng.integers(7, 10)), rng.uniform(0, 360)
     for k in range(count):
         length, droop = rng.uniform(0.6, 0.75), rng.uniform(0.3, 0.45)
-        b.add(_frond(length, droop).ry(turn + 360 * k / count).at(lean, height), main.shade(rng.uniform(0.88, 1.05)))
+        b.add(
+            _frond(length, droop).ry(turn + 360 * k / count).at(lean, height),
+            main.shade(rng.uniform(0.88, 1.05)),
+        )
     if rng.random() < 0.5:
         for k in range(3):
-            b.add(sphere(0.075, segments=8, rows=6).at(0.09).ry(120 * k + turn).at(lean, height - 0.07), (0.33, 0.2, 0.1))
+            b.add(
+                sphere(0.075, segments=8, rows=6).at(0.09).ry(120 * k + turn).at(lean, height - 0.07),
+                (0.33, 0.2, 0.1),
+            )
         b.say("with coconuts")
 
 
@@ -132,7 +139,7 @@ def cactus(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.45:
         pot = paint(rng, (CLAY, BROWN, WHITE, RED, BLUE, YELLOW), unlike=main.colour)
         base = _pot(b, pot, 0.26, 0.28)
-        b.say(f"in a {pot.words()} pot" if pot.words()[0] not in "aeiou" else f"in an {pot.words()} pot")
+        b.say(f"in {pot.a('pot')}")
     b.add(capsule(radius, height, 12).at(y=base + height / 2 - 0.08), main.rgb)
     turn = rng.uniform(-25, 25)
     for side in (-1, 1) if rng.random() < 0.8 else (1,):
@@ -147,7 +154,7 @@ def cactus(b: Builder, rng: Rng, main: Paint) -> None:
         bloom = paint(rng, (PINK, RED, YELLOW, WHITE, PURPLE), unlike=main.colour)
         for k in range(5):
             b.add(blade(0.17, 0.13, 0.04, 0.08).rx(35).ry(72 * k).at(y=base + height - 0.1), bloom.rgb)
-        b.say(f"with a {bloom.words()} flower")
+        b.say(f"with {bloom.a('flower')}")
 
 
 def _pot(b: Builder, pot: Paint, radius: float, height: float) -> float:
@@ -176,9 +183,11 @@ def flower(b: Builder, rng: Rng, main: Paint) -> None:
     lean, tip = _stalk(b, rng, height, green.rgb, int(rng.integers(1, 3))), rng.uniform(35, 65)
     for k in range(count):
         petal = blade(size, size * rng.uniform(0.62, 0.75), 0.05, 0.06, 0.6)
-        b.add(petal.rz(360 * k / count).rx(-90 + tip).at(lean, height, 0.03), main.shade(0.94 if k % 2 else 1))
+        b.add(
+            petal.rz(360 * k / count).rx(-90 + tip).at(lean, height, 0.03), main.shade(0.94 if k % 2 else 1)
+        )
     b.add(sphere(0.16, 0.07, 0.16, segments=12, rows=6).rx(tip).at(lean, height + 0.02, 0.05), eye.rgb)
-    b.say(f"with a {eye.words()} middle" if eye.words()[0] not in "aeiou" else f"with an {eye.words()} middle")
+    b.say(f"with {eye.a('middle')}")
 
 
 @generator("tulip", "plant", natural=(RED, RED, YELLOW, PINK, PURPLE, WHITE, ORANGE), sizes=(TALL, SHORT))
@@ -187,11 +196,50 @@ def tulip(b: Builder, rng: Rng, main: Paint) -> None:
     height = rng.uniform(0.6, 0.8)
     lean = _stalk(b, rng, height, green.rgb, 2)
     wide, tall = rng.uniform(0.23, 0.28), rng.uniform(0.5, 0.6)
-    cup = lathe([(0, 0), (wide * 0.75, 0.07), (wide, tall * 0.4), (wide * 0.8, tall * 0.75), (0, tall * 0.7)], 12)
+    cup = lathe(
+        [(0, 0), (wide * 0.75, 0.07), (wide, tall * 0.4), (wide * 0.8, tall * 0.75), (0, tall * 0.7)], 12
+    )
     b.add(cup.at(lean, height), main.rgb)
     for k in range(6):
         petal = blade(tall, wide * 1.15, 0.06, 0.02, 0.45).rx(4 if k % 2 else 8).at(z=wide * 0.55)
         b.add(petal.ry(60 * k).at(lean, height + 0.04), main.shade(0.92 if k % 2 else 1.05))
 
 
-GENERATORS = (mushroom, tree, pine_tree, palm_tree, cactus, flower, tulip)
+@generator("bush", "plant", natural=LEAVES, sizes=(TALL, WIDE))
+def bush(b: Builder, rng: Rng, main: Paint) -> None:
+    count, turn = int(rng.integers(4, 7)), rng.uniform(0, 360)
+    for k in range(count):
+        r = rng.uniform(0.3, 0.42)
+        side = lump(rng, r, r * 0.9, r, 0.12).at(rng.uniform(0.3, 0.45), r * rng.uniform(0.65, 0.85))
+        b.add(side.ry(turn + 360 * k / count), main.shade(rng.uniform(0.88, 1)))
+    crown = lump(rng, 0.45, 0.42, 0.45, 0.1).at(y=0.5)
+    b.add(crown, main.rgb)
+    if rng.random() < 0.5:
+        berries = paint(rng, (RED, RED, PURPLE, BLUE, WHITE, PINK, YELLOW), unlike=main.colour)
+        bearing = join(*b.solids)
+        places, _ = surface_points(bearing, rng, 16, keep=_outermost(bearing))
+        for place in places:
+            b.add(sphere(0.055, segments=7, rows=5).at(*place), berries.rgb)
+        b.say(f"with {berries.words()} berries")
+
+
+def _outermost(solid: Solid) -> BoolArray:
+    """Faces in the upper outer part of a clump, which no other lump hides."""
+    centres = solid.centres()
+    return np.hypot(centres[:, 0], centres[:, 2]) + np.maximum(centres[:, 1] - 0.4, 0) > 0.52
+
+
+@generator("potted plant", "plant", natural=LEAVES, sizes=(TALL,))
+def potted_plant(b: Builder, rng: Rng, main: Paint) -> None:
+    pot = paint(rng, (CLAY, CLAY, WHITE, BLUE, RED, YELLOW, BLACK), unlike=main.colour)
+    earth = _pot(b, pot, 0.3, rng.uniform(0.36, 0.48))
+    count, broad = int(rng.integers(9, 14)), rng.uniform(0.2, 0.32)
+    for k in range(count):
+        inner = k % 3 == 0
+        leaf = blade(rng.uniform(0.7, 0.95), broad, 0.05, rng.uniform(0.15, 0.3), rng.uniform(0.45, 0.6))
+        tilt = rng.uniform(5, 18) if inner else rng.uniform(28, 52)
+        b.add(leaf.rx(tilt).ry(360 * k * 0.382).at(y=earth - 0.02), main.shade(rng.uniform(0.85, 1.05)))
+    b.say(f"in {pot.a('pot')}")
+
+
+GENERATORS = (mushroom, tree, pine_tree, palm_tree, cactus, flower, tulip, bush, potted_plant)

@@ -1,0 +1,320 @@
+"""Boxes, clothes and keepsakes: crate, chest, gift, balloon, hat, boot, crown, trophy, bell, hourglass, gem, cone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dreamlab.studio.shapes.core import Builder, Rng
+from dreamlab.studio.shapes.grammar import (
+    BEIGE,
+    BLACK,
+    BLUE,
+    BROWN,
+    GOLDEN,
+    GREEN,
+    GREY,
+    METAL,
+    ORANGE,
+    PINK,
+    PURPLE,
+    RED,
+    SHORT,
+    TALL,
+    TURQUOISE,
+    WHITE,
+    WIDE,
+    WOODEN,
+    YELLOW,
+    Paint,
+    generator,
+    paint,
+)
+from dreamlab.studio.shapes.paths import curve, extrude, star_outline, tube
+from dreamlab.studio.shapes.solids import box, cone, cylinder, frustum, lathe, sphere, torus
+
+BRIGHT = (RED, BLUE, GREEN, YELLOW, ORANGE, PURPLE, PINK, TURQUOISE)
+JEWELS = (RED, BLUE, GREEN, PURPLE, TURQUOISE, PINK)
+
+
+@generator(
+    "crate", "household", natural=(WOODEN, WOODEN, WOODEN, GREEN, GREY), sizes=(WIDE, TALL), holds=True
+)
+def crate(b: Builder, rng: Rng, main: Paint) -> None:
+    size = 1.0
+    b.add(box(size * 0.92, size * 0.92, size * 0.92).at(y=0.04), main.shade(0.7))
+    t, w = 0.07, rng.uniform(0.13, 0.17)
+    half = size / 2
+    planks = int(rng.integers(3, 5))
+    for k in range(4):
+        for j in range(planks):
+            y = w + (size - 2 * w) * j / planks
+            b.add(
+                box(size - 0.1, (size - 2 * w) / planks - 0.025, 0.04).at(0, y, half - 0.05).ry(90 * k),
+                main.shade(0.86),
+            )
+        b.add(box(w, size, t).at(half - w / 2, 0, half - t / 2).ry(90 * k), main.rgb)
+        b.add(box(w, size, t).at(-half + w / 2, 0, half - t / 2).ry(90 * k), main.rgb)
+        for y in (0, size - w):
+            b.add(box(size, w, t).at(0, y, half - t / 2).ry(90 * k), main.rgb)
+        b.add(
+            box(w * 0.8, size * 1.12, 0.05).at(y=-size * 0.56).rz(-45).at(0, half, half - 0.025).ry(90 * k),
+            main.shade(0.94),
+        )
+    for x in (-0.3, 0, 0.3):
+        b.add(box(0.27, 0.05, size - 0.04).at(x, size - 0.05), main.shade(0.95))
+
+
+@generator(
+    "treasure chest", "household", natural=(WOODEN, WOODEN, WOODEN, RED, BLUE), sizes=(WIDE,), wild=0.3
+)
+def treasure_chest(b: Builder, rng: Rng, main: Paint) -> None:
+    """Lock to +Z; the lid is a half cylinder along X."""
+    wide, deep, tall = rng.uniform(1.15, 1.35), rng.uniform(0.7, 0.8), rng.uniform(0.42, 0.52)
+    bands = paint(rng, (GOLDEN, GOLDEN, METAL, BLACK), unlike=main.colour)
+    b.add(box(wide, tall, deep), main.rgb)
+    turn = np.deg2rad(np.linspace(0, 180, 11))
+    arch = np.stack([np.cos(turn) * deep / 2, np.sin(turn) * deep * 0.42], axis=1)
+    b.add(extrude(arch, wide).ry(90).at(y=tall + 0.02), main.shade(0.93))
+    for x in (-wide / 2 + 0.08, wide / 2 - 0.08, *((-wide * 0.2, wide * 0.2) if rng.random() < 0.4 else ())):
+        b.add(extrude(arch * 1.05, 0.12).ry(90).at(x, tall + 0.02), bands.rgb)
+        b.add(box(0.12, tall, deep * 1.05).at(x), bands.rgb)
+    b.add(box(wide * 1.01, 0.05, deep * 1.04).at(y=tall - 0.02), bands.shade(0.85))
+    b.add(box(0.2, 0.24, 0.08, bevel=0.02).at(0, tall - 0.12, deep / 2 + 0.02), bands.rgb)
+    b.add(box(0.05, 0.1, 0.02).at(0, tall - 0.06, deep / 2 + 0.07), (0.05, 0.05, 0.05))
+    b.say(f"with {bands.words()} bands")
+
+
+@generator("gift box", "household", natural=BRIGHT, sizes=(TALL, WIDE), wild=0.3, holds=False)
+def gift_box(b: Builder, rng: Rng, main: Paint) -> None:
+    wide, tall = rng.uniform(0.85, 1.0), rng.uniform(0.65, 0.95)
+    ribbon = paint(rng, (RED, YELLOW, WHITE, GOLDEN, BLUE, PINK, GREEN), unlike=main.colour)
+    b.add(box(wide, tall, wide), main.rgb)
+    b.add(box(wide * 1.08, 0.18, wide * 1.08).at(y=tall - 0.1), main.shade(0.92))
+    top = tall + 0.08
+    for turn in (0, 90):
+        b.add(box(0.15, tall, wide * 1.02).ry(turn), ribbon.rgb)
+        b.add(box(0.16, 0.19, wide * 1.1).at(y=tall - 0.1).ry(turn), ribbon.rgb)
+    for k in range(2):
+        loop = (
+            torus(0.17, 0.065, 14, 6).scaled(1.25, 1, 1).rx(90).rz(28).at(0.21, top + 0.12).ry(180 * k + 15)
+        )
+        b.add(loop, ribbon.rgb)
+    b.add(sphere(0.1, segments=8, rows=6).at(y=top + 0.05), ribbon.shade(0.85))
+    b.say(f"with {ribbon.a('ribbon')}")
+
+
+@generator("balloon", "toy", natural=BRIGHT, wild=0.3)
+def balloon(b: Builder, rng: Rng, main: Paint) -> None:
+    wide, tall = rng.uniform(0.48, 0.55), rng.uniform(0.58, 0.68)
+    body = sphere(wide, tall, segments=16, rows=12)
+    x, y, z = body.vertices.T
+    pull = np.where(y < 0, 1 - 0.28 * (y / tall) ** 2, 1)
+    b.add(body._replace(vertices=np.stack([x * pull, y, z * pull], axis=1)), main.rgb)
+    b.add(cone(0.09, 0.12, 8).at(y=-tall - 0.08), main.shade(0.85))
+    long, sway = rng.uniform(0.5, 0.8), rng.uniform(0.05, 0.1)
+    t = np.linspace(0, 1, 12)
+    string = np.stack([sway * np.sin(t * 7), -tall - 0.06 - t * long, np.zeros(12)], axis=1)
+    b.add(tube(string, 0.018, 5), (0.92, 0.92, 0.9) if main.colour != "white" else (0.25, 0.25, 0.28))
+
+
+@generator(
+    "top hat", "clothing", natural=(BLACK, BLACK, GREY, PURPLE, RED, GREEN), sizes=(TALL, SHORT), wild=0.3
+)
+def top_hat(b: Builder, rng: Rng, main: Paint) -> None:
+    r, tall = rng.uniform(0.4, 0.46), rng.uniform(0.62, 0.8)
+    flare = r * rng.uniform(1.0, 1.18)
+    brim = [(r, 0), (r * 1.75, 0.06), (r * 1.78, 0.1), (r * 1.72, 0.11), (r, 0.06)]
+    b.add(lathe([*brim, (r * 0.97, tall * 0.5), (flare, tall), (0, tall)], 20), main.rgb)
+    band = paint(rng, (RED, WHITE, GOLDEN, BLUE, BLACK, PURPLE), unlike=main.colour)
+    b.add(cylinder(r * 1.03, 0.15, 20).at(y=0.07), band.rgb)
+    b.say(f"with {band.a('band')}")
+
+
+@generator("wizard hat", "clothing", natural=(BLUE, PURPLE, PURPLE, BLACK, GREEN), wild=0.3)
+def wizard_hat(b: Builder, rng: Rng, main: Paint) -> None:
+    tall, lean, r = rng.uniform(1.0, 1.25), rng.uniform(-0.35, 0.35), rng.uniform(0.4, 0.46)
+    b.add(lathe([(r, 0), (r * 1.9, 0.03), (r * 1.9, 0.07), (r, 0.1)], 20), main.shade(0.92))
+    path = curve([(0, 0.04, 0), (0, tall * 0.5, 0), (lean * 0.4, tall * 0.8, 0), (lean, tall, 0)], 8)
+    b.add(tube(path, np.linspace(r, 0.035, 8), 16), main.rgb)
+    trim = paint(rng, (GOLDEN, YELLOW, WHITE, RED), unlike=main.colour)
+    b.add(cylinder(r * 1.01, 0.12, 18).at(y=0.07), trim.rgb)
+    if rng.random() < 0.6:
+        star = extrude(star_outline(5, 0.13, 0.055), 0.06)
+        for turn, y in ((0, 0.42), (70, 0.3), (140, 0.48), (215, 0.34), (285, 0.45)):
+            out = r * (1 - y / tall) * 1.02
+            b.add(star.rx(-18).at(0, tall * y, out).ry(turn), trim.rgb)
+        b.say(f"with {trim.words()} stars")
+    else:
+        b.say(f"with {trim.a('band')}")
+
+
+@generator("boot", "clothing", natural=(BROWN, BROWN, BLACK, RED, YELLOW), sizes=(TALL, SHORT), wild=0.35)
+def boot(b: Builder, rng: Rng, main: Paint) -> None:
+    """One boot, toe to +Z."""
+    tall = rng.uniform(0.8, 1.1)
+    sole = paint(rng, (BLACK, BROWN, WHITE), unlike=main.colour)
+    b.add(
+        lathe([(0.27, 0.1), (0.27, 0.4), (0.29, tall), (0.25, tall), (0.24, 0.45), (0, 0.4)], 14).scaled(
+            0.9, 1, 1.05
+        ),
+        main.rgb,
+    )
+    foot = sphere(0.28, 0.26, 0.52, segments=14, rows=8)
+    x, y, z = foot.vertices.T
+    b.add(foot._replace(vertices=np.stack([x, np.maximum(y, -0.16), z], axis=1)).at(0, 0.26, 0.3), main.rgb)
+    b.add(torus(0.28, 0.05, 14, 6).scaled(0.9, 1, 1.05).at(y=tall), main.shade(0.85))
+    b.add(cylinder(0.3, 0.1, 14).scaled(0.92, 1, 1.75).at(0, 0.02, 0.27), sole.rgb)
+    b.add(box(0.44, 0.1, 0.3).at(0, -0.05, -0.1), sole.rgb)
+    if rng.random() < 0.4:
+        for k in range(3):
+            b.add(box(0.3, 0.04, 0.05).rx(-35).at(0, 0.48 + 0.13 * k, 0.28 - 0.015 * k), (0.95, 0.94, 0.9))
+        b.say("with white laces")
+    b.say(f"with {sole.a('sole')}")
+
+
+@generator("crown", "clothing", natural=(GOLDEN, GOLDEN, GOLDEN, METAL), sizes=(TALL, WIDE))
+def crown(b: Builder, rng: Rng, main: Paint) -> None:
+    points, tall, r = int(rng.integers(5, 9)), rng.uniform(0.45, 0.6), 0.62
+    b.add(lathe([(r, 0), (r * 1.04, 0.34), (r * 0.94, 0.34), (r * 0.9, 0)], 24), main.rgb)
+    jewel = paint(rng, JEWELS, unlike=main.colour)
+    width = 2 * np.pi * r / points * 0.98
+    for k in range(points):
+        spike = extrude([(-width / 2, 0), (width / 2, 0), (0, tall)], 0.07).rx(7)
+        b.add(spike.at(0, 0.3, r * 0.99).ry(360 * k / points), main.shade(0.97))
+        b.add(
+            sphere(0.075, segments=8, rows=6).at(0, 0.32 + tall, r * 1.08).ry(360 * k / points),
+            main.shade(1.15),
+        )
+        gem = sphere(0.075, 0.09, 0.05, segments=7, rows=6).at(0, 0.18, r * 1.03).ry(360 * (k + 0.5) / points)
+        b.add(gem, jewel.rgb)
+    b.say(f"with {jewel.words()} jewels")
+
+
+@generator("trophy", "household", natural=(GOLDEN, GOLDEN, METAL), sizes=(TALL, WIDE))
+def trophy(b: Builder, rng: Rng, main: Paint) -> None:
+    tall, r = rng.uniform(0.6, 0.75), rng.uniform(0.4, 0.48)
+    foot = paint(rng, (BLACK, WOODEN), unlike=main.colour)
+    b.add(box(0.56, 0.22, 0.56, taper=0.85), foot.rgb)
+    stem = [
+        (0.22, 0.22),
+        (0.1, 0.32),
+        (0.08, 0.46),
+        (r * 0.5, 0.58),
+        (r * 0.9, 0.58 + tall * 0.5),
+        (r, 0.58 + tall),
+    ]
+    b.add(lathe([*stem, (r * 0.9, 0.58 + tall), (r * 0.7, 0.58 + tall * 0.5), (0, 0.66)], 16), main.rgb)
+    ear = curve(
+        [
+            (r * 0.9, 0.5 + tall, 0),
+            (r + 0.28, 0.45 + tall, 0),
+            (r + 0.12, 0.5 + tall * 0.4, 0),
+            (r * 0.6, 0.64, 0),
+        ],
+        10,
+    )
+    b.add_pair(tube(ear, 0.05, 7), main.shade(0.92))
+    if rng.random() < 0.5:
+        b.add(extrude(star_outline(5, 0.2, 0.09), 0.08).at(0, 0.6 + tall * 0.6, r * 0.93), main.shade(0.72))
+        b.say("with a star")
+    b.say(f"on {foot.a('base')}")
+
+
+@generator("bell", "household", natural=(GOLDEN, GOLDEN, METAL, RED), sizes=(TALL, WIDE))
+def bell(b: Builder, rng: Rng, main: Paint) -> None:
+    lip = rng.uniform(0.62, 0.7)
+    outer = [
+        (lip, 0),
+        (lip * 0.96, 0.07),
+        (lip * 0.7, 0.3),
+        (0.38, 0.7),
+        (0.32, 0.92),
+        (0.15, 1.05),
+        (0, 1.08),
+    ]
+    inside = [(0, 0.8), (0.26, 0.78), (0.56 * lip, 0.3), (lip * 0.9, 0)]
+    b.add(lathe([*inside, *outer], 18), main.rgb)
+    b.add(torus(0.13, 0.04, 14, 6).rx(90).at(y=1.2), main.shade(0.85))
+    b.add(sphere(0.14, segments=9, rows=7).at(y=0.0), main.shade(0.6))
+    if rng.random() < 0.5:
+        bow = paint(rng, (RED, RED, BLUE, GREEN, WHITE), unlike=main.colour)
+        for side in (-1, 1):
+            b.add(cone(0.15, 0.34, 8).scaled(1, 1, 0.6).rz(90 * side).at(side * 0.34, 1.08, 0.12), bow.rgb)
+        b.add(sphere(0.1, segments=8, rows=6).at(0, 1.08, 0.14), bow.rgb)
+        b.say(f"with {bow.a('bow')}")
+
+
+@generator("hourglass", "household", natural=(WOODEN, GOLDEN, BLACK, RED), sizes=(TALL, WIDE))
+def hourglass(b: Builder, rng: Rng, main: Paint) -> None:
+    """The frame bears the colour."""
+    tall, r = rng.uniform(0.5, 0.6), 0.36
+    for y in (0, tall * 2 + 0.14):
+        b.add(cylinder(0.56, 0.14, 18).at(y=y), main.rgb)
+    glass = np.array((0.78, 0.9, 0.95))
+    half = [(0.05, 0), (r * 0.62, tall * 0.3), (r, tall * 0.65), (r * 0.85, tall)]
+    b.add(lathe(half, 12).at(y=0.14 + tall), glass)
+    b.add(lathe(half, 12).rz(180).at(y=0.14 + tall), glass)
+    sand = paint(rng, (YELLOW, ORANGE, BEIGE, PINK), unlike=main.colour)
+    b.add(cone(r * 0.95, tall * 0.5, 12).at(y=0.15), sand.rgb)
+    b.add(
+        lathe([(0.06, 0), (r * 0.66, tall * 0.3), (r * 0.86, tall * 0.5), (0, tall * 0.5)], 12).at(
+            y=0.15 + tall
+        ),
+        sand.rgb,
+    )
+    for k in range(3):
+        b.add(cylinder(0.065, tall * 2, 7).at(y=0.14, z=0.46).ry(120 * k + 60), main.shade(0.9))
+    b.say(f"with {sand.words()} sand")
+
+
+@generator("diamond", "household", natural=JEWELS + (WHITE,), sizes=(TALL, WIDE))
+def diamond(b: Builder, rng: Rng, main: Paint) -> None:
+    sides, r = int(rng.integers(3, 6)) * 2, rng.uniform(0.6, 0.7)
+    gem = lathe([(0, 0), (r, 0.75), (r * 0.96, 0.82), (r * 0.6, 1.05)], sides)
+    spark = rng.uniform(0.82, 1.0, size=len(gem.faces))
+    b.add(gem, main.rgb * spark[:, None])
+
+
+@generator("traffic cone", "tool", natural=(ORANGE,), sizes=(TALL, WIDE))
+def traffic_cone(b: Builder, rng: Rng, main: Paint) -> None:
+    tall, r = rng.uniform(1.0, 1.2), rng.uniform(0.3, 0.36)
+    b.add(box(r * 2.7, 0.1, r * 2.7, bevel=0.03), main.shade(0.92))
+    b.add(frustum(r, 0.06, tall, 16).at(y=0.08), main.rgb)
+    stripe = paint(rng, (WHITE, WHITE, YELLOW), unlike=main.colour)
+    for low in (0.3, 0.6) if rng.random() < 0.6 else (0.42,):
+        high = low + 0.15
+
+        def radius(share: float) -> float:
+            return (r + (0.06 - r) * share) * 1.04
+
+        b.add(frustum(radius(low), radius(high), tall * 0.15, 16).at(y=0.08 + tall * low), stripe.rgb)
+    b.say(f"with {stripe.words()} stripes")
+
+
+@generator("die", "toy", natural=(WHITE, WHITE, RED, BLACK, BLUE), wild=0.35)
+def dice(b: Builder, rng: Rng, main: Paint) -> None:
+    """A die: opposite faces sum to seven."""
+    pips = paint(rng, (BLACK, WHITE), unlike=main.colour)
+    b.add(box(1, 1, 1, bevel=0.1).at(y=-0.5), main.rgb)
+    corner, edge = [(-1, -1), (1, 1), (1, -1), (-1, 1)], [(-1, 0), (1, 0)]
+    spots = {
+        1: [(0, 0)],
+        2: corner[:2],
+        3: [(0, 0), *corner[:2]],
+        4: corner,
+        5: [(0, 0), *corner],
+        6: corner + edge,
+    }
+    spin = rng.uniform(0, 360)
+    for value, tip, turn in ((1, 90, 0), (6, -90, 0), (2, 0, 0), (5, 0, 180), (3, 0, 90), (4, 0, -90)):
+        for u, v in spots[value]:
+            pip = cylinder(0.1, 0.02, 9).rx(90).at(u * 0.25, v * 0.25, 0.49)
+            b.add(pip.rx(-tip).ry(turn).ry(spin), pips.rgb)
+    b.solids[0] = b.solids[0].ry(spin)
+    b.say(f"with {pips.words()} dots")
+
+
+GENERATORS = (
+    crate, treasure_chest, gift_box, balloon, top_hat, wizard_hat, boot, crown, trophy, bell, hourglass, diamond,
+    traffic_cone, dice,
+)  # fmt: skip
