@@ -8,6 +8,7 @@ from __future__ import annotations
 from dreamlab.studio.shapes import (
     animals,
     basics,
+    beasts,
     birds,
     buildings,
     characters,
@@ -15,9 +16,11 @@ from dreamlab.studio.shapes import (
     food,
     furniture,
     household,
+    insects,
     keepsakes,
     meals,
     plants,
+    sealife,
     sweets,
     tools,
     vehicles,
@@ -45,6 +48,9 @@ GENERATORS: tuple[Generator, ...] = (
     *craft.GENERATORS,
     *buildings.GENERATORS,
     *tools.GENERATORS,
+    *beasts.GENERATORS,
+    *sealife.GENERATORS,
+    *insects.GENERATORS,
 )
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
