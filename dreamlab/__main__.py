@@ -1,0 +1,7 @@
+"""`python -m dreamlab` is `dreamlab`."""
+
+import sys
+
+from dreamlab.cli import main
+
+sys.exit(main())

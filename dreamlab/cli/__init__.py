@@ -1,0 +1,93 @@
+"""The command line. Arguments are parsed first; torch and the rest load only inside the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from dreamlab import __version__
+from dreamlab.cli import doctor, export, priors, render, resume, run
+from dreamlab.errors import DreamlabError
+from dreamlab.presets import did_you_mean
+
+# Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it here.
+COMMANDS = (run, resume, export, render, priors, doctor)
+
+_EXAMPLES = """\
+examples:
+  dreamlab run "a red mushroom"              a mesh in outputs/0001-a-red-mushroom/
+  dreamlab run "a blue car" --preset fast    sooner and coarser
+  dreamlab resume                            go on with the latest run
+  dreamlab doctor                            what works on this machine, and what not
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code: 0 done, 1 a bug, 2 something the user can mend, 130 / 143 interrupted."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.execute(args)
+    except DreamlabError as error:
+        return _failed(args, str(error), 2, error)
+    except KeyboardInterrupt as error:
+        return _failed(args, "interrupted", 130, error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at exit
+        return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _failed(args, f"{place}{error.strerror or error}", 2, error)
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _failed(args, f"this is a bug in dreamlab: {told} (--debug shows where)", 1, error)
+
+
+def _failed(args: argparse.Namespace, message: str, code: int, error: BaseException) -> int:
+    if getattr(args, "debug", False):
+        raise error
+    if getattr(args, "json", False):
+        import json
+
+        sys.stdout.write(json.dumps({"event": "error", "message": message, "exit_code": code}) + "\n")
+    else:
+        sys.stderr.write(f"dreamlab: {message}\n")
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is told in one line, with the nearest valid name."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"dreamlab: {message}. See `{self.prog} --help`\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = [text for text in self._option_string_actions if text.startswith("--")]
+            hint = did_you_mean(unknown[0].partition("=")[0], options)
+            self.error(f"unknown argument {unknown[0]}" + (f"; {hint.lower()}" if hint else ""))
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            what = "command" if isinstance(action, argparse._SubParsersAction) else action.dest
+            hint = did_you_mean(str(value), names)
+            self.error(f"unknown {what} {value!r}; expected one of {', '.join(names)}" + (f". {hint}" if hint else ""))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="dreamlab",
+        description="Text to 3D: a prompt becomes a mesh, distilled from a frozen 2D diffusion model.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dreamlab {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser

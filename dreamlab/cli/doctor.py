@@ -1,0 +1,47 @@
+"""dreamlab doctor: what works on this machine, what does not, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
+
+_MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "broken": ("NO", "red")}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "doctor",
+        help="what works on this machine, and what not",
+        description="Check everything that dreamlab can use. Exit code 1 if something that it needs is broken.",
+    )
+    parser.set_defaults(execute=execute)
+    add_output_options(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.doctor import examine
+
+    findings = examine()
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if args.json:
+        facts = {"event": "doctor", "findings": [vars(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(facts) + "\n")
+    elif not args.quiet:
+        _table(findings)
+    return 1 if broken else 0
+
+
+def _table(findings: list) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "what", "found")
+    for finding in findings:
+        mark, colour = _MARKS[finding.state]
+        table.add_row(Text(mark, style=colour), Text(finding.name), Text(finding.detail))
+    Console().print(table)

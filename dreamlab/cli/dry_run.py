@@ -1,0 +1,65 @@
+"""dreamlab run --dry-run: the resolved settings and what they would cost."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+from typing import Any
+
+import torch
+
+from dreamlab.config import RunConfig
+from dreamlab.errors import DreamlabError
+
+_STEPS = 4  # of each stage; the first warms up and does not count
+
+
+def show(config: RunConfig, as_json: bool) -> int:
+    """Print settings and cost; writes nothing to disk. The time comes from a few real steps of each stage."""
+    cost = _cost(config)
+    if as_json:
+        facts = {"event": "dry-run", "config": config.model_dump(mode="json", by_alias=True), "cost": cost}
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return 0
+    sys.stdout.write(config.yaml())
+    sys.stdout.write("\n# cost\n")
+    for key, value in cost.items():
+        sys.stdout.write(f"# {key}: {value}\n")
+    return 0
+
+
+def _cost(config: RunConfig) -> dict[str, Any]:
+    images = sum(stage.steps * stage.views for stage in config.stages)
+    cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
+    try:
+        seconds = _measured(config)
+    except DreamlabError as error:
+        return cost | {"optimisation": f"unknown: {error}"}
+    total = sum(s * stage.steps for s, stage in zip(seconds, config.stages, strict=True))
+    cost["optimisation"] = f"about {total:.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    cost["memory"] = f"{peak / 2**30:.1f} GiB at least, the peak while timing"
+    if torch.cuda.is_available():
+        cost["GPU memory"] = f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at least, the peak while timing"
+    return cost
+
+
+def _measured(config: RunConfig) -> list[float]:
+    """Median seconds a step, stage by stage, on a field that is thrown away."""
+    from dreamlab.optimise import optimise
+    from dreamlab.pipeline import pick_device, view_prompts
+
+    device = pick_device(config.device)
+    prior = config.prior.build(device)
+    prompts = view_prompts(config, prior)
+    field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)
+    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    found = []
+    for stage in config.stages:
+        guidance = stage.guidance.build(prior) if stage.guidance else shared
+        steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed)
+        seconds = [sum(event.seconds.values()) for _, event in zip(range(_STEPS), steps, strict=False)]
+        found.append(statistics.median(seconds[1:] or seconds))
+    return found

@@ -1,0 +1,48 @@
+"""Options that several commands share, and the few things done with them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamlab.console import Mode
+
+Subparsers = Any  # argparse's class for it is private
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """--quiet, --json and --debug."""
+    group = parser.add_argument_group("what is told")
+    group.add_argument("--quiet", action="store_true", help="print only the path of the result")
+    group.add_argument("--json", action="store_true", help="print one JSON object a line, for scripts")
+    group.add_argument("--debug", action="store_true", help="show tracebacks and every warning")
+
+
+def add_runs_option(parser: argparse.ArgumentParser) -> None:
+    """--out, the folder that runs are kept in."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs"), metavar="DIR", help="folder of all runs (default: outputs)"
+    )
+
+
+def view_mode(args: argparse.Namespace) -> Mode:
+    """How to show events."""
+    return "json" if args.json else "quiet" if args.quiet else "rich"
+
+
+def set_up_messages(args: argparse.Namespace) -> None:
+    """Our own warnings are shown, one plain line each; those of libraries only with --debug."""
+    if args.debug:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        return
+    warnings.filterwarnings("ignore")
+    warnings.filterwarnings("default", module=r"dreamlab(\.|$)")
+    warnings.formatwarning = _one_line
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"dreamlab: {message}\n"

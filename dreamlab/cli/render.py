@@ -1,0 +1,76 @@
+"""dreamlab render RUN|MESH: turntables and stills of a mesh."""
+
+from __future__ import annotations
+
+import argparse
+from math import radians
+from pathlib import Path
+
+from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages
+from dreamlab.cli.tell import tell_files
+
+STYLES = ("lit", "albedo", "normal", "clay", "wireframe")
+RENDERERS = ("auto", "pyrender", "native")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "render", help="draw a run's mesh, or any mesh", description="Draw a mesh: a turntable or a still picture."
+    )
+    parser.set_defaults(execute=execute)
+    parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help=".mp4 or .webp for a turntable, .png for a still (default: turntable.mp4)"
+    )
+    parser.add_argument("--style", choices=STYLES, default="lit", metavar="STYLE", help=f"one of {', '.join(STYLES)}")
+    parser.add_argument("--renderer", choices=RENDERERS, default="auto", metavar="NAME", help="auto, pyrender or native")
+    parser.add_argument("--size", type=int, default=512, metavar="PIXELS", help="side of the picture (default: 512)")
+    parser.add_argument("--frames", type=int, default=60, metavar="N", help="views of a turntable (default: 60)")
+    parser.add_argument("--fps", type=int, default=20, metavar="N", help="frames a second (default: 20)")
+    parser.add_argument("--azimuth", type=float, default=30.0, metavar="DEG", help="of a still; 0 is the front")
+    parser.add_argument("--elevation", type=float, default=17.0, metavar="DEG", help="camera height (default: 17)")
+    parser.add_argument("--transparent", action="store_true", help="no background (.png and .webp)")
+    add_runs_option(parser)
+    add_output_options(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.cli.subject import mesh_and_home
+    from dreamlab.errors import InputError
+    from dreamlab.views.render import WHITE
+    from dreamlab.views.turntable import write_turntable
+
+    for name, value, least, most in (("size", args.size, 16, 4096), ("frames", args.frames, 1, 2000), ("fps", args.fps, 1, 120)):
+        if not least <= value <= most:
+            raise InputError(f"--{name} cannot be used", expected=f"{least} to {most}", got=str(value))
+    mesh, home, _ = mesh_and_home(args.subject, args.out, None)
+    target = args.to or home / "turntable.mp4"
+    background = None if args.transparent else WHITE
+    elevation = radians(args.elevation)
+    if target.suffix.lower() == ".png":
+        _still(mesh, target, args, elevation, background)
+    else:
+        write_turntable(
+            mesh, target, frames=args.frames, size=args.size, fps=args.fps, elevation=elevation,
+            style=args.style, background=background, renderer=args.renderer,
+        )  # fmt: skip
+    tell_files(args, {target.suffix.lstrip("."): target})
+    return 0
+
+
+def _still(mesh, target: Path, args: argparse.Namespace, elevation: float, background) -> None:  # noqa: ANN001
+    import torch
+    from PIL import Image
+
+    from dreamlab.cameras import distance_to_fit, orbit_cameras
+    from dreamlab.files import atomic_path
+    from dreamlab.views.render import framed, render_mesh
+    from dreamlab.views.turntable import FOVY
+
+    fovy = torch.tensor([FOVY])
+    angles = torch.tensor([radians(args.azimuth)]), torch.tensor([elevation])
+    camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (args.size, args.size))
+    picture = render_mesh(framed(mesh), camera, args.style, background, args.renderer)[0]
+    with atomic_path(target) as temporary:
+        Image.fromarray(picture).save(temporary, "png")

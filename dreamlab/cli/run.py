@@ -1,0 +1,73 @@
+"""dreamlab run PROMPT: from a prompt to files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages, view_mode
+from dreamlab.presets import preset_names
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "run", help="make a mesh from a prompt", description="Make a mesh from a prompt."
+    )
+    parser.set_defaults(execute=execute)
+    parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
+    parser.add_argument(
+        "--preset", default="default", metavar="NAME", help=f"one of {', '.join(preset_names())} (default: default)"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings on top of the preset")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as stages.0.steps=200"
+    )
+    parser.add_argument("--prior", metavar="WHICH", help="the 2D diffusion model; see `dreamlab priors`")
+    parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
+    parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--export", metavar="LIST", help="mesh formats, such as glb,obj,stl")
+    add_runs_option(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the resolved settings and what they would cost, and stop"
+    )
+    add_output_options(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.config import resolve
+
+    config = resolve(
+        args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set
+    )
+    if args.dry_run:
+        from dreamlab.cli.dry_run import show
+
+        return show(config, as_json=args.json)
+    from dreamlab.cli.drive import drive
+    from dreamlab.pipeline import environment, pick_device
+    from dreamlab.run_dir import RunDir
+
+    pick_device(config.device)  # before anything is written
+    run = RunDir.create(args.out, config, environment())
+    return drive(config, run, view_mode(args))
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The options as plain settings."""
+    from dreamlab.cli.prior_option import prior_settings
+
+    settings: dict[str, Any] = {}
+    if args.prior is not None:
+        settings["prior"] = prior_settings(args.prior)
+    if args.negative is not None:
+        settings["negative_prompt"] = args.negative
+    if args.seed is not None:
+        settings["seed"] = args.seed
+    if args.device is not None:
+        settings["device"] = args.device
+    if args.export is not None:
+        settings["mesh"] = {"formats": [name.strip().lstrip(".") for name in args.export.split(",")]}
+    return settings

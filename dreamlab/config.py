@@ -1,0 +1,300 @@
+"""One run's settings: what YAML, presets and `--set` resolve to, checked before anything heavy begins."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import Field as Setting
+
+from dreamlab.errors import ConfigError, InputError
+from dreamlab.fields import FieldConfig, HashGridFieldConfig
+from dreamlab.guidance import GuidanceConfig, SDSConfig
+from dreamlab.mesh.bake import BakeConfig
+from dreamlab.mesh.clean import CleanConfig
+from dreamlab.mesh.extract import ExtractConfig
+from dreamlab.optimise import StageConfig
+from dreamlab.presets import did_you_mean, load_preset, load_yaml, parse_value
+from dreamlab.priors.embedded import EmbeddedPriorConfig
+from dreamlab.render.volume import VolumeRendererConfig
+
+LONGEST_PROMPT = 1000
+PriorConfig = EmbeddedPriorConfig
+MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
+
+
+class RunStageConfig(StageConfig):
+    """A stage of a run; `guidance` is its own method, or None for the run's."""
+
+    guidance: GuidanceConfig | None = None
+
+
+class MeshConfig(BaseModel):
+    """How the field becomes files: surface, cleaning, texture and formats. Without a texture the vertices are
+    coloured.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    extract: ExtractConfig = ExtractConfig()
+    clean: CleanConfig = CleanConfig()
+    texture: bool = True
+    bake: BakeConfig = BakeConfig()
+    formats: tuple[MeshFormat, ...] = ("glb", "obj")
+
+
+class TurntableConfig(BaseModel):
+    """The film of the finished mesh: `frames` views around it, `size` pixels square. 0 frames: no film.
+     Elevation in degrees.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int = Setting(60, ge=0, le=1000)
+    size: int = Setting(512, ge=32, le=2048)
+    fps: int = Setting(20, ge=1, le=60)
+    elevation: float = Setting(15.0, ge=-89, le=89)
+
+
+class SavingConfig(BaseModel):
+    """What is kept on the way, in steps: a checkpoint and a preview picture every so often (0: no previews)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint_every: int = Setting(100, ge=1)
+    keep: int = Setting(2, ge=1)
+    preview_every: int = Setting(50, ge=0)
+    preview_size: int = Setting(128, ge=16, le=1024)
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run's result. view_dependent "auto": words such as "front view" are added
+    for priors that are not told the camera.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    negative_prompt: str = ""
+    view_dependent: bool | Literal["auto"] = "auto"
+    seed: int = Setting(0, ge=0, lt=2**32)
+    device: str = "auto"
+    prior: PriorConfig = EmbeddedPriorConfig()
+    guidance: GuidanceConfig = SDSConfig()
+    field: FieldConfig = HashGridFieldConfig()
+    renderer: VolumeRendererConfig = VolumeRendererConfig()
+    stages: tuple[RunStageConfig, ...] = Setting((RunStageConfig(),), min_length=1)
+    mesh: MeshConfig = MeshConfig()
+    turntable: TurntableConfig = TurntableConfig()
+    saving: SavingConfig = SavingConfig()
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt(cls, prompt: str) -> str:
+        return checked_prompt(prompt)
+
+    @field_validator("negative_prompt")
+    @classmethod
+    def _negative(cls, prompt: str) -> str:
+        return checked_prompt(prompt, "negative prompt") if prompt else ""
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def yaml(self) -> str:
+        """The whole resolved config as YAML that `--config` reads back."""
+        import yaml
+
+        values = self.model_dump(mode="json", by_alias=True)
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def checked_prompt(prompt: str, name: str = "prompt") -> str:
+    """The prompt without outer blanks. Raises InputError if it is empty, too long or holds unprintable characters."""
+    text = prompt.strip()
+    if not text:
+        raise InputError(f"the {name} is empty", mend='Say in a few words what to make: dreamlab run "a red mushroom"')
+    if len(text) > LONGEST_PROMPT:
+        raise InputError(
+            f"the {name} is too long",
+            expected=f"at most {LONGEST_PROMPT} characters",
+            got=f"{len(text)}",
+            mend="Priors read only the first few dozen words; say it shorter",
+        )
+    for place, character in enumerate(text):
+        category = unicodedata.category(character)
+        # Control, unpaired surrogate, private use, unassigned; line breaks; and marks that turn text around.
+        if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+            raise InputError(
+                f"the {name} holds a character that cannot be shown",
+                expected="one line of printable text",
+                got=f"U+{ord(character):04X} at place {place + 1}",
+            )
+    return text
+
+
+def resolve(
+    prompt: str | None = None,
+    *,
+    preset: str = "default",
+    file: Path | None = None,
+    settings: dict[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+) -> RunConfig:
+    """Preset, then the config file, then `settings`, then `key.path=value` overrides; later ones win.
+
+    Raises:
+        ConfigError: an unknown preset, key or kind, or a value of the wrong type or range.
+        InputError: a prompt that cannot be used.
+    """
+    values = load_preset(preset)
+    if file is not None:
+        values = merge(values, load_yaml(file))
+    values = merge(values, settings or {})
+    if prompt is not None:
+        values["prompt"] = checked_prompt(prompt)
+    for override in overrides:
+        assign(values, override)
+    return from_values(values)
+
+
+def from_values(values: dict[str, Any]) -> RunConfig:
+    """Check plain values against RunConfig; a ConfigError tells the first thing that is wrong."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """`top` over `base`, mapping by mapping. A mapping of another `kind` replaces the old one whole."""
+    merged = dict(base)
+    for key, value in top.items():
+        old = merged.get(key)
+        same = isinstance(old, dict) and isinstance(value, dict)
+        if same and value.get("kind", old.get("kind")) == old.get("kind"):
+            value = merge(old, value)
+        merged[key] = value
+    return merged
+
+
+def assign(values: dict[str, Any], override: str) -> None:
+    """Apply one `a.b=c` in place. List items go by number or by their name: `stages.0.steps=9`."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(
+            f"--set cannot read {override!r}", expected="key=value, such as stages.0.steps=200"
+        )
+    value = parse_value(text)
+    here: Any = values
+    for key in keys[:-1]:
+        if isinstance(here, list):
+            here = here[_index(here, key, path)]
+        else:
+            if not isinstance(here.get(key), dict | list):
+                here[key] = {}
+            here = here[key]
+    last = keys[-1]
+    if isinstance(here, list):
+        here[_index(here, last, path)] = value
+    elif last == "kind":
+        here.clear()
+        here["kind"] = value
+    else:
+        here[last] = value
+
+
+def _index(items: list[Any], key: str, path: str) -> int:
+    names = [str(item.get("name", "")) if isinstance(item, dict) else "" for item in items]
+    if key in names:
+        return names.index(key)
+    if key.isdigit() and int(key) < len(items):
+        return int(key)
+    known = [name for name in names if name] + [str(i) for i in range(len(items))]
+    raise ConfigError(
+        f"--set {path}: there is no item {key!r}",
+        expected="one of " + ", ".join(known),
+        mend=did_you_mean(key, known),
+    )
+
+
+def _explained(error: ValidationError) -> ConfigError:
+    """pydantic's first complaint in our own words, with the nearest valid name."""
+    detail = error.errors(include_url=False)[0]
+    kind, place, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    path = ".".join(str(part) for part in _plain_path(RunConfig, place)) or "the config"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if kind == "extra_forbidden":
+        names = _names_at(RunConfig, place[:-1])
+        return ConfigError(
+            f"unknown setting {path}{more}",
+            expected="one of " + ", ".join(names) if names else "",
+            mend=did_you_mean(str(place[-1]), names),
+        )
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tags = str(context.get("expected_tags", "")).replace("'", "")
+        return ConfigError(
+            f"{path}.kind cannot be used{more}",
+            expected=f"one of {tags}" if tags else "a kind",
+            got=repr(context.get("tag", "nothing")),
+            mend=did_you_mean(str(context.get("tag", "")), tags.split(", ")),
+        )
+    if kind == "missing":
+        return ConfigError(f"{path} is missing{more}", mend=f"Give it with --set {path}=VALUE or in the config file")
+    expected = str(context.get("expected", "")).replace("'", "")
+    message = detail["msg"].removeprefix("Value error, ")
+    return ConfigError(
+        f"{path} cannot be used{more}",
+        expected=expected or message[:1].lower() + message[1:],
+        got=_short(detail["input"]),
+        mend=did_you_mean(str(detail["input"]), expected.replace(" or ", ", ").split(", ")) if expected else "",
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _walk(model: Any, place: Sequence[int | str]) -> tuple[list[int | str], list[type[BaseModel]]]:
+    """Follow a pydantic location through models, lists and union tags: the path as users write it, and the
+    models that stand at its end.
+    """
+    path: list[int | str] = []
+    models: list[type[BaseModel]] = [model]
+    for part in place:
+        fields = [m.model_fields[str(part)] for m in models if part in m.model_fields]
+        if fields:
+            models = [found for field in fields for found in _models_in(field.annotation)]
+            path.append(part)
+        elif isinstance(part, int):
+            path.append(part)
+        else:
+            tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+            if tagged:
+                models = tagged  # a union's tag, which is no key
+            elif part in [m.__name__ for m in models]:
+                models = [m for m in models if m.__name__ == part]
+            else:
+                path.append(part)
+                models = []
+    return path, models
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]
+
+
+def _plain_path(model: Any, place: Sequence[int | str]) -> list[int | str]:
+    return _walk(model, place)[0]
+
+
+def _names_at(model: Any, place: Sequence[int | str]) -> list[str]:
+    return sorted({name for found in _walk(model, place)[1] for name in found.model_fields})

@@ -1,0 +1,285 @@
+"""Prompt to files in one walk: load the prior, optimise a field, take its surface, write what people open.
+
+`generate` is a generator of events; who consumes it shows them and decides when to stop. Closing it during the
+optimisation keeps a checkpoint, and the next `generate` of the same folder goes on from there as if nothing had
+happened.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamlab import __version__
+from dreamlab.checkpoints import load_latest
+from dreamlab.config import MeshConfig, RunConfig, TurntableConfig
+from dreamlab.errors import DamagedError, InputError, UnavailableError
+from dreamlab.events import Event, Finished, Note, Phase, Step
+from dreamlab.optimise import Optimisable, StepEvent, optimise
+from dreamlab.prompts import ViewPrompts
+from dreamlab.run_dir import RunDir
+from dreamlab.types import Field, Mesh, Prior
+
+log = logging.getLogger(__name__)
+
+# Stages draw from seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
+_STAGE_SEED = 1_000_000_007
+
+
+def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Iterator[Event]:
+    """Work on a run until its files are written, from wherever its checkpoints say it stands.
+
+    Args:
+        config: the run's resolved config.
+        run: its folder; must not be at work elsewhere.
+        prior: instead of building `config.prior`.
+    """
+    with run.at_work():
+        clock = _Clock()
+        yield from clock.phase("load", config.prior.kind)
+        device = pick_device(config.device)
+        yield from _changes(run)
+        if prior is None:
+            prior = config.prior.build(device)
+        yield from clock.phase("embed", config.prompt)
+        prompts = view_prompts(config, prior)
+        field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)
+        yield from clock.phase("optimise")
+        yield from _optimised(config, run, prior, prompts, field, clock)
+        del prior, prompts  # room for the mesh
+        field.to("cpu")
+        yield from clock.phase("extract")
+        mesh, measures = mesh_of(field, config.mesh)
+        yield from clock.phase("export", ", ".join(config.mesh.formats))
+        files = export(mesh, run.path, config.mesh.formats)
+        if config.turntable.frames:
+            yield from clock.phase("turntable")
+            files |= film(mesh, run.path, config.turntable)
+        clock.stop()
+        log.info("finished: %s", {kind: path.name for kind, path in files.items()})
+        yield Finished(run.path, files, clock.seconds, measures)
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device that `--device` means; "auto" is CUDA where there is one, else the CPU.
+
+    Raises UnavailableError for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    mend = "Use --device cpu, or see `dreamlab doctor`"
+    kinds = "auto, cpu, cuda, cuda:N or mps"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UnavailableError(f"there is no device {name!r}", expected=kinds, mend=mend) from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise UnavailableError(f"the device {name} is not there", got=f"{count} CUDA devices", mend=mend)
+    elif device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise UnavailableError("the device mps is not there", mend=mend)
+    elif device.type != "cpu":
+        raise UnavailableError(f"the device {name!r} is not supported", expected=kinds, mend=mend)
+    return device
+
+
+def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
+    """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others get words."""
+    told_cameras = getattr(prior, "views_per_group", 1) > 1
+    words = not told_cameras if config.view_dependent == "auto" else config.view_dependent
+    return ViewPrompts(prior, config.prompt, config.negative_prompt, words)
+
+
+def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
+    """The field's surface: extracted, cleaned, coloured or textured; and what was measured on the way."""
+    from dreamlab.mesh.bake import bake, vertex_colors
+    from dreamlab.mesh.clean import clean, solidity
+    from dreamlab.mesh.extract import extract
+    from dreamlab.mesh.unwrap import unwrap
+
+    found = extract(field, config.extract)
+    mesh = clean(found.mesh, config.clean)
+    solid = solidity(mesh)
+    measures = {
+        "iso": found.report.iso,
+        "silhouette_iou": found.report.silhouette_iou,
+        "vertices": float(len(mesh.vertices)),
+        "faces": float(len(mesh.faces)),
+        "watertight": float(solid.watertight),
+    }
+    if not config.texture:
+        return vertex_colors(mesh, field), measures
+    unwrapped = unwrap(mesh, resolution=config.bake.resolution)
+    return bake(unwrapped, field, config.bake, fine=found.mesh), measures
+
+
+def field_of(run: RunDir) -> Field:
+    """The field of a run's newest good checkpoint, on the CPU.
+
+    Raises InputError if the run has none yet, DamagedError if none can be trusted.
+    """
+    checkpoint, complaints = load_latest(run.path / "checkpoints")
+    if checkpoint is None:
+        if complaints:
+            raise DamagedError(f"no checkpoint of {run.path} can be trusted", got=complaints[0])
+        raise InputError(f"{run.path} has no checkpoint yet", mend="Let `dreamlab resume` get further first")
+    config = run.config()
+    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    learned = {k.removeprefix("field."): v for k, v in checkpoint.state.items() if k.startswith("field.")}
+    try:
+        field.load_state_dict(learned)
+    except RuntimeError as error:
+        raise DamagedError(
+            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
+        ) from error
+    return field
+
+
+def export(mesh: Mesh, folder: Path, formats: tuple[str, ...], stem: str = "mesh") -> dict[str, Path]:
+    """Write the mesh in every format, by format name."""
+    from dreamlab.mesh.export import write
+
+    return {kind: write(mesh, folder / f"{stem}.{kind}")[0] for kind in formats}
+
+
+def film(mesh: Mesh, folder: Path, config: TurntableConfig) -> dict[str, Path]:
+    """Write turntable.mp4 and turntable.webp, by kind."""
+    from math import radians
+
+    from dreamlab.views.turntable import write_turntable
+
+    files = {kind: folder / f"turntable.{kind}" for kind in ("mp4", "webp")}
+    write_turntable(
+        mesh,
+        list(files.values()),
+        frames=config.frames,
+        size=config.size,
+        fps=config.fps,
+        elevation=radians(config.elevation),
+    )
+    return files
+
+
+def environment() -> dict[str, Any]:
+    """What a later reader needs to repeat the run: versions, processor, threads."""
+    names = ("torch", "numpy", "diffusers", "transformers", "nerfacc", "trimesh", "kornia", "scikit-image")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "missing"
+    return {
+        "dreamlab": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": versions,
+        "arguments": sys.argv[1:],
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _optimised(
+    config: RunConfig, run: RunDir, prior: Prior, prompts: ViewPrompts, field: Optimisable, clock: _Clock
+) -> Iterator[Event]:
+    """All stages that are still to do; saves as it goes."""
+    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    checkpoint, complaints = run.restore()
+    for line in complaints:
+        log.warning(line)
+        yield Note(line)
+    first = checkpoint.stage if checkpoint else 0
+    if checkpoint:
+        yield Note(f"going on from step {checkpoint.total_step} of {config.total_steps}")
+    for index in range(first, len(config.stages)):
+        stage = config.stages[index]
+        before = sum(s.steps for s in config.stages[:index])
+        guidance = stage.guidance.build(prior) if stage.guidance else shared
+        state = checkpoint.state if checkpoint and index == first else None
+        steps = optimise(
+            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
+        )
+        for event in steps:
+            saved = _record(config, run, index, before, event)
+            clock.add(event.seconds)
+            if event.remedy:
+                log.warning(event.remedy.message)
+                yield Note(event.remedy.message)
+            try:
+                yield Step(event, before + event.step, config.total_steps)
+            except GeneratorExit:  # whoever watches has had enough: keep the moment
+                if not saved:
+                    _save(config, run, index, before, event)
+                raise
+
+
+def _record(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> bool:
+    """Metrics, preview and checkpoint of one step, where due; whether a checkpoint was written."""
+    saving, total = config.saving, before + event.step
+    row: dict[str, Any] = {"step": total, "stage": event.stage, **event.metrics}
+    if event.remedy:
+        row["remedy"] = event.remedy.message
+    run.log_metrics(row)
+    if saving.preview_every and total % saving.preview_every == 0:
+        run.save_preview(total, event.preview(saving.preview_size))
+    last = event.step == event.n_steps
+    if last or event.remedy or event.step % saving.checkpoint_every == 0:
+        _save(config, run, index, before, event)
+        return True
+    return False
+
+
+def _save(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> None:
+    state = event.state  # after a remedy it stands at an earlier step than the event
+    run.save_checkpoint(index, state.step, before + state.step, state.state_dict(), config)
+
+
+def _changes(run: RunDir) -> Iterator[Event]:
+    """Say what differs from the machine that the run was started on: bytes may differ then."""
+    before, now = run.environment(), environment()
+    for key in ("dreamlab", "platform", "threads", "cuda"):
+        if key in before and before[key] != now[key]:
+            yield Note(f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly")
+    for name, version in before.get("packages", {}).items():
+        if now["packages"].get(name) != version:
+            yield Note(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
+
+
+class _Clock:
+    """Wall seconds by phase, and the loop's own phases added up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name, self._since = "", time.perf_counter()
+
+    def phase(self, name: str, detail: str = "") -> Iterator[Event]:
+        self.stop()
+        self._name = name
+        log.info("%s %s", name, detail)
+        yield Phase(name, detail)
+
+    def add(self, seconds: dict[str, float]) -> None:
+        for name, value in seconds.items():
+            key = f"optimise.{name}"
+            self.seconds[key] = self.seconds.get(key, 0.0) + value
+
+    def stop(self) -> None:
+        now = time.perf_counter()
+        if self._name:
+            self.seconds[self._name] = now - self._since
+        self._name, self._since = "", now
