@@ -162,8 +162,11 @@ def march(
 
 
 def sample_points(rays: Rays, samples: Samples) -> Float[Tensor, "S 3"]:
-    """World positions of the intervals' middles [S,3]; differentiable with respect to the rays in the reference only."""
-    return reference.sample_points(rays, samples)
+    """World positions [S,3] of the intervals' middles; the samples must be sorted by ray. Differentiable in the rays."""
+    interface.check_samples(rays, samples)
+    wants_gradient = torch.is_grad_enabled() and (rays.origins.requires_grad or rays.directions.requires_grad)
+    which = reference if wants_gradient else _for(rays.origins)
+    return which.sample_points(rays, samples)
 
 
 def composite(

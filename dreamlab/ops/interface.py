@@ -163,17 +163,27 @@ def too_many_steps(step: float) -> InputError:
     )
 
 
+def check_samples(rays: Rays, samples: Samples) -> None:
+    check("ray origins", rays.origins, (None, 3))
+    check("ray directions", rays.directions, (rays.origins.shape[0], 3), like=rays.origins)
+    check("samples.t0", samples.t0, (None,), like=rays.origins)
+    _check_packed(samples, samples.t0)
+
+
 def check_composite(sigma: Tensor, rgb: Tensor, samples: Samples, n_rays: int) -> None:
     check("sigma", sigma, (None,))
-    n = sigma.shape[0]
-    check("rgb", rgb, (n, 3), like=sigma)
-    check("samples.t0", samples.t0, (n,), like=sigma)
-    check("samples.t1", samples.t1, (n,), like=sigma)
-    index = samples.ray_index
-    if index.dtype != torch.int64 or tuple(index.shape) != (n,) or index.device != sigma.device:
-        raise InputError("samples.ray_index does not fit", expected=f"[{n}] int64", got=_shape(index))
+    check("rgb", rgb, (sigma.shape[0], 3), like=sigma)
+    _check_packed(samples, sigma)
     if n_rays < 0:
         raise InputError("n_rays must not be negative", got=str(n_rays))
+
+
+def _check_packed(samples: Samples, like: Tensor) -> None:
+    n, index = like.shape[0], samples.ray_index
+    check("samples.t0", samples.t0, (n,), like=like)
+    check("samples.t1", samples.t1, (n,), like=like)
+    if index.dtype != torch.int64 or tuple(index.shape) != (n,) or index.device != like.device:
+        raise InputError("samples.ray_index does not fit", expected=f"[{n}] int64", got=_shape(index))
 
 
 def unsorted_samples(n_rays: int) -> InputError:

@@ -1,0 +1,15 @@
+// The kernels for AVX-512 F, BW, DQ and VL. The build gives this file its own -m flags: it must not pull in
+// templates or inline functions that others share, or the linker might keep this instruction set's copy for all.
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#include "kernels.h"
+#include "simd.h"
+
+#include "encode.inl"
+#include "mlp.inl"
+#include "rays.inl"
+
+const Kernels kAvx512Kernels = {
+    "avx512",       encode, encode_backward_table, encode_backward_x, mlp_forward,
+    mlp_backward, march,  composite,             composite_backward,
+};
+#endif
