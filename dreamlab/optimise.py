@@ -73,8 +73,8 @@ class StepEvent:
 
     step counts from 1 to n_steps and goes back after a remedy. metrics are finite numbers that depend on
     nothing but the seed: loss, opacity (mean), coverage (share of pixels more than half opaque),
-    gradient_norm, and what the guidance tells (residual, t, ...). seconds are wall time by phase: render,
-    prior, backward. `remedy` says that the watchdog stepped in. `preview(size, azimuth, elevation)`
+    parameter_grad_norm, and what the guidance tells (residual, t, ...). seconds are wall time by phase:
+    render, prior, backward. `remedy` says that the watchdog stepped in. `preview(size, azimuth, elevation)`
     (radians) renders a still image uint8 [H,W,3]; like `state` it shows the moment, so call it before
     asking for the next event.
     """
@@ -300,13 +300,13 @@ def _event(
         "loss": health.loss,
         "opacity": health.mean_opacity,
         "coverage": float((render.opacity.detach() > 0.5).float().mean()),
-        "gradient_norm": norm,
+        "parameter_grad_norm": norm,
         **told,
     }
     remedy = watchdog.look(health)
     if remedy is not None:
         now.apply(remedy)
-    elif watchdog.at_ease and step % now.stage.watchdog.keep_every == 0 and now.healthy():
+    elif step % now.stage.watchdog.keep_every == 0 and watchdog.worth_keeping(health) and now.healthy():
         now.keep()
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return StepEvent(now.stage.name, step, now.stage.steps, finite, clock.seconds, now, now.preview, remedy)

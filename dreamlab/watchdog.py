@@ -100,6 +100,12 @@ class Watchdog:
         """Whether nothing looks wrong at the moment."""
         return not any(self._seen.values())
 
+    def worth_keeping(self, now: Vitals) -> bool:
+        """Whether a state is good to return to: nothing looks wrong, and nothing is near to it."""
+        c = self.config
+        dense = 5 * c.empty_below <= now.mean_opacity <= c.full_above * 0.98
+        return self.at_ease and dense and now.solid_share >= 1.5 * c.smoke_share
+
     def look(self, now: Vitals) -> Remedy | None:
         """Judge one step. Raises CollapseError if a remedy is due and none is left."""
         c = self.config

@@ -27,6 +27,8 @@ from dreamlab.types import Field as SceneField
 BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
 # Rays a time where no gradient is wanted: bounds the memory of large previews.
 _CHUNK = 1 << 16
+# Density that counts as nothing where a logarithm is taken.
+_FAINT = 0.1
 
 
 @dataclass(frozen=True)
@@ -155,13 +157,16 @@ class VolumeRenderer:
     ) -> tuple[Tensor, Tensor]:
         """Unit normal and position of every ray's heaviest sample; zeros for rays that hit nothing.
 
-        The normal is minus the density's gradient by differences at the four corners of a tetrahedron, and
-        carries gradient to the field.
+        The normal is minus the gradient of log density by finite differences, and carries gradient to the
+        field. The logarithm points the same way and is nearly linear where density falls off, so that wide
+        taps do no harm.
         """
         heaviest = ops.heaviest_sample(weights, samples, rays.origins.shape[0])
         hit = (heaviest >= 0).nonzero()[:, 0]
         seen = position[heaviest[hit]]
-        unit = ops.normals_finite_difference(field.density, seen, self.config.normal_epsilon)
+        unit = ops.normals_finite_difference(
+            lambda x: (field.density(x) + _FAINT).log(), seen, self.config.normal_epsilon
+        )
         zeros = torch.zeros_like(rays.origins)
         return zeros.index_copy(0, hit, unit), zeros.index_copy(0, hit, seen)
 

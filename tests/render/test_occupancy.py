@@ -1,0 +1,75 @@
+"""What the grid remembers, forgets and grows."""
+
+import torch
+
+from dreamlab.render import OccupancyConfig, OccupancyGrid
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def grid(**settings: object) -> OccupancyGrid:
+    config = OccupancyConfig.model_validate({"resolution": 8, "warm_up": 0, "every": 1, **settings})
+    return config.build(1 / 32)
+
+
+def corner(x: torch.Tensor) -> torch.Tensor:
+    """Dense where x < -0.5, y > 0.5: tells the axes apart."""
+    return 50.0 * ((x[:, 0] < -0.5) & (x[:, 1] > 0.5)).float()
+
+
+def nothing(x: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(len(x))
+
+
+def test_cells_are_indexed_x_y_z() -> None:
+    g = grid(margin=False)
+    g.refresh(corner, rng())
+    expected = torch.zeros(8, 8, 8, dtype=torch.bool)
+    expected[:2, 6:, :] = True
+    assert torch.equal(g.occupied, expected)
+
+
+def test_margin_adds_the_neighbours() -> None:
+    g = grid()
+    g.refresh(corner, rng())
+    expected = torch.zeros(8, 8, 8, dtype=torch.bool)
+    expected[:3, 5:, :] = True
+    assert torch.equal(g.occupied, expected)
+
+
+def test_old_density_fades_and_is_forgotten() -> None:
+    g = grid(decay=0.5, margin=False)
+    g.refresh(corner, rng())
+    g.refresh(nothing, rng())
+    assert float(g.cells.max()) == 25.0 and g.occupied.any()
+    for _ in range(60):
+        g.refresh(nothing, rng())
+    # The least density counted is the mean if that is smaller: only true nothing is let go of quickly.
+    g.reset()
+    g.refresh(nothing, rng())
+    assert not g.occupied.any()
+
+
+def test_a_faint_haze_is_not_thrown_away() -> None:
+    g = grid(threshold=0.01, margin=False)
+    g.refresh(lambda x: 0.02 * (x[:, 0] > 0).float(), rng())
+    assert g.occupied[4:].all() and not g.occupied[:4].any()
+
+
+def test_refreshes_come_at_their_time_only() -> None:
+    calls: list[int] = []
+    g = grid(warm_up=2, every=3)
+    for step in range(9):
+        g.update(lambda x, step=step: calls.append(step) or corner(x), step, rng(step))
+    assert calls == [2, 5, 8]
+
+
+def test_state_goes_round() -> None:
+    a, b = grid(), grid()
+    a.refresh(corner, rng())
+    b.load_state_dict(a.state_dict())
+    assert torch.equal(a.cells, b.cells) and torch.equal(a.occupied, b.occupied)
+    a.refresh(nothing, rng())
+    assert not torch.equal(a.cells, b.cells)

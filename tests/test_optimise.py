@@ -1,0 +1,366 @@
+"""The loop: it brings a known object back, goes on exactly, and heals itself."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dreamlab.cameras import OrbitCamerasConfig, turntable
+from dreamlab.errors import DamagedError
+from dreamlab.fields import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
+from dreamlab.guidance import SDSConfig
+from dreamlab.losses import LossesConfig
+from dreamlab.optimise import StageConfig, StepEvent, optimise
+from dreamlab.priors.closed_form import TargetImagesPrior
+from dreamlab.prompts import ViewPrompts
+from dreamlab.render import VolumeRenderer, VolumeRendererConfig
+from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
+from dreamlab.render.shading import LitShadingConfig
+from dreamlab.schedules import Ramp
+from dreamlab.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.watchdog import CollapseError, WatchdogConfig
+
+FOV, ELEVATION = 40.0, 10.0
+CAMERAS = OrbitCamerasConfig(elevation=(ELEVATION, ELEVATION), fovy=(FOV, FOV), distance_factor=(1, 1))
+
+
+class Mushroom(nn.Module):
+    """A known textured object in closed form: a chequered ball on a blue stem."""
+
+    def density(self, x: torch.Tensor) -> torch.Tensor:
+        return 200 * torch.sigmoid(-torch.minimum(self._ball(x), self._stem(x)) / 0.01)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        around = torch.atan2(x[:, 0], x[:, 2])
+        chequer = (around * 3).sin() * (x[:, 1] * 8).sin() > 0
+        red, yellow, blue = x.new_tensor([[0.85, 0.15, 0.1], [0.95, 0.85, 0.2], [0.2, 0.4, 0.8]])
+        rgb = torch.where(chequer[:, None], red, yellow)
+        return self.density(x), torch.where((self._stem(x) < self._ball(x))[:, None], blue, rgb)
+
+    def _ball(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - x.new_tensor([0.0, 0.3, 0.0])).norm(dim=-1) - 0.5
+
+    def _stem(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(x[:, ::2].norm(dim=-1) - 0.22, (x[:, 1] + 0.3).abs() - 0.5)
+
+
+def white() -> nn.Module:
+    return SolidBackgroundConfig().build(torch.Generator())
+
+
+def ring(n: int, size: int) -> Cameras:
+    """n views like those that CAMERAS draws."""
+    fovy = math.radians(FOV)
+    return turntable(n, math.radians(ELEVATION), 1 / math.sin(fovy / 2), fovy, (size, size))
+
+
+def known_views(n: int, size: int) -> tuple[TargetImagesPrior, RenderOutput]:
+    renderer = VolumeRendererConfig(samples=128).build()
+    cameras, shroom = ring(n, size), Mushroom()
+    renderer.occupancy.refresh(shroom.density, None)
+    with torch.no_grad():
+        seen = renderer(shroom, cameras, background=white())  # type: ignore[arg-type]
+    images = torch.cat([seen.premultiplied, seen.opacity], dim=-1).permute(0, 3, 1, 2)
+    return TargetImagesPrior(images, cameras), seen
+
+
+def compare(field: Any, renderer: VolumeRenderer, size: int) -> tuple[float, float]:
+    """PSNR in dB over white and silhouette IoU, over views halfway between the prior's."""
+    views = ring(7, size)
+    with torch.no_grad():
+        truth_renderer = VolumeRendererConfig(samples=128).build()
+        truth = truth_renderer(Mushroom(), views, background=white())  # type: ignore[arg-type]
+        mine = renderer(field, views, background=white())
+    error = (truth.rgb - mine.rgb).square().mean()
+    a, b = truth.opacity > 0.5, mine.opacity > 0.5
+    return -10 * math.log10(float(error)), float((a & b).sum() / (a | b).sum())
+
+
+class Fixture:
+    """A small problem: everything that `optimise` wants, freshly built each time."""
+
+    def __init__(self, field: FieldConfig | None = None, size: int = 16, **stage: Any) -> None:
+        self.prior, _ = known_views(8, size)
+        settings = {"steps": 12, "cameras": CAMERAS, "lr": Ramp.constant(0.1), **stage}
+        self.stage = StageConfig(**settings)
+        self.config = field or VoxelFieldConfig(resolution=12)
+
+    def parts(self) -> dict[str, Any]:
+        guidance = SDSConfig(guidance_scale=1.0).build(self.prior)
+        return {
+            "stage": self.stage,
+            "field": self.config.build(torch.Generator().manual_seed(1)),
+            "renderer": VolumeRendererConfig(samples=32).build(),
+            "prior": self.prior,
+            "guidance": guidance,
+            "prompts": ViewPrompts(self.prior, "a mushroom"),
+        }
+
+    def run(self, seed: int = 0, **changes: Any) -> Iterator[StepEvent]:
+        return optimise(**{**self.parts(), "seed": seed, **changes})
+
+
+def last(events: Iterator[StepEvent]) -> StepEvent:
+    event = None
+    for event in events:
+        pass
+    assert event is not None
+    return event
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+# ---- it works ----
+
+
+def test_a_known_textured_object_comes_back() -> None:
+    """PSNR at least 28 dB and silhouette IoU at least 0.97 after 80 steps at 32 x 32 pixels."""
+    size = 32
+    prior, _ = known_views(72, size)
+    field = HashGridFieldConfig().build(torch.Generator().manual_seed(1))
+    renderer = VolumeRendererConfig().build()
+    before = compare(field, renderer, size)
+    guidance = SDSConfig(guidance_scale=1.0, t_max=Ramp(start=0.98, end=0.3)).build(prior)
+    stage = StageConfig(steps=80, cameras=CAMERAS)
+    event = last(optimise(stage, field, renderer, prior, guidance, ViewPrompts(prior, "it"), seed=0))
+    psnr, iou = compare(field, renderer, size)
+    assert before[0] < 15 and before[1] < 0.6
+    assert psnr >= 28 and iou >= 0.97
+    assert event.metrics["residual"] < 0.1
+
+
+def test_gradient_reaches_the_field_and_none_the_prior() -> None:
+    fixture = Fixture(steps=1)
+
+    class Frozen(TargetImagesPrior, nn.Module):  # the same prior, with a parameter that takes part
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+            self.__dict__.update(fixture.prior.__dict__)
+            self.gain = nn.Parameter(torch.ones(()))
+
+        def denoise(self, *args: Any, **named: Any) -> torch.Tensor:
+            return super().denoise(*args, **named) * self.gain
+
+    prior = Frozen()
+    parts = fixture.parts() | {"prior": prior, "guidance": SDSConfig(guidance_scale=1.0).build(prior)}
+    before = {k: v.clone() for k, v in parts["field"].state_dict().items()}
+    last(optimise(**parts, seed=0))
+    assert prior.gain.grad is None
+    grid = parts["field"].grid
+    assert grid.grad[:, 0].abs().sum() > 0 and grid.grad[:, 1:].abs().sum() > 0
+    assert not torch.equal(grid, before["grid"])
+
+
+def test_events_tell_step_metrics_and_phases() -> None:
+    events = list(Fixture(steps=3, losses=LossesConfig(opacity=Ramp.constant(1.0))).run())
+    assert [e.step for e in events] == [1, 2, 3] and {e.n_steps for e in events} == {3}
+    for event in events:
+        assert {"loss", "opacity", "coverage", "parameter_grad_norm", "residual", "t"} <= event.metrics.keys()
+        assert all(math.isfinite(v) for v in event.metrics.values())
+        assert set(event.seconds) == {"render", "prior", "backward"}
+        assert event.stage == "coarse" and event.remedy is None
+
+
+def test_image_size_is_the_priors_unless_said() -> None:
+    sizes: list[int] = []
+    fixture = Fixture(steps=1)
+    spy = fixture.prior.encode
+    fixture.prior.encode = lambda render, cameras: (sizes.append(render.rgb.shape[1]), spy(render, cameras))[
+        1
+    ]
+    last(fixture.run())
+    last(fixture.run(stage=fixture.stage.model_copy(update={"size": 24})))
+    assert sizes == [16, 24]
+
+
+def test_preview_is_an_image_and_disturbs_nothing() -> None:
+    quiet = last(Fixture().run()).state.state_dict()
+    for event in Fixture().run():
+        image = event.preview(20, azimuth=1.0)
+        assert image.shape == (20, 20, 3) and image.dtype == torch.uint8
+    assert same(event.state.state_dict(), quiet)
+    assert image.float().std() > 5
+
+
+# ---- same bytes ----
+
+# Everything that draws randomness or holds state at once.
+FULL = {
+    "background": LearnedBackgroundConfig(),
+    "shading": LitShadingConfig(albedo_until=0.2),
+    "losses": LossesConfig.model_validate(
+        dict.fromkeys(["opacity", "orientation", "normal_smoothness", "depth_variation", "z_variance"], 1.0)
+    ),
+    "watchdog": WatchdogConfig(keep_every=4),
+    "clip_norm": 5.0,
+}
+
+
+def test_same_seed_same_bytes() -> None:
+    a, b, other = (last(Fixture(**FULL).run(seed)).state.state_dict() for seed in (3, 3, 4))
+    assert same(a, b) and not same(a, other)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 8])
+def test_resumed_run_is_the_uninterrupted_one(stop: int) -> None:
+    whole = list(Fixture(**FULL).run())
+    half = Fixture(**FULL).run()
+    saved = [next(half).state.state_dict() for _ in range(stop)][-1]
+    half.close()
+    rest = list(Fixture(**FULL).run(state=saved))
+    assert [e.step for e in rest] == list(range(stop + 1, 13))
+    assert [e.metrics for e in rest] == [e.metrics for e in whole[stop:]]
+    assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
+
+
+def test_state_is_flat_tensors_that_stand_for_themselves() -> None:
+    events = Fixture().run()
+    saved = next(events).state.state_dict()
+    copy = {k: v.clone() for k, v in saved.items()}
+    next(events)
+    assert same(saved, copy)  # later steps do not write into it
+    assert all(isinstance(v, torch.Tensor) and v.is_contiguous() for v in saved.values())
+    assert len({v.data_ptr() for v in saved.values() if v.numel()}) == sum(
+        v.numel() > 0 for v in saved.values()
+    )
+
+
+def test_finished_state_has_nothing_left_to_do() -> None:
+    saved = last(Fixture().run()).state.state_dict()
+    assert list(Fixture().run(state=saved)) == []
+
+
+def test_state_of_another_field_is_refused() -> None:
+    saved = last(Fixture(steps=2).run()).state.state_dict()
+    with pytest.raises(DamagedError, match="does not fit this stage"):
+        next(Fixture(VoxelFieldConfig(resolution=8)).run(state=saved))
+    saved.pop("generator")
+    with pytest.raises(DamagedError):
+        next(Fixture().run(state=saved))
+
+
+# ---- it heals itself ----
+
+
+class Push:
+    """A guidance that does one thing to the opacity within a range of calls, and wants nothing outside."""
+
+    def __init__(self, loss: Callable[[torch.Tensor], torch.Tensor], calls: tuple[int, int]) -> None:
+        self.loss, self.calls, self.call = loss, calls, 0
+
+    def __call__(self, render: RenderOutput, *args: Any) -> GuidanceOut:
+        self.call += 1
+        wild = self.calls[0] <= self.call < self.calls[1]
+        calm = 0.0 * render.opacity.sum()
+        return GuidanceOut(self.loss(render.opacity) if wild else calm, {})
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        pass
+
+
+FORCES = {
+    "non-finite": lambda o: o.sum() * math.nan,
+    "empty": lambda o: 1e3 * o.sum(),
+    "full": lambda o: -1e3 * o.sum(),
+    "smoke": lambda o: 1e3 * (o - 0.2).square().sum(),
+}
+
+
+def pushed(finding: str, remedies: int = 1, **stage: Any) -> list[StepEvent]:
+    """A run that is pushed over from step 31 on, until so many remedies have been tried.
+
+    Cameras stand close, so that a full volume fills the picture.
+    """
+    near = OrbitCamerasConfig(elevation=(0, 20), distance_factor=(0.4, 0.4))
+    fixture = Fixture(steps=100, cameras=near, lr=Ramp.constant(0.5), **stage)
+    push, events = Push(FORCES[finding], (31, 10_000)), []
+    for event in fixture.run(guidance=push):
+        events.append(event)
+        if sum(e.remedy is not None for e in events) == remedies:
+            push.calls = (0, 0)
+    return events
+
+
+def sick(finding: str, metrics: dict[str, float]) -> bool:
+    """Seen from outside: the moment from which the fifty steps count."""
+    if finding == "non-finite":
+        return "loss" not in metrics
+    opacity = metrics["opacity"]
+    return {"empty": opacity < 0.002, "full": opacity > 0.97, "smoke": metrics["coverage"] < 0.02}[finding]
+
+
+@pytest.mark.parametrize("finding", list(FORCES))
+def test_collapse_is_noticed_in_time_and_rolled_back(finding: str) -> None:
+    events = pushed(finding)
+    [(index, healed)] = [(i, e) for i, e in enumerate(events) if e.remedy]
+    assert healed.remedy is not None
+    assert healed.remedy.finding == finding and healed.remedy.kind == "rollback"
+    assert "went back to the last good state" in healed.remedy.message
+    began = next(i for i, e in enumerate(events) if sick(finding, e.metrics))
+    assert 30 <= began <= index < began + 50
+    after = events[index + 1]
+    assert after.step in (26, 51)  # one after the state that was kept last
+    assert 0.01 < after.metrics["opacity"] < 0.97
+    assert events[-1].step == 100 and 0.01 < events[-1].metrics["opacity"] < 0.97
+    assert all(math.isfinite(v) for e in events for v in e.metrics.values())
+    assert all(p.isfinite().all() for p in events[-1].state.field.parameters())
+
+
+def test_trouble_that_comes_back_begins_anew_and_says_so() -> None:
+    events = pushed("empty", remedies=2)
+    kinds = [e.remedy.kind for e in events if e.remedy]
+    assert kinds[:2] == ["rollback", "restart"]
+    anew = next(i for i, e in enumerate(events) if e.remedy and e.remedy.kind == "restart")
+    assert events[anew + 1].step == 1
+    assert events[anew].remedy is not None and "began anew" in events[anew].remedy.message
+    assert float(events[anew].state.field.state_dict()["activation.blob_factor"]) > 1
+
+
+def test_hopeless_run_ends_with_a_reason() -> None:
+    with pytest.raises(CollapseError, match="3 remedies did not help: a value that is no number"):
+        pushed("non-finite", remedies=99, watchdog=WatchdogConfig(attempts=3))
+
+
+def test_nothing_learned_from_a_step_that_is_no_number() -> None:
+    fixture = Fixture(steps=10)
+    parts = fixture.parts() | {"guidance": Push(FORCES["non-finite"], (3, 4))}
+    events = optimise(**parts, seed=0)
+    for _ in range(2):
+        next(events)
+    event = next(events)
+    assert event.remedy is not None and event.state.step == 0  # the state kept last is the first
+    assert "loss" not in event.metrics  # metrics hold finite numbers only
+    fresh = fixture.config.build(torch.Generator().manual_seed(1))
+    assert same(event.state.field.state_dict(), fresh.state_dict())
+
+
+def test_resumed_run_heals_as_the_uninterrupted_one() -> None:
+    """The state to roll back to is part of what is saved."""
+
+    class Late(Push):
+        def state_dict(self) -> dict[str, torch.Tensor]:
+            return {"call": torch.tensor(self.call)}
+
+        def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+            self.call = max(self.call, int(state["call"]))
+
+    def run(state: Any = None) -> Iterator[StepEvent]:
+        fixture = Fixture(steps=60, watchdog=WatchdogConfig(keep_every=10))
+        return fixture.run(guidance=Late(FORCES["non-finite"], (38, 39)), state=state)
+
+    whole = list(run())
+    half = run()
+    saved = [next(half).state.state_dict() for _ in range(35)][-1]
+    assert any(k.startswith("good.") for k in saved)
+    rest = list(run(saved))
+    assert [e.remedy for e in rest if e.remedy] == [e.remedy for e in whole if e.remedy] != []
+    assert [e.metrics for e in rest] == [e.metrics for e in whole[35:]]
+    assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
