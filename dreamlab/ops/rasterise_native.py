@@ -39,7 +39,7 @@ class Rasterise(torch.autograd.Function):
         index = torch.empty(views, *size, dtype=torch.int64)
         barycentric, depth = torch.empty(views, *size, 3), torch.empty(views, *size)
         shape = (views, vertices, faces, len(faces), *size, _threads())
-        _call("dreamlab_rasterise", clip, *shape, index, barycentric, depth)
+        _call("dl_rasterise", clip, *shape, index, barycentric, depth)
         ctx.mark_non_differentiable(index)
         ctx.save_for_backward(clip, faces, index)
         return index, barycentric, depth
@@ -52,7 +52,7 @@ class Rasterise(torch.autograd.Function):
         views, vertices, _ = clip.shape
         shape = (views, vertices, faces, *index.shape[1:], _threads())
         grads = (grad_barycentric.contiguous(), grad_depth.contiguous())
-        _call("dreamlab_rasterise_backward", clip, *shape, index, *grads, grad)
+        _call("dl_rasterise_backward", clip, *shape, index, *grads, grad)
         return grad, None, None
 
 
@@ -68,7 +68,7 @@ class Interpolate(torch.autograd.Function):
         views, pixels = index.shape[0], index.shape[1] * index.shape[2]
         out = torch.empty(*index.shape, width)
         sizes = (views, pixels, _threads())
-        _call("dreamlab_interpolate", attributes, stride, width, faces, index, barycentric, *sizes, out)
+        _call("dl_interpolate", attributes, stride, width, faces, index, barycentric, *sizes, out)
         ctx.save_for_backward(*saved)
         return out
 
@@ -82,7 +82,7 @@ class Interpolate(torch.autograd.Function):
         grad_attributes, grad_barycentric = torch.zeros_like(attributes), torch.empty_like(barycentric)
         inputs = (attributes, stride, vertices, width, faces, index, barycentric, views, pixels, _threads())
         outputs = (grad_out.contiguous(), grad_attributes, grad_barycentric)
-        _call("dreamlab_interpolate_backward", *inputs, *outputs)
+        _call("dl_interpolate_backward", *inputs, *outputs)
         return grad_attributes, None, None, grad_barycentric
 
 
@@ -94,7 +94,7 @@ class SampleTexture(torch.autograd.Function):
         texture, uv = texture.contiguous(), uv.contiguous()
         out = torch.empty(*uv.shape[:-1], texture.shape[2])
         sizes = (uv.numel() // 2, ctypes.c_int32(repeat), _threads())
-        _call("dreamlab_sample_texture", texture, *texture.shape, uv, *sizes, out)
+        _call("dl_sample_texture", texture, *texture.shape, uv, *sizes, out)
         ctx.save_for_backward(texture, uv)
         ctx.repeat = repeat
         return out
@@ -106,7 +106,7 @@ class SampleTexture(torch.autograd.Function):
         grad_texture, grad_uv = torch.empty_like(texture), torch.empty_like(uv)
         sizes = (uv.numel() // 2, ctypes.c_int32(ctx.repeat), _threads())
         outputs = (grad_out.contiguous(), grad_texture, grad_uv)
-        _call("dreamlab_sample_texture_backward", texture, *texture.shape, uv, *sizes, *outputs)
+        _call("dl_sample_texture_backward", texture, *texture.shape, uv, *sizes, *outputs)
         return grad_texture, grad_uv, None
 
 
@@ -123,7 +123,7 @@ class Antialias(torch.autograd.Function):
         crossings = torch.empty(*index.shape, 2)
         codes = torch.empty(*index.shape, 2, dtype=torch.int64)
         geometry = (clip, clip.shape[1], faces, opposite, index, depth, _threads())
-        _call("dreamlab_antialias", image, *image.shape, *geometry, crossings, codes, out)
+        _call("dl_antialias", image, *image.shape, *geometry, crossings, codes, out)
         ctx.save_for_backward(image, clip, faces, crossings, codes)
         return out
 
@@ -133,5 +133,5 @@ class Antialias(torch.autograd.Function):
         image, clip, faces, crossings, codes = ctx.saved_tensors
         grad_image, grad_clip = torch.empty_like(image), torch.empty_like(clip)
         inputs = (image, *image.shape, clip, clip.shape[1], faces, crossings, codes, grad_out.contiguous())
-        _call("dreamlab_antialias_backward", *inputs, grad_image, grad_clip)
+        _call("dl_antialias_backward", *inputs, grad_image, grad_clip)
         return grad_image, grad_clip, None, None, None, None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +52,7 @@ def photograph(
 
     Raises:
         InputError: arrays of the wrong shape, indices out of range, coordinates that are not finite.
+        UnavailableError: the native kernels were not built.
     """
     vertices = np.ascontiguousarray(vertices, np.float32)
     faces = np.ascontiguousarray(faces, np.int32)
@@ -63,11 +63,15 @@ def photograph(
         raise InputError("an image needs pixels", expected="size, supersample >= 1", got=got)
 
     angles = (azimuth, elevation, distance, fovy, 0.0 if roll is None else roll)
-    views = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, np.float64)) for a in angles))
-    azimuths, elevations, distances, fovys, rolls = views
-    frames, from_origin = _frames(
-        azimuths, elevations, distances, rolls, np.zeros(3) if offset is None else np.asarray(offset)
-    )
+    try:
+        views = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, np.float64)) for a in angles))
+        azimuths, elevations, distances, fovys, rolls = views
+        centres = np.broadcast_to(0.0 if offset is None else np.asarray(offset), (*fovys.shape, 3))
+    except ValueError as error:
+        raise InputError("cameras of a photograph", expected="arrays of one length", got=str(error)) from error
+    if fovys.ndim != 1:
+        raise InputError("cameras of a photograph", expected="shape [n]", got=str(list(fovys.shape)))
+    frames, from_origin = _frames(azimuths, elevations, distances, rolls, centres)
     focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovys), np.float32)
     if not (np.isfinite(frames).all() and np.isfinite(focal).all()):
         raise InputError("cameras of a photograph", expected="finite angles and distances, fovy > 0")
@@ -115,15 +119,13 @@ def _check_mesh(vertices: np.ndarray, faces: np.ndarray, face_colours: np.ndarra
 @cache
 def _kernel() -> Any:
     """The C function, with its argument types declared once."""
+    from dreamlab.ops import native  # brings torch: only where a picture is taken
+
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    kernel = _library().dreamlab_photograph
+    kernel = native.library().dl_photograph
     kernel.argtypes = [
         pointer, integer, pointer, integer, pointer, pointer, pointer, pointer, integer,
         ctypes.c_int32, ctypes.c_int32, pointer,
     ]  # fmt: skip
     kernel.restype = ctypes.c_int
     return kernel
-
-
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(str(Path(__file__).parents[1] / "ops" / "_native.so"))

@@ -81,7 +81,7 @@ inline float lean(float s) { return 0.5f - s; }
 extern "C" {
 
 // image [B,H,W,C] -> out [B,H,W,C]; crossings [B,H*W,2] float and codes [B,H*W,2] int64 are kept for the backward.
-void dreamlab_antialias(const float* image, int64_t n_views, int64_t height, int64_t width, int64_t channels,
+void dl_antialias(const float* image, int64_t n_views, int64_t height, int64_t width, int64_t channels,
                         const float* clip, int64_t n_vertices, const int64_t* faces, const int64_t* opposite,
                         const int64_t* face_index, const float* depth, int32_t threads, float* crossings,
                         int64_t* codes, float* out) {
@@ -121,7 +121,7 @@ void dreamlab_antialias(const float* image, int64_t n_views, int64_t height, int
 }
 
 // grad_image [B,H,W,C] and grad_clip [B,V,4] (z untouched). Few pixels are silhouettes, so positions are summed serially.
-void dreamlab_antialias_backward(const float* image, int64_t n_views, int64_t height, int64_t width, int64_t channels,
+void dl_antialias_backward(const float* image, int64_t n_views, int64_t height, int64_t width, int64_t channels,
                                  const float* clip, int64_t n_vertices, const int64_t* faces, const float* crossings,
                                  const int64_t* codes, const float* grad_out, float* grad_image, float* grad_clip) {
   const int64_t n = height * width;

@@ -54,7 +54,7 @@ struct Texels {
 extern "C" {
 
 // attributes [V,A] (view_stride 0) or [B,V,A] (view_stride V*A) -> out [B,H,W,A], zeros in the background.
-void dreamlab_interpolate(const float* attributes, int64_t view_stride, int64_t n_attributes, const int64_t* faces,
+void dl_interpolate(const float* attributes, int64_t view_stride, int64_t n_attributes, const int64_t* faces,
                           const int64_t* face_index, const float* barycentric, int64_t n_views, int64_t n_pixels,
                           int32_t threads, float* out) {
   dreamlab::over(n_views * n_pixels, threads, [&](int64_t first, int64_t last) {
@@ -75,7 +75,7 @@ void dreamlab_interpolate(const float* attributes, int64_t view_stride, int64_t 
 }
 
 // grad_barycentric [B,H,W,3] and grad_attributes (shape of attributes).
-void dreamlab_interpolate_backward(const float* attributes, int64_t view_stride, int64_t n_vertices,
+void dl_interpolate_backward(const float* attributes, int64_t view_stride, int64_t n_vertices,
                                    int64_t n_attributes, const int64_t* faces, const int64_t* face_index,
                                    const float* barycentric, int64_t n_views, int64_t n_pixels, int32_t threads,
                                    const float* grad_out, float* grad_attributes, float* grad_barycentric) {
@@ -117,7 +117,7 @@ void dreamlab_interpolate_backward(const float* attributes, int64_t view_stride,
 }
 
 // texture [H,W,C] at uv [N,2] -> out [N,C].
-void dreamlab_sample_texture(const float* texture, int64_t height, int64_t width, int64_t channels, const float* uv,
+void dl_sample_texture(const float* texture, int64_t height, int64_t width, int64_t channels, const float* uv,
                              int64_t n, int32_t repeat, int32_t threads, float* out) {
   dreamlab::over(n, threads, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
@@ -131,7 +131,7 @@ void dreamlab_sample_texture(const float* texture, int64_t height, int64_t width
 
 // grad_texture [H,W,C] and grad_uv [N,2]. A texture row has one owner among the threads, who adds in order of
 // pixels: deterministic without a private copy of a large texture for each.
-void dreamlab_sample_texture_backward(const float* texture, int64_t height, int64_t width, int64_t channels,
+void dl_sample_texture_backward(const float* texture, int64_t height, int64_t width, int64_t channels,
                                       const float* uv, int64_t n, int32_t repeat, int32_t threads,
                                       const float* grad_out, float* grad_texture, float* grad_uv) {
   dreamlab::over(n, threads, [&](int64_t first, int64_t last) {

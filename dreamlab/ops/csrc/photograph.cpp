@@ -162,7 +162,7 @@ extern "C" {
 
 // vertices [V,3], faces [F,3] (checked by the caller), face_colours [F,3]; frames [n,12]: rows right, up, forward,
 // position; focal [n] = 1 / tan(fovy / 2); camera_distance [n]; out [n,size,size,8]. Returns 0.
-int dreamlab_photograph(const float* vertices, int64_t n_vertices, const int32_t* faces, int64_t n_faces,
+int dl_photograph(const float* vertices, int64_t n_vertices, const int32_t* faces, int64_t n_faces,
                         const float* face_colours, const float* frames, const float* focal,
                         const float* camera_distance, int64_t n_views, int32_t size, int32_t supersample, float* out) {
   Buffers buffers;

@@ -140,7 +140,7 @@ void resolve(const std::vector<Setup>& setups, const Band& band, int64_t height,
 extern "C" {
 
 // clip [B,V,4], faces [F,3] -> face_index [B,H,W], barycentric [B,H,W,3], depth [B,H,W] (1 in the background).
-void dreamlab_rasterise(const float* clip, int64_t n_views, int64_t n_vertices, const int64_t* faces, int64_t n_faces,
+void dl_rasterise(const float* clip, int64_t n_views, int64_t n_vertices, const int64_t* faces, int64_t n_faces,
                         int64_t height, int64_t width, int32_t threads, int64_t* face_index, float* barycentric,
                         float* depth) {
   const int64_t n_bands = (height + kBandRows - 1) / kBandRows, n_pixels = height * width;
@@ -182,7 +182,7 @@ void dreamlab_rasterise(const float* clip, int64_t n_views, int64_t n_vertices, 
 
 // grad_clip [B,V,4] of the loss through barycentric and depth. With S = sum(e): d bary_i / d e_k = (delta_ik - bary_i) / S,
 // and depth = sum(e z) / sum(e w) with sum(e w) = det.
-void dreamlab_rasterise_backward(const float* clip, int64_t n_views, int64_t n_vertices, const int64_t* faces,
+void dl_rasterise_backward(const float* clip, int64_t n_views, int64_t n_vertices, const int64_t* faces,
                                  int64_t height, int64_t width, int32_t threads, const int64_t* face_index,
                                  const float* grad_barycentric, const float* grad_depth, float* grad_clip) {
   const int64_t n_pixels = height * width, floats = n_vertices * 4;
