@@ -19,6 +19,7 @@ from dreamlab.studio.shapes import (
     insects,
     keepsakes,
     meals,
+    people,
     plants,
     sealife,
     sweets,
@@ -51,6 +52,7 @@ GENERATORS: tuple[Generator, ...] = (
     *beasts.GENERATORS,
     *sealife.GENERATORS,
     *insects.GENERATORS,
+    *people.GENERATORS,
 )
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
