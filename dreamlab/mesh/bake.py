@@ -1,4 +1,5 @@
-"""The field's albedo on the mesh, at its corners or in a texture, and the fine surface's normals in a normal map."""
+"""The field's albedo on the mesh, at its corners or in a texture, and the fine surface's normals in a normal
+map."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from dreamlab.mesh.shape import normals_of, tangents_of
 from dreamlab.types import Field, Mesh
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
+DILATE = 16  # texels that charts are grown by: four levels of a mipmap see no seam
 
 
 class BakeConfig(BaseModel):
@@ -26,10 +28,18 @@ class BakeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Setting(1024, ge=64, le=8192, description="pixels along each side of the textures")
-    samples: int = Setting(4, ge=1, le=64, description="field samples a texel, through the surface and across it")
-    depth: float = Setting(0.03, gt=0, le=0.5, description="world units looked through, half before the surface")
-    normal_map: bool = Setting(True, description="also bake the fine surface's normals, where one is given")
+    resolution: int = Setting(
+        default=1024, ge=64, le=8192, description="pixels along each side of the textures"
+    )
+    samples: int = Setting(
+        default=4, ge=1, le=64, description="field samples a texel, through the surface and across it"
+    )
+    depth: float = Setting(
+        default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
+    )
+    normal_map: bool = Setting(
+        default=True, description="also bake the fine surface's normals, where one is given"
+    )
 
 
 def vertex_colors(mesh: Mesh, field: Field, *, depth: float = 0.03, samples: int = 4) -> Mesh:
@@ -39,11 +49,11 @@ def vertex_colors(mesh: Mesh, field: Field, *, depth: float = 0.03, samples: int
 
 
 def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
-    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface `fine` of
-    the same place, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
+    `fine` of the same place, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
 
-    Each texel's colour is composited along a short ray against the surface normal, its samples spread over the
-    texel: what a camera in front of it sees. Seams are dilated over the whole texture, so mipmaps stay clean.
+    Each texel's colour is composited along a short ray against the surface normal, its samples spread over
+    the texel: what a camera in front of it sees. Seams are dilated, so filtering and mipmaps stay clean.
 
     Raises:
         InputError: the mesh has no uv.
@@ -60,10 +70,10 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
         config.samples,
         spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
     )
-    textures = [("albedo", _fill(texel, to_bytes(colour.numpy()), n, dilate=True))]
+    textures = [("albedo", _fill(texel, to_bytes(colour.numpy()), n))]
     if config.normal_map and fine is not None:
         local = _tangent_normals(mesh, fine, position, normal, corner, weight)
-        textures.append(("normal", _fill(texel, to_bytes(local / 2 + 0.5), n, dilate=True)))
+        textures.append(("normal", _fill(texel, to_bytes(local / 2 + 0.5), n)))
     return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
 
 
@@ -76,7 +86,8 @@ def seen_colour(
     *,
     spread: Float[Tensor, "N S 3"] | None = None,
 ) -> Float[Tensor, "N 3"]:
-    """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to back.
+    """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to
+    back.
 
     Light that comes through is given the colour of the densest sample, so a faint surface is not black.
     `spread` moves each sample of each point.
@@ -101,10 +112,12 @@ def seen_colour(
 
 
 def _texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
-    """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3], the
-    triangle's corners [T,3] and their weights."""
+    """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3],
+    the triangle's corners [T,3] and their weights."""
     if mesh.uv is None:
-        raise InputError("the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first")
+        raise InputError(
+            "the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first"
+        )
     faces = mesh.faces.numpy()
     uv = mesh.uv.double().numpy()[faces]
     texel, face, weight = rasterise_uv(uv, n, grow=GROW)
@@ -133,9 +146,9 @@ def _tangent_normals(
     mesh: Mesh, fine: Mesh, position: np.ndarray, normal: np.ndarray, corner: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """Unit normals [T,3] of the fine surface's nearest corners, in the mesh's own tangent frames."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    tree = cKDTree(fine.vertices.double().numpy())
+    tree = KDTree(fine.vertices.double().numpy())
     distance, near = tree.query(position, k=3)
     blend = 1 / np.maximum(distance, 1e-9)
     wanted = np.einsum("tk,tki->ti", blend / blend.sum(1, keepdims=True), normals_of(fine)[near])
@@ -149,15 +162,17 @@ def _tangent_normals(
     return local / np.linalg.norm(local, axis=1, keepdims=True)
 
 
-def _fill(texel: np.ndarray, values: np.ndarray, n: int, dilate: bool) -> np.ndarray:
-    """An image [n,n,3] with the values at their texels and, elsewhere, those of the nearest texel that has one."""
+def _fill(texel: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """An image [n,n,3]: the values at their texels, around them the nearest value, and the mean in the
+    open."""
     from scipy.ndimage import distance_transform_edt
 
     image = np.zeros((n * n, 3), dtype=np.uint8)
     image[texel] = values
-    if dilate and len(texel) < n * n:
-        empty = np.ones(n * n, dtype=bool)
-        empty[texel] = False
-        nearest = distance_transform_edt(empty.reshape(n, n), return_distances=False, return_indices=True)
-        image = image[(nearest[0] * n + nearest[1]).reshape(-1)]
+    empty = np.ones(n * n, dtype=bool)
+    empty[texel] = False
+    distance, nearest = np.empty((n, n)), np.empty((2, n, n), dtype=np.int32)
+    distance_transform_edt(empty.reshape(n, n), return_indices=True, distances=distance, indices=nearest)
+    image = image[(nearest[0] * n + nearest[1]).reshape(-1)]
+    image[distance.reshape(-1) > DILATE] = values.mean(0).round().astype(np.uint8)
     return image.reshape(n, n, 3)

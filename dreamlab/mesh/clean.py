@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field as Setting
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
 
 from dreamlab.errors import InputError
 from dreamlab.mesh import topology as topo
@@ -21,12 +22,13 @@ class CleanConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    faces: int = Setting(10_000, ge=4, description="face budget; meshes below it keep their faces")
+    faces: int = Setting(default=10_000, ge=4, description="face budget; meshes below it keep their faces")
     keep: Literal["largest"] | float = Setting(
-        "largest", description="'largest' part only, or every part with at least this fraction of its volume"
+        default="largest",
+        description="'largest' part only, or every part with at least this fraction of its volume",
     )
-    hole_edges: int = Setting(64, ge=0, description="holes with up to this many edges are closed")
-    smooth: int = Setting(0, ge=0, le=100, description="Taubin smoothing passes before decimation")
+    hole_edges: int = Setting(default=64, ge=0, description="holes with up to this many edges are closed")
+    smooth: int = Setting(default=0, ge=0, le=100, description="Taubin smoothing passes before decimation")
 
 
 class Solidity(NamedTuple):
@@ -40,7 +42,8 @@ class Solidity(NamedTuple):
 
 
 def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
-    """One outward-wound closed manifold within the face budget; colours and uv are dropped (bake them afterwards).
+    """One outward-wound closed manifold within the face budget; colours and uv are dropped (bake them
+    afterwards).
 
     Steps: weld; drop floaters and whatever is shut in by an outer shell; close small holes; optionally smooth
     (Taubin 1995); decimate by quadric error (Garland and Heckbert 1997). A mesh with holes larger than
@@ -80,7 +83,8 @@ def check_faces(vertices: np.ndarray, faces: np.ndarray) -> None:
 
 
 def solidity(mesh: Mesh) -> Solidity:
-    """Is it a closed manifold, and what are its genus, volume (units^3) and area (units^2)? manifold3d's answer."""
+    """Is it a closed manifold, and what are its genus, volume (units^3) and area (units^2)? manifold3d's
+    answer."""
     import manifold3d
 
     vertices, faces = topo.weld(mesh.vertices.double().numpy(), mesh.faces.numpy(), 1e-9)
@@ -92,7 +96,8 @@ def solidity(mesh: Mesh) -> Solidity:
 
 
 def make_closed(vertices: np.ndarray, faces: np.ndarray, hole_edges: int) -> tuple[np.ndarray, np.ndarray]:
-    """Consistent winding, no edge with more than two faces, small holes shut. A closed mesh passes unchanged."""
+    """Consistent winding, no edge with more than two faces, small holes shut. A closed mesh passes
+    unchanged."""
     if topo.is_closed(faces):
         return vertices, faces
     index, uses, _ = topo.edge_uses(faces)
@@ -140,7 +145,8 @@ def close_holes(vertices: np.ndarray, faces: np.ndarray, limit: int) -> tuple[np
 def keep_shells(
     vertices: np.ndarray, faces: np.ndarray, keep: Literal["largest"] | float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest outer shell, or all with at least `keep` of its volume; each wound outward, inner walls dropped."""
+    """The largest outer shell, or all with at least `keep` of its volume; each wound outward, inner walls
+    dropped."""
     part = topo.components(faces)
     volume = np.bincount(part, weights=topo.signed_volumes(vertices - vertices.mean(0), faces))
     order = np.argsort(-np.abs(volume), kind="stable")
@@ -171,8 +177,8 @@ def taubin(vertices: np.ndarray, faces: np.ndarray, passes: int) -> np.ndarray:
 def decimate(vertices: np.ndarray, faces: np.ndarray, budget: int) -> tuple[np.ndarray, np.ndarray]:
     """At most about `budget` faces by quadric edge collapse; a closed mesh stays closed.
 
-    The fast collapse may pinch a thin part into an edge of four faces. Then gentler settings are tried, and last
-    manifold3d's own simplification, which never leaves the manifolds.
+    The fast collapse may pinch a thin part into an edge of four faces. Then gentler settings are tried, and
+    last manifold3d's own simplification, which never leaves the manifolds.
     """
     if len(faces) <= budget:
         return vertices, faces
@@ -182,7 +188,7 @@ def decimate(vertices: np.ndarray, faces: np.ndarray, budget: int) -> tuple[np.n
     centre, scale = vertices.mean(0), float(np.ptp(vertices, axis=0).max())
     points = ((vertices - centre) / scale).astype(np.float32)
     for aggression in (5, 3, 1):
-        v, f = fast_simplification.simplify(
+        v, f, *_ = fast_simplification.simplify(
             points, faces.astype(np.int32), target_count=budget, agg=aggression
         )
         v, f = topo.weld(np.asarray(v, dtype=np.float64), np.asarray(f, dtype=np.int64))

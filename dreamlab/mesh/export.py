@@ -1,4 +1,5 @@
-"""Write a mesh in the format that the file's suffix names: whole or not at all, and the same bytes every time.
+"""Write a mesh in the format that the file's suffix names: whole or not at all, and the same bytes every
+time.
 
 GLB, OBJ, PLY and USDZ are +Y up in metres. STL and 3MF are what printers' slicers read: +Z up, millimetres.
 """
@@ -67,7 +68,8 @@ def write(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
 
 
 def _write_obj(mesh: Mesh, path: Path) -> list[Path]:
-    """OBJ with its MTL and textures beside it; those are written first, so the OBJ never points at nothing."""
+    """OBJ with its MTL and textures beside it; those are written first, so the OBJ never points at
+    nothing."""
     base = companion_name(path.stem)
     written = []
     maps = []
@@ -85,7 +87,8 @@ def _write_obj(mesh: Mesh, path: Path) -> list[Path]:
 
 
 def companion_name(stem: str) -> str:
-    """A name for the files beside an OBJ that every parser reads: OBJ has no way to quote a space or an emoji."""
+    """A name for the files beside an OBJ that every parser reads: OBJ has no way to quote a space or an
+    emoji."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("_")
     return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(stem.encode()).hexdigest()[:6]}"
 
@@ -133,7 +136,8 @@ def ply_bytes(mesh: Mesh) -> bytes:
 
 
 def for_print(mesh: Mesh) -> np.ndarray:
-    """Vertices [V,3] in millimetres with +Z up; the front (+Z) comes to face -Y, towards the person at the printer."""
+    """Vertices [V,3] in millimetres with +Z up; the front (+Z) comes to face -Y, towards the person at the
+    printer."""
     x, y, z = mesh.vertices.double().numpy().T
     return np.stack([x, -z, y], 1) * 1000
 
@@ -179,7 +183,8 @@ def threemf_bytes(mesh: Mesh) -> bytes:
     types = (
         '<?xml version="1.0" encoding="UTF-8"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        '<Default Extension="model" ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/></Types>'
+        '<Default Extension="model" ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/>'
+        "</Types>"
     )
     relations = (
         '<?xml version="1.0" encoding="UTF-8"?>'

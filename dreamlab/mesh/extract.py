@@ -1,4 +1,5 @@
-"""A density field becomes a triangle mesh: an iso level with evidence, then marching cubes where the surface is."""
+"""A density field becomes a triangle mesh: an iso level with evidence, then marching cubes near the
+surface."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field as Setting
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
 from torch import Tensor
 
-from dreamlab.cameras import camera_rays, orbit_cameras
+from dreamlab.cameras import camera_rays, orbit_cameras, world_to_clip
 from dreamlab.errors import DreamlabError
 from dreamlab.mesh.topology import unique_rows
+from dreamlab.ops.rasterise import rasterise
 from dreamlab.types import Cameras, Field, Mesh
 
 log = logging.getLogger(__name__)
@@ -35,20 +38,22 @@ class ExtractConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Setting(128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3")
-    iso: Literal["auto"] | float = Setting(
-        "auto", description="density level, or 'auto' to match silhouettes"
+    resolution: int = Setting(
+        default=128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3"
     )
-    views: int = Setting(16, ge=1, le=256, description="silhouettes that decide the automatic level")
-    view_size: int = Setting(80, ge=16, le=512, description="pixels along a side of each silhouette")
+    iso: Literal["auto"] | float = Setting(
+        default="auto", description="density level, or 'auto' to match silhouettes"
+    )
+    views: int = Setting(default=16, ge=1, le=256, description="silhouettes that decide the automatic level")
+    view_size: int = Setting(default=80, ge=16, le=512, description="pixels along a side of each silhouette")
     refine: int = Setting(
-        6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
+        default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
     )
 
 
 class ExtractReport(NamedTuple):
-    """What the surface was taken at and how well it fits: silhouette_iou compares max-density silhouettes at `iso`
-    with the rendered opacity; fill_fraction is the share of the box that is denser than `iso`."""
+    """What the surface was taken at and how well it fits: silhouette_iou compares the drawn mesh with the
+    rendered opacity over all views; fill_fraction is the share of the box that is denser than `iso`."""
 
     iso: float
     silhouette_iou: float
@@ -72,8 +77,8 @@ def extract(
     """The surface of `field` in [-1, 1]^3 as a closed mesh, wound outward, and how it was found.
 
     With `iso="auto"` the level is the one whose silhouettes match the opacity seen from many views: those of
-    `silhouettes` (opacity in 0..1 and its cameras) where given, else views rendered here from the sampled density.
-    Marching cubes: Lorensen and Cline 1987, Lewiner et al. 2003 for the ambiguous cases.
+    `silhouettes` (opacity in 0..1 and its cameras) where given, else views rendered here from the sampled
+    density. Marching cubes: Lorensen and Cline 1987, Lewiner et al. 2003 for the ambiguous cases.
 
     Raises:
         DreamlabError: the density is not finite somewhere, or no surface can be seen (the message says why).
@@ -99,8 +104,8 @@ def extract(
     fill = float((grid > iso).float().mean())
     if iso <= 0 or max_density <= iso:
         raise _nothing_there(max_density, float(opacity.max()), fill, iso)
-    iou = float(((peak > iso) & inside).sum() / ((peak > iso) | inside).sum().clamp(min=1))
     mesh = surface(field, grid, iso, config.resolution, config.refine)
+    iou = silhouette_iou(mesh, inside, cameras)
     report = ExtractReport(iso, iou, max_density, fill, len(mesh.vertices), len(mesh.faces))
     log.info("surface at density %.3g: silhouette IoU %.3f, %d faces", iso, iou, len(mesh.faces))
     return Extraction(mesh, report)
@@ -113,13 +118,14 @@ def _nothing_there(
     return DreamlabError(
         f"the field holds no surface{level}, so no mesh was made",
         expected="something opaque",
-        got=f"max density {max_density:.3g}, max opacity {max_opacity:.2f} over all views, fill fraction {fill:.4f}",
+        got=f"max density {max_density:.3g}, max opacity {max_opacity:.2f} in any view, fill fraction {fill:.4f}",
         mend="Train longer, or raise the density's initial blob; set iso=auto if a level was given",
     )
 
 
 def density_at(field: Field, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-    """The field's density at N world points, in chunks, without gradients, checked and on the CPU as float32."""
+    """The field's density at N world points, in chunks, without gradients, checked and on the CPU as
+    float32."""
     device = next((p.device for p in field.parameters()), torch.device("cpu"))
     with torch.no_grad():
         parts = [field.density(p.to(device)).reshape(-1).float().cpu() for p in x.split(CHUNK)]
@@ -162,7 +168,8 @@ def march_grid(
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
     """Along every pixel's ray through the trilinear density grid: its highest density, and its opacity.
 
-    A ray hits the surface of level L exactly if its highest density is above L, so one march serves every level.
+    A ray hits the surface of level L exactly if its highest density is above L, so one march serves every
+    level.
     """
     occupied = (grid > grid.max() * 1e-4).nonzero()
     if len(occupied) == 0:
@@ -177,7 +184,7 @@ def march_grid(
     far = torch.maximum(a, b).nan_to_num(math.inf).amin(-1)
     peak, opacity = torch.zeros(len(near)), torch.zeros(len(near))
     hit = (far > near).nonzero()[:, 0]
-    steps = int(math.ceil(float((high - low).norm()) / voxel))
+    steps = math.ceil(float((high - low).norm()) / voxel)
     volume = grid.permute(2, 1, 0)[None, None]  # grid_sample wants [D, H, W] = [z, y, x]
     for rows in hit.split(max(1, (1 << 21) // steps)):
         length = (far - near)[rows, None]
@@ -189,10 +196,11 @@ def march_grid(
     return peak, opacity
 
 
-def silhouette_level(peak: Float[Tensor, " R"], inside: Tensor, slack: float = 0.002) -> float:
+def silhouette_level(peak: Float[Tensor, " R"], inside: Bool[Tensor, " R"], slack: float = 0.002) -> float:
     """The density level L whose silhouette {peak > L} has the best intersection over union with `inside`.
 
-    A crisp field has a whole range of levels that are as good as the best (within `slack`): its geometric middle.
+    A crisp field has a whole range of levels that are as good as the best (within `slack`): its geometric
+    middle.
     """
     level, order = peak.sort(descending=True)
     hits = inside[order].cumsum(0)
@@ -207,11 +215,22 @@ def silhouette_level(peak: Float[Tensor, " R"], inside: Tensor, slack: float = 0
     return math.sqrt(max(float(level[first]), 1e-12) * max(float(level[last]), 1e-12))
 
 
-def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: int, refine: int) -> Mesh:
-    """The level set density == iso on a lattice of `resolution` cells, its vertices pulled onto the field's surface.
+def silhouette_iou(mesh: Mesh, inside: Bool[Tensor, " R"], cameras: Cameras) -> float:
+    """Intersection over union of the mesh's silhouettes and the wanted ones, over the pixels of all views."""
+    near, far = float(cameras.distance.min()) * 0.02, float(cameras.distance.max()) + 4
+    homogeneous = torch.cat([mesh.vertices, torch.ones(len(mesh.vertices), 1)], 1)
+    clip = torch.einsum("bij,vj->bvi", world_to_clip(cameras, near, far), homogeneous)
+    drawn = rasterise(clip, mesh.faces, cameras.size).face_index.reshape(-1) >= 0
+    return float((drawn & inside).sum() / (drawn | inside).sum().clamp(min=1))
 
-    Only blocks near the surface that the survey `grid` shows are sampled and marched: cost and memory follow the
-    surface's area, save for one half-precision lattice. The box's own faces count as outside, so the mesh is closed.
+
+def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: int, refine: int) -> Mesh:
+    """The level set density == iso on a lattice of `resolution` cells, its vertices pulled onto the field's
+    surface.
+
+    Only blocks near the surface that the survey `grid` shows are sampled and marched: cost and memory follow
+    the surface's area, save for one half-precision lattice. The box's own faces count as outside, so the mesh
+    is closed.
     """
     lattice, blocks = _narrow_band(field, grid, iso, resolution)
     vertices, faces = _march_blocks(lattice, blocks)
@@ -224,11 +243,13 @@ def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: 
 def _narrow_band(
     field: Field, grid: Tensor, iso: float, resolution: int
 ) -> tuple[np.ndarray, list[tuple[int, ...]]]:
-    """log(density / iso) at lattice points of the blocks that the surface may cross, and those blocks' corners."""
+    """log(density / iso) at lattice points of the blocks that the surface may cross, and those blocks'
+    corners."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
     sigma = grid.numpy()
-    # a survey cell counts if its neighbourhood holds outside and anything that a finer lattice may find inside
+    # a survey cell counts if its neighbourhood holds outside and anything that a finer lattice may find
+    # inside
     near = (maximum_filter(sigma, 3) > 0.25 * iso) & (
         minimum_filter(sigma, 3, mode="constant", cval=0.0) < iso
     )
@@ -259,7 +280,8 @@ def _level(sigma: Tensor, iso: float) -> Tensor:
 def _march_blocks(lattice: np.ndarray, blocks: list[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
     """Marching cubes block by block, welded: vertices [V,3] float64 in lattice units, faces [F,3].
 
-    Neighbouring blocks read the same lattice values, so the vertices on their common side are equal to the bit.
+    Neighbouring blocks read the same lattice values, so the vertices on their common side are equal to the
+    bit.
     """
     from skimage.measure import marching_cubes
 
@@ -282,8 +304,8 @@ def _march_blocks(lattice: np.ndarray, blocks: list[tuple[int, ...]]) -> tuple[n
 def _pull_onto_surface(field: Field, v: Tensor, iso: float, resolution: int, steps: int) -> Tensor:
     """Slide every vertex along its lattice edge to where the field's density is iso (Illinois regula falsi).
 
-    The edge brackets the surface, so no vertex can leave its cell and no triangle can turn over. Vertices inside a
-    cell (Lewiner's extra points) and on edges that touch the box's sides stay.
+    The edge brackets the surface, so no vertex can leave its cell and no triangle can turn over. Vertices
+    inside a cell (Lewiner's extra points) and on edges that touch the box's sides stay.
     """
     world = 2.0 / resolution
     offset = (v - v.round()).abs()
@@ -301,7 +323,8 @@ def _pull_onto_surface(field: Field, v: Tensor, iso: float, resolution: int, ste
 
 
 def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) -> Tensor:
-    """Points between a and b [N,3] where log(density / iso) crosses zero; ends of equal sign give the middle."""
+    """Points between a and b [N,3] where log(density / iso) crosses zero; ends of equal sign give the
+    middle."""
 
     def level(s: Tensor) -> Tensor:
         return _level(density_at(field, a + (b - a) * s[:, None]), iso)

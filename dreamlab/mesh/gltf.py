@@ -1,7 +1,8 @@
 """A compact, deterministic GLB writer: one mesh, one material, right colours.
 
-glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are counter-clockwise,
-+Y up, the front faces +Z, metres. A mesh without a material would be shown as metal: metallic 0, roughness 1 always.
+glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are
+counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal:
+metallic 0, roughness 1 always.
 """
 
 from __future__ import annotations

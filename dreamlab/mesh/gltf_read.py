@@ -25,8 +25,8 @@ UNDERSTOOD = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_trans
 def read_gltf(path: Path) -> list[Mesh]:
     """One Mesh for every triangle primitive that the scene shows, in world space.
 
-    Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (Draco, meshopt),
-    InputError for textures or buffers that are not there.
+    Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (Draco,
+    meshopt), InputError for textures or buffers that are not there.
     """
     document = _Document(path)
     needed = set(document.json.get("extensionsRequired", [])) - UNDERSTOOD
@@ -102,7 +102,10 @@ class _Document:
         surface = material.get("pbrMetallicRoughness", {})
         uv, textures = None, []
         if "TEXCOORD_0" in attributes:
-            for name, slot in (("albedo", surface.get("baseColorTexture")), ("normal", material.get("normalTexture"))):
+            for name, slot in (
+                ("albedo", surface.get("baseColorTexture")),
+                ("normal", material.get("normalTexture")),
+            ):
                 if slot is not None and slot.get("texCoord", 0) == 0:
                     textures.append((name, torch.from_numpy(self.image(slot["index"]))))
             uv = torch.from_numpy(self.accessor(attributes["TEXCOORD_0"]) * [1, -1] + [0, 1]).float()
@@ -119,7 +122,8 @@ class _Document:
     def _colours(
         self, attributes: dict[str, int], surface: dict[str, Any], count: int, textured: bool
     ) -> np.ndarray | None:
-        """sRGB per vertex from the linear COLOR_0 and base colour factor; None where a texture has the colour."""
+        """sRGB per vertex from the linear COLOR_0 and base colour factor; None where a texture has the
+        colour."""
         factor = np.asarray(surface.get("baseColorFactor", [1, 1, 1, 1]), np.float64)[:3]
         if textured or ("COLOR_0" not in attributes and (factor == 1).all()):
             return None
@@ -133,13 +137,17 @@ class _Document:
         spec = self.json["accessors"][index]
         kind, width, count = np.dtype(KINDS[spec["componentType"]]), WIDTHS[spec["type"]], spec["count"]
         if "bufferView" not in spec or "sparse" in spec:
-            raise UnavailableError(f"{self.path.name} uses sparse accessors", mend="Save it without morph targets")
+            raise UnavailableError(
+                f"{self.path.name} uses sparse accessors", mend="Save it without morph targets"
+            )
         view = self.json["bufferViews"][spec["bufferView"]]
         data = self.buffer(view["buffer"])
         start = view.get("byteOffset", 0) + spec.get("byteOffset", 0)
         stride = view.get("byteStride", kind.itemsize * width)
         if count and start + stride * (count - 1) + kind.itemsize * width > len(data):
-            raise DamagedError(f"{self.path.name} is cut off: accessor {index} runs past the end of its buffer")
+            raise DamagedError(
+                f"{self.path.name} is cut off: accessor {index} runs past the end of its buffer"
+            )
         rows = np.ndarray((count, width), kind, data, start, (stride, kind.itemsize)).astype(np.float64)
         if spec.get("normalized"):
             rows = np.maximum(rows / np.iinfo(kind).max, -1.0)

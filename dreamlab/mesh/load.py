@@ -25,14 +25,15 @@ PRINT = (".stl", ".3mf")  # +Z up, millimetres: see export
 
 
 def load(path: str | os.PathLike[str]) -> Mesh:
-    """The file's triangles as one Mesh in metres, +Y up, with its textures or vertex colours (sRGB) and normals.
+    """The file's triangles as one Mesh in metres, +Y up, with its textures or vertex colours (sRGB) and
+    normals.
 
-    STL and 3MF are taken as slicers take them, +Z up in millimetres. Several parts become one mesh; if they are
-    textured, their colours go to the vertices, which is logged. 3MF colours are not read.
+    STL and 3MF are taken as slicers take them, +Z up in millimetres. Several parts become one mesh; if they
+    are textured, their colours go to the vertices, which is logged. 3MF colours are not read.
 
     Raises:
-        InputError: no such file, a format that cannot be read, points without faces, a texture that is not there.
-        UnavailableError: a GLB with Draco or meshopt compression.
+        InputError: no such file, a format that cannot be read, points without faces, a texture that is not
+        there. UnavailableError: a GLB with Draco or meshopt compression.
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)
@@ -72,7 +73,8 @@ def _parts(path: Path) -> list[Any]:
 
 def _convert(part: Any) -> Mesh:
     mesh = Mesh(
-        torch.from_numpy(np.array(part.vertices, np.float32)), torch.from_numpy(np.array(part.faces, np.int64))
+        torch.from_numpy(np.array(part.vertices, np.float32)),
+        torch.from_numpy(np.array(part.faces, np.int64)),
     )
     visual = part.visual
     uv, image = getattr(visual, "uv", None), getattr(getattr(visual, "material", None), "image", None)
@@ -105,7 +107,9 @@ def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
     if any(mesh.textures for mesh in meshes):
         log.warning("%s: the textures of its %d parts become vertex colours", path.name, len(meshes))
     colours = [vertex_colours(mesh) for mesh in meshes]
-    grey = [np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colours, strict=True)]
+    grey = [
+        np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colours, strict=True)
+    ]
     start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     return Mesh(
         torch.cat([mesh.vertices for mesh in meshes]),

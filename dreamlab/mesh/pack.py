@@ -1,4 +1,5 @@
-"""Pack flat charts into the unit square: tightest rotation, then shelves on a skyline, the scale found by bisection."""
+"""Pack flat charts into the unit square: tightest rotation, then shelves on a skyline, the scale found by
+bisection."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ ANGLES = 24  # rotations tried for the smallest box, over a quarter turn
 
 
 def pack(flat: np.ndarray, chart: np.ndarray, resolution: int, padding: int) -> np.ndarray:
-    """uv [F,3,2] in 0..1 of projected corners `flat` [F,3,2], all charts at one scale and `padding` pixels apart."""
+    """uv [F,3,2] in 0..1 of projected corners `flat` [F,3,2], all charts at one scale and `padding` pixels
+    apart."""
     turned, low, size = _smallest_boxes(flat, chart)
     gap = padding / resolution
     fill = float((size[:, 0] * size[:, 1]).sum())
@@ -33,7 +35,8 @@ def pack(flat: np.ndarray, chart: np.ndarray, resolution: int, padding: int) -> 
 
 
 def _smallest_boxes(flat: np.ndarray, chart: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each chart turned so that its bounding box is smallest and lies on its long side: corners, box origin, size."""
+    """Each chart turned so that its bounding box is smallest and lies on its long side: corners, box origin,
+    size."""
     n = int(chart.max()) + 1
     order = np.argsort(chart, kind="stable")
     start = np.searchsorted(chart[order], np.arange(n))
@@ -46,22 +49,25 @@ def _smallest_boxes(flat: np.ndarray, chart: np.ndarray) -> tuple[np.ndarray, np
         return extreme[:, :2], -extreme[:, 2:] - extreme[:, :2]
 
     for theta in np.arange(ANGLES) * (np.pi / 2 / ANGLES):
-        c, s = np.cos(theta), np.sin(theta)
-        _, size = boxes(flat[..., 0] * c - flat[..., 1] * s, flat[..., 0] * s + flat[..., 1] * c)
+        _, size = boxes(*_turned(flat, np.full(len(flat), theta)))
         area = size[:, 0] * size[:, 1]
         better = area < best_area - 1e-12
         best_area[better], angle[better] = area[better], theta
-    for attempt in range(2):
-        c, s = np.cos(angle)[chart][:, None], np.sin(angle)[chart][:, None]
-        turned = np.stack([flat[..., 0] * c - flat[..., 1] * s, flat[..., 0] * s + flat[..., 1] * c], -1)
-        low, size = boxes(turned[..., 0], turned[..., 1])
-        if attempt == 0:
-            angle = angle + (size[:, 1] > size[:, 0]) * (np.pi / 2)
-    return turned, low, size
+    _, size = boxes(*_turned(flat, angle[chart]))
+    angle += (size[:, 1] > size[:, 0]) * (np.pi / 2)
+    x, y = _turned(flat, angle[chart])
+    return np.stack([x, y], -1), *boxes(x, y)
+
+
+def _turned(flat: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y [F,3] of corners [F,3,2] after turning each triangle by its angle [F]."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    return flat[..., 0] * c - flat[..., 1] * s, flat[..., 0] * s + flat[..., 1] * c
 
 
 def _place(size: np.ndarray, side: float) -> np.ndarray | None:
-    """Lower left corners [C,2] of boxes in a square, tall ones first, each as low as the skyline allows; or None."""
+    """Lower left corners [C,2] of boxes in a square, tall ones first, each as low as the skyline allows; or
+    None."""
     order = np.argsort(-size[:, 1] * 4 - size[:, 0], kind="stable")
     spots = np.zeros_like(size)
     skyline = [(0.0, side, 0.0)]  # segments (left, right, height) from left to right
@@ -75,7 +81,9 @@ def _place(size: np.ndarray, side: float) -> np.ndarray | None:
     return spots
 
 
-def _lowest(skyline: list[tuple[float, float, float]], width: float, side: float) -> tuple[float, float] | None:
+def _lowest(
+    skyline: list[tuple[float, float, float]], width: float, side: float
+) -> tuple[float, float] | None:
     """The lowest, then leftmost place for a box of this width, starting at a segment's left end."""
     best: tuple[float, float] | None = None
     for i, (left, _, height) in enumerate(skyline):

@@ -57,8 +57,8 @@ def tangents_of(mesh: Mesh) -> np.ndarray:
 def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> Mesh:
     """The mesh with its longest side `size` metres long and its origin moved.
 
-    origin "centre" is the middle of the bounding box, "base" the middle of its underside; "keep" leaves it (and
-    scales about it).
+    origin "centre" is the middle of the bounding box, "base" the middle of its underside; "keep" leaves it
+    (and scales about it).
     """
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     extent = float((high - low).max())

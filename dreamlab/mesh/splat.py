@@ -1,4 +1,5 @@
-"""A mesh as 3D Gaussian splats (Kerbl et al. 2023, the PLY layout of its reference code): one flat Gaussian a face."""
+"""A mesh as 3D Gaussian splats (Kerbl et al. 2023, the PLY layout of its reference code): one flat Gaussian a
+face."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ THICKNESS = 0.05  # of a Gaussian, as a share of its width
 
 
 def splat_bytes(mesh: Mesh) -> bytes:
-    """Binary PLY of F Gaussians: each covers its triangle (standard deviations from the triangle's own covariance)."""
+    """Binary PLY of F Gaussians: each covers its triangle (standard deviations from the triangle's own
+    covariance)."""
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     colours = vertex_colours(mesh)
     if colours is None:
@@ -23,7 +25,8 @@ def splat_bytes(mesh: Mesh) -> bytes:
     centre = corners.mean(1)
     normal, _ = face_normals(vertices, faces)
     spread = corners - centre[:, None]
-    # a uniform triangle has a twelfth of the sum of its corners' outer products as covariance; tripled to overlap
+    # a uniform triangle has a twelfth of the sum of its corners' outer products as covariance; tripled to
+    # overlap
     values, axes = np.linalg.eigh(np.einsum("fki,fkj->fij", spread, spread) / 4)
     major, minor = axes[:, :, 2], np.cross(normal, axes[:, :, 2])
     deviation = np.sqrt(np.maximum(values[:, [2, 1]], 1e-14))

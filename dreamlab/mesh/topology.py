@@ -6,7 +6,8 @@ import numpy as np
 
 
 def unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of an array [N,D]: index of each distinct row's first occurrence, and for every row which distinct one it is."""
+    """Of an array [N,D]: index of each distinct row's first occurrence, and for every row which distinct one
+    it is."""
     order = np.lexsort(rows.T)
     ordered = rows[order]
     new = np.ones(len(order), dtype=bool)
@@ -24,7 +25,8 @@ def drop_unused(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np
 
 
 def weld(vertices: np.ndarray, faces: np.ndarray, tolerance: float = 1e-7) -> tuple[np.ndarray, np.ndarray]:
-    """Merge equal vertices (to `tolerance` of the size), drop degenerate faces, copies of faces and unused vertices."""
+    """Merge equal vertices (to `tolerance` of the size), drop degenerate faces, copies of faces and unused
+    vertices."""
     extent = float(np.ptp(vertices, axis=0).max()) or 1.0
     first, index = unique_rows(np.round(vertices / (extent * tolerance)).astype(np.int64))
     vertices, faces = vertices[first], index[faces]
@@ -41,7 +43,8 @@ def directed_edges(faces: np.ndarray) -> np.ndarray:
 
 
 def edge_uses(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of every undirected edge: its number per row of `directed_edges`, its uses in all, and forward minus backward."""
+    """Of every undirected edge: its number per row of `directed_edges`, its uses in all, and forward minus
+    backward."""
     edges = directed_edges(faces)
     _, index = unique_rows(np.sort(edges, axis=1))
     n = int(index.max()) + 1 if len(index) else 0
@@ -114,7 +117,8 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def contains(vertices: np.ndarray, faces: np.ndarray, point: np.ndarray) -> bool:
-    """Whether a point lies inside a closed mesh: parity of its crossings along a skew ray (Moeller-Trumbore 1997)."""
+    """Whether a point lies inside a closed mesh: parity of its crossings along a skew ray (Moeller-Trumbore
+    1997)."""
     direction = np.array([0.5773, 0.5212, 0.6286])  # skew to the axes, so it rarely meets an edge
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     e1, e2 = b - a, c - a

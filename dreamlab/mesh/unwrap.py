@@ -1,9 +1,9 @@
 """Cut a mesh into flat charts and pack them into the unit square: fast, and without overlaps.
 
-Faces go to one of six directions by their smoothed normal (a graph-cut-free form of the normal-based charts of
-Sander et al. 2001), connected faces of one direction form a chart, each chart is projected along its own mean normal.
-Projection bounds the stretch (faces steeper than MAX_TILT get a chart elsewhere); charts that still fold over
-themselves are split until none does.
+Faces go to one of six directions by their smoothed normal (a graph-cut-free form of the normal-based charts
+of Sander et al. 2001), connected faces of one direction form a chart, each chart is projected along its own
+mean normal. Projection bounds the stretch (faces steeper than MAX_TILT get a chart elsewhere); charts that
+still fold over themselves are split until none does.
 """
 
 from __future__ import annotations
@@ -25,25 +25,20 @@ log = logging.getLogger(__name__)
 
 MIN_COSINE = 0.3  # between a face and its chart's projection: 72 degrees, stretch below 3.4
 SMALL = 12  # charts with fewer faces are given to a neighbour where its tilt allows
+SPLITS = 6  # rounds of cutting folded charts; in the second half each folded face is cut out alone
 OVERLAP_GRID = 1024  # pixels a side of the test for charts that fold over themselves
 
 
 def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
     """The mesh with uv in 0..1 for a texture of `resolution` pixels, charts at least `padding` pixels apart.
 
-    Vertices on seams are doubled; normals are the smooth ones of the mesh before it was cut. Existing textures and
-    vertex colours are dropped or kept: colours stay, textures go.
+    Vertices on seams are doubled; normals are the smooth ones of the mesh before it was cut. Existing
+    textures and vertex colours are dropped or kept: colours stay, textures go.
     """
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     check_faces(vertices, faces)
     normals = normals_of(mesh)
-    chart = charts(vertices, faces)
-    for _ in range(6):
-        uv, corner = _lay_out(vertices, faces, chart, resolution, padding)
-        folded = overlapping_faces(uv, corner, chart)
-        if len(folded) == 0:
-            break
-        chart = _split(vertices, faces, chart, folded)
+    chart, uv = atlas(vertices, faces, resolution, padding)
     key = np.stack([faces.reshape(-1), np.repeat(chart, 3)], -1)
     first, index = topo.unique_rows(key)
     source = key[first, 0]
@@ -57,6 +52,21 @@ def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
         uv=torch.from_numpy(uv.reshape(-1, 2)[first]).float(),
         textures=(),
     )
+
+
+def atlas(
+    vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The chart of every face [F] and the uv of its corners [F,3,2]; no two faces overlap."""
+    chart = charts(vertices, faces)
+    for attempt in range(SPLITS):
+        uv, flat = _lay_out(vertices, faces, chart, resolution, padding)
+        folded = overlapping_faces(uv, flat)
+        if len(folded) == 0:
+            return chart, uv
+        log.debug("atlas: %d folded faces in round %d", len(folded), attempt)
+        chart = _split(vertices, faces, chart, folded, alone=attempt >= SPLITS // 2)
+    return chart, _lay_out(vertices, faces, chart, resolution, padding)[0]
 
 
 def charts(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -81,8 +91,12 @@ def _smoothed(vectors: np.ndarray, pairs: np.ndarray, passes: int) -> np.ndarray
     for _ in range(passes):
         total = vectors.copy()
         for axis in range(3):
-            total[:, axis] += np.bincount(pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total))
-            total[:, axis] += np.bincount(pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total))
+            total[:, axis] += np.bincount(
+                pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total)
+            )
+            total[:, axis] += np.bincount(
+                pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total)
+            )
         vectors = total
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
 
@@ -94,7 +108,12 @@ def _absorb_small(normal: np.ndarray, area: np.ndarray, pairs: np.ndarray, chart
         axis = _axes(normal * area[:, None], chart)
         a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
         tilt = np.einsum("ij,ij->i", normal[a], axis[chart[b]])
-        move = (chart[a] != chart[b]) & (size[chart[a]] < SMALL) & (size[chart[b]] >= SMALL) & (tilt > MIN_COSINE)
+        move = (
+            (chart[a] != chart[b])
+            & (size[chart[a]] < SMALL)
+            & (size[chart[b]] >= SMALL)
+            & (tilt > MIN_COSINE)
+        )
         if not move.any():
             break
         order = np.argsort(tilt[move], kind="stable")
@@ -127,28 +146,35 @@ def _lay_out(
     return pack(flat, chart, resolution, padding), flat
 
 
-def overlapping_faces(uv: np.ndarray, flat: np.ndarray, chart: np.ndarray) -> np.ndarray:
-    """Faces that lie over another one of the atlas, or are turned over in it: indices, empty for a good atlas."""
+def overlapping_faces(uv: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Faces that lie over another one in the atlas, or are turned over in it: indices, empty for a good
+    atlas."""
     e1, e2 = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
-    turned = np.nonzero(e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0] <= 0)[0]
-    pixel, face, weights = rasterise_uv(uv, OVERLAP_GRID)
+    turned = np.nonzero(e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0] < 0)[0]
+    texel, face, weights = rasterise_uv(uv, OVERLAP_GRID)
     inner = weights.min(1) > 1e-3
-    pixel, face = pixel[inner], face[inner]
-    count = np.bincount(pixel, minlength=1)
-    return np.union1d(turned, face[count[pixel] > 1])
+    texel, face = texel[inner], face[inner]
+    return np.union1d(turned, face[np.bincount(texel, minlength=1)[texel] > 1])
 
 
-def _split(vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray) -> np.ndarray:
-    """Cut each chart that holds a folded face: the faces that are in the way become charts of their own."""
-    normal, _ = topo.face_normals(vertices, faces)
+def _split(
+    vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray, alone: bool
+) -> np.ndarray:
+    """Charts without their folded faces, which become charts of their own: each layer of a fold, or each
+    face.
+
+    Layers are told apart by their height along the chart's own direction.
+    """
+    normal, area = topo.face_normals(vertices, faces)
     pairs = topo.neighbours(faces)
     bad = np.zeros(len(faces), dtype=bool)
     bad[folded] = True
-    # a fold is two layers: part them by which way along the chart's own axis they lie
-    centre = vertices[faces].mean(1)
-    axis = _axes(normal, chart)
-    height = np.einsum("ij,ij->i", centre, axis[chart])
-    middle = np.bincount(chart, weights=height * bad) / np.maximum(np.bincount(chart, weights=bad), 1)
-    group = np.where(bad, 1 + (height > middle[chart]), 0)
+    if alone:
+        group = np.where(bad, 1 + np.arange(len(faces)), 0)
+    else:
+        axis = _axes(normal * area[:, None], chart)
+        height = np.einsum("ij,ij->i", vertices[faces].mean(1), axis[chart])
+        middle = np.bincount(chart, weights=height * bad) / np.maximum(np.bincount(chart, weights=bad), 1)
+        group = np.where(bad, 1 + (height > middle[chart]), 0)
     same = (chart[pairs[:, 0]] == chart[pairs[:, 1]]) & (group[pairs[:, 0]] == group[pairs[:, 1]])
     return topo.labels_of(pairs[same], len(faces))

@@ -17,7 +17,7 @@ from dreamlab.types import Mesh
 def write_usdz(mesh: Mesh, path: Path) -> None:
     """Write a USDZ package. UnavailableError without usd-core, which is an optional extra (200 MB)."""
     try:
-        from pxr import Sdf, UsdUtils
+        from pxr import Sdf, UsdUtils  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UnavailableError(
             "USDZ needs usd-core, which is not installed", mend="pip install 'dreamlab[usd]', or export GLB"
@@ -30,7 +30,7 @@ def write_usdz(mesh: Mesh, path: Path) -> None:
 
 
 def _write_stage(mesh: Mesh, source: Path) -> None:
-    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
+    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt  # pyright: ignore[reportMissingImports]
 
     stage = Usd.Stage.CreateNew(str(source))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)

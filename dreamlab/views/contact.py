@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +25,9 @@ def contact_sheet(
     from PIL import Image, ImageDraw
 
     if not pictures or (captions and len(captions) != len(pictures)):
-        raise InputError("a contact sheet wants pictures and a caption for each", got=f"{len(pictures)} pictures")
+        raise InputError(
+            "a contact sheet wants pictures and a caption for each", got=f"{len(pictures)} pictures"
+        )
     side_h, side_w = (min(p.shape[k] for p in pictures) for k in (0, 1))
     font = _font(max(12, side_w // 16))
     text_height = font.size * 2 if captions else 0
@@ -63,16 +67,18 @@ def write_contact_sheet(
             raise InputError(f"{path} is no image format", expected=".png, .webp or .jpg") from error
 
 
-def _font(size: int):  # noqa: ANN202 - Pillow's own union
+def _font(size: int) -> Any:
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
 
 
-def _fitted(text: str, font, width: int) -> str:  # noqa: ANN001
-    text = " ".join(text.split())
+def _fitted(text: str, font: Any, width: int) -> str:
+    # Pillow's own font has no accents: they fall off, and other scripts and emoji with them
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    text = " ".join(plain.split())
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
+    while text and font.getlength(text + "...") > width:
         text = text[:-1]
-    return text + "…"
+    return text + "..."

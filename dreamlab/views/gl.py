@@ -51,9 +51,9 @@ class PyrenderRenderer:
                 for scene in scenes:
                     node = scene.add(eye, pose=c2w)
                     flags = pyrender.RenderFlags
-                    rgba, _ = context.render(scene, flags=flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)
+                    rgba = context.render(scene, flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)[0]  # pyright: ignore[reportOptionalSubscript]
                     scene.remove_node(node)
-                    rgba = rgba.astype(np.float32) / 255
+                    rgba = np.asarray(rgba, np.float32) / 255
                     coverage = rgba[..., 3]
                     images.append(rgba[..., :3] / np.maximum(coverage, 1e-6)[..., None])
                 yield Drawn(images, coverage)

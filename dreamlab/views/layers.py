@@ -1,6 +1,8 @@
-"""What a renderer is asked to draw: a mesh's raw attributes as unlit images. Light is added afterwards, by one code.
+"""What a renderer is asked to draw: a mesh's raw attributes as unlit images. Light is added afterwards, by
+one code.
 
-So the two renderers (OpenGL through pyrender, the native rasteriser) give the same picture, whatever the style.
+So the two renderers (OpenGL through pyrender, the native rasteriser) give the same picture, whatever the
+style.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from dreamlab.types import Cameras
 
 
 class Layer(NamedTuple):
-    """An attribute of the surface in 0..1: vertex values [V,3], or a uint8 texture [H,W,3] read through the uv."""
+    """An attribute of the surface in 0..1: vertex values [V,3], or a uint8 texture [H,W,3] read through the
+    uv."""
 
     values: np.ndarray | None = None
     texture: np.ndarray | None = None
@@ -29,7 +32,8 @@ class Geometry(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """One view: every layer's image [H,W,3] float32 in 0..1 (not premultiplied) and the coverage [H,W] in 0..1."""
+    """One view: every layer's image [H,W,3] float32 in 0..1 (not premultiplied) and the coverage [H,W] in
+    0..1."""
 
     layers: list[np.ndarray]
     coverage: np.ndarray

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from dreamlab import ops
 from dreamlab.cameras import world_to_clip
+from dreamlab.ops.rasterise import interpolate, rasterise, sample_texture
 from dreamlab.types import Cameras
 from dreamlab.views.layers import Drawn, Geometry, Layer
 
@@ -30,15 +30,15 @@ class NativeRenderer:
             camera = cameras[view : view + 1]
             distance = float(camera.distance[0])
             clip = homogeneous @ world_to_clip(camera, distance * 0.01, distance * 10)[0].T
-            fragments = ops.rasterise(clip[None], faces, (height, width))
+            fragments = rasterise(clip[None], faces, (height, width))
             covered = (fragments.face_index >= 0).float()[..., None]
             images = []
             for layer in layers:
                 if layer.texture is not None and uv is not None:
                     texture = torch.from_numpy(layer.texture[..., :3].astype(np.float32) / 255)
-                    image = ops.sample_texture(texture, ops.interpolate(uv, faces, fragments))
+                    image = sample_texture(texture, interpolate(uv, faces, fragments))
                 elif layer.values is not None:
-                    image = ops.interpolate(torch.from_numpy(layer.values).float(), faces, fragments)
+                    image = interpolate(torch.from_numpy(layer.values).float(), faces, fragments)
                 else:
                     image = torch.ones(*covered.shape[:3], 3)
                 images.append(_shrink(image * covered)[0])

@@ -14,7 +14,7 @@ import torch
 from dreamlab.errors import InputError, UnavailableError
 from dreamlab.types import Cameras, Mesh
 from dreamlab.views.gl import PyrenderRenderer
-from dreamlab.views.layers import Drawn, Geometry, Layer, Renderer
+from dreamlab.views.layers import Geometry, Layer, Renderer
 from dreamlab.views.native import NativeRenderer
 
 Style = Literal["lit", "albedo", "normal", "clay", "wireframe"]
@@ -24,7 +24,7 @@ Background = tuple[float, float, float] | None  # sRGB in 0..1; None: transparen
 WHITE = (1.0, 1.0, 1.0)
 CLAY = 0.72  # sRGB grey
 LINE = (0.13, 0.16, 0.22)  # sRGB of the wires
-LINE_PIXELS = 0.9
+LINE_PIXELS = 0.6  # half the width of a wire
 # towards the light, in the camera's own axes: over the viewer's left shoulder
 KEY = np.array([-0.45, 0.65, 0.61])
 
@@ -38,9 +38,10 @@ def render_mesh(
 ) -> np.ndarray:
     """B pictures of a mesh as uint8 [B,H,W,3], or [B,H,W,4] with straight alpha where background is None.
 
-    lit: albedo under a key light that travels with the camera and a sky. albedo: colour as it is. normal: world
-    space, (n + 1) / 2. clay: lit without colour. wireframe: clay with its edges. The pictures of the two renderers
-    differ by less than 0.02 (of 1) on average over the object, and only at edges by more than 0.1.
+    lit: albedo under a key light that travels with the camera and a sky. albedo: colour as it is. normal:
+    world space, (n + 1) / 2. clay: lit without colour. wireframe: clay with its edges. The pictures of the
+    two renderers differ by less than 0.02 (of 1) on average over the object, and only at edges by more than
+    0.1.
 
     renderer "auto": pyrender where GL is there, else the native rasteriser, which is said once.
 
@@ -65,12 +66,15 @@ def iterate_views(
         )
     geometry, layers = _layers(mesh, style)
     for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
-        rgb = _shade(drawn, style, cameras[view : view + 1], dict(mesh.textures).get("normal") is not None)
+        covered = drawn.coverage > 0
+        rgb = np.zeros((*covered.shape, 3), np.float32)
+        rgb[covered] = _shade([layer[covered] for layer in drawn.layers], style, cameras[view : view + 1])
         yield _finish(rgb, drawn.coverage, background)
 
 
 def choose_renderer(name: RendererName) -> Renderer:
-    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (said once)."""
+    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (said
+    once)."""
     if name == "native":
         return NativeRenderer()
     if name == "pyrender":
@@ -95,8 +99,8 @@ def framed(mesh: Mesh) -> Mesh:
 
 
 def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
-    """What to draw for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and with a
-    normal map: 2 the map, 3 the tangent, 4 the bitangent."""
+    """What to draw for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and
+    with a normal map: 2 the map, 3 the tangent, 4 the bitangent."""
     vertices = mesh.vertices.float().numpy()
     faces = mesh.faces.numpy()
     uv = None if mesh.uv is None else mesh.uv.float().numpy()
@@ -118,26 +122,27 @@ def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
     return Geometry(vertices, faces, uv), layers
 
 
-def _shade(drawn: Drawn, style: Style, camera: Cameras, mapped: bool) -> np.ndarray:
-    """sRGB picture [H,W,3] of one view from its layers."""
+def _shade(layers: list[np.ndarray], style: Style, camera: Cameras) -> np.ndarray:
+    """sRGB [P,3] of the covered pixels of one view from their layers [P,3]."""
     if style == "albedo":
-        return drawn.layers[0]
-    normal = _unit(drawn.layers[1] * 2 - 1)
-    if mapped and len(drawn.layers) == 5:
-        local, tangent, bitangent = (layer * 2 - 1 for layer in drawn.layers[2:])
-        normal = _unit(local[..., :1] * tangent + local[..., 1:2] * bitangent + local[..., 2:] * normal)
+        return layers[0]
+    normal = _unit(layers[1] * 2 - 1)
+    if len(layers) == 5:
+        local, tangent, bitangent = (layer * 2 - 1 for layer in layers[2:])
+        normal = _unit(local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * normal)
     if style == "normal":
         return normal / 2 + 0.5
-    albedo = drawn.layers[0] if style != "wireframe" else np.full_like(drawn.layers[0], CLAY)
-    rgb = _light(albedo, normal, camera)
-    if style == "wireframe":
-        wire = _wires(drawn.layers[0].min(-1), camera)[..., None]
-        rgb = rgb * (1 - wire) + np.asarray(LINE, dtype=np.float32) * wire
-    return rgb
+    if style != "wireframe":
+        return _light(layers[0], normal, camera)
+    wire = _wires(layers[0].min(-1), camera)[:, None]
+    return (
+        _light(np.full_like(normal, CLAY), normal, camera) * (1 - wire) + np.asarray(LINE, np.float32) * wire
+    )
 
 
 def _light(albedo: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarray:
-    """Lambert's law in linear light: a key light fixed to the camera, sky from above, a little from everywhere."""
+    """Lambert's law in linear light: a key light fixed to the camera, sky from above, a little from
+    everywhere."""
     key = camera.c2w[0, :3, :3].numpy() @ (KEY / np.linalg.norm(KEY)).astype(np.float32)
     shade = 0.62 * np.clip(normal @ key, 0, None) + 0.16 * (normal[..., 1] + 1) + 0.2
     linear = np.clip(albedo, 0, 1) ** 2.2 * shade[..., None]
@@ -147,7 +152,7 @@ def _light(albedo: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarra
 def _finish(rgb: np.ndarray, coverage: np.ndarray, background: Background) -> np.ndarray:
     alpha = coverage[..., None]
     if background is None:
-        picture = np.concatenate([np.where(alpha > 0, rgb, 0), alpha], -1)
+        picture = np.concatenate([rgb, alpha], -1)
     else:
         picture = rgb * alpha + np.asarray(background, dtype=np.float32) * (1 - alpha)
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -172,7 +177,7 @@ def _altitudes(corners: np.ndarray) -> np.ndarray:
 def _wires(altitude: np.ndarray, camera: Cameras) -> np.ndarray:
     """How much of each pixel an edge covers, 0..1."""
     pixel = 2 * float(camera.distance[0]) * np.tan(float(camera.fovy[0]) / 2) / camera.size[0]
-    return np.clip(1.5 - altitude * ALTITUDE / (pixel * LINE_PIXELS), 0, 1)
+    return np.clip(LINE_PIXELS + 0.5 - altitude * ALTITUDE / pixel, 0, 1)
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

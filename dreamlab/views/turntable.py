@@ -56,7 +56,8 @@ def write_turntable(
 
 
 def write_video(pictures: Iterable[np.ndarray], path: str | os.PathLike[str], fps: int = 20) -> None:
-    """uint8 pictures [H,W,3] (WebP also [H,W,4]) of one size as a looping .webp or an .mp4 that plays anywhere."""
+    """uint8 pictures [H,W,3] (WebP also [H,W,4]) of one size as a looping .webp or an .mp4 that plays
+    anywhere."""
     pictures = list(pictures)
     with atomic_path(path) as temporary:
         if temporary.suffix.lower() == ".webp":

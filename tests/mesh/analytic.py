@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 class Solid:
-    """density = peak * sigmoid(-sdf / width): half the peak on the surface sdf == 0. Colours from a function of x."""
+    """density = peak * sigmoid(-sdf / width): half the peak on the surface sdf == 0. Colours from a function
+    of x."""
 
     def __init__(
         self,

@@ -126,7 +126,11 @@
   // ---- the camera: orbit around the middle of the box ----
   const { min, max } = accessors[file.primitive.attributes.POSITION];
   const middle = min.map((v, i) => (v + max[i]) / 2);
-  const radius = Math.hypot(...min.map((v, i) => (max[i] - v) / 2)) || 1;
+  const corners = new Float32Array(file.slice(accessors[file.primitive.attributes.POSITION].bufferView).slice().buffer);
+  let radius = 1e-9;
+  for (let i = 0; i < corners.length; i += 3) {
+    radius = Math.max(radius, Math.hypot(...middle.map((m, k) => corners[i + k] - m)));
+  }
   const FOVY = 0.6;
   const home = { azimuth: 0.5, elevation: 0.3, distance: 1.02 * radius / Math.sin(FOVY / 2) };
   const camera = { ...home };
