@@ -21,6 +21,7 @@ from dreamlab.studio.shapes import (
     meals,
     people,
     plants,
+    scenes,
     sealife,
     sweets,
     tools,
@@ -30,6 +31,7 @@ from dreamlab.studio.shapes import (
 )
 from dreamlab.studio.shapes.core import Rng, Shape
 from dreamlab.studio.shapes.grammar import COLOURS, ColourWord, Generator
+from dreamlab.studio.shapes.scenes import RELATIONS
 
 GENERATORS: tuple[Generator, ...] = (
     *plants.GENERATORS,
@@ -56,7 +58,7 @@ GENERATORS: tuple[Generator, ...] = (
 )
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
-__all__ = ["COLOURS", "GENERATORS", "NOUNS", "ColourWord", "Generator", "Shape", "make"]
+__all__ = ["COLOURS", "GENERATORS", "NOUNS", "RELATIONS", "ColourWord", "Generator", "Shape", "make", "scene"]
 
 
 def make(rng: Rng, noun: str | None = None, colour: ColourWord | None = None) -> Shape:
@@ -70,3 +72,13 @@ def make(rng: Rng, noun: str | None = None, colour: ColourWord | None = None) ->
         if generator.noun == noun:
             return generator.make(rng, colour)
     raise KeyError(f"no generator draws {noun!r}; NOUNS lists the {len(NOUNS)} that are drawn")
+
+
+def scene(
+    rng: Rng,
+    relation: str | None = None,
+    nouns: tuple[str | None, str | None] = (None, None),
+    colours: tuple[ColourWord, ColourWord] | None = None,
+) -> Shape:
+    """Two objects in a relation (one of RELATIONS): "a blue teapot on a wooden table". See scenes.scene."""
+    return scenes.scene(rng, GENERATORS, relation, nouns, colours)

@@ -1,4 +1,4 @@
-"""Plain solids, which teach form, colour and place: cube, sphere, cylinder, cone, pyramid, ring, star, heart."""
+"""Plain solids, which teach form, colour and place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A coloured low-poly shape, and the pieces it is built from.
 
-Frame: Y up, front +Z, right-handed; triangles wind counter-clockwise seen from outside. Rotations of `Solid` are
-given in degrees, since generators are written and read by hand. Colours are sRGB in 0..1.
+Frame: Y up, front +Z, right-handed; triangles wind counter-clockwise seen from outside. Rotations of `Solid`
+are given in degrees, since generators are written and read by hand. Colours are sRGB in 0..1.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ Rng = np.random.Generator
 class Shape:
     """One captioned object: bounding-box centre at the origin, furthest vertex at distance 1.
 
-    vertices float32 [V,3]; faces int32 [F,3]; face_colours float32 [F,3] sRGB 0..1; noun without article; colour the
-    word of the dominant colour, or ""; captions from bare ("a mushroom") to full; category ("plant", "scene", ...).
+    vertices float32 [V,3]; faces int32 [F,3]; face_colours float32 [F,3] sRGB 0..1; noun without article;
+    colour the word of the dominant colour, or ""; captions from bare ("a mushroom") to full; category such as
+    "plant" or "scene".
     """
 
     vertices: NDArray[np.float32]
@@ -43,10 +44,10 @@ class Solid(NamedTuple):
 
     def at(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:
         """Moved by (x, y, z)."""
-        return Solid(self.vertices + (x, y, z), self.faces)
+        return Solid(self.vertices + np.array((x, y, z)), self.faces)
 
     def scaled(self, x: float, y: float, z: float) -> Solid:
-        """Scaled along the axes about the origin; an odd number of negative factors turns the winding round."""
+        """Scaled about the origin; an odd number of negative factors turns the winding round."""
         faces = self.faces if x * y * z > 0 else self.faces[:, ::-1]
         return Solid(self.vertices * (x, y, z), faces)
 
@@ -146,7 +147,7 @@ def surface_points(
 ) -> tuple[FloatArray, FloatArray]:
     """Well spread points on a solid and the unit normals there, each [count,3]: for spots, seeds, sprinkles.
 
-    Area-weighted samples thinned by furthest-point selection. keep: optional mask [F] of the faces that may bear points.
+    Area-weighted samples, thinned by furthest-point selection. keep: mask [F] of the faces to use.
     """
     normals = solid.normals()
     area = np.linalg.norm(normals, axis=1)

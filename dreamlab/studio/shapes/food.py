@@ -139,8 +139,11 @@ def pumpkin(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(tube(stem, [0.12, 0.08, 0.07, 0.06, 0.06, 0.07], 7), (0.25, 0.38, 0.14))
     if rng.random() < 0.35:
         eye = extrude([(-0.11, 0), (0.11, 0), (0, 0.2)], 0.12)
-        b.add_pair(eye.at(0.2, tall * 1.15, 0.62), (0.1, 0.05, 0.02))
-        b.add(sphere(0.3, 0.09, 0.08, segments=10, rows=4).at(0, tall * 0.72, 0.63), (0.1, 0.05, 0.02))
+        dark = (
+            (0.1, 0.05, 0.02) if main.colour not in ("black", "dark blue", "dark green") else (1.0, 0.8, 0.2)
+        )
+        b.add_pair(eye.at(0.2, tall * 1.15, 0.62), dark)
+        b.add(sphere(0.3, 0.09, 0.08, segments=10, rows=4).at(0, tall * 0.72, 0.63), dark)
         b.say("with a carved face")
 
 
@@ -256,5 +259,6 @@ def corn(b: Builder, rng: Rng, main: Paint) -> None:
 
 
 GENERATORS = (
-    apple, pear, orange, lemon, banana, carrot, pumpkin, pineapple, cherry, strawberry, watermelon_slice, grapes, corn,
+    apple, pear, orange, lemon, banana, carrot, pumpkin, pineapple, cherry, strawberry, watermelon_slice,
+    grapes, corn,
 )  # fmt: skip

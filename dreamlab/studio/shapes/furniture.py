@@ -100,7 +100,7 @@ def table(b: Builder, rng: Rng, main: Paint) -> None:
     _legs(b, main.shade(0.9), wide / 2 - 0.1, deep / 2 - 0.1, high, thick, rng.uniform(0, 0.06))
 
 
-@generator("bench", "furniture", natural=WOODS, sizes=(LONG_X,), wild=0.3, holds=True, shelters=True)
+@generator("bench", "furniture", natural=WOODS, sizes=(LONG_X,), wild=0.3, shelters=True)
 def bench(b: Builder, rng: Rng, main: Paint) -> None:
     wide, seat = rng.uniform(1.4, 1.8), rng.uniform(0.42, 0.5)
     frame = paint(rng, (BLACK, GREY, METAL), unlike=main.colour)
@@ -115,7 +115,7 @@ def bench(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {frame.words()} legs")
 
 
-@generator("sofa", "furniture", natural=CLOTH + (BROWN,), sizes=(LONG_X,), wild=0.3)
+@generator("sofa", "furniture", natural=(*CLOTH, BROWN), sizes=(LONG_X,), wild=0.3)
 def sofa(b: Builder, rng: Rng, main: Paint) -> None:
     wide, deep, seat = rng.uniform(1.5, 1.9), rng.uniform(0.75, 0.85), 0.3
     b.add(box(wide, seat, deep, bevel=0.04).at(y=0.1), main.shade(0.92))

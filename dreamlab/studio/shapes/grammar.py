@@ -1,4 +1,4 @@
-"""Words and what they look like: colours, materials, sizes, captions, and the generator that binds them to a drawing."""
+"""Words and what they look like: colours, materials, sizes, captions; and the generator that binds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamlab.studio.shapes.core import Builder, FloatArray, Rng, Shape, normali
 
 @dataclass(frozen=True)
 class ColourWord:
-    """A colour word and the HSV box it names: hue in degrees, saturation and value in 0..1, each (low, high)."""
+    """A colour word and the HSV box it names: hue in degrees, saturation, value in 0..1; (low, high)."""
 
     word: str
     hue: tuple[float, float]
@@ -88,6 +88,7 @@ STONE = Material("stone", GREY, ColourWord("grey", (30, 50), (0.02, 0.08), (0.46
 METAL = Material("metal", SILVER, ColourWord("silver", (205, 220), (0.03, 0.08), (0.66, 0.77)))
 GLASS = Material("glass", LIGHT_BLUE, ColourWord("light blue", (192, 204), (0.28, 0.4), (0.9, 0.98)))
 CLAY = Material("clay", BROWN, ColourWord("brown", (14, 20), (0.58, 0.7), (0.52, 0.62)))
+MATERIALS = (WOODEN, STONE, METAL, GLASS, CLAY)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Paint:
     material: str = ""
 
     def shade(self, factor: float) -> FloatArray:
-        """The same colour darker (factor < 1), or lighter by the same share of what is left to white (factor > 1)."""
+        """Darker (factor < 1), or lighter by that share of what is left to white (factor > 1)."""
         return self.rgb * factor if factor <= 1 else self.rgb + (1 - self.rgb) * (factor - 1)
 
     def words(self) -> str:
@@ -118,7 +119,8 @@ def paint(rng: Rng, choices: Sequence[ColourWord | Material], unlike: str = "") 
     """
     near = (unlike, *NEAR.get(unlike, ()))
     allowed = [c for c in choices if (c.word if isinstance(c, ColourWord) else c.colour.word) not in near]
-    choice = (allowed or choices)[rng.integers(len(allowed or choices))]
+    open_to = allowed or choices
+    choice = open_to[int(rng.integers(len(open_to)))]
     if isinstance(choice, Material):
         return Paint(choice.look.sample(rng), choice.colour.word, choice.word)
     return Paint(choice.sample(rng), choice.word)
@@ -169,7 +171,7 @@ def listed(details: Sequence[str]) -> str:
 
 
 def captions(noun: str, main: Paint | None, size: str = "", details: Sequence[str] = ()) -> tuple[str, ...]:
-    """Captions from bare to full: noun; colour noun; material noun; with one detail; with size and all details."""
+    """Captions from bare to full: noun; with colour, material or size; with one detail; with everything."""
     colour, material = (main.colour, main.material) if main else ("", "")
 
     def phrase(*words: str, tail: str = "") -> str:
@@ -189,9 +191,9 @@ Draw = Callable[[Builder, Rng, Paint], None]
 class Generator:
     """Draws one noun in random proportions.
 
-    natural: colours and materials to choose from when none is asked for (repeat one to make it likelier); `wild` is the
-    chance that any other colour is taken instead. sizes: proportion words the noun can bear. holds: another object can
-    stand on its middle; shelters: one can stand under it.
+    natural: colours and materials to choose from when none is asked for (repeat one to make it likelier);
+    `wild` is the chance that any colour is taken instead. sizes: proportion words the noun can bear. holds: another
+    object can stand on its middle; shelters: one can stand under it.
     """
 
     noun: str
@@ -204,7 +206,7 @@ class Generator:
     shelters: bool = False
 
     def make(self, rng: Rng, colour: ColourWord | None = None) -> Shape:
-        """One object whose main body has the given colour, or a natural one. The same rng state gives the same bytes."""
+        """One object whose main body has the given colour, or a natural one; same rng state, same bytes."""
         if colour is not None:
             main = Paint(colour.sample(rng), colour.word)
         else:

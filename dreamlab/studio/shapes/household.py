@@ -1,4 +1,4 @@
-"""Things of the house: candle, clock, book, umbrella, television, lantern, pillow, cutlery, key, bulb."""
+"""Things of the house, from candle to light bulb."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dreamlab.studio.shapes.grammar import (
     generator,
     paint,
 )
-from dreamlab.studio.shapes.paths import arc, blade, curve, extrude, rod, tube
+from dreamlab.studio.shapes.paths import arc, curve, extrude, rod, tube
 from dreamlab.studio.shapes.solids import box, cone, cushion, cylinder, dome, frustum, lathe, sphere, torus
 
 BRIGHT = (RED, BLUE, GREEN, YELLOW, ORANGE, PURPLE, PINK, TURQUOISE)
@@ -80,9 +80,7 @@ def clock(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"with {bells.words()} bells")
 
 
-@generator(
-    "book", "household", natural=(RED, BLUE, GREEN, BROWN, PURPLE), sizes=(WIDE,), wild=0.3, holds=True
-)
+@generator("book", "household", natural=(RED, BLUE, GREEN, BROWN, PURPLE), sizes=(WIDE,), wild=0.3)
 def book(b: Builder, rng: Rng, main: Paint) -> None:
     """Lies on its back with the cover up, or stands with the cover to +Z; spine at -X."""
     wide, tall, thick = rng.uniform(0.85, 1.0), rng.uniform(1.15, 1.35), rng.uniform(0.22, 0.4)
@@ -135,7 +133,10 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cone(0.03, 0.16, 6).at(y=top + high - 0.02), INK)
     stick = paint(rng, (BLACK, WOODEN, METAL), unlike=main.colour)
     b.add(cylinder(0.03, top + high - 0.02, 7), stick.rgb)
-    b.add(tube(np.concatenate([[(0, 0.15, 0)], arc(0.13, 180, 360, 8) + (0.13, 0, 0)]), 0.045, 7), stick.rgb)
+    b.add(
+        tube(np.concatenate([[(0, 0.15, 0)], arc(0.13, 180, 360, 8) + np.array((0.13, 0, 0))]), 0.045, 7),
+        stick.rgb,
+    )
     if striped:
         b.say(f"with {second.words()} stripes")
     b.say(f"with {stick.a('handle')}")
@@ -196,33 +197,31 @@ def lantern(b: Builder, rng: Rng, main: Paint) -> None:
     b.say("with a yellow light")
 
 
-@generator("pillow", "household", natural=(WHITE, *BRIGHT, BEIGE), sizes=(WIDE, FAT))
+@generator("pillow", "household", natural=(WHITE, *BRIGHT, BEIGE), sizes=(WIDE,))
 def pillow(b: Builder, rng: Rng, main: Paint) -> None:
-    """A square pillow that leans back a little, pinched at its corners."""
-    size = rng.uniform(1.0, 1.2)
-    body = cushion(size, size, rng.uniform(0.4, 0.5), 0.45, segments=20, rows=10)
+    """A square pillow that leans back, thin at its rim."""
+    size, thick = rng.uniform(1.0, 1.2), rng.uniform(0.4, 0.5)
+    body = cushion(size, thick, size, 0.5, segments=24, rows=10)
     x, y, z = body.vertices.T
-    pinch = 1 + 0.3 * (np.abs(x) * np.abs(y)) / (size / 2) ** 2 * 0.8
-    thin = 1 - 0.75 * (np.abs(x * y) / (size / 2) ** 2)
-    body = body._replace(vertices=np.stack([x * pinch, y * pinch, z * thin], axis=1))
+    reach = np.maximum(np.abs(x), np.abs(z)) / (size / 2)
+    dent = 1 - 0.1 * reach**2 * (1 - np.minimum(np.abs(x), np.abs(z)) / (size / 2))
+    body = body._replace(vertices=np.stack([x * dent, y * (1 - 0.55 * reach**3), z * dent], axis=1)).rx(90)
     tilt = rng.uniform(-25, -8)
     style = rng.random()
     trim = paint(rng, COLOURS, unlike=main.colour)
+    b.add(body.rx(tilt), main.rgb)
     if style < 0.35:
-        band = (np.abs(body.centres()[:, 0]) % (size * 0.36) > size * 0.24)[:, None]
-        b.add(body.rx(tilt), np.where(band, trim.rgb, main.rgb))
-        b.say(f"with {trim.words()} stripes")
-    else:
-        b.add(body.rx(tilt), main.rgb)
-    if 0.35 < style < 0.6:
+        b.add(cylinder(0.07, thick + 0.02, 10).at(y=-thick / 2 - 0.01).rx(90 + tilt), trim.rgb)
+        b.say(f"with {trim.a('button')}")
+    elif style < 0.65:
+        corner = size / 2 * 0.9
         for sx in (-1, 1):
             for sy in (-1, 1):
-                corner = size / 2 * 1.02
                 b.add(sphere(0.09, segments=8, rows=6).at(sx * corner, sy * corner).rx(tilt), trim.rgb)
         b.say(f"with {trim.words()} corners")
 
 
-@generator("spoon", "household", natural=(METAL, METAL, GOLDEN, WOODEN), sizes=(WIDE, TALL))
+@generator("spoon", "household", natural=(METAL, METAL, GOLDEN, WOODEN), sizes=(TALL,))
 def spoon(b: Builder, rng: Rng, main: Paint) -> None:
     """Stands on its handle, hollow side to +Z."""
     bowl, long = rng.uniform(0.24, 0.3), rng.uniform(0.9, 1.1)
@@ -268,34 +267,15 @@ def key(b: Builder, rng: Rng, main: Paint) -> None:
 def light_bulb(b: Builder, rng: Rng, main: Paint) -> None:
     """Hangs upright on its screw base."""
     r, metal = rng.uniform(0.48, 0.55), paint(rng, (GREY, METAL, GOLDEN), unlike=main.colour)
-    globe = [
-        (0.22, 0.45),
-        (0.26, 0.62),
-        (r * 0.8, 0.92),
-        (r, 1.2),
-        (r * 0.88, 1.48),
-        (r * 0.5, 1.66),
-        (0, 1.72),
-    ]
-    b.add(lathe(globe, 16), main.rgb)
+    angle = np.linspace(-np.pi * 0.33, np.pi / 2, 9)
+    round_part = np.stack([r * np.cos(angle), 1.15 + r * np.sin(angle)], axis=1)
+    b.add(lathe([(0.22, 0.45), *round_part[:-1], (0, 1.15 + r)], 16), main.rgb)
     for k in range(4):
         b.add(lathe([(0.2, 0), (0.25, 0.05), (0.2, 0.1)], 12).at(y=0.08 + 0.095 * k), metal.rgb)
     b.add(frustum(0.08, 0.19, 0.1, 10), INK)
     b.say(f"with {metal.a('base')}")
 
 
-@generator("feather", "household", natural=(WHITE, *BRIGHT), sizes=(WIDE, TALL))
-def feather(b: Builder, rng: Rng, main: Paint) -> None:
-    """Stands on its quill, vane to +Z, tip leaning."""
-    vane = blade(1.4, rng.uniform(0.42, 0.55), 0.05, 0.0, 0.55).at(y=0.35)
-    x, y, z = vane.vertices.T
-    lean = rng.uniform(-0.3, 0.3)
-    b.add(vane._replace(vertices=np.stack([x + lean * (y / 1.7) ** 2, y, z], axis=1)), main.rgb)
-    t = np.linspace(0, 0.9, 8)
-    quill = np.stack([lean * t**2, t * 1.7, np.zeros(8)], axis=1)
-    b.add(tube(quill, np.linspace(0.035, 0.03, 8), 6), main.shade(0.75 if main.colour == "white" else 1.4))
-
-
 GENERATORS = (
-    candle, clock, book, umbrella, television, lantern, pillow, spoon, fork, key, light_bulb, feather,
+    candle, clock, book, umbrella, television, lantern, pillow, spoon, fork, key, light_bulb,
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Boxes, clothes and keepsakes: crate, chest, gift, balloon, hat, boot, crown, trophy, bell, hourglass, gem, cone."""
+"""Boxes, clothes and keepsakes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dreamlab.studio.shapes.core import Builder, Rng
+from dreamlab.studio.shapes.core import Builder, Rng, surface_points
 from dreamlab.studio.shapes.grammar import (
     BEIGE,
     BLACK,
@@ -139,10 +139,12 @@ def wizard_hat(b: Builder, rng: Rng, main: Paint) -> None:
     trim = paint(rng, (GOLDEN, YELLOW, WHITE, RED), unlike=main.colour)
     b.add(cylinder(r * 1.01, 0.12, 18).at(y=0.07), trim.rgb)
     if rng.random() < 0.6:
-        star = extrude(star_outline(5, 0.13, 0.055), 0.06)
-        for turn, y in ((0, 0.42), (70, 0.3), (140, 0.48), (215, 0.34), (285, 0.45)):
-            out = r * (1 - y / tall) * 1.02
-            b.add(star.rx(-18).at(0, tall * y, out).ry(turn), trim.rgb)
+        cap = b.solids[-2]
+        height = cap.centres()[:, 1] / tall
+        places, normals = surface_points(cap, rng, 9, keep=(height > 0.2) & (height < 0.7))
+        star = extrude(star_outline(5, 0.13, 0.06), 0.07).rx(-90)
+        for place, normal in zip(places, normals, strict=True):
+            b.add(star.aligned(normal).at(*place), trim.rgb)
         b.say(f"with {trim.words()} stars")
     else:
         b.say(f"with {trim.a('band')}")
@@ -251,23 +253,19 @@ def hourglass(b: Builder, rng: Rng, main: Paint) -> None:
     for y in (0, tall * 2 + 0.14):
         b.add(cylinder(0.56, 0.14, 18).at(y=y), main.rgb)
     glass = np.array((0.78, 0.9, 0.95))
-    half = [(0.05, 0), (r * 0.62, tall * 0.3), (r, tall * 0.65), (r * 0.85, tall)]
-    b.add(lathe(half, 12).at(y=0.14 + tall), glass)
-    b.add(lathe(half, 12).rz(180).at(y=0.14 + tall), glass)
     sand = paint(rng, (YELLOW, ORANGE, BEIGE, PINK), unlike=main.colour)
-    b.add(cone(r * 0.95, tall * 0.5, 12).at(y=0.15), sand.rgb)
-    b.add(
-        lathe([(0.06, 0), (r * 0.66, tall * 0.3), (r * 0.86, tall * 0.5), (0, tall * 0.5)], 12).at(
-            y=0.15 + tall
-        ),
-        sand.rgb,
-    )
+    rise = np.linspace(0, 1, 8)
+    bulb = lathe(np.stack([0.05 + (r - 0.05) * np.sin(rise * np.pi * 0.62), rise * tall], axis=1), 12)
+    left = rng.uniform(0.25, 0.7)
+    for half, level in ((bulb, left), (bulb.rx(180), left - 1)):
+        filled = (half.centres()[:, 1] / tall < level)[:, None]
+        b.add(half.at(y=0.14 + tall), np.where(filled, sand.rgb, glass))
     for k in range(3):
         b.add(cylinder(0.065, tall * 2, 7).at(y=0.14, z=0.46).ry(120 * k + 60), main.shade(0.9))
     b.say(f"with {sand.words()} sand")
 
 
-@generator("diamond", "household", natural=JEWELS + (WHITE,), sizes=(TALL, WIDE))
+@generator("diamond", "household", natural=(*JEWELS, WHITE), sizes=(TALL, WIDE))
 def diamond(b: Builder, rng: Rng, main: Paint) -> None:
     sides, r = int(rng.integers(3, 6)) * 2, rng.uniform(0.6, 0.7)
     gem = lathe([(0, 0), (r, 0.75), (r * 0.96, 0.82), (r * 0.6, 1.05)], sides)
@@ -291,9 +289,9 @@ def traffic_cone(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {stripe.words()} stripes")
 
 
-@generator("die", "toy", natural=(WHITE, WHITE, RED, BLACK, BLUE), wild=0.35)
+@generator("dice", "toy", natural=(WHITE, WHITE, RED, BLACK, BLUE), wild=0.35)
 def dice(b: Builder, rng: Rng, main: Paint) -> None:
-    """A die: opposite faces sum to seven."""
+    """Opposite faces sum to seven."""
     pips = paint(rng, (BLACK, WHITE), unlike=main.colour)
     b.add(box(1, 1, 1, bevel=0.1).at(y=-0.5), main.rgb)
     corner, edge = [(-1, -1), (1, 1), (1, -1), (-1, 1)], [(-1, 0), (1, 0)]
@@ -315,6 +313,6 @@ def dice(b: Builder, rng: Rng, main: Paint) -> None:
 
 
 GENERATORS = (
-    crate, treasure_chest, gift_box, balloon, top_hat, wizard_hat, boot, crown, trophy, bell, hourglass, diamond,
-    traffic_cone, dice,
+    crate, treasure_chest, gift_box, balloon, top_hat, wizard_hat, boot, crown, trophy, bell, hourglass,
+    diamond, traffic_cone, dice,
 )  # fmt: skip

@@ -68,13 +68,13 @@ def hot_dog(b: Builder, rng: Rng, main: Paint) -> None:
     """The bun bears the colour; the sausage lies along X."""
     long = rng.uniform(1.5, 1.75)
     for side in (-1, 1):
-        half = capsule(0.25, long, 12).rz(90).scaled(1, 1, 0.8)
-        b.add(half.rx(side * 15).at(y=0.25, z=side * 0.2), main.rgb)
-    sausage = curve([(-long / 2 - 0.08, 0.42, 0), (0, 0.36, 0), (long / 2 + 0.08, 0.42, 0)], 9)
-    b.add(tube(sausage, [0.08, 0.15, 0.16, 0.16, 0.16, 0.16, 0.16, 0.15, 0.08], 9), (0.62, 0.2, 0.1))
+        half = capsule(0.22, long, 12).rz(90)
+        b.add(half.at(y=0.22, z=side * 0.2), main.rgb)
+    sausage = curve([(-long / 2 - 0.12, 0.44, 0), (0, 0.38, 0), (long / 2 + 0.12, 0.44, 0)], 9)
+    b.add(tube(sausage, [0.08, 0.16, 0.18, 0.18, 0.18, 0.18, 0.18, 0.16, 0.08], 9), (0.62, 0.2, 0.1))
     sauce = paint(rng, (YELLOW, YELLOW, RED), unlike=main.colour)
     x = np.linspace(-long / 2 + 0.05, long / 2 - 0.05, 26)
-    wave = np.stack([x, np.full(26, 0.54), 0.07 * np.sin(x * 15)], axis=1)
+    wave = np.stack([x, np.full(26, 0.57) + 0.03 * (x / long * 2) ** 2, 0.07 * np.sin(x * 15)], axis=1)
     b.add(tube(wave, 0.035, 6), sauce.rgb)
     b.say("with mustard" if sauce.colour == "yellow" else "with ketchup")
 
@@ -177,10 +177,12 @@ def cheese(b: Builder, rng: Rng, main: Paint) -> None:
     rim = arc(1.5, 90 - spread, 90 + spread, 7)[:, :2]
     body = extrude([(0, 0), *rim], tall).rx(-90).at(y=tall / 2).ry(rng.uniform(-25, 25))
     b.add(body, main.rgb)
-    normals = body.normals()
-    flat = np.abs(normals).max(axis=1) > 0
-    places, directions = surface_points(body, rng, 13, keep=flat & (normals[:, 1] > -1e-6))
+    middle = body.vertices.mean(axis=0)
+    places, directions = surface_points(body, rng, 13, keep=body.normals()[:, 1] > -1e-6)
     for place, normal in zip(places, directions, strict=True):
+        # Drawn in from the edges within its own face, lest the disc stick out over them.
+        offset = place - middle
+        place = place - 0.22 * (offset - (offset @ normal) * normal)
         size = rng.uniform(0.06, 0.12)
         b.add(cylinder(size, 0.012, 9).aligned(normal).at(*place), main.shade(0.72))
     b.say("with holes")

@@ -29,7 +29,7 @@ def curve(points: ArrayLike, count: int = 9) -> FloatArray:
 def tube(path: ArrayLike, radius: ArrayLike, sides: int = 8) -> Solid:
     """Closed tube along path [K,3]; radius one number or [K] (ends may be thin but not 0: use about 0.01).
 
-    The frame is carried along the path by projection (discrete parallel transport), so the tube does not twist.
+    The frame is carried along by projection (discrete parallel transport), so the tube does not twist.
     """
     p = np.asarray(path, float)
     r = np.broadcast_to(np.asarray(radius, float), (len(p),))
@@ -49,7 +49,7 @@ def tube(path: ArrayLike, radius: ArrayLike, sides: int = 8) -> Solid:
 
 def rod(start: ArrayLike, end: ArrayLike, radius: ArrayLike, sides: int = 8) -> Solid:
     """Straight tube from start [3] to end [3]; radius one number or a pair."""
-    return tube([start, end], radius, sides)
+    return tube(np.stack([np.asarray(start, float), np.asarray(end, float)]), radius, sides)
 
 
 def blade(
@@ -79,8 +79,9 @@ def signed_area(outline: FloatArray) -> float:
 def extrude(outline: ArrayLike, depth: float, bevel: float = 0.0) -> Solid:
     """Plate from a simple polygon [K,2] in XY (either sense), `depth` thick about z = 0.
 
-    bevel: share (0..1) by which front and back shrink towards the middle, for pillow-like hearts and stars. Outlines
-    that cannot be seen whole from their centroid are closed by ear clipping; for those bevel must be 0.
+    bevel: share (0..1) by which front and back shrink towards the middle, for pillow-like hearts and stars.
+    Outlines that cannot be seen whole from the middle of their box are closed by ear clipping; for those bevel
+    must be 0 (else ValueError). Raises ValueError for an outline that crosses itself.
     """
     p = np.asarray(outline, float)
     if signed_area(p) < 0:

@@ -59,7 +59,7 @@ def _trunk(rng: Rng, height: float, radius: float) -> tuple[Solid, Paint]:
     return lathe([(radius * 1.5, 0), (radius, height * 0.25), (radius * 0.7, height)], 9), bark
 
 
-@generator("tree", "plant", natural=LEAVES + (ORANGE,), sizes=UPRIGHT)
+@generator("tree", "plant", natural=(*LEAVES, ORANGE), sizes=UPRIGHT)
 def tree(b: Builder, rng: Rng, main: Paint) -> None:
     height = rng.uniform(0.55, 0.85)
     trunk, bark = _trunk(rng, height, rng.uniform(0.07, 0.11))

@@ -1,8 +1,8 @@
-"""Primitive solids. Boxes, cylinders, cones, frusta, domes, wedges and lathes stand on y = 0 with their axis on +Y;
-spheres, tori and extrusions are centred at the origin; tubes follow the path they are given. All wind outwards.
+"""Primitive solids. Boxes, cylinders, cones, frusta, domes, wedges and lathes stand on y = 0 with their axis
+on +Y; spheres, capsules, cushions, lumps and tori are centred at the origin. All wind outwards.
 
-Nearly everything is a loft: a row of closed rings between two end points. The topology of a loft is cached, so a
-primitive costs a few tens of microseconds.
+Nearly everything is a loft: a row of closed rings between two end points. The topology of a loft is cached,
+so a primitive costs a few tens of microseconds.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def _circle(segments: int) -> FloatArray:
 def lathe(profile: ArrayLike, segments: int = 14) -> Solid:
     """Surface of revolution about Y of a profile [K,2] of (radius, y), from bottom to top on the outside.
 
-    Ends of radius 0 become poles, other ends are closed flat. A profile that goes up outside and down again inside
-    makes a hollow vessel.
+    Ends of radius 0 become poles, other ends are closed flat. A profile that goes up outside and down again
+    inside makes a hollow vessel.
     """
     p = np.asarray(profile, float)
     start, end = (0, p[0, 1], 0), (0, p[-1, 1], 0)
@@ -115,10 +115,10 @@ def cushion(
 def capsule(radius: float, length: float, segments: int = 12, rows: int = 8) -> Solid:
     """Upright cylinder with round ends about the origin; `length` is from tip to tip."""
     profile = _sphere_profile(rows) * radius
-    half = max(length / 2 - radius, 0.0)
+    shift = np.array((0, max(length / 2 - radius, 0.0)))
     upper = profile[:, 1] >= -1e-9
     low, high = profile[profile[:, 1] <= 1e-9], profile[upper]
-    return lathe(np.concatenate([low - (0, half), high + (0, half)]), segments)
+    return lathe(np.concatenate([low - shift, high + shift]), segments)
 
 
 @cache
@@ -130,7 +130,7 @@ def _torus_faces(rings: int, sides: int) -> IntArray:
 
 
 def torus(radius: float, thickness: float, segments: int = 20, sides: int = 8) -> Solid:
-    """Ring lying flat about Y, centred: `radius` to the middle of the tube, `thickness` = radius of the tube."""
+    """Ring lying flat about Y, centred: `radius` to the middle of its tube, `thickness` that tube's radius."""
     section = _circle(sides) * thickness
     around = _circle(segments)
     points = np.empty((segments, sides, 3))
@@ -177,9 +177,9 @@ _BOX_FACES = np.array(
 def box(
     width: float, height: float, depth: float, taper: float | tuple[float, float] = 1.0, bevel: float = 0.0
 ) -> Solid:
-    """Box on y = 0: width along X, depth along Z. taper: size of the top relative to the bottom, one number or (x, z).
+    """Box on y = 0: width along X, depth along Z.
 
-    bevel: chamfer of all edges as a length (at most half of the smallest side is used).
+    taper: size of the top relative to the bottom, one number or (x, z). bevel: chamfer of all edges as a length (at most half of the smallest side is used).
     """
     half = np.array([width, height, depth]) / 2
     if bevel > 0:
@@ -193,7 +193,7 @@ def box(
         points = points * np.concatenate(
             [1 + rise * (tx - 1), np.ones_like(rise), 1 + rise * (tz - 1)], axis=1
         )
-    return Solid(points + (0, half[1], 0), faces)
+    return Solid(points + np.array((0, half[1], 0)), faces)
 
 
 def wedge(width: float, height: float, depth: float) -> Solid:
@@ -209,9 +209,9 @@ def _icosphere(levels: int) -> Solid:
     g = (1 + 5**0.5) / 2
     points = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g),
               (0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]  # fmt: skip
-    faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2), (10, 7, 6),
-             (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11), (6, 2, 10),
-             (8, 6, 7), (9, 8, 1)]  # fmt: skip
+    faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2),
+             (10, 7, 6), (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11),
+             (6, 2, 10), (8, 6, 7), (9, 8, 1)]  # fmt: skip
     vertices = [np.array(p) / np.linalg.norm(p) for p in points]
     for _ in range(levels):
         middle: dict[tuple[int, int], int] = {}
@@ -232,7 +232,7 @@ def _icosphere(levels: int) -> Solid:
 
 
 def lump(rng: Rng, rx: float, ry: float, rz: float, roughness: float = 0.15, levels: int = 2) -> Solid:
-    """Irregular closed blob with half axes about rx, ry, rz (icosphere with smooth bumps): rocks, foliage, clouds."""
+    """Irregular closed blob with half axes about rx, ry, rz: an icosphere with smooth bumps."""
     unit = _icosphere(levels)
     waves = rng.normal(size=(3, 6)) * 2.2
     bumps = np.cos(unit.vertices @ waves + rng.random(6) * 2 * np.pi).sum(axis=1) / 6
@@ -240,7 +240,7 @@ def lump(rng: Rng, rx: float, ry: float, rz: float, roughness: float = 0.15, lev
 
 
 def ribbed(solid: Solid, ribs: int, depth: float) -> Solid:
-    """Draws grooves into a solid about Y: `ribs` bulges, grooves `depth` (share of the radius) deep."""
+    """Draws grooves into a solid about Y: `ribs` bulges, grooves `depth` deep as a share of the radius."""
     x, y, z = solid.vertices.T
     angle = np.arctan2(x, z)
     factor = 1 - depth * (1 - np.abs(np.cos(angle * ribs / 2)))

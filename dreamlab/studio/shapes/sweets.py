@@ -32,7 +32,7 @@ SPRINKLES = (RED, YELLOW, BLUE, GREEN, WHITE, PINK, ORANGE, PURPLE)
 CREAMS = (PINK, PINK, WHITE, BROWN, LIGHT_BLUE, YELLOW, PURPLE, TURQUOISE)
 
 
-@generator("donut", "food", natural=CREAMS + (RED,))
+@generator("donut", "food", natural=(*CREAMS, RED))
 def donut(b: Builder, rng: Rng, main: Paint) -> None:
     dough = paint(rng, (BEIGE, BEIGE, BROWN), unlike=main.colour)
     thick = rng.uniform(0.26, 0.33)

@@ -100,7 +100,7 @@ def bottle(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"with {label.a('label')}")
 
 
-@generator("vase", "household", natural=CHINA + (GLASS,), sizes=UPRIGHT, wild=0.4)
+@generator("vase", "household", natural=(*CHINA, GLASS), sizes=UPRIGHT, wild=0.4)
 def vase(b: Builder, rng: Rng, main: Paint) -> None:
     foot, belly, neck, lip = (
         rng.uniform(0.2, 0.28),
@@ -141,7 +141,7 @@ def barrel(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {hoops.words()} hoops")
 
 
-@generator("bowl", "household", natural=CHINA + (WOODEN,), sizes=(SHORT, FAT), wild=0.4)
+@generator("bowl", "household", natural=(*CHINA, WOODEN), sizes=(SHORT, FAT), wild=0.4)
 def bowl(b: Builder, rng: Rng, main: Paint) -> None:
     h, r = rng.uniform(0.5, 0.62), rng.uniform(0.68, 0.78)
     outer = [(0.3, 0), (0.3, 0.07), (r * 0.62, 0.13), (r * 0.88, h * 0.55), (r, h)]
@@ -153,7 +153,7 @@ def bowl(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"of {soup.words()} soup")
 
 
-@generator("jug", "household", natural=CHINA + (GLASS, METAL), sizes=(TALL, FAT), wild=0.4)
+@generator("jug", "household", natural=(*CHINA, GLASS, METAL), sizes=(TALL, FAT), wild=0.4)
 def jug(b: Builder, rng: Rng, main: Paint) -> None:
     """Lip to +X, handle to -X."""
     belly, h = rng.uniform(0.42, 0.5), rng.uniform(1.2, 1.4)
