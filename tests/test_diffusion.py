@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,7 @@ def test_schedules_keep_their_sums():
 def test_walked_levels_fall_from_top_to_bottom(kind):
     levels = [d.scheduled_level(kind, p / 50, 0.02, 0.98) for p in range(51)]
     assert levels[0] == pytest.approx(0.98, abs=1e-3) and levels[-1] == pytest.approx(0.02, abs=1e-3)
-    assert all(a >= b for a, b in zip(levels, levels[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(levels))
     assert d.scheduled_level(kind, -1.0, 0.02, 0.98) == levels[0]
     assert d.scheduled_level(kind, 2.0, 0.02, 0.98) == levels[-1]
 

@@ -18,7 +18,7 @@ from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
 
 @runtime_checkable
 class ImageConditioned(Protocol):
-    """A prior that can be shown a picture of the object beside the text (IP-Adapter, ControlNet tile, ...)."""
+    """A prior that can be shown a picture beside the text (IP-Adapter, ControlNet tile, ...)."""
 
     def denoise_with_image(
         self,

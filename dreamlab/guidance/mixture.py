@@ -45,7 +45,7 @@ class MixtureConfig(BaseModel):
     mode: Literal["sum", "draw"] = "sum"
 
     def build(self, prior: Prior, priors: Mapping[str, Prior] | None = None) -> Mixture:
-        """priors: the further priors that parts name. Raises ConfigError for a name that is not among them."""
+        """priors: further priors that parts name. Raises ConfigError for a name not among them."""
         return Mixture(self, prior, priors or {})
 
 

@@ -1,5 +1,4 @@
-"""What every distillation method shares: its settings, its noise levels, the passes over the prior, and its
-result.
+"""What every distillation method shares: settings, noise levels, passes over the prior, the result.
 
 Residuals. A method says in which direction x should move as a residual r in the units of a clean image, and
 the gradient is g = W(t) * r (see dreamlab.diffusion.weight). For SDS r = x - x0_hat. Methods that papers
@@ -127,7 +126,7 @@ class Answers:
 
     @property
     def unconditional(self) -> Image:
-        """What the guided answer started from: without text, and without camera where the camera is guided."""
+        """Where guidance starts: without text, and without camera where the camera is guided."""
         origin = self.bare if self.bare is not None else self.base
         if origin is None:
             raise ValueError("the prior was not asked for a reference answer")
@@ -324,7 +323,7 @@ def draw_noise(x: Image, generator: torch.Generator) -> Image:
 
 
 def draw_uniform(t: Float[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, " B"]:
-    """U(0, 1) for each image; neighbours that share a level share the number, so that groups stay together."""
+    """U(0, 1) for each image; neighbours at one level share the draw, so groups stay together."""
     _, shared = torch.unique_consecutive(t, return_inverse=True)
     drawn = torch.rand(int(shared[-1]) + 1, generator=generator, device=generator.device)
     return drawn.to(t)[shared]

@@ -22,7 +22,7 @@ class Copyable(Protocol):
     """A prior that can make a trainable copy of itself (a LoRA, say)."""
 
     def trainable_copy(self) -> nn.Module:
-        """A module called as (z, t, condition, cameras) -> x0_phi; only its own parameters require gradients."""
+        """A module (z, t, condition, cameras) -> x0_phi; only its own parameters require gradients."""
         ...
 
 

@@ -1,0 +1,216 @@
+"""How SDS, and with it every method, asks the prior: passes, groups, levels, guidance of text, camera and
+views."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.diffusion import cfg_combine, perpendicular
+from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.guidance import SDSConfig, X0Config
+from dreamlab.priors.closed_form import Component, GaussianMixturePrior
+from dreamlab.prompts import ViewPrompts
+from dreamlab.schedules import Ramp
+from dreamlab.types import Cameras
+
+TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
+POINTS = torch.tensor([[0.3, 0.1], [-0.2, 0.4], [0.0, -0.5], [0.7, 0.7]], dtype=torch.float64)
+
+
+def around(n: int) -> Cameras:
+    zero = torch.zeros(n)
+    return orbit_cameras(zero, zero, zero + 1, zero + 1, (1, 1))
+
+
+def test_text_guidance_is_one_call_with_the_prompts_views_first(toy):
+    scene = toy(*TWO, watch=4)
+    scene.tell(SDSConfig().build(scene.prior), POINTS)
+    (call,) = scene.prior.calls
+    assert call["n"] == 8 and call["cameras"] is not None
+    assert call["tokens"].tolist() == [[1.0, 0.0]] * 4 + [[1.0, 1.0]] * 4
+    assert torch.equal(call["z"][:4], call["z"][4:])
+
+
+def test_guidance_scale_one_asks_only_the_prompt(toy):
+    scene = toy(*TWO, watch=1)
+    scene.tell(SDSConfig(guidance_scale=1).build(scene.prior), POINTS)
+    assert [c["n"] for c in scene.prior.calls] == [4]
+
+
+def test_equal_camera_and_text_scales_ask_without_camera_only_once(toy):
+    scene = toy(*TWO, watch=4)
+    scene.tell(SDSConfig(guidance_scale=5, camera_guidance_scale=5).build(scene.prior), POINTS)
+    seen, blind = scene.prior.calls
+    assert (seen["n"], seen["cameras"] is None) == (4, False)
+    assert (blind["n"], blind["cameras"] is None) == (4, True)
+    assert blind["tokens"].tolist() == [[1.0, 1.0]] * 4
+
+
+def test_different_camera_and_text_scales_ask_three_passes(toy):
+    scene = toy(*TWO, watch=4)
+    scene.tell(SDSConfig(guidance_scale=5, camera_guidance_scale=2).build(scene.prior), POINTS)
+    assert [(c["n"], c["cameras"] is None) for c in scene.prior.calls] == [(8, False), (4, True)]
+
+
+@pytest.mark.parametrize("scale", [5.0, 2.0])
+def test_camera_guidance_adds_both_differences(scale):
+    component = [
+        Component(torch.tensor([x, y]).double().reshape(2, 1, 1), 0.5, text=text, azimuth=a)
+        for x, y, text, a in (
+            (1, 0, "red", 0.0),
+            (-1, 0, "red", math.pi),
+            (0, 1, "blue", 0.0),
+            (0, -1, "blue", 2.0),
+        )
+    ]
+    prior = GaussianMixturePrior(component)
+    prompts = ViewPrompts(prior, "red", view_dependent=False)
+    azimuth = torch.tensor([0.3, 1.0, 2.0, 3.0])
+    cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
+    guidance = SDSConfig(guidance_scale=5.0, camera_guidance_scale=scale).build(prior)
+    z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
+    got = guidance.guided(guidance.answers(z, t, prompts, cameras))
+    bare = prior.denoise(z, t, prompts.null(4))
+    seen = prior.denoise(z, t, prompts.null(4), cameras)
+    cond = prior.denoise(z, t, prompts.positive(cameras), cameras)
+    assert torch.allclose(got, bare + scale * (seen - bare) + 5.0 * (cond - seen))
+
+
+def test_a_small_batch_limit_cuts_between_groups_and_changes_nothing(toy):
+    whole, cut = toy(*TWO, watch=2), toy(*TWO, watch=2)
+    expected = whole.tell(SDSConfig(shared_t=True).build(whole.prior), POINTS)[0]
+    for limit, sizes in ((3, [2, 2, 2, 2]), (4, [4, 4]), (1, [2, 2, 2, 2])):
+        cut.prior.calls.clear()
+        got = cut.tell(SDSConfig(shared_t=True, max_batch=limit).build(cut.prior), POINTS)[0]
+        assert [c["n"] for c in cut.prior.calls] == sizes
+        assert torch.allclose(got, expected)
+
+
+def test_views_that_do_not_fill_a_group_are_refused(toy):
+    scene = toy(*TWO, watch=4)
+    with pytest.raises(ConfigError, match="multiple of 4"):
+        scene.tell(SDSConfig().build(scene.prior), POINTS[:3])
+
+
+def test_levels_are_shared_by_all_by_the_group_or_by_none(toy):
+    def distinct(watch, **settings):
+        scene = toy(*TWO, watch=watch)
+        scene.tell(SDSConfig(**settings).build(scene.prior), POINTS)
+        return len(set(scene.prior.calls[0]["t"][:4].tolist()))
+
+    assert distinct(1, shared_t=True) == 1
+    assert distinct(1, shared_t=False) == 4
+    assert distinct(2, shared_t=False) == 2
+    assert distinct(2, shared_t=True) == 1
+
+
+def test_levels_stay_inside_their_moving_ends(toy):
+    scene = toy(*TWO)
+    config = SDSConfig(t_min=Ramp(start=0.6, end=0.1), t_max=Ramp(start=0.9, end=0.3))
+    guidance = config.build(scene.prior)
+    for progress, low, high in ((0.0, 0.6, 0.9), (0.5, 0.35, 0.6), (1.0, 0.1, 0.3)):
+        levels = guidance.levels(2000, progress, torch.Generator().manual_seed(0))
+        assert levels.min() >= low - 1e-6 and levels.max() <= high + 1e-6
+        assert levels.min() < low + 0.01 and levels.max() > high - 0.01
+
+
+def test_walked_levels_do_not_draw(toy):
+    scene = toy(*TWO)
+    guidance = SDSConfig(levels="linear", t_min=0.2, t_max=0.8).build(scene.prior)
+    assert guidance.levels(3, 0.5, torch.Generator()).tolist() == pytest.approx([0.5] * 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"t_min": 0.0},
+        {"t_max": 1.0},
+        {"t_min": 0.7, "t_max": 0.5},
+        {"t_min": {"start": 0.1, "end": 0.9}, "t_max": 0.8},
+        {"perp_neg": True, "camera_guidance_scale": 2.0},
+        {"guidance": 7.5},
+        {"guidance_scale": -1.0},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        SDSConfig.model_validate(wrong)
+
+
+def test_perp_neg_is_its_formula():
+    views = [(1, 0, "front"), (0, 1, "side"), (-1, 0, "back"), (0, -1, "overhead")]
+    prior = GaussianMixturePrior(
+        [Component(torch.tensor([x, y]).double().reshape(2, 1, 1), 0.5, view=v) for x, y, v in views]
+    )
+    prompts = ViewPrompts(prior, "dot")
+    azimuth = torch.deg2rad(torch.tensor([10.0, 60.0, 120.0, 170.0]))
+    cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
+    guidance = SDSConfig(perp_neg=True, guidance_scale=4.0).build(prior)
+    z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
+    got = guidance.guided(guidance.answers(z, t, prompts, cameras))
+    perp, null = prompts.perp_neg(cameras), prior.denoise(z, t, prompts.null(4))
+    towards = prior.denoise(z, t, perp.positive) - null
+    expected = null + 4.0 * towards
+    for i, negative in enumerate(perp.negatives):
+        away = perpendicular(prior.denoise(z, t, negative) - null, towards)
+        expected = expected + 4.0 * perp.weights[:, i, None, None, None] * away
+    assert torch.allclose(got, expected)
+    assert not torch.allclose(got, cfg_combine(null, null + towards, 4.0), atol=1e-3)
+
+
+def test_gradient_clipping_bounds_each_images_gradient(toy):
+    scene = toy(*TWO)
+    free = scene.tell(SDSConfig(guidance_scale=50).build(scene.prior), POINTS)[0]
+    held = scene.tell(SDSConfig(guidance_scale=50, grad_clip=0.5).build(scene.prior), POINTS)[0]
+    assert free.square().mean(1).sqrt().max() > 0.5
+    assert (held.square().mean(1).sqrt() <= 0.5 + 1e-9).all()
+
+
+def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
+    scene = toy(*TWO, watch=2)
+    config = X0Config(cfg_rescale=1.0, t_min=0.5, t_max=0.5)
+    guidance = config.build(scene.prior)
+    z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
+    said = guidance.answers(z, t, scene.prompts, around(4))
+    for group in (slice(0, 2), slice(2, 4)):
+        assert torch.allclose(guidance.guided(said)[group].std(), said.cond[group].std())
+
+
+def test_metrics_tell_the_residual_the_level_and_the_gradient(toy):
+    scene = toy(*TWO)
+    guidance = SDSConfig(guidance_scale=1.0, t_min=0.5, t_max=0.5).build(scene.prior)
+    gradient, out = scene.tell(guidance, POINTS)
+    assert out.metrics["t"] == pytest.approx(0.5)
+    assert out.metrics["residual"] == pytest.approx(gradient.square().mean().sqrt().item())
+    assert out.metrics["grad_norm"] == pytest.approx(gradient.norm().item() / 4)
+
+
+def test_the_same_seed_gives_the_same_gradient(toy):
+    scene = toy(*TWO)
+    guidance = SDSConfig().build(scene.prior)
+    first, again, other = (scene.tell(guidance, POINTS, seed=s)[0] for s in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_the_priors_parameters_get_no_gradient(toy):
+    scene = toy(*TWO)
+    scene.prior.means.requires_grad_()
+    scene.tell(SDSConfig().build(scene.prior), POINTS)
+    assert scene.prior.means.grad is None
+    out = SDSConfig().build(scene.prior)
+    z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
+    assert not out.guided(out.answers(z, t, scene.prompts, around(4))).requires_grad
+
+
+def test_methods_that_do_not_learn_have_no_state(toy):
+    scene = toy(*TWO)
+    guidance = SDSConfig().build(scene.prior)
+    assert guidance.state_dict() == {}
+    guidance.load_state_dict({})
+    with pytest.raises(DamagedError, match=r"score\.w"):
+        guidance.load_state_dict({"score.w": torch.zeros(1)})
