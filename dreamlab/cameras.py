@@ -137,12 +137,12 @@ class OrbitCamerasConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["orbit"] = "orbit"
-    views: int = Field(4, ge=1)
+    views: int = Field(default=4, ge=1)
     shared: bool = True
     elevation: Range = (-10.0, 60.0)
     fovy: Range = (35.0, 45.0)
     distance_factor: Range = (1.0, 1.1)
-    widen_until: float = Field(0.0, ge=0.0, le=1.0)
+    widen_until: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _sane(self) -> Self:
@@ -180,8 +180,8 @@ class OrbitCameras:
         elevation = _uniform(_narrowed(c.elevation, width), draws, generator).deg2rad()
         fovy = _uniform(_narrowed(c.fovy, width), draws, generator).deg2rad()
         distance = _uniform(c.distance_factor, draws, generator) * distance_to_fit(fovy)
-        spread = [v.repeat_interleave(repeats) for v in (elevation, distance, fovy)]
-        return orbit_cameras(azimuth, *spread, self.size)
+        elevation, distance, fovy = (v.repeat_interleave(repeats) for v in (elevation, distance, fovy))
+        return orbit_cameras(azimuth, elevation, distance, fovy, self.size)
 
 
 class DreamFusionCamerasConfig(BaseModel):
@@ -199,13 +199,13 @@ class DreamFusionCamerasConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dreamfusion"] = "dreamfusion"
-    scale: float = Field(1.0, gt=0)
+    scale: float = Field(default=1.0, gt=0)
     elevation: Range = (-10.0, 90.0)
     distance: Range = (1.0, 1.5)
     focal: Range = (0.7, 1.35)
-    position_jitter: float = Field(0.1, ge=0)
-    look_at_deviation: float = Field(0.2, ge=0)
-    up_deviation: float = Field(0.02, ge=0)
+    position_jitter: float = Field(default=0.1, ge=0)
+    look_at_deviation: float = Field(default=0.2, ge=0)
+    up_deviation: float = Field(default=0.02, ge=0)
 
     @model_validator(mode="after")
     def _sane(self) -> Self:

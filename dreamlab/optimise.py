@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -52,9 +52,9 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "coarse"
-    steps: int = Setting(400, ge=1)
-    views: int = Setting(4, ge=1)
-    size: int | None = Setting(None, ge=8, le=1024)
+    steps: int = Setting(default=400, ge=1)
+    views: int = Setting(default=4, ge=1)
+    size: int | None = Setting(default=None, ge=8, le=1024)
     cameras: CamerasConfig = OrbitCamerasConfig()
     shading: ShadingConfig = AlbedoShadingConfig()
     background: BackgroundConfig = RandomBackgroundConfig()
@@ -63,8 +63,8 @@ class StageConfig(BaseModel):
     lr: Ramp = Ramp.constant(0.01)
     background_lr: Ramp = Ramp.constant(0.001)
     betas: tuple[float, float] = (0.9, 0.99)
-    eps: float = Setting(1e-15, gt=0)
-    clip_norm: float | None = Setting(None, gt=0)
+    eps: float = Setting(default=1e-15, gt=0)
+    clip_norm: float | None = Setting(default=None, gt=0)
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def optimise(
     prompts: Any,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
-) -> Iterator[StepEvent]:
+) -> Generator[StepEvent, None, None]:
     """Distil the prior into the field, one StepEvent a step.
 
     The same arguments give the same bytes on the same machine. Stop by no longer asking for events.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 
@@ -16,11 +16,17 @@ class Ramp(BaseModel):
     0.5}`, or a bare number for a constant. In Python the keyword `from` is spelt `from_`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     start: float
     end: float
-    from_: float = Field(default=0.0, alias="from", ge=0.0, le=1.0)
+    from_: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        validation_alias=AliasChoices("from", "from_"),
+        serialization_alias="from",
+    )
     to: float = Field(default=1.0, ge=0.0, le=1.0)
     curve: Literal["linear", "cosine"] = "linear"
 

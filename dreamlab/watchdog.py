@@ -42,12 +42,12 @@ class WatchdogConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    patience: int = Field(20, ge=1, le=50)
-    empty_below: float = Field(0.002, ge=0.0, lt=1.0)
-    full_above: float = Field(0.97, gt=0.0, le=1.0)
-    smoke_share: float = Field(0.2, ge=0.0, lt=1.0)
-    keep_every: int = Field(25, ge=1)
-    attempts: int = Field(6, ge=0)
+    patience: int = Field(default=20, ge=1, le=50)
+    empty_below: float = Field(default=0.002, ge=0.0, lt=1.0)
+    full_above: float = Field(default=0.97, gt=0.0, le=1.0)
+    smoke_share: float = Field(default=0.2, ge=0.0, lt=1.0)
+    keep_every: int = Field(default=25, ge=1)
+    attempts: int = Field(default=6, ge=0)
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,13 @@ class Watchdog:
             "full": finite and now.mean_opacity > c.full_above,
             "smoke": finite and not empty and now.solid_share < c.smoke_share,
         }
-        for finding, true in holds.items():
-            self._seen[finding] = self._seen[finding] + 1 if true else 0
+        self._seen = {f: self._seen[f] + 1 if holds[f] else 0 for f in _FINDINGS}
         if self._seen["non-finite"]:
             return self._prescribe("non-finite", now.step)
-        due = [f for f in _FINDINGS if self._seen[f] >= c.patience]
-        return self._prescribe(due[0], now.step) if due else None
+        for finding in _FINDINGS:
+            if self._seen[finding] >= c.patience:
+                return self._prescribe(finding, now.step)
+        return None
 
     def _prescribe(self, finding: Finding, step: int) -> Remedy:
         """First back to the last good state, gentler; if that did not get past the trouble, begin anew."""

@@ -28,8 +28,8 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def one_camera(azimuth: float, elevation: float, size: tuple[int, int] = (33, 33)) -> Cameras:
-    values = [torch.tensor([math.radians(a)]) for a in (azimuth, elevation)]
-    return orbit_cameras(*values, torch.tensor([4.0]), torch.tensor([math.radians(40.0)]), size)
+    az, el = torch.tensor([math.radians(azimuth)]), torch.tensor([math.radians(elevation)])
+    return orbit_cameras(az, el, torch.tensor([4.0]), torch.tensor([math.radians(40.0)]), size)
 
 
 def axis_cube(cameras: Cameras) -> tuple[torch.Tensor, torch.Tensor]:
@@ -161,7 +161,7 @@ def test_orbit_range_widens_with_progress() -> None:
 
 
 def test_views_that_do_not_fit_the_layout_are_refused() -> None:
-    with pytest.raises(ConfigError, match="multiple of cameras.views = 4"):
+    with pytest.raises(ConfigError, match=r"multiple of cameras\.views = 4"):
         OrbitCamerasConfig(views=4).build().sample(6, 0.0, rng())
 
 

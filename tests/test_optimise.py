@@ -1,7 +1,7 @@
 """The loop: it brings a known object back, goes on exactly, and heals itself."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ def known_views(n: int, size: int) -> tuple[TargetImagesPrior, RenderOutput]:
     cameras, shroom = ring(n, size), Mushroom()
     renderer.occupancy.refresh(shroom.density, None)
     with torch.no_grad():
-        seen = renderer(shroom, cameras, background=white())  # type: ignore[arg-type]
+        seen = renderer(shroom, cameras, background=white())
     images = torch.cat([seen.premultiplied, seen.opacity], dim=-1).permute(0, 3, 1, 2)
     return TargetImagesPrior(images, cameras), seen
 
@@ -72,7 +72,7 @@ def compare(field: Any, renderer: VolumeRenderer, size: int) -> tuple[float, flo
     views = ring(7, size)
     with torch.no_grad():
         truth_renderer = VolumeRendererConfig(samples=128).build()
-        truth = truth_renderer(Mushroom(), views, background=white())  # type: ignore[arg-type]
+        truth = truth_renderer(Mushroom(), views, background=white())
         mine = renderer(field, views, background=white())
     error = (truth.rgb - mine.rgb).square().mean()
     a, b = truth.opacity > 0.5, mine.opacity > 0.5
@@ -99,16 +99,12 @@ class Fixture:
             "prompts": ViewPrompts(self.prior, "a mushroom"),
         }
 
-    def run(self, seed: int = 0, **changes: Any) -> Iterator[StepEvent]:
+    def run(self, seed: int = 0, **changes: Any) -> Generator[StepEvent, None, None]:
         return optimise(**{**self.parts(), "seed": seed, **changes})
 
 
 def last(events: Iterator[StepEvent]) -> StepEvent:
-    event = None
-    for event in events:
-        pass
-    assert event is not None
-    return event
+    return list(events)[-1]
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -180,11 +176,12 @@ def test_image_size_is_the_priors_unless_said() -> None:
 
 def test_preview_is_an_image_and_disturbs_nothing() -> None:
     quiet = last(Fixture().run()).state.state_dict()
+    images, event = [], None
     for event in Fixture().run():
-        image = event.preview(20, azimuth=1.0)
-        assert image.shape == (20, 20, 3) and image.dtype == torch.uint8
-    assert same(event.state.state_dict(), quiet)
-    assert image.float().std() > 5
+        images.append(event.preview(20, azimuth=1.0))
+    assert event is not None and same(event.state.state_dict(), quiet)
+    assert all(i.shape == (20, 20, 3) and i.dtype == torch.uint8 for i in images)
+    assert images[-1].float().std() > 5 and not torch.equal(images[0], images[-1])
 
 
 # ---- same bytes ----
@@ -318,9 +315,8 @@ def test_trouble_that_comes_back_begins_anew_and_says_so() -> None:
     events = pushed("empty", remedies=2)
     kinds = [e.remedy.kind for e in events if e.remedy]
     assert kinds[:2] == ["rollback", "restart"]
-    anew = next(i for i, e in enumerate(events) if e.remedy and e.remedy.kind == "restart")
-    assert events[anew + 1].step == 1
-    assert events[anew].remedy is not None and "began anew" in events[anew].remedy.message
+    anew, remedy = [(i, e.remedy) for i, e in enumerate(events) if e.remedy][1]
+    assert events[anew + 1].step == 1 and "began anew" in remedy.message
     assert float(events[anew].state.field.state_dict()["activation.blob_factor"]) > 1
 
 
@@ -331,7 +327,7 @@ def test_hopeless_run_ends_with_a_reason() -> None:
 
 def test_nothing_learned_from_a_step_that_is_no_number() -> None:
     fixture = Fixture(steps=10)
-    parts = fixture.parts() | {"guidance": Push(FORCES["non-finite"], (3, 4))}
+    parts: dict[str, Any] = fixture.parts() | {"guidance": Push(FORCES["non-finite"], (3, 4))}
     events = optimise(**parts, seed=0)
     for _ in range(2):
         next(events)
@@ -352,7 +348,7 @@ def test_resumed_run_heals_as_the_uninterrupted_one() -> None:
         def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
             self.call = max(self.call, int(state["call"]))
 
-    def run(state: Any = None) -> Iterator[StepEvent]:
+    def run(state: Any = None) -> Generator[StepEvent, None, None]:
         fixture = Fixture(steps=60, watchdog=WatchdogConfig(keep_every=10))
         return fixture.run(guidance=Late(FORCES["non-finite"], (38, 39)), state=state)
 

@@ -24,8 +24,8 @@ class DensityConfig(BaseModel):
     activation: Literal["softplus", "exp"] = "softplus"
     blob: Literal["linear", "gaussian"] = "linear"
     strength: float = 10.0
-    radius: float = Field(0.5, gt=0)
-    scale: float = Field(1.0, gt=0)
+    radius: float = Field(default=0.5, gt=0)
+    scale: float = Field(default=1.0, gt=0)
     bound: Literal["sphere", "box"] = "sphere"
 
     def build(self) -> Density:

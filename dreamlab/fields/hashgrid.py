@@ -22,13 +22,13 @@ class HashGridFieldConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["hashgrid"] = "hashgrid"
-    levels: int = Field(8, ge=1, le=16)
+    levels: int = Field(default=8, ge=1, le=16)
     features: Literal[1, 2, 4, 8] = 2
-    log2_table_size: int = Field(15, ge=3, le=24)
-    base_resolution: int = Field(16, ge=2, le=4096)
-    finest_resolution: int = Field(128, ge=2, le=16384)
-    width: int = Field(64, ge=4, le=128)
-    depth: int = Field(2, ge=1, le=4)
+    log2_table_size: int = Field(default=15, ge=3, le=24)
+    base_resolution: int = Field(default=16, ge=2, le=4096)
+    finest_resolution: int = Field(default=128, ge=2, le=16384)
+    width: int = Field(default=64, ge=4, le=128)
+    depth: int = Field(default=2, ge=1, le=4)
     density: DensityConfig = DensityConfig()
 
     @property

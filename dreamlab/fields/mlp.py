@@ -24,9 +24,9 @@ class MLPFieldConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["mlp"] = "mlp"
-    blocks: int = Field(3, ge=1, le=16)
-    width: int = Field(64, ge=4, le=1024)
-    frequencies: int = Field(6, ge=0, le=12)
+    blocks: int = Field(default=3, ge=1, le=16)
+    width: int = Field(default=64, ge=4, le=1024)
+    frequencies: int = Field(default=6, ge=0, le=12)
     density: DensityConfig = DensityConfig(activation="exp", blob="gaussian", strength=5.0, radius=0.2)
 
     def build(self, generator: torch.Generator) -> MLPField:

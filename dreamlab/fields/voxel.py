@@ -19,7 +19,7 @@ class VoxelFieldConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["voxel"] = "voxel"
-    resolution: int = Field(48, ge=2, le=512)
+    resolution: int = Field(default=48, ge=2, le=512)
     density: DensityConfig = DensityConfig()
 
     def build(self, generator: torch.Generator) -> VoxelField:

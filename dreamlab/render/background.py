@@ -69,8 +69,8 @@ class LearnedBackgroundConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["learned"] = "learned"
-    frequencies: int = Field(4, ge=1, le=10)
-    width: int = Field(32, ge=4)
+    frequencies: int = Field(default=4, ge=1, le=10)
+    width: int = Field(default=32, ge=4)
 
     def build(self, generator: torch.Generator) -> LearnedBackground:
         return LearnedBackground(self, generator)

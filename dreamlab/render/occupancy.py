@@ -29,11 +29,11 @@ class OccupancyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Field(32, ge=4, le=256)
-    warm_up: int = Field(4, ge=0)
-    every: int = Field(8, ge=1)
-    decay: float = Field(0.8, ge=0.0, lt=1.0)
-    threshold: float = Field(0.01, gt=0.0, lt=1.0)
+    resolution: int = Field(default=32, ge=4, le=256)
+    warm_up: int = Field(default=4, ge=0)
+    every: int = Field(default=8, ge=1)
+    decay: float = Field(default=0.8, ge=0.0, lt=1.0)
+    threshold: float = Field(default=0.01, gt=0.0, lt=1.0)
     margin: bool = True
 
     def build(self, step_length: float) -> OccupancyGrid:

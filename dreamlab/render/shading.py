@@ -81,10 +81,10 @@ class LitShadingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["lit"] = "lit"
-    albedo_until: float = Field(1000 / 15000, ge=0.0, le=1.0)
-    lit: float = Field(0.75, ge=0.0, le=1.0)
-    textureless: float = Field(0.5, ge=0.0, le=1.0)
-    ambient: float = Field(0.1, ge=0.0, le=1.0)
+    albedo_until: float = Field(default=1000 / 15000, ge=0.0, le=1.0)
+    lit: float = Field(default=0.75, ge=0.0, le=1.0)
+    textureless: float = Field(default=0.5, ge=0.0, le=1.0)
+    ambient: float = Field(default=0.1, ge=0.0, le=1.0)
     soft: bool = False
     light_distance: tuple[float, float] = (0.8, 1.5)
 

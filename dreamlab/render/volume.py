@@ -50,8 +50,8 @@ class VolumeRendererConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["volume"] = "volume"
-    samples: int = Field(64, ge=8, le=1024)
-    normal_epsilon: float = Field(0.02, gt=0, lt=0.5)
+    samples: int = Field(default=64, ge=8, le=1024)
+    normal_epsilon: float = Field(default=0.02, gt=0, lt=0.5)
     occupancy: OccupancyConfig = OccupancyConfig()
 
     def build(self) -> VolumeRenderer:
