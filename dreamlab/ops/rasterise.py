@@ -28,15 +28,13 @@ class Fragments(NamedTuple):
     depth: Float[Tensor, "B H W"]
 
 
-def rasterise(
-    clip_positions: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], size: tuple[int, int]
-) -> Fragments:
+def rasterise(clip_positions: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], size: tuple[int, int]) -> Fragments:
     """The nearest face at every pixel centre, by a z-buffer in homogeneous coordinates (Olano & Greer 1997).
 
     clip_positions [B,V,4]; faces [F,3] int64, either winding is drawn; size (H, W). Parts behind the camera or outside
-    -1 <= z/w <= 1 are cut away per pixel; degenerate faces and faces with NaN are not drawn; of equally near faces the first
-    wins; a pixel centre on a shared edge belongs to exactly one face. Barycentric and depth are differentiable once
-    with respect to positions. The native back end takes float32.
+    -1 <= z/w <= 1 are cut away per pixel; degenerate faces and faces with NaN are not drawn; of equally near faces
+    the first wins; a pixel centre on a shared edge belongs to exactly one face. Barycentric and depth are
+    differentiable once with respect to positions. The native back end takes float32.
 
     Raises:
         InputError: shapes or dtypes that do not fit, an index outside 0..V-1, a size below one pixel.
@@ -52,7 +50,7 @@ def rasterise(
 
 
 def interpolate(
-    attributes: Float[Tensor, "*B V A"], faces: Int[Tensor, "F 3"], fragments: Fragments
+    attributes: Float[Tensor, "... V A"], faces: Int[Tensor, "F 3"], fragments: Fragments
 ) -> Float[Tensor, "B H W A"]:
     """Vertex attributes [V,A] (shared by the views) or [B,V,A] at every pixel, zeros where nothing is seen.
 
@@ -96,9 +94,9 @@ def antialias(
 ) -> Float[Tensor, "B H W C"]:
     """Blend neighbouring pixels across silhouettes by where the edge passes between them (Laine et al. 2020, 3.6).
 
-    A silhouette is an edge of the nearer face that has no other face, more than one, or one on the same side of it as seen on the
-    screen. Edges that reach behind the camera stay as they are, and so do silhouettes of faces too small to own a
-    pixel. opposites: `edge_opposites(faces)`, worth keeping when many images of one mesh are made.
+    A silhouette is an edge of the nearer face that has no other face, more than one, or one that lies on the same
+    side of it on the screen. Edges that reach behind the camera stay as they are, and so do silhouettes of faces too
+    small to own a pixel. opposites: `edge_opposites(faces)`, worth keeping when many images of one mesh are made.
     Differentiable once with respect to image and positions (x, y, w).
     """
     views, height, width = fragments.face_index.shape
@@ -117,7 +115,7 @@ def antialias(
 
 
 def edge_opposites(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "F 3"]:
-    """The vertex on the other side of each edge (edge k lies opposite corner k), -1 unless exactly two faces share it."""
+    """The vertex across each edge (edge k lies opposite corner k), -1 unless exactly two faces share it."""
     return rasterise_reference.edge_opposites(faces)
 
 

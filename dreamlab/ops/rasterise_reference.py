@@ -1,6 +1,6 @@
 """The rasteriser in plain torch: any device, differentiable by autograd; the oracle of the native kernels.
 
-Visibility is decided in float64 whatever the dtype of the positions, as the kernels do, so the two agree on every pixel.
+Visibility is decided in float64 whatever the dtype of the positions, as the kernels do: the two agree on every pixel.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ def sample_texture(texture: Tensor, uv: Tensor, repeat: bool) -> Tensor:
     return (1 - fy) * upper + fy * lower
 
 
-def antialias(
-    image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: Tensor, opposite: Tensor
-) -> Tensor:
+def antialias(image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: Tensor, opposite: Tensor) -> Tensor:
     out = image
     for axis in (0, 1):
         dim = 2 - axis

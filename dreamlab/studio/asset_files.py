@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from pathlib import Path
@@ -37,8 +38,8 @@ def read_mesh(path: Path) -> ColouredMesh:
     """Read one model file; its bounding box is centred at the origin and its furthest vertex at distance 1.
 
     A GLB of one untextured mesh is read with numpy alone, everything else through trimesh: node transforms,
-    base colour factors and textures (mean of four texels a face), vertex colours. glTF's factors and vertex
-    colours are linear light and become sRGB; OBJ's are taken as sRGB.
+    base colour factors and textures (four texels a face), vertex colours, all averaged over a face in linear
+    light. glTF's factors and vertex colours are linear, OBJ's are taken as sRGB.
 
     Raises:
         DamagedError: the file cannot be read, or holds no triangle with a finite, non-zero extent.
@@ -114,7 +115,7 @@ def _read_plain_glb(data: bytes) -> ColouredMesh | None:
         factor = np.asarray(_base_colour(document, primitive)[:3])
         vertices.append(position)
         faces.append(face + count)
-        colours.append(linear_to_srgb(corner[:, :3] * factor)[face].mean(1))
+        colours.append(linear_to_srgb(corner[face, :3].mean(1) * factor))
         count += n
     return ColouredMesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(colours))
 
@@ -162,7 +163,12 @@ def _base_colour(document: dict[str, Any], primitive: dict[str, Any]) -> list[fl
 def _read_with_trimesh(path: Path) -> ColouredMesh:
     import trimesh
 
-    scene = trimesh.load_scene(path, process=False)
+    if path.suffix.lower() == ".obj":
+        scene = trimesh.load_scene(path, process=False)
+    else:
+        resolver = trimesh.resolvers.FilePathResolver(path)
+        data = io.BytesIO(_with_materials(path))
+        scene = trimesh.load_scene(data, file_type=path.suffix[1:].lower(), resolver=resolver, process=False)
     vertices, faces, colours = [], [], []
     count = 0
     for node in scene.graph.nodes_geometry:
@@ -179,6 +185,30 @@ def _read_with_trimesh(path: Path) -> ColouredMesh:
     if not vertices:
         raise DamagedError(f"{path.name} holds no triangles")
     return ColouredMesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(colours))
+
+
+def _with_materials(path: Path) -> bytes:
+    """The glTF file with a white material wherever a primitive has none.
+
+    trimesh (5.2) squeezes vertex colours into bytes, wrapping 16-bit ones around, unless there is a material.
+    """
+    data = path.read_bytes()
+    is_binary = path.suffix.lower() == ".glb"
+    document, binary = _glb_chunks(data) if is_binary else (json.loads(data), b"")
+    bare = [p for m in document.get("meshes", []) for p in m["primitives"] if "material" not in p]
+    if not bare:
+        return data
+    materials = document.setdefault("materials", [])
+    for primitive in bare:
+        primitive["material"] = len(materials)
+    materials.append({"pbrMetallicRoughness": {"baseColorFactor": [1.0] * 4}})
+    text = json.dumps(document).encode()
+    if not is_binary:
+        return text
+    text += b" " * (-len(text) % 4)
+    body = struct.pack("<II", len(text), _JSON_CHUNK) + text
+    body += struct.pack("<II", len(binary), _BINARY_CHUNK) + binary
+    return _MAGIC + struct.pack("<II", 2, 12 + len(body)) + body
 
 
 def _linear_face_colours(part: Any, linear_factors: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -72,9 +72,9 @@ def photograph(
     if fovys.ndim != 1:
         raise InputError("cameras of a photograph", expected="shape [n]", got=str(list(fovys.shape)))
     frames, from_origin = _frames(azimuths, elevations, distances, rolls, centres)
+    if not (np.isfinite(frames).all() and ((fovys > 0) & (fovys < np.pi)).all()):
+        raise InputError("cameras of a photograph", expected="finite angles and distances, fovy in 0..pi")
     focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovys), np.float32)
-    if not (np.isfinite(frames).all() and np.isfinite(focal).all()):
-        raise InputError("cameras of a photograph", expected="finite angles and distances, fovy > 0")
 
     out = np.empty((len(focal), size, size, len(CHANNELS)), np.float32)
     mesh = (vertices.ctypes.data, len(vertices), faces.ctypes.data, len(faces), face_colours.ctypes.data)

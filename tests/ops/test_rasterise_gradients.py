@@ -1,0 +1,307 @@
+"""Interpolation, textures and antialiasing: values against closed forms, gradients against finite differences."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from dreamlab import ops
+from dreamlab.errors import InputError
+from dreamlab.ops import native
+from dreamlab.ops.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
+
+BACKENDS = [
+    pytest.param("reference", id="reference"),
+    pytest.param("native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")),
+]
+QUAD = torch.tensor([[0, 1, 2], [0, 2, 3]])
+
+
+def bare(function):
+    """Without the run-time check of annotations that tests switch on: the function's own words."""
+    return inspect.unwrap(function)
+
+
+@pytest.fixture(params=BACKENDS)
+def chosen_backend(request):
+    with ops.use_backend(request.param):
+        yield request.param
+
+
+def scene(seed=1, views=2, vertices=40, n_faces=50):
+    """Random faces, some of them through or behind the camera."""
+    generator = torch.Generator().manual_seed(seed)
+    clip = 0.7 * torch.randn(views, vertices, 4, generator=generator)
+    clip[..., 3] = 0.8 * clip[..., 3] + 1.0
+    return clip, torch.randint(0, vertices, (n_faces, 3), generator=generator)
+
+
+def square(half, angle=0.0, centre=(0.0, 0.0), dtype=torch.float32):
+    """A quad around a point of the screen, [1,4,4]."""
+    corners = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=dtype) * half
+    turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=dtype)
+    xy = corners @ turn + torch.tensor(centre, dtype=dtype)
+    return torch.cat([xy, torch.zeros(4, 1, dtype=dtype), torch.ones(4, 1, dtype=dtype)], 1)[None]
+
+
+def coverage(clip, faces, size):
+    """The antialiased silhouette [B,H,W]."""
+    fragments = rasterise(clip, faces, size)
+    image = (fragments.face_index >= 0).to(clip.dtype)[..., None]
+    return antialias(image, clip, faces, fragments)[..., 0]
+
+
+# ---- gradients of the reference, by finite differences ----
+
+
+def test_reference_gradients_are_the_slopes_of_its_values():
+    clip, faces = scene(vertices=12, n_faces=6)
+    clip = clip.double().requires_grad_()
+    attributes = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
+    texture = torch.rand(5, 4, 2, dtype=torch.float64, requires_grad=True)
+    with ops.use_backend("reference"):
+        frozen = rasterise(clip.detach(), faces, (6, 7))
+        # A step this small does not change who is visible, which gradcheck takes for granted.
+        assert torch.equal(rasterise(clip.detach() + 1e-6, faces, (6, 7)).face_index, frozen.face_index)
+        assert (frozen.face_index >= 0).float().mean() > 0.3
+
+        def shade(clip, attributes, texture):
+            fragments = rasterise(clip, faces, (6, 7))
+            uv = interpolate(attributes, faces, fragments)
+            lit = sample_texture(texture, uv[..., :2]) * fragments.depth[..., None]
+            return antialias(torch.cat([lit, uv[..., 2:]], -1), clip, faces, fragments)
+
+        assert torch.autograd.gradcheck(shade, (clip, attributes, texture), eps=1e-7, atol=1e-4, rtol=1e-3)
+
+
+# ---- the native kernels against the reference in float64 ----
+
+
+def both(function, *tensors):
+    """Values and input gradients of the native kernels and of the reference in float64, for the same random loss."""
+    results = []
+    for name, dtype in (("reference", torch.float64), ("native", torch.float32)):
+        with ops.use_backend(name):
+            inputs = [t.detach().to(dtype).requires_grad_() for t in tensors]
+            outputs = function(*inputs)
+            generator = torch.Generator().manual_seed(9)
+            loss = sum((o * torch.randn(o.shape, generator=generator).to(dtype)).sum() for o in outputs)
+            loss.backward()
+            results.append([*outputs, *(t.grad for t in inputs)])
+    return zip(*results, strict=True)
+
+
+def assert_twins(function, *tensors, tolerance=2e-6):
+    for slow, fast in both(function, *tensors):
+        assert fast.dtype == torch.float32
+        scale = max(1.0, float(slow.detach().abs().max())) if slow.numel() else 1.0
+        assert torch.allclose(fast.double(), slow, rtol=1e-4, atol=tolerance * scale)
+
+
+needs_native = pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
+
+
+@needs_native
+@pytest.mark.parametrize("size", [(37, 53), (64, 64), (1, 1), (90, 3)])
+def test_native_visibility_is_the_references_on_every_pixel(size):
+    clip, faces = scene()
+    with ops.use_backend("reference"):
+        slow = rasterise(clip.double(), faces, size)
+    with ops.use_backend("native"):
+        fast = rasterise(clip, faces, size)
+    assert torch.equal(slow.face_index, fast.face_index)
+    assert_twins(lambda c: rasterise(c, faces, size)[1:], clip)
+
+
+@needs_native
+def test_native_visibility_is_exact_where_pixels_lie_on_edges():
+    grid = torch.linspace(-1, 1, 9)
+    xy = torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1).reshape(-1, 2)
+    clip = torch.cat([xy, torch.zeros(81, 1), torch.ones(81, 1)], 1)[None]
+    corner = (torch.arange(8)[:, None] * 9 + torch.arange(8)).reshape(-1, 1)
+    faces = torch.cat([corner + torch.tensor([0, 1, 10]), corner + torch.tensor([10, 9, 0])])
+    index = []
+    for name in ("reference", "native"):
+        with ops.use_backend(name):
+            index.append(rasterise(clip, faces, (17, 17)).face_index)
+    assert torch.equal(*index) and (index[0] >= 0).all()
+
+
+@needs_native
+@pytest.mark.parametrize("shared", [True, False])
+def test_native_interpolation_is_the_references(shared):
+    clip, faces = scene()
+    with ops.use_backend("native"):
+        fragments = rasterise(clip, faces, (31, 22))
+    attributes = torch.randn(*([] if shared else [2]), 40, 5)
+
+    def run(attributes, barycentric):
+        return (interpolate(attributes, faces, fragments._replace(barycentric=barycentric)),)
+
+    assert_twins(run, attributes, fragments.barycentric)
+
+
+@needs_native
+@pytest.mark.parametrize("wrap", ["repeat", "clamp"])
+@pytest.mark.parametrize("size", [(7, 5), (1, 1)])
+def test_native_texture_lookup_is_the_references(wrap, size):
+    generator = torch.Generator().manual_seed(2)
+    uv = torch.rand(2, 13, 11, 2, generator=generator) * 4 - 1.5
+    texture = torch.rand(*size, 3, generator=generator)
+    assert_twins(lambda t, u: (sample_texture(t, u, wrap),), texture, uv)
+
+
+@needs_native
+@pytest.mark.parametrize("size", [(37, 53), (64, 64), (3, 90)])
+def test_native_antialiasing_is_the_references(size):
+    clip, faces = scene()
+    with ops.use_backend("native"):
+        fragments = rasterise(clip, faces, size)
+    image = torch.rand(2, *size, 3)
+
+    def run(image, clip):
+        return (antialias(image, clip, faces, fragments._replace(depth=fragments.depth.to(image.dtype))),)
+
+    values = next(both(run, image, clip))
+    assert (values[0] != image).any(-1).sum() > 20
+    assert_twins(run, image, clip, tolerance=2e-5)
+
+
+@needs_native
+def test_one_and_two_threads_give_the_same_bytes():
+    clip, faces = scene(vertices=300, n_faces=400)
+    texture, attributes = torch.rand(40, 30, 3), torch.rand(300, 2)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            with ops.use_backend("native"):
+                inputs = [t.clone().requires_grad_() for t in (clip, attributes, texture)]
+                fragments = rasterise(inputs[0], faces, (150, 131))
+                colour = sample_texture(inputs[2], interpolate(inputs[1], faces, fragments))
+                image = antialias(colour + fragments.depth[..., None], inputs[0], faces, fragments)
+                (image * torch.linspace(-1, 1, image.numel()).reshape(image.shape)).sum().backward()
+                results.append([*fragments, image, *(t.grad for t in inputs)])
+    finally:
+        torch.set_num_threads(before)
+    for others in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], others, strict=True))
+
+
+# ---- laws ----
+
+
+def test_strides_do_not_matter(chosen_backend):
+    clip, faces = scene()
+    spread = torch.stack([clip, clip.flip(0)], -1)[..., 0]
+    strided = torch.stack([faces, faces], -1)[..., 0]
+    assert not spread.is_contiguous() and not strided.is_contiguous()
+    one, two = rasterise(clip, faces, (20, 30)), rasterise(spread, strided, (20, 30))
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    values = torch.rand(40, 6)
+    assert torch.equal(interpolate(values[:, ::2], faces, one), interpolate(values[:, ::2].contiguous(), faces, one))
+    texture, uv = torch.rand(3, 8, 9).permute(1, 2, 0), torch.rand(2, 2, 20, 30).permute(0, 2, 3, 1)
+    assert torch.equal(sample_texture(texture, uv), sample_texture(texture.contiguous(), uv.contiguous()))
+
+
+def test_texel_centres_give_texels_with_v_up(chosen_backend):
+    texture = torch.rand(3, 4, 2)
+    u, v = (torch.arange(4) + 0.5) / 4, 1 - (torch.arange(3) + 0.5) / 3
+    uv = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1)[None]
+    assert torch.allclose(sample_texture(texture, uv)[0], texture, atol=1e-6)
+
+
+def test_clamped_lookup_is_grid_sample(chosen_backend):
+    texture, uv = torch.rand(6, 9, 3), torch.rand(1, 5, 8, 2) * 2 - 0.5
+    grid = torch.stack([uv[..., 0] * 2 - 1, 1 - uv[..., 1] * 2], -1)
+    expected = torch.nn.functional.grid_sample(
+        texture.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False
+    )
+    assert torch.allclose(sample_texture(texture, uv, "clamp"), expected.permute(0, 2, 3, 1), atol=1e-5)
+
+
+def test_repeated_lookup_has_period_one(chosen_backend):
+    texture, uv = torch.rand(6, 9, 3), torch.rand(1, 5, 8, 2)
+    moved = uv + torch.tensor([2.0, -3.0])
+    assert torch.allclose(sample_texture(texture, moved), sample_texture(texture, uv), atol=2e-5)
+
+
+def test_uv_that_are_not_finite_read_somewhere_and_never_crash(chosen_backend):
+    uv = torch.tensor([float("nan"), float("inf"), -float("inf"), 1e30]).reshape(1, 1, 2, 2)
+    assert sample_texture(torch.rand(3, 3, 2), uv).isfinite().all()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.2, math.pi / 4, 1.1])
+def test_antialiased_coverage_is_the_area(chosen_backend, angle):
+    """A pixel-wide edge blend is exact for straight edges, but for their ends: the corners."""
+    size, half = (64, 64), 0.553
+    area = (2 * half) ** 2 / 4 * 64 * 64
+    clip = square(half, angle, (0.013, -0.021))
+    smooth, hard = coverage(clip, QUAD, size), (rasterise(clip, QUAD, size).face_index >= 0).float()
+    assert abs(float(smooth.sum()) - area) < 1.0  # of 4 x 35 edge pixels
+    assert abs(float(smooth.sum()) - area) <= abs(float(hard.sum()) - area) + 0.2
+    assert ((smooth > 0) & (smooth < 1)).sum() > 50
+    assert smooth.min() >= 0 and smooth.max() <= 1
+
+
+@pytest.mark.parametrize("angle", [0.1, 0.6])
+def test_area_grows_with_scale_as_geometry_says(chosen_backend, angle):
+    scale = torch.tensor(1.0, requires_grad=True)
+    clip = square(0.55, angle) * torch.stack([scale, scale, torch.ones(()), torch.ones(())])
+    coverage(clip, QUAD, (64, 64)).sum().backward()
+    expected = 2 * (2 * 0.55) ** 2 / 4 * 64 * 64
+    assert scale.grad is not None and abs(float(scale.grad) / expected - 1) < 0.03
+
+
+def test_a_square_can_be_pulled_to_its_place(chosen_backend):
+    """The point of it all: descent on pixels alone moves vertices."""
+    target = coverage(square(0.4, 0.2, (0.2, -0.15)), QUAD, (32, 32)).detach()
+    shift = torch.zeros(2, requires_grad=True)
+    optimiser = torch.optim.Adam([shift], lr=0.02)
+    for _ in range(60):
+        optimiser.zero_grad()
+        clip = square(0.4, 0.2) + torch.nn.functional.pad(shift, (0, 2))
+        (coverage(clip, QUAD, (32, 32)) - target).square().sum().backward()
+        optimiser.step()
+    assert torch.allclose(shift.detach(), torch.tensor([0.2, -0.15]), atol=0.02)
+
+
+def test_creases_inside_a_silhouette_are_not_blended(chosen_backend):
+    clip = square(0.8, 0.3)
+    fragments = rasterise(clip, QUAD, (40, 40))
+    image = torch.nn.functional.one_hot(fragments.face_index + 1, 3).float()
+    changed = (antialias(image, clip, QUAD, fragments) != image).any(-1)
+    inside = fragments.face_index >= 0
+    inner = (-torch.nn.functional.max_pool2d(-inside.float(), 3, 1, 1)).bool()
+    assert changed.any() and not (changed & inner).any()
+    split = torch.tensor([[0, 1, 2], [4, 6, 7]])  # the same two faces, cut apart along the diagonal
+    doubled = torch.cat([clip, clip], 1)
+    apart = rasterise(doubled, split, (40, 40))
+    assert ((antialias(image, doubled, split, apart) != image).any(-1) & inner).any()
+
+
+def test_opposites_name_the_vertex_across_each_edge():
+    assert edge_opposites(QUAD).tolist() == [[-1, 3, -1], [-1, -1, 1]]
+    fan = torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]])  # three faces on one edge: no single other side
+    assert (edge_opposites(fan) == -1).all()
+    assert edge_opposites(torch.zeros(0, 3, dtype=torch.int64)).shape == (0, 3)
+
+
+def test_wrong_partners_are_named(chosen_backend):
+    clip, faces = scene()
+    fragments = rasterise(clip, faces, (8, 8))
+    with pytest.raises(InputError, match="attributes"):
+        bare(interpolate)(torch.rand(3, 40, 2), faces, fragments)
+    with pytest.raises(InputError, match="face_index out of range"):
+        bare(interpolate)(torch.rand(40, 2), faces[:3], fragments)
+    with pytest.raises(InputError, match="faces out of range"):
+        bare(interpolate)(torch.rand(5, 2), faces, fragments)
+    with pytest.raises(InputError, match="image"):
+        bare(antialias)(torch.rand(2, 9, 8, 3), clip, faces, fragments)
+    with pytest.raises(InputError, match="opposites"):
+        bare(antialias)(torch.rand(2, 8, 8, 3), clip, faces, fragments, opposites=edge_opposites(faces[:2]))
+    with pytest.raises(InputError, match="wrap"):
+        bare(sample_texture)(torch.rand(2, 2, 1), torch.rand(1, 2, 2, 2), "mirror")
+    with pytest.raises(InputError, match="texels"):
+        bare(sample_texture)(torch.rand(0, 2, 1), torch.rand(1, 2, 2, 2))
