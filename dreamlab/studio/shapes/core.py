@@ -142,9 +142,7 @@ def normalise(vertices: FloatArray) -> FloatArray:
     return centred / np.sqrt((centred**2).sum(axis=1).max())
 
 
-def surface_points(
-    solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None
-) -> tuple[FloatArray, FloatArray]:
+def surface_points(solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
     """Well spread points on a solid and the unit normals there, each [count,3]: for spots, seeds, sprinkles.
 
     Area-weighted samples, thinned by furthest-point selection. keep: mask [F] of the faces to use.

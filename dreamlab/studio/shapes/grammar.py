@@ -162,9 +162,7 @@ def listed(details: Sequence[str]) -> str:
     text = ""
     for detail in details:
         joint = (
-            " and " + detail.removeprefix("with ")
-            if text.startswith("with ") and detail.startswith("with ")
-            else ""
+            " and " + detail.removeprefix("with ") if text.startswith("with ") and detail.startswith("with ") else ""
         )
         text = text + joint if joint else f"{text} {detail}".strip()
     return text
@@ -192,8 +190,8 @@ class Generator:
     """Draws one noun in random proportions.
 
     natural: colours and materials to choose from when none is asked for (repeat one to make it likelier);
-    `wild` is the chance that any colour is taken instead. sizes: proportion words the noun can bear. holds: another
-    object can stand on its middle; shelters: one can stand under it.
+    `wild` is the chance that any colour is taken instead. sizes: proportion words the noun can bear.
+    holds: another object can stand on its middle; shelters: one can stand under it.
     """
 
     noun: str

@@ -32,9 +32,7 @@ def scene(
     elif relation not in RELATIONS:
         raise ValueError(f"relation is one of {', '.join(RELATIONS)}; got {relation!r}")
     base = _choose(rng, _bases(generators, relation), nouns[1])
-    thing = _choose(
-        rng, [g for g in generators if g.noun != base.noun and g.category != "building"], nouns[0]
-    )
+    thing = _choose(rng, [g for g in generators if g.noun != base.noun and g.category != "building"], nouns[0])
     first, second = _colours(rng) if colours is None else colours
     plain = colours is None and rng.random() < 0.4
     under = base.make(rng, None if plain else second)
@@ -111,7 +109,7 @@ def _place(rng: Rng, relation: str, over: Shape, under: Shape) -> tuple[FloatArr
     thing = over.vertices - (0, over.vertices[:, 1].min(), 0)
     half, mine = np.abs(still).max(axis=0), np.abs(thing).max(axis=0)
     if relation == "on":
-        scale = np.clip(rng.uniform(0.45, 0.7) * min(half[0], half[2]) / max(mine[0], mine[2]), 0.4, 0.75)
+        scale = np.clip(rng.uniform(0.65, 0.95) * min(half[0], half[2]) / max(mine[0], mine[2]), 0.45, 0.85)
         top = heights_at(replace(under, vertices=still), 0.0, 0.0)
         return thing * scale + (0, (top[-1] if len(top) else half[1]) - 0.01, 0), still
     if relation == "under":

@@ -91,17 +91,13 @@ def _sphere_profile(rows: int) -> FloatArray:
     return profile
 
 
-def sphere(
-    rx: float, ry: float | None = None, rz: float | None = None, segments: int = 12, rows: int = 8
-) -> Solid:
+def sphere(rx: float, ry: float | None = None, rz: float | None = None, segments: int = 12, rows: int = 8) -> Solid:
     """Ellipsoid with half axes rx, ry, rz about the origin (ry, rz default to rx)."""
     unit = lathe(_sphere_profile(rows), segments)
     return unit.scaled(rx, rx if ry is None else ry, rx if rz is None else rz)
 
 
-def cushion(
-    width: float, height: float, depth: float, square: float = 0.5, segments: int = 16, rows: int = 8
-) -> Solid:
+def cushion(width: float, height: float, depth: float, square: float = 0.5, segments: int = 16, rows: int = 8) -> Solid:
     """Superellipsoid about the origin: 1 = ellipsoid, towards 0 = box. For pillows, loaves, seats."""
     unit = lathe(_sphere_profile(rows), segments).vertices
     ring = np.hypot(unit[:, 0], unit[:, 2])
@@ -130,7 +126,7 @@ def _torus_faces(rings: int, sides: int) -> IntArray:
 
 
 def torus(radius: float, thickness: float, segments: int = 20, sides: int = 8) -> Solid:
-    """Ring lying flat about Y, centred: `radius` to the middle of its tube, `thickness` that tube's radius."""
+    """Ring lying flat about Y, centred: `radius` to the middle of its tube, of radius `thickness`."""
     section = _circle(sides) * thickness
     around = _circle(segments)
     points = np.empty((segments, sides, 3))
@@ -158,10 +154,7 @@ def _bevelled_corners() -> tuple[FloatArray, FloatArray, IntArray]:
         centre = points[loop].mean(axis=0)
         u = points[loop[0]] - centre
         v = np.cross(centre, u)
-        turn = [
-            np.arctan2((points[i] - centre) @ v, (points[i] - centre) @ u * np.linalg.norm(centre))
-            for i in loop
-        ]
+        turn = [np.arctan2((points[i] - centre) @ v, (points[i] - centre) @ u * np.linalg.norm(centre)) for i in loop]
         ordered = [loop[k] for k in np.argsort(turn)]
         faces += [(ordered[0], ordered[k], ordered[k + 1]) for k in range(1, len(ordered) - 1)]
     return signs, inset, np.array(faces)
@@ -179,7 +172,8 @@ def box(
 ) -> Solid:
     """Box on y = 0: width along X, depth along Z.
 
-    taper: size of the top relative to the bottom, one number or (x, z). bevel: chamfer of all edges as a length (at most half of the smallest side is used).
+    taper: size of the top relative to the bottom, one number or (x, z). bevel: chamfer of
+    all edges as a length (at most half of the smallest side is used).
     """
     half = np.array([width, height, depth]) / 2
     if bevel > 0:
@@ -190,9 +184,7 @@ def box(
     if taper != 1.0:
         tx, tz = (taper, taper) if isinstance(taper, (int, float)) else taper
         rise = points[:, 1:2] / height + 0.5
-        points = points * np.concatenate(
-            [1 + rise * (tx - 1), np.ones_like(rise), 1 + rise * (tz - 1)], axis=1
-        )
+        points = points * np.concatenate([1 + rise * (tx - 1), np.ones_like(rise), 1 + rise * (tz - 1)], axis=1)
     return Solid(points + np.array((0, half[1], 0)), faces)
 
 
@@ -210,8 +202,8 @@ def _icosphere(levels: int) -> Solid:
     points = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g),
               (0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]  # fmt: skip
     faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2),
-             (10, 7, 6), (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11),
-             (6, 2, 10), (8, 6, 7), (9, 8, 1)]  # fmt: skip
+             (10, 7, 6), (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5),
+             (2, 4, 11), (6, 2, 10), (8, 6, 7), (9, 8, 1)]  # fmt: skip
     vertices = [np.array(p) / np.linalg.norm(p) for p in points]
     for _ in range(levels):
         middle: dict[tuple[int, int], int] = {}
