@@ -22,6 +22,8 @@ from dreamlab.priors.embedded import EmbeddedPriorConfig
 from dreamlab.render.volume import VolumeRendererConfig
 
 LONGEST_PROMPT = 1000
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control, unpaired surrogate, line and paragraph ends
+_TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 PriorConfig = EmbeddedPriorConfig
 MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
 
@@ -48,15 +50,15 @@ class MeshConfig(BaseModel):
 
 class TurntableConfig(BaseModel):
     """The film of the finished mesh: `frames` views around it, `size` pixels square. 0 frames: no film.
-     Elevation in degrees.
+    Elevation in degrees.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    frames: int = Setting(60, ge=0, le=1000)
-    size: int = Setting(512, ge=32, le=2048)
-    fps: int = Setting(20, ge=1, le=60)
-    elevation: float = Setting(15.0, ge=-89, le=89)
+    frames: int = Setting(default=60, ge=0, le=1000)
+    size: int = Setting(default=512, ge=32, le=2048)
+    fps: int = Setting(default=20, ge=1, le=60)
+    elevation: float = Setting(default=15.0, ge=-89, le=89)
 
 
 class SavingConfig(BaseModel):
@@ -64,10 +66,10 @@ class SavingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    checkpoint_every: int = Setting(100, ge=1)
-    keep: int = Setting(2, ge=1)
-    preview_every: int = Setting(50, ge=0)
-    preview_size: int = Setting(128, ge=16, le=1024)
+    checkpoint_every: int = Setting(default=100, ge=1)
+    keep: int = Setting(default=2, ge=1)
+    preview_every: int = Setting(default=50, ge=0)
+    preview_size: int = Setting(default=128, ge=16, le=1024)
 
 
 class RunConfig(BaseModel):
@@ -80,13 +82,13 @@ class RunConfig(BaseModel):
     prompt: str
     negative_prompt: str = ""
     view_dependent: bool | Literal["auto"] = "auto"
-    seed: int = Setting(0, ge=0, lt=2**32)
+    seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
     prior: PriorConfig = EmbeddedPriorConfig()
     guidance: GuidanceConfig = SDSConfig()
     field: FieldConfig = HashGridFieldConfig()
     renderer: VolumeRendererConfig = VolumeRendererConfig()
-    stages: tuple[RunStageConfig, ...] = Setting((RunStageConfig(),), min_length=1)
+    stages: tuple[RunStageConfig, ...] = Setting(default=(RunStageConfig(),), min_length=1)
     mesh: MeshConfig = MeshConfig()
     turntable: TurntableConfig = TurntableConfig()
     saving: SavingConfig = SavingConfig()
@@ -127,8 +129,7 @@ def checked_prompt(prompt: str, name: str = "prompt") -> str:
         )
     for place, character in enumerate(text):
         category = unicodedata.category(character)
-        # Control, unpaired surrogate, private use, unassigned; line breaks; and marks that turn text around.
-        if category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+        if category in _UNPRINTABLE or character in _TURNS_TEXT_AROUND:
             raise InputError(
                 f"the {name} holds a character that cannot be shown",
                 expected="one line of printable text",
@@ -175,9 +176,9 @@ def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
         old = merged.get(key)
-        same = isinstance(old, dict) and isinstance(value, dict)
-        if same and value.get("kind", old.get("kind")) == old.get("kind"):
-            value = merge(old, value)
+        if isinstance(old, dict) and isinstance(value, dict):
+            if value.get("kind", old.get("kind")) == old.get("kind"):
+                value = merge(old, value)
         merged[key] = value
     return merged
 
@@ -187,9 +188,7 @@ def assign(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError(
-            f"--set cannot read {override!r}", expected="key=value, such as stages.0.steps=200"
-        )
+        raise ConfigError(f"--set cannot read {override!r}", expected="key=value, such as stages.0.steps=200")
     value = parse_value(text)
     here: Any = values
     for key in keys[:-1]:

@@ -1,29 +1,28 @@
 """Prompt to files in one walk: load the prior, optimise a field, take its surface, write what people open.
 
-`generate` is a generator of events; who consumes it shows them and decides when to stop. Closing it during the
-optimisation keeps a checkpoint, and the next `generate` of the same folder goes on from there as if nothing had
-happened.
+`generate` is a generator of events; who consumes it shows them and decides when to stop. Closing it during
+the optimisation keeps a checkpoint, and the next `generate` of the same folder goes on from there as if
+nothing had happened.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import platform
-import sys
 import time
-from collections.abc import Iterator
-from importlib import metadata
+from collections.abc import Generator, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dreamlab import __version__
 from dreamlab.checkpoints import load_latest
 from dreamlab.config import MeshConfig, RunConfig, TurntableConfig
-from dreamlab.errors import DamagedError, InputError, UnavailableError
+from dreamlab.errors import DamagedError, InputError
 from dreamlab.events import Event, Finished, Note, Phase, Step
+from dreamlab.files import write_atomic
+from dreamlab.machine import changes, pick_device
 from dreamlab.optimise import Optimisable, StepEvent, optimise
 from dreamlab.prompts import ViewPrompts
 from dreamlab.run_dir import RunDir
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 _STAGE_SEED = 1_000_000_007
 
 
-def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Iterator[Event]:
+def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Generator[Event, None, None]:
     """Work on a run until its files are written, from wherever its checkpoints say it stands.
 
     Args:
@@ -47,7 +46,8 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Iter
         clock = _Clock()
         yield from clock.phase("load", config.prior.kind)
         device = pick_device(config.device)
-        yield from _changes(run)
+        for line in changes(run.environment()):
+            yield Note(line)
         if prior is None:
             prior = config.prior.build(device)
         yield from clock.phase("embed", config.prompt)
@@ -65,33 +65,9 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Iter
             yield from clock.phase("turntable")
             files |= film(mesh, run.path, config.turntable)
         clock.stop()
+        files |= report(config, run, files, clock.seconds, measures)
         log.info("finished: %s", {kind: path.name for kind, path in files.items()})
         yield Finished(run.path, files, clock.seconds, measures)
-
-
-def pick_device(name: str) -> torch.device:
-    """The torch device that `--device` means; "auto" is CUDA where there is one, else the CPU.
-
-    Raises UnavailableError for a device that is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    mend = "Use --device cpu, or see `dreamlab doctor`"
-    kinds = "auto, cpu, cuda, cuda:N or mps"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UnavailableError(f"there is no device {name!r}", expected=kinds, mend=mend) from error
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            raise UnavailableError(f"the device {name} is not there", got=f"{count} CUDA devices", mend=mend)
-    elif device.type == "mps":
-        if not torch.backends.mps.is_available():
-            raise UnavailableError("the device mps is not there", mend=mend)
-    elif device.type != "cpu":
-        raise UnavailableError(f"the device {name!r} is not supported", expected=kinds, mend=mend)
-    return device
 
 
 def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
@@ -140,9 +116,7 @@ def field_of(run: RunDir) -> Field:
     try:
         field.load_state_dict(learned)
     except RuntimeError as error:
-        raise DamagedError(
-            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
-        ) from error
+        raise DamagedError("the checkpoint does not fit the run's config", got=str(error).splitlines()[0]) from error
     return field
 
 
@@ -171,27 +145,30 @@ def film(mesh: Mesh, folder: Path, config: TurntableConfig) -> dict[str, Path]:
     return files
 
 
-def environment() -> dict[str, Any]:
-    """What a later reader needs to repeat the run: versions, processor, threads."""
-    names = ("torch", "numpy", "diffusers", "transformers", "nerfacc", "trimesh", "kornia", "scikit-image")
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "missing"
-    return {
-        "dreamlab": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": versions,
-        "arguments": sys.argv[1:],
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "cpus": os.cpu_count(),
-    }
+def report(
+    config: RunConfig, run: RunDir, files: dict[str, Path], seconds: dict[str, float], measures: dict[str, float]
+) -> dict[str, Path]:
+    """Write summary.json, and report.html where there is a GLB to show; the page by kind."""
+    sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files.values()}
+    summary = {"files": sums, "seconds": seconds, "measures": measures}
+    write_atomic(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    if "glb" not in files:
+        return {}
+    from dreamlab.views.report import write_report
+
+    rows = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    write_report(
+        run.path / "report.html",
+        title=config.prompt,
+        model=files["glb"],
+        turntable=files.get("webp"),
+        facts=measures,
+        timings={name: value for name, value in seconds.items() if "." not in name},
+        metrics=[json.loads(row) for row in rows],
+        settings=config.model_dump(mode="json", by_alias=True),
+        prior={"prior": config.prior.kind},
+    )
+    return {"report": run.path / "report.html"}
 
 
 def _optimised(
@@ -211,9 +188,7 @@ def _optimised(
         before = sum(s.steps for s in config.stages[:index])
         guidance = stage.guidance.build(prior) if stage.guidance else shared
         state = checkpoint.state if checkpoint and index == first else None
-        steps = optimise(
-            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
-        )
+        steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state)
         for event in steps:
             saved = _record(config, run, index, before, event)
             clock.add(event.seconds)
@@ -247,17 +222,6 @@ def _record(config: RunConfig, run: RunDir, index: int, before: int, event: Step
 def _save(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> None:
     state = event.state  # after a remedy it stands at an earlier step than the event
     run.save_checkpoint(index, state.step, before + state.step, state.state_dict(), config)
-
-
-def _changes(run: RunDir) -> Iterator[Event]:
-    """Say what differs from the machine that the run was started on: bytes may differ then."""
-    before, now = run.environment(), environment()
-    for key in ("dreamlab", "platform", "threads", "cuda"):
-        if key in before and before[key] != now[key]:
-            yield Note(f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly")
-    for name, version in before.get("packages", {}).items():
-        if now["packages"].get(name) != version:
-            yield Note(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
 
 
 class _Clock:

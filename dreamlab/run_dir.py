@@ -141,7 +141,9 @@ class RunDir:
             self._metrics = (self.path / "metrics.jsonl").open("ab")
         self._metrics.write((json.dumps(row) + "\n").encode())
 
-    def save_checkpoint(self, stage: int, step: int, total_step: int, state: dict[str, Tensor], config: RunConfig) -> None:
+    def save_checkpoint(
+        self, stage: int, step: int, total_step: int, state: dict[str, Tensor], config: RunConfig
+    ) -> None:
         """Keep this moment; see dreamlab.checkpoints.save."""
         if self._metrics is not None:
             self._metrics.flush()

@@ -63,12 +63,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"dreamlab: {message}. See `{self.prog} --help`\n")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             options = [text for text in self._option_string_actions if text.startswith("--")]
             hint = did_you_mean(unknown[0].partition("=")[0], options)
-            self.error(f"unknown argument {unknown[0]}" + (f"; {hint.lower()}" if hint else ""))
+            self.error(f"unknown argument {unknown[0]!r}" + (f". {hint}" if hint else ""))
         return parsed, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

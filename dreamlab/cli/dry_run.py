@@ -48,8 +48,9 @@ def _cost(config: RunConfig) -> dict[str, Any]:
 
 def _measured(config: RunConfig) -> list[float]:
     """Median seconds a step, stage by stage, on a field that is thrown away."""
+    from dreamlab.machine import pick_device
     from dreamlab.optimise import optimise
-    from dreamlab.pipeline import pick_device, view_prompts
+    from dreamlab.pipeline import view_prompts
 
     device = pick_device(config.device)
     prior = config.prior.build(device)

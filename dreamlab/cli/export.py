@@ -23,7 +23,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
     parser.add_argument("--format", default="glb", metavar="LIST", help="such as glb,obj,stl (default: glb)")
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
-    parser.add_argument("--texture", type=int, metavar="PIXELS", help="texture side; 0 colours the vertices (runs only)")
+    parser.add_argument(
+        "--texture", type=int, metavar="PIXELS", help="texture side; 0 colours the vertices (runs only)"
+    )
     parser.add_argument("--resolution", type=int, metavar="N", help="cells of the surface lattice (runs only)")
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to write (default: beside the source)")
     parser.add_argument("--name", metavar="NAME", help="file name without suffix (default: that of the source)")
@@ -35,6 +37,7 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.subject import mesh_and_home, mesh_config
     from dreamlab.errors import InputError
+    from dreamlab.mesh.clean import clean
     from dreamlab.pipeline import export
 
     config = mesh_config(args.subject, args.out)
@@ -44,7 +47,7 @@ def execute(args: argparse.Namespace) -> int:
     changed = _changed(config, args, formats)
     mesh, home, name = mesh_and_home(args.subject, args.out, changed)
     if config is None and args.faces is not None:
-        mesh = _fewer_faces(mesh, args.faces)
+        mesh = clean(mesh, changed.clean)
     folder = args.to or home
     folder.mkdir(parents=True, exist_ok=True)
     tell_files(args, export(mesh, folder, changed.formats, args.name or name))
@@ -66,9 +69,3 @@ def _changed(config: MeshConfig | None, args: argparse.Namespace, formats: tuple
         top["extract"] = {"resolution": args.resolution}
     mesh = merge((config or MeshConfig()).model_dump(mode="json", by_alias=True), top)
     return from_values({"prompt": "export", "mesh": mesh}).mesh
-
-
-def _fewer_faces(mesh, faces: int):  # noqa: ANN001
-    from dreamlab.mesh.clean import CleanConfig, clean
-
-    return clean(mesh, CleanConfig(faces=faces))

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 from math import radians
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages
 from dreamlab.cli.tell import tell_files
+
+if TYPE_CHECKING:
+    from dreamlab.types import Mesh
+    from dreamlab.views.render import Background
 
 STYLES = ("lit", "albedo", "normal", "clay", "wireframe")
 RENDERERS = ("auto", "pyrender", "native")
@@ -20,10 +25,15 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.set_defaults(execute=execute)
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
     parser.add_argument(
-        "--to", type=Path, metavar="FILE", help=".mp4 or .webp for a turntable, .png for a still (default: turntable.mp4)"
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help=".mp4 or .webp for a turntable, .png for a still (default: turntable.mp4)",
     )
     parser.add_argument("--style", choices=STYLES, default="lit", metavar="STYLE", help=f"one of {', '.join(STYLES)}")
-    parser.add_argument("--renderer", choices=RENDERERS, default="auto", metavar="NAME", help="auto, pyrender or native")
+    parser.add_argument(
+        "--renderer", choices=RENDERERS, default="auto", metavar="NAME", help="auto, pyrender or native"
+    )
     parser.add_argument("--size", type=int, default=512, metavar="PIXELS", help="side of the picture (default: 512)")
     parser.add_argument("--frames", type=int, default=60, metavar="N", help="views of a turntable (default: 60)")
     parser.add_argument("--fps", type=int, default=20, metavar="N", help="frames a second (default: 20)")
@@ -41,7 +51,11 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.views.render import WHITE
     from dreamlab.views.turntable import write_turntable
 
-    for name, value, least, most in (("size", args.size, 16, 4096), ("frames", args.frames, 1, 2000), ("fps", args.fps, 1, 120)):
+    for name, value, least, most in (
+        ("size", args.size, 16, 4096),
+        ("frames", args.frames, 1, 2000),
+        ("fps", args.fps, 1, 120),
+    ):
         if not least <= value <= most:
             raise InputError(f"--{name} cannot be used", expected=f"{least} to {most}", got=str(value))
     mesh, home, _ = mesh_and_home(args.subject, args.out, None)
@@ -59,7 +73,7 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _still(mesh, target: Path, args: argparse.Namespace, elevation: float, background) -> None:  # noqa: ANN001
+def _still(mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float, background: Background) -> None:
     import torch
     from PIL import Image
 

@@ -14,7 +14,9 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Go on with a run from its last checkpoint; the result is the one it would have had anyway.",
     )
     parser.set_defaults(execute=execute)
-    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="folder, name or number (default: latest)")
+    parser.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="folder, name or number (default: latest)"
+    )
     parser.add_argument("--device", metavar="NAME", help="another device than the run was started on")
     add_runs_option(parser)
     add_output_options(parser)
@@ -23,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.drive import drive
-    from dreamlab.pipeline import pick_device
+    from dreamlab.machine import pick_device
     from dreamlab.run_dir import RunDir
 
     run = RunDir.find(args.out, args.run)

@@ -11,9 +11,7 @@ from dreamlab.presets import preset_names
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser(
-        "run", help="make a mesh from a prompt", description="Make a mesh from a prompt."
-    )
+    parser = subparsers.add_parser("run", help="make a mesh from a prompt", description="Make a mesh from a prompt.")
     parser.set_defaults(execute=execute)
     parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
     parser.add_argument(
@@ -39,15 +37,13 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.config import resolve
 
-    config = resolve(
-        args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set
-    )
+    config = resolve(args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
 
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
-    from dreamlab.pipeline import environment, pick_device
+    from dreamlab.machine import environment, pick_device
     from dreamlab.run_dir import RunDir
 
     pick_device(config.device)  # before anything is written

@@ -1,0 +1,150 @@
+"""dreamlab studio: make a prior of your own from a folder of captioned models, or go on training the shipped one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
+from dreamlab.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  dreamlab studio gather corpus/ --folder my-glbs/    procedural objects and your own models
+  dreamlab studio train corpus/ training/             Ctrl-C when you like; the same line goes on
+  dreamlab studio sheet training/embedded.safetensors sheet.png "a red mushroom" "a blue car"
+  dreamlab studio measure training/embedded.safetensors
+  dreamlab run "a red mushroom" --set prior.weights=training/embedded.safetensors
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "studio",
+        help="train and measure a prior of your own",
+        description="Make a diffusion prior from procedural objects and your own captioned models.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    jobs = parser.add_subparsers(title="jobs", metavar="JOB", required=True, dest="job")
+    _add_gather(jobs)
+    _add_train(jobs)
+    _add_sheet(jobs)
+    _add_measure(jobs)
+
+
+def _add_gather(jobs: Subparsers) -> None:
+    job = jobs.add_parser("gather", help="draw procedural objects and read a folder of models into a corpus")
+    job.add_argument("corpus", type=Path, help="folder to write")
+    job.add_argument("--folder", type=Path, help="GLB and OBJ files with captions.jsonl")
+    job.add_argument("--per-noun", type=int, default=150, help="procedural objects a noun (default %(default)s)")
+    job.add_argument("--scenes", type=int, default=3000, help="two-object scenes (default %(default)s)")
+    job.add_argument("--seed", type=int, default=0)
+    job.set_defaults(execute=gather)
+    add_output_options(job)
+
+
+def _add_train(jobs: Subparsers) -> None:
+    job = jobs.add_parser("train", help="train on a corpus, or go on from where the folder stands")
+    job.add_argument("corpus", type=Path, help="folder that `gather` wrote")
+    job.add_argument("training", type=Path, help="folder of checkpoints, weights and log.jsonl")
+    job.add_argument("--steps", type=int, default=100_000, help="train until this step (default %(default)s)")
+    job.add_argument("--config", type=Path, help="JSON with TrainConfig settings; replaces the saved ones")
+    job.add_argument("--from", dest="start", type=Path, help="begin from the weights of this file")
+    job.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    job.add_argument("--threads", type=int, help="processor threads to use")
+    job.set_defaults(execute=train)
+    add_output_options(job)
+
+
+def _add_sheet(jobs: Subparsers) -> None:
+    job = jobs.add_parser("sheet", help="sample prompts from eight sides into one picture")
+    job.add_argument("weights", type=Path)
+    job.add_argument("picture", type=Path, help="PNG to write")
+    job.add_argument("prompts", nargs="+")
+    job.add_argument("--guidance-scale", type=float, default=3.0, help="(default %(default)s)")
+    job.set_defaults(execute=sheet)
+    add_output_options(job)
+
+
+def _add_measure(jobs: Subparsers) -> None:
+    job = jobs.add_parser("measure", help="judge sampled images against held-out renders")
+    job.add_argument("weights", type=Path)
+    job.add_argument("--prompts", type=int, default=100, help="prompts to draw (default %(default)s)")
+    job.set_defaults(execute=measure)
+    add_output_options(job)
+
+
+def gather(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.studio.corpus import CorpusConfig
+    from dreamlab.studio.corpus import gather as gather_corpus
+
+    config = CorpusConfig(per_noun=args.per_noun, scenes=args.scenes, folder=args.folder, seed=args.seed)
+    corpus, report = gather_corpus(config)
+    corpus.save(args.corpus)
+    told = f"{len(corpus)} objects of {len(set(corpus.nouns))} nouns in {args.corpus}"
+    _say(args, {"event": "gathered", "objects": len(corpus)}, told + (f"\n{report}" if report else ""))
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    import torch
+
+    from dreamlab.priors.embedded import load_network
+    from dreamlab.studio import train as training
+    from dreamlab.studio.corpus import Corpus
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    corpus = Corpus.load(args.corpus)
+    config = None
+    if args.config:
+        try:
+            config = training.TrainConfig.model_validate_json(args.config.read_text())
+        except (ValueError, OSError) as error:
+            raise InputError(f"{args.config} is no training config", got=str(error).splitlines()[0]) from error
+    if (args.training / "training.safetensors").exists():
+        trainer = training.Trainer.load(args.training, args.device, config)
+    else:
+        trainer = training.Trainer(config or training.TrainConfig(), args.device)
+        if args.start:
+            trainer.begin_from(load_network(args.start))
+    for event in training.train(trainer, corpus, args.training, args.steps):
+        if event.step % 20 == 0:
+            told = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
+            _say(args, {"event": "step", **event._asdict()}, told)
+    return 0
+
+
+def sheet(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.priors.embedded import EmbeddedPriorConfig
+    from dreamlab.studio.sheet import write_sheet
+
+    prior = EmbeddedPriorConfig(weights=args.weights).build()
+    write_sheet(prior, args.prompts, args.picture, guidance_scale=args.guidance_scale)
+    _say(args, {"event": "sheet", "path": str(args.picture)}, f"wrote {args.picture}")
+    return 0
+
+
+def measure(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.priors.embedded import EmbeddedPriorConfig
+    from dreamlab.studio.measure import MeasureConfig, measure_prior
+
+    prior = EmbeddedPriorConfig(weights=args.weights).build()
+    figures = measure_prior(prior, MeasureConfig(prompts=args.prompts))
+    _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
+    return 0
+
+
+def _say(args: argparse.Namespace, event: dict[str, object], told: str) -> None:
+    if args.json:
+        sys.stdout.write(json.dumps(event) + "\n")
+    elif not args.quiet:
+        sys.stdout.write(told + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,10 @@
+"""Every shape and type annotation of the numerical rooms is checked at run time while tests run."""
+
+from jaxtyping import install_import_hook
+
+CHECKED = (
+    "types cameras prompts losses schedules diffusion watchdog optimise checkpoints run_dir pipeline "
+    "ops fields render priors guidance mesh views studio"
+)
+
+install_import_hook([f"dreamlab.{room}" for room in CHECKED.split()], "typechecker.checked")

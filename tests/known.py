@@ -1,0 +1,51 @@
+"""A prior that knows one object, a red ball, and settings so small that a whole run takes a second or two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from dreamlab.cameras import turntable
+from dreamlab.config import RunConfig, from_values
+from dreamlab.priors.closed_form import TargetImagesPrior
+
+SIZE = 16
+
+
+def red_ball_prior() -> TargetImagesPrior:
+    """Eight views of a red disc on grey, as seen from anywhere."""
+    cameras = turntable(8, 0.3, 2.5, 0.7, (SIZE, SIZE))
+    axis = (torch.arange(SIZE) + 0.5) / SIZE * 2 - 1
+    inside = (axis[:, None] ** 2 + axis[None] ** 2 < 0.5**2).float()
+    alpha = inside.expand(8, 1, SIZE, SIZE)
+    red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1) * alpha
+    return TargetImagesPrior(torch.cat([red, alpha], dim=1), cameras)
+
+
+def small_values(**changes: Any) -> dict[str, Any]:
+    """Plain settings of a tiny run; `changes` replace whole top-level settings."""
+    return {
+        "prompt": "a red ball",
+        "seed": 3,
+        "device": "cpu",
+        "guidance": {"kind": "sds", "guidance_scale": 1.0},
+        "field": {"kind": "hashgrid", "levels": 2, "log2_table_size": 10, "finest_resolution": 32, "width": 16},
+        "renderer": {"samples": 24, "occupancy": {"resolution": 16}},
+        "stages": [
+            {"name": "shape", "steps": 8, "views": 4, "lr": 0.02},
+            {"name": "colour", "steps": 4, "views": 4, "lr": 0.01},
+        ],
+        "mesh": {
+            "extract": {"resolution": 24, "views": 4, "view_size": 24, "refine": 2},
+            "clean": {"faces": 300},
+            "texture": False,
+            "formats": ["glb", "obj"],
+        },
+        "turntable": {"frames": 0},
+        "saving": {"checkpoint_every": 3, "preview_every": 5, "preview_size": 16},
+    } | changes
+
+
+def small_config(**changes: Any) -> RunConfig:
+    return from_values(small_values(**changes))

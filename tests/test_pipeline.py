@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from known import red_ball_prior, small_config
+
+from dreamlab.config import RunConfig
+from dreamlab.errors import DamagedError, InputError, UnavailableError
+from dreamlab.events import Finished, Note, Phase, Step
+from dreamlab.machine import changes, environment, pick_device
+from dreamlab.pipeline import field_of, generate, view_prompts
+from dreamlab.run_dir import RunDir
+
+TOTAL = 12
+
+
+def whole_run(root: Path, config: RunConfig) -> tuple[RunDir, list]:
+    run = RunDir.create(root, config, environment())
+    return run, list(generate(config, run, red_ball_prior()))
+
+
+def stop_after(root: Path, config: RunConfig, step: int) -> RunDir:
+    """A run whose watcher walks away after a step."""
+    run = RunDir.create(root, config, environment())
+    events = generate(config, run, red_ball_prior())
+    for event in events:
+        if isinstance(event, Step) and event.done == step:
+            events.close()
+            return run
+    raise AssertionError(f"step {step} never came")
+
+
+def result(run: RunDir) -> dict[str, bytes]:
+    return {name: (run.path / name).read_bytes() for name in ("mesh.glb", "mesh.obj", "metrics.jsonl")}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    return whole_run(tmp_path_factory.mktemp("reference"), small_config())[0]
+
+
+def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
+    config = small_config(turntable={"frames": 3, "size": 32})
+    run, events = whole_run(tmp_path, config)
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert set(finished.files) == {"glb", "obj", "mp4", "webp", "report"}
+    assert all(path.stat().st_size > 100 for path in finished.files.values())
+    phases = [event.name for event in events if isinstance(event, Phase)]
+    assert phases == ["load", "embed", "optimise", "extract", "export", "turntable"]
+    assert [event.done for event in events if isinstance(event, Step)] == list(range(1, TOTAL + 1))
+    assert sorted(p.name for p in (run.path / "previews").iterdir()) == ["000005.png", "000010.png"]
+    assert run.config() == config
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert summary["files"]["mesh.glb"] == sha256((run.path / "mesh.glb").read_bytes()).hexdigest()
+    assert {"optimise", "optimise.render", "optimise.prior", "optimise.backward"} <= set(summary["seconds"])
+    assert not list(run.path.rglob(".writing-*"))
+
+
+def test_the_object_of_the_prior_comes_out_red(reference: RunDir) -> None:
+    from dreamlab.mesh.load import load
+
+    mesh = load(reference.path / "mesh.glb")
+    assert mesh.colors is not None
+    red, green, blue = mesh.colors.mean(0).tolist()
+    assert red > green + 0.1 and red > blue + 0.1
+
+
+def test_same_seed_same_bytes(reference: RunDir, tmp_path: Path) -> None:
+    run, _ = whole_run(tmp_path, small_config())
+    assert result(run) == result(reference)
+
+
+def test_another_seed_gives_other_bytes(reference: RunDir, tmp_path: Path) -> None:
+    run, _ = whole_run(tmp_path, small_config(seed=4))
+    assert result(run)["mesh.glb"] != result(reference)["mesh.glb"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 8, 9, 12])
+def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(reference: RunDir, tmp_path: Path, step: int) -> None:
+    run = stop_after(tmp_path, small_config(), step)
+    assert not (run.path / "mesh.glb").exists()
+    events = list(generate(run.config(), run, red_ball_prior()))
+    assert [event.done for event in events if isinstance(event, Step)] == list(range(step + 1, TOTAL + 1))
+    assert result(run) == result(reference)
+
+
+def test_a_run_that_lost_its_newest_checkpoint_says_so_and_ends_alike(reference: RunDir, tmp_path: Path) -> None:
+    run = stop_after(tmp_path, small_config(), 7)
+    newest = run.path / "checkpoints" / "000007" / "state.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\x55")
+    events = list(generate(run.config(), run, red_ball_prior()))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any("damaged checkpoint" in text and "000007" in text for text in notes)
+    assert [event.done for event in events if isinstance(event, Step)][0] == 7
+    assert result(run) == result(reference)
+
+
+def test_a_finished_run_can_be_run_again_without_new_steps(reference: RunDir) -> None:
+    before = result(reference)
+    events = list(generate(reference.config(), reference, red_ball_prior()))
+    assert not [event for event in events if isinstance(event, Step)]
+    assert result(reference) == before
+
+
+def test_a_collapse_is_said_kept_and_resumed_exactly(tmp_path: Path) -> None:
+    def stage(**watchdog: float) -> dict:
+        return {"name": "shape", "steps": 8, "views": 4, "lr": 0.02, "watchdog": watchdog}
+
+    # Every step counts as empty, so the first remedies come at once, and then one step is left to go on with.
+    config = small_config(stages=[stage(empty_below=0.99, patience=6, attempts=1)])
+    run = RunDir.create(tmp_path, config, environment())
+    events = generate(config, run, red_ball_prior())
+    notes = []
+    for event in events:
+        if isinstance(event, Note):
+            notes.append(event.text)
+        if isinstance(event, Step) and event.event.remedy:
+            events.close()
+            break
+    assert len(notes) == 1 and "the volume is empty" in notes[0]
+    rows = [json.loads(row) for row in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert "remedy" in rows[-1] and "remedy" not in rows[0]
+    resumed = generate(config, run, red_ball_prior())
+    first = next(event for event in resumed if isinstance(event, Step))
+    resumed.close()
+    assert first.done < rows[-1]["step"]  # it goes on from where the remedy led, not from before it
+
+
+def test_the_field_of_a_run_is_the_one_that_was_learned(reference: RunDir) -> None:
+    config = reference.config()
+    fresh = config.field.build(torch.Generator().manual_seed(config.seed))
+    x = torch.rand(64, 3) - 0.5
+    assert not torch.allclose(field_of(reference).density(x), fresh.density(x))
+
+
+def test_a_run_without_checkpoint_has_no_field(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, small_config(), {})
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        field_of(run)
+
+
+def test_a_field_is_not_built_from_checkpoints_that_are_all_damaged(tmp_path: Path) -> None:
+    run = stop_after(tmp_path, small_config(), 2)
+    for path in run.path.glob("checkpoints/*/meta.json"):
+        path.write_text("{")
+    with pytest.raises(DamagedError, match="no checkpoint"):
+        field_of(run)
+
+
+@pytest.mark.parametrize("name", ["cuda:97", "toaster", "meta", "cuda"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    if name == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(UnavailableError):
+        pick_device(name)
+
+
+def test_automatic_device_is_always_there() -> None:
+    assert pick_device("auto").type in ("cpu", "cuda")
+
+
+def test_another_machine_is_noticed() -> None:
+    now = environment()
+    assert changes(now) == []
+    told = changes(now | {"threads": 97, "packages": now["packages"] | {"torch": "0.1"}})
+    assert len(told) == 2 and "threads was 97" in told[0] and "torch was 0.1" in told[1]
+
+
+@pytest.mark.parametrize(("setting", "views", "expected"), [
+    ("auto", 1, True), ("auto", 4, False), (True, 4, True), (False, 1, False),
+])  # fmt: skip
+def test_view_words_are_for_priors_that_are_not_told_the_camera(
+    setting: bool | str, views: int, expected: bool
+) -> None:
+    prior = red_ball_prior()
+    prior.views_per_group = views
+    assert view_prompts(small_config(view_dependent=setting), prior).view_dependent is expected
