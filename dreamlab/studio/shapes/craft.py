@@ -1,4 +1,4 @@
-"""Craft of the air, of space and of the water."""
+"""Craft of the air and of space: rocket, airplane, helicopter, hot air balloon, ufo."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from dreamlab.studio.shapes.grammar import (
     BLUE,
     FAT,
     GREEN,
+    LIGHT_BLUE,
     METAL,
     ORANGE,
+    PINK,
+    PURPLE,
     RED,
+    SILVER,
     TALL,
     THIN,
     WHITE,
-    WOODEN,
     YELLOW,
     Paint,
     generator,
     paint,
     with_article,
 )
-from dreamlab.studio.shapes.parts import DARK, PANE, STEEL, hull, side_profile, spindle
-from dreamlab.studio.shapes.paths import extrude
-from dreamlab.studio.shapes.solids import box, cone, cylinder, frustum, lathe, sphere, torus
+from dreamlab.studio.shapes.parts import DARK, PANE, STEEL, TIMBER, side_profile, spindle
+from dreamlab.studio.shapes.paths import curve, extrude, rod, tube
+from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, frustum, lathe, sphere, torus
 
 
 @generator("rocket", "vehicle", natural=(WHITE, WHITE, RED, METAL, BLUE), sizes=(TALL, FAT, THIN))
@@ -78,33 +81,71 @@ def airplane(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {with_article(trim.words())} tail")
 
 
-@generator("boat", "vehicle", natural=(RED, BLUE, WHITE, WOODEN, GREEN), sizes=())
-def boat(b: Builder, rng: Rng, main: Paint) -> None:
-    cabin = paint(rng, (WHITE, WHITE, YELLOW, RED), unlike=main.colour)
-    half, width, high = rng.uniform(0.9, 1.1), rng.uniform(0.4, 0.5), rng.uniform(0.38, 0.48)
-    b.add(hull([(-half, 0.06, high, width * 0.85, 0.6), (-half * 0.4, 0, high * 0.92, width, 0.65), (half * 0.3, 0, high * 0.95, width, 0.55),
-                (half * 0.75, 0.04, high * 1.12, width * 0.55, 0.3), (half * 1.02, 0.2, high * 1.3, 0.03, 0.5)]), main.rgb)  # fmt: skip
-    b.add(hull([(-half * 0.96, high * 0.8, high * 1.01 + 0.02, width * 0.74, 1), (-half * 0.4, high * 0.8, high * 0.92 + 0.03, width * 0.88, 1),
-                (half * 0.3, high * 0.8, high * 0.95 + 0.03, width * 0.88, 1), (half * 0.75, high * 0.8, high * 1.12 + 0.02, width * 0.42, 1)]),
-          (0.72, 0.52, 0.32))  # fmt: skip
-    tall, deep = rng.uniform(0.4, 0.55), rng.uniform(0.55, 0.75)
-    at = -half * 0.2
-    b.add(box(width * 1.1, tall, deep, (0.92, 0.9)).at(0, high * 0.9, at), cabin.rgb)
-    b.add(box(width * 1.24, 0.07, deep * 1.12, bevel=0.02).at(0, high * 0.9 + tall, at), main.rgb)
-    b.add(box(width * 0.86, tall * 0.4, deep * 0.97).at(0, high * 0.9 + tall * 0.45, at + 0.03), PANE * 0.7)
-    for z in (-0.24, 0.24):
-        b.add(box(width * 1.1, tall * 0.4, deep * 0.34).at(0, high * 0.9 + tall * 0.45, at + z * deep), PANE * 0.7)
-    if rng.random() < 0.6:
-        funnel = paint(rng, (RED, BLUE, YELLOW), unlike=main.colour)
-        b.add(cylinder(0.11, 0.3, 12).at(0, high * 0.9 + tall, at - deep * 0.1), funnel.rgb)
-        b.add(cylinder(0.115, 0.09, 12).at(0, high * 0.9 + tall + 0.28, at - deep * 0.1), DARK)
-        b.say(f"with {with_article(funnel.words())} funnel")
+@generator("helicopter", "vehicle", natural=(RED, BLUE, YELLOW, GREEN, WHITE, ORANGE))
+def helicopter(b: Builder, rng: Rng, main: Paint) -> None:
+    fat, boom = rng.uniform(0.33, 0.4), rng.uniform(0.85, 1.0)
+    y = 0.62
+    b.add(spindle([(-0.5, 0.12, 0.1, 0.1), (-0.3, 0.04, fat * 0.8, 0.28), (0.05, 0, fat, 0.36), (0.35, -0.02, fat * 0.9, 0.32), (0.56, -0.08, fat * 0.5, 0.18)], 14).at(y=y), main.rgb)
+    b.add(spindle([(-0.05, 0.02, fat * 0.9, 0.3), (0.12, 0.03, fat * 1.02, 0.345), (0.36, 0.03, fat * 0.93, 0.3), (0.56, -0.02, fat * 0.56, 0.17), (0.62, -0.06, 0.08, 0.05)], 14).at(y=y), PANE * 0.9)
+    b.add(rod((0, y + 0.08, -0.35), (0, y + 0.16, -0.35 - boom), (0.14, 0.06), 10), main.rgb)
+    tail = -0.35 - boom
+    b.add(side_profile([(tail + 0.16, y + 0.1), (tail - 0.12, y + 0.48), (tail - 0.22, y + 0.48), (tail - 0.08, y + 0.08)], 0.06), main.shade(0.8))
+    b.add_pair(box(0.3, 0.04, 0.16).at(0.16, y + 0.12, tail + 0.2), main.shade(0.8))
+    turn = rng.uniform(0, 90)
+    for k in (0, 90):
+        b.add(box(0.05, 0.46, 0.02).at(y=-0.23).rz(0).ry(90).rx(turn + k).at(0.09, y + 0.22, tail - 0.04), DARK * 2)
+    b.add(cylinder(0.07, 0.2, 10).at(0, y + 0.32, 0), STEEL)
+    for k in range(2):
+        b.add(box(0.11, 0.03, 2.2).at(y=y + 0.5).ry(turn + 90 * k), DARK * 2)
+    b.add(sphere(0.1, 0.07, 0.1, segments=10, rows=6).at(0, y + 0.53, 0), STEEL)
+    skid = curve([(0.32, 0.08, -0.5), (0.32, 0.03, -0.3), (0.32, 0.03, 0.4), (0.32, 0.1, 0.58)], 7)
+    b.add_pair(tube(skid, 0.04, 6), STEEL * 0.8)
+    for z in (-0.2, 0.25):
+        b.add_pair(rod((0.18, y - 0.24, z), (0.32, 0.04, z), 0.03, 6), STEEL * 0.8)
+    if rng.random() < 0.4:
+        stripe = paint(rng, (WHITE, YELLOW, BLUE, RED), unlike=main.colour)
+        b.add(lathe([(0.125, 0), (0.105, 0.2)], 10).rx(-90).at(0, y + 0.12, -0.62), stripe.rgb)
+        b.add_pair(box(0.02, 0.07, 0.5).at(fat * 0.985, y - 0.06, -0.04), stripe.rgb)
+        b.say(f"with {with_article(stripe.words())} stripe")
+
+
+@generator("hot air balloon", "vehicle", natural=(RED, YELLOW, BLUE, ORANGE, PURPLE, GREEN, PINK))
+def hot_air_balloon(b: Builder, rng: Rng, main: Paint) -> None:
+    stripe = paint(rng, (WHITE, WHITE, YELLOW, RED, BLUE), unlike=main.colour)
+    wide, tall, gores = rng.uniform(0.62, 0.7), rng.uniform(1.35, 1.55), 16
+    profile = [(0.16, 0), (wide * 0.55, 0.3), (wide * 0.9, 0.62), (wide, 0.9), (wide * 0.9, tall * 0.8), (wide * 0.62, tall * 0.93), (0, tall)]
+    skin = lathe(profile, gores)
+    if rng.random() < 0.7:
+        angle = np.degrees(np.arctan2(skin.centres()[:, 0], skin.centres()[:, 2])) % 360
+        striped = (angle // (360 / gores)).astype(int) % 4 >= 2
+        rgb = np.where(striped[:, None], stripe.rgb, main.rgb)
+        b.say(f"with {stripe.words()} stripes")
     else:
-        b.add(cylinder(0.03, 0.5, 6).at(0, high * 0.9 + tall, at), STEEL)
-        b.add(side_profile([(-0.3, 0.0), (0, 0), (0, 0.18), (-0.3, 0.18)], 0.03).at(0, high * 0.9 + tall + 0.32, at), main.rgb)
-    for z in (-half * 0.1, half * 0.4):
-        b.add_pair(torus(0.1, 0.04, 12, 6).rz(90).at(width * (0.96 if z < 0 else 0.9), high * 0.62, z), (0.97, 0.97, 0.95))
-    b.say(f"with {with_article(cabin.words())} cabin")
+        y = skin.centres()[:, 1]
+        rgb = np.where(((y > 0.62) & (y < 0.9))[:, None], stripe.rgb, main.rgb)
+        b.say(f"with {with_article(stripe.words())} band")
+    b.add(skin.at(y=0.68), rgb)
+    b.add(box(0.32, 0.28, 0.32, taper=1.15, bevel=0.03), (0.6, 0.4, 0.2))
+    b.add(box(0.42, 0.06, 0.42, bevel=0.02).at(y=0.26), TIMBER)
+    for x, z in ((1, 1), (1, -1)):
+        b.add_pair(rod((0.17 * x, 0.28, 0.17 * z), (0.14 * x, 0.74, 0.14 * z), 0.018, 5), TIMBER)
+    b.add(cone(0.07, 0.2, 8).at(y=0.44), (1.0, 0.7, 0.15))
 
 
-GENERATORS = (rocket, airplane, boat)
+@generator("ufo", "vehicle", natural=(SILVER, SILVER, METAL, GREEN, PURPLE, BLUE))
+def ufo(b: Builder, rng: Rng, main: Paint) -> None:
+    light = paint(rng, (YELLOW, RED, GREEN, LIGHT_BLUE), unlike=main.colour)
+    high = rng.uniform(0.3, 0.42)
+    b.add(lathe([(0.28, 0), (0.62, 0.08), (0.98, 0.2), (1.0, 0.26), (0.6, 0.42), (0.38, 0.48)], 20), main.rgb)
+    b.add(dome(0.42, high, 16, 5).at(y=0.44), PANE)
+    b.add(torus(0.43, 0.04, 20, 6).at(y=0.46), main.shade(0.7))
+    for k in range(10):
+        b.add(sphere(0.075, segments=8, rows=6).at(0, 0.23, 0.96).ry(36 * k), light.rgb)
+    b.add(lathe([(0.16, -0.1), (0.3, 0.0), (0.3, 0.04)], 14), light.shade(0.8))
+    for k in range(3):
+        b.add(rod((0, 0.08, 0.5), (0, -0.26, 0.66), (0.04, 0.03), 6).ry(60 + 120 * k), STEEL)
+        b.add(sphere(0.08, 0.04, 0.08, segments=8, rows=4).at(0, -0.27, 0.66).ry(60 + 120 * k), STEEL)
+    b.say(f"with {light.words()} lights")
+
+
+GENERATORS = (rocket, airplane, helicopter, hot_air_balloon, ufo)
