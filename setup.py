@@ -28,7 +28,7 @@ CSRC = Path("dreamlab", "ops", "csrc")
 LIBRARY = Path("dreamlab", "ops", "_native.so")
 REASON = Path("dreamlab", "ops", "_native_why_not.txt")
 
-# a*b+c must round alike in every build, or the kernels and their twins would disagree; they call fma where they mean it.
+# a*b+c must round alike in every build, or kernels and twins would disagree; they call fma where they mean it.
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
 # Kernels of one instruction set; which one runs is decided on the machine that runs them.
 X86_FLAGS = {

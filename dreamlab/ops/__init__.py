@@ -23,6 +23,7 @@ from dreamlab.errors import InputError, UnavailableError
 from dreamlab.ops import interface, native, reference
 from dreamlab.ops.interface import Composite, HashGridSpec
 from dreamlab.ops.normals import heaviest_sample, normals_analytic, normals_finite_difference
+from dreamlab.ops.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
 from dreamlab.types import Rays, Samples
 
 BackendName = Literal["reference", "native", "cuda"]
@@ -30,19 +31,24 @@ BackendName = Literal["reference", "native", "cuda"]
 __all__ = [
     "BackendName",
     "Composite",
+    "Fragments",
     "HashGridSpec",
+    "antialias",
     "backend",
     "composite",
     "encode_mlp",
     "hash_encode",
     "heaviest_sample",
+    "interpolate",
     "march",
     "mlp",
     "normals_analytic",
     "normals_finite_difference",
     "occupancy_threshold",
     "occupancy_update",
+    "rasterise",
     "sample_points",
+    "sample_texture",
     "use_backend",
 ]
 
@@ -114,9 +120,7 @@ def _for(tensor: Tensor) -> ModuleType:
 # ---- the operations ----
 
 
-def hash_encode(
-    x: Float[Tensor, "N 3"], table: Float[Tensor, "T F"], spec: HashGridSpec
-) -> Float[Tensor, "N LF"]:
+def hash_encode(x: Float[Tensor, "N 3"], table: Float[Tensor, "T F"], spec: HashGridSpec) -> Float[Tensor, "N LF"]:
     """Multiresolution hash encoding (Mueller et al. 2022, section 3), trilinear.
 
     x [N,3] in 0..1 (outside is clamped), table [spec.table_rows, spec.features] -> [N, levels * features],
@@ -147,9 +151,7 @@ def encode_mlp(
     return _for(x).encode_mlp(x, table, spec, weights)
 
 
-def march(
-    rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]
-) -> Samples:
+def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]) -> Samples:
     """Fixed steps along rays through [-1,1]^3, kept where the occupancy grid is set.
 
     Sample i of a ray has its middle at near + (i + jitter) * step, where near is the box's entry (or 0 inside it), and
@@ -162,16 +164,14 @@ def march(
 
 
 def sample_points(rays: Rays, samples: Samples) -> Float[Tensor, "S 3"]:
-    """World positions [S,3] of the intervals' middles; the samples must be sorted by ray. Differentiable in the rays."""
+    """World positions [S,3] of the intervals' middles; samples must be sorted by ray. Differentiable in the rays."""
     interface.check_samples(rays, samples)
     wants_gradient = torch.is_grad_enabled() and (rays.origins.requires_grad or rays.directions.requires_grad)
     which = reference if wants_gradient else _for(rays.origins)
     return which.sample_points(rays, samples)
 
 
-def composite(
-    sigma: Float[Tensor, " S"], rgb: Float[Tensor, "S 3"], samples: Samples, n_rays: int
-) -> Composite:
+def composite(sigma: Float[Tensor, " S"], rgb: Float[Tensor, "S 3"], samples: Samples, n_rays: int) -> Composite:
     """Emission and absorption along packed rays (Max 1995; Mildenhall et al. 2020, equation 3).
 
     w_i = exp(-sum_{j<i} sigma_j d_j) * (1 - exp(-sigma_i d_i)), d = t1 - t0. sigma [S] >= 0 per world unit, rgb [S,3].

@@ -121,9 +121,7 @@ def check(name: str, tensor: Tensor, shape: Sequence[int | None], like: Tensor |
     if not isinstance(tensor, Tensor):
         raise InputError(f"{name} is not a tensor", got=type(tensor).__name__)
     sizes = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
-    fits = tensor.dim() == len(shape) and all(
-        n is None or n == m for n, m in zip(shape, tensor.shape, strict=False)
-    )
+    fits = tensor.dim() == len(shape) and all(n is None or n == m for n, m in zip(shape, tensor.shape, strict=False))
     if not fits or not tensor.dtype.is_floating_point:
         raise InputError(f"{name} does not fit", expected=f"float tensor {sizes}", got=_shape(tensor))
     if like is not None and (tensor.dtype != like.dtype or tensor.device != like.device):

@@ -61,9 +61,7 @@ def encode_mlp(
 
 
 @torch.no_grad()
-def march(
-    rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]
-) -> Samples:
+def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]) -> Samples:
     parts = [
         _march_some(Rays(origins, directions), occupancy, step, u)
         for origins, directions, u in zip(

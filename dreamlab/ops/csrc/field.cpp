@@ -32,8 +32,8 @@ struct Weights {
   Buffer memory;
   int64_t gradient_floats = 0;
 
-  Weights(int layers, const int* width, const float* const* weight) {
-    mlp.layers = layers;
+  Weights(int64_t layers, const int* width, const float* const* weight) {
+    mlp.layers = static_cast<int>(layers);
     std::memcpy(mlp.width, width, sizeof(int) * static_cast<size_t>(layers + 1));
     int64_t floats = 0;
     for (int l = 0; l < layers; ++l) {
@@ -97,8 +97,8 @@ void dl_hash_encode_backward(const Grid* grid, const float* table, const float* 
 }
 
 // grid null: a plain MLP on x [n, width[0]]; else x [n, 3] is encoded first, and kept in `features` if that is given.
-void dl_mlp(const Grid* grid, const float* table, int layers, const int* width, const float* const* weight,
-            const float* x, int64_t n, float* features, float* out, int threads) {
+void dl_mlp(const Grid* grid, const float* table, int64_t layers, const int* width,
+            const float* const* weight, const float* x, int64_t n, float* features, float* out, int threads) {
   const Weights packed(layers, width, weight);
   const Pieces cut(n, kManyPieces);
   parallel_for(cut.count, threads, [&](int64_t i, int) {
@@ -108,7 +108,7 @@ void dl_mlp(const Grid* grid, const float* table, int layers, const int* width, 
 
 // input [n, width[0]], gradient [n, last width]; g_weight[l] is [out, in]; g_input may be null and is
 // [n, width[0]], or with a grid [levels, n, features].
-void dl_mlp_backward(const Grid* grid, int layers, const int* width, const float* const* weight, const float* input,
+void dl_mlp_backward(const Grid* grid, int64_t layers, const int* width, const float* const* weight, const float* input,
                      const float* gradient, int64_t n, float* const* g_weight, float* g_input, int threads) {
   const Weights packed(layers, width, weight);
   const Pieces cut(n, kGradientPieces);

@@ -6,7 +6,7 @@
 constexpr int kMaxLevels = 16;
 constexpr int kMaxLayers = 8;
 constexpr int kMaxWidth = 128;
-constexpr int kTile = 96;  // samples that go through the MLP together: a multiple of every row block, at home in L1/L2
+constexpr int kTile = 48;  // samples that go through the MLP together: a multiple of every row block; the tiles fit L1
 constexpr int kPad = 16;   // widths are padded with zeros to whole vectors
 constexpr int kStepGroup = 16;  // march tests this many steps into one 16-bit mask
 

@@ -23,6 +23,7 @@ DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < C; ++v) sum[r][v] = Vec{};
+#pragma GCC unroll 2
   for (int k = 0; k < depth; ++k) {
     Vec row[C];
 #pragma GCC unroll 4
@@ -40,7 +41,7 @@ DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int
     for (int v = 0; v < C; ++v) {
       const int64_t at = static_cast<int64_t>(r) * ldc + v * kLanes;
       Vec x = sum[r][v];
-      if (after == After::relu) x = x < 0.0f ? Vec{} : x;  // this way round a NaN stays
+      if (after == After::relu) x = relu(x);
       if (after == After::add) x += load(c + at);
       if (mask) x = load(mask + at) > 0.0f ? x : Vec{};
       store(c + at, x);
@@ -50,7 +51,8 @@ DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int
 template <int C, bool Transposed, After after>
 DREAMLAB_INLINE void rows(int n, const float* a, int lda, const float* b, int ldb, int depth, float* c, int ldc,
                           const float* mask) {
-  constexpr int R = Transposed ? 4 : (C * 2 <= kColumns ? 2 * kRows : kRows);  // n is a multiple of it
+  // Enough sums at once to hide the latency of an fma; n is a multiple of R.
+  constexpr int R = Transposed ? (C <= 2 ? 16 / C : 4) : (C * 2 <= kColumns ? 2 * kRows : kRows);
   for (int r = 0; r < n; r += R)
     block<R, C, Transposed, after>(a + (Transposed ? r : static_cast<int64_t>(r) * lda), lda, b, ldb, depth,
                                    c + static_cast<int64_t>(r) * ldc, ldc,
@@ -126,7 +128,7 @@ void mlp_backward(const Grid* grid, const Mlp& mlp, const float* input, const fl
     for (int l = mlp.layers - 1; l >= 0; --l) {
       const int wide_in = padded(mlp.width[l]), wide_out = padded(mlp.width[l + 1]);
       const float* a = work + l * kTileFloats;
-      product<true, After::add>((mlp.width[l + 1] + 3) / 4 * 4, wide_in, kTile, g, wide_out, a, wide_in,
+      product<true, After::add>(wide_in % (kColumns * kLanes) ? wide_out : (mlp.width[l + 1] + 3) / 4 * 4, wide_in, kTile, g, wide_out, a, wide_in,
                                 partial + mlp.gradient_offset[l], wide_in);
       if (l == 0 && !input_gradient.data) break;
       product<false, After::nothing>(kTile, wide_in, mlp.width[l + 1], g, wide_out, mlp.weight[l], wide_in, next,

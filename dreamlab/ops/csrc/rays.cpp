@@ -61,14 +61,14 @@ extern "C" {
 // Returns the number of samples, or -1 if a ray takes more steps than groups * 16 - 1. near [rays], masks [rays, groups]
 // and counts [rays] are for dl_march_fill.
 int64_t dl_march_find(const float* origins, const float* directions, const float* jitter, int64_t rays,
-                      const uint8_t* occupancy, int grid, float step, int64_t groups, float* near, uint16_t* masks,
+                      const uint8_t* occupancy, int64_t grid, float step, int64_t groups, float* near, uint16_t* masks,
                       int32_t* counts, int threads) {
-  March m{origins, directions, jitter, nullptr, grid, step, {}, {}, groups};
-  if (!bounds(occupancy, grid, m.low, m.high)) {
+  March m{origins, directions, jitter, nullptr, static_cast<int>(grid), step, {}, {}, groups};
+  if (!bounds(occupancy, m.grid, m.low, m.high)) {
     // Nothing to find, but too small a step is still an error: one cell far away keeps the walk short.
     for (int axis = 0; axis < 3; ++axis) m.low[axis] = m.high[axis] = -1e30f;
   }
-  const std::vector<uint32_t> words = pack_bits(occupancy, int64_t{grid} * grid * grid);
+  const std::vector<uint32_t> words = pack_bits(occupancy, grid * grid * grid);
   m.occupied = words.data();
   parallel_for(blocks(rays), threads, [&](int64_t i, int) {
     kernels().march(m, i * kRaysAtOnce, block_end(i, rays), near, masks, counts);

@@ -53,6 +53,17 @@ DREAMLAB_INLINE Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 
+// max(x, 0), but a NaN stays a NaN: x86's maximum answers its second operand where either is one.
+DREAMLAB_INLINE Vec relu(Vec x) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_max_ps(_mm256_setzero_ps(), (__m256)x);
+#else
+  return x < 0.0f ? Vec{} : x;
+#endif
+}
+
 // One bit a lane of a comparison's result.
 DREAMLAB_INLINE unsigned bits(IVec mask) {
 #if defined(__AVX512F__)

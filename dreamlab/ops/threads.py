@@ -1,0 +1,122 @@
+"""How many threads this process uses: the one place that decides, for torch and for the native kernels alike.
+
+The native kernels ask torch.get_num_threads(), so setting torch's number sets both. Several dreamlab runs on one
+machine share its cores evenly: two teams of spinning threads on the same cores would each run several times slower.
+"""
+
+from __future__ import annotations
+
+import getpass
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+
+from dreamlab.errors import ConfigError
+
+_held: list[int] = []  # descriptor of this process's lock file, kept open while it lives
+
+
+def apply() -> int:
+    """Set torch's threads to this process's share of the cores and return it.
+
+    Call at the start of a run, and again now and then: the share follows the runs that come and go. DREAMLAB_THREADS,
+    or else OMP_NUM_THREADS, overrides it. Raises ConfigError if that is not a positive whole number.
+    """
+    runs = live_runs()
+    threads = override() or share(available_cores(), runs)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    return threads
+
+
+def override() -> int | None:
+    """What the environment asks for, if anything."""
+    for name in ("DREAMLAB_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(name, "").strip()
+        if not text:
+            continue
+        first = text.split(",")[0]  # OMP_NUM_THREADS may list nesting levels
+        if not first.isdecimal() or int(first) < 1:
+            raise ConfigError(f"{name} is not a number of threads", expected="1 or more", got=repr(text))
+        return int(first)
+    return None
+
+
+def share(cores: int, runs: int) -> int:
+    """An even part of the cores, at least one."""
+    return max(1, cores // max(1, runs))
+
+
+def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores that this process may really use: its CPU affinity, cut by the control group's quota (rounded up)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def _quota(cgroup: Path) -> float | None:
+    """CPUs' worth of time per period, from cgroup v2 or v1; None if unlimited or unknown."""
+    try:
+        if (cgroup / "cpu.max").exists():
+            limit, period = (cgroup / "cpu.max").read_text().split()[:2]
+        else:
+            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        quota = float(limit) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None  # no such files, or "max"
+    return quota if quota > 0 else None
+
+
+# ---- runs that share the machine ----
+
+
+def live_runs(folder: Path | None = None) -> int:
+    """Dreamlab runs of this user that are alive now, this one included; 1 where files cannot be locked.
+
+    Each run holds a lock on its own file in the temporary directory; a file whose lock can be had is a dead one's.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return 1
+    folder = folder or Path(tempfile.gettempdir()) / f"dreamlab-threads-{_user()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not _held:
+            descriptor = os.open(folder / f"{os.getpid()}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _held.append(descriptor)
+        others = [p for p in folder.glob("*.lock") if p.stem != str(os.getpid())]
+    except OSError:
+        return 1
+    return 1 + sum(_is_held(path) for path in others)
+
+
+def _is_held(path: Path) -> bool:
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _user() -> str:
+    try:
+        return str(os.getuid())
+    except AttributeError:
+        return getpass.getuser()
