@@ -46,7 +46,8 @@ class Rasterise(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, _: Tensor, grad_barycentric: Tensor, grad_depth: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        _, grad_barycentric, grad_depth = grad_outputs
         clip, faces, index = ctx.saved_tensors
         grad = torch.empty_like(clip)
         views, vertices, _ = clip.shape
@@ -74,14 +75,14 @@ class Interpolate(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         attributes, faces, index, barycentric = ctx.saved_tensors
         vertices, width = attributes.shape[-2:]
         stride = 0 if attributes.dim() == 2 else vertices * width
         views, pixels = index.shape[0], index.shape[1] * index.shape[2]
         grad_attributes, grad_barycentric = torch.zeros_like(attributes), torch.empty_like(barycentric)
         inputs = (attributes, stride, vertices, width, faces, index, barycentric, views, pixels, _threads())
-        outputs = (grad_out.contiguous(), grad_attributes, grad_barycentric)
+        outputs = (grad_outputs[0].contiguous(), grad_attributes, grad_barycentric)
         _call("dl_interpolate_backward", *inputs, *outputs)
         return grad_attributes, None, None, grad_barycentric
 
@@ -101,11 +102,11 @@ class SampleTexture(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         texture, uv = ctx.saved_tensors
         grad_texture, grad_uv = torch.empty_like(texture), torch.empty_like(uv)
         sizes = (uv.numel() // 2, ctypes.c_int32(ctx.repeat), _threads())
-        outputs = (grad_out.contiguous(), grad_texture, grad_uv)
+        outputs = (grad_outputs[0].contiguous(), grad_texture, grad_uv)
         _call("dl_sample_texture_backward", texture, *texture.shape, uv, *sizes, *outputs)
         return grad_texture, grad_uv, None
 
@@ -129,9 +130,9 @@ class Antialias(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         image, clip, faces, crossings, codes = ctx.saved_tensors
         grad_image, grad_clip = torch.empty_like(image), torch.empty_like(clip)
-        inputs = (image, *image.shape, clip, clip.shape[1], faces, crossings, codes, grad_out.contiguous())
+        inputs = (image, *image.shape, clip, clip.shape[1], faces, crossings, codes, grad_outputs[0].contiguous())
         _call("dl_antialias_backward", *inputs, grad_image, grad_clip)
         return grad_image, grad_clip, None, None, None, None

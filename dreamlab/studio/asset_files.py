@@ -162,11 +162,12 @@ def _base_colour(document: dict[str, Any], primitive: dict[str, Any]) -> list[fl
 
 def _read_with_trimesh(path: Path) -> ColouredMesh:
     import trimesh
+    from trimesh.resolvers import FilePathResolver
 
     if path.suffix.lower() == ".obj":
         scene = trimesh.load_scene(path, process=False)
     else:
-        resolver = trimesh.resolvers.FilePathResolver(path)
+        resolver = FilePathResolver(str(path))
         data = io.BytesIO(_with_materials(path))
         scene = trimesh.load_scene(data, file_type=path.suffix[1:].lower(), resolver=resolver, process=False)
     vertices, faces, colours = [], [], []

@@ -1,0 +1,107 @@
+"""How fast the rasteriser is: a bumpy sphere at 512^2, forward and backward, by faces, views and threads. Writes JSON.
+
+    python scripts/bench_rasterise.py [--out FILE] [--size 512] [--repeats 15] [--threads 1 2]
+
+Times are milliseconds per call (least and median of the repeats; the settings take turns, so that a busy machine
+disturbs all alike).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dreamlab import ops
+from dreamlab.cameras import turntable, world_to_clip
+from dreamlab.ops.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
+
+
+def bumpy_sphere(n_faces: int) -> tuple[Tensor, Tensor]:
+    """A closed surface of about n_faces triangles: vertices [V,3], faces [F,3]."""
+    n = max(3, round(math.sqrt(n_faces / 2)))
+    i, j = torch.meshgrid(torch.arange(n + 1), torch.arange(n), indexing="ij")
+    theta, phi = i / n * math.pi, j / n * 2 * math.pi
+    radius = 0.85 + 0.15 * torch.sin(5 * phi) * torch.sin(4 * theta)
+    direction = torch.stack([theta.sin() * phi.sin(), theta.cos(), theta.sin() * phi.cos()], -1)
+    a, b = i[:-1] * n + j[:-1], i[:-1] * n + (j[:-1] + 1) % n
+    faces = torch.stack([torch.stack([a, a + n, b], -1), torch.stack([b, a + n, b + n], -1)])
+    return (radius[..., None] * direction).reshape(-1, 3).float(), faces.reshape(-1, 3)
+
+
+def steps(n_faces: int, views: int, size: int) -> dict[str, Callable[[], object]]:
+    """The things that are timed, as closures over one scene."""
+    vertices, faces = bumpy_sphere(n_faces)
+    matrix = world_to_clip(turntable(views, 0.3, 2.8, 0.8, (size, size)))
+    clip = (torch.nn.functional.pad(vertices, (0, 1), value=1.0) @ matrix.transpose(1, 2)).contiguous()
+    fragments = rasterise(clip, faces, (size, size))
+    opposites = edge_opposites(faces)
+    uv, texture = vertices[:, :2] * 0.5 + 0.5, torch.rand(1024, 1024, 3)
+    at = interpolate(uv, faces, fragments)
+    image = sample_texture(texture, at)
+
+    def forward_and_backward() -> None:
+        leaves = [t.clone().requires_grad_() for t in (clip, texture)]
+        seen = rasterise(leaves[0], faces, (size, size))
+        lit = sample_texture(leaves[1], interpolate(uv, faces, seen))
+        antialias(lit, leaves[0], faces, seen, opposites).sum().backward()
+
+    return {
+        "rasterise": lambda: rasterise(clip, faces, (size, size)),
+        "interpolate": lambda: interpolate(uv, faces, fragments),
+        "sample_texture": lambda: sample_texture(texture, at),
+        "antialias": lambda: antialias(image, clip, faces, fragments, opposites),
+        "all four, forward and backward": forward_and_backward,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+
+    scenes = {(f, v): steps(f, v, options.size) for f, v in [(5_000, 1), (50_000, 1), (50_000, 4), (500_000, 1)]}
+    times: dict[tuple[int, int, int, str], list[float]] = {}
+    for _ in range(options.repeats):
+        for (faces, views), closures in scenes.items():
+            for threads in options.threads:
+                torch.set_num_threads(threads)
+                for name, step in closures.items():
+                    start = time.perf_counter()
+                    step()
+                    times.setdefault((faces, views, threads, name), []).append(time.perf_counter() - start)
+    rows = [
+        dict(faces=f, views=v, threads=t, step=name, least_ms=round(min(s) * 1e3, 3),
+             median_ms=round(statistics.median(s) * 1e3, 3))
+        for (f, v, t, name), s in times.items()
+    ]  # fmt: skip
+    report = {
+        "backend": ops.backend(),
+        "size": options.size,
+        "repeats": options.repeats,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "machine": platform.machine(),
+        "rows": rows,
+    }
+    text = json.dumps(report, indent=1) + "\n"
+    if options.out:
+        options.out.write_text(text)
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
