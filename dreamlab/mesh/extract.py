@@ -27,9 +27,7 @@ CHUNK = 1 << 18  # points a call: bounds the memory of the field's activations
 BLOCK = 32  # cells along a side of one marching-cubes block
 COARSE = 128  # cells of the survey grid; finer lattices are only sampled near the surface it shows
 OPAQUE = 0.5  # a pixel belongs to the silhouette from this opacity on
-BAND = (
-    2.0  # log(density / iso) is clipped to +-BAND, so huge densities do not pull vertices to lattice points
-)
+BAND = 2.0  # log(density / iso) is clipped to +-BAND, so huge densities do not pull vertices to lattice points
 NUDGE = 1e-3  # smallest |log(density / iso)| at a lattice point: keeps every vertex strictly inside its edge
 
 
@@ -38,17 +36,11 @@ class ExtractConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Setting(
-        default=128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3"
-    )
-    iso: Literal["auto"] | float = Setting(
-        default="auto", description="density level, or 'auto' to match silhouettes"
-    )
+    resolution: int = Setting(default=128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3")
+    iso: Literal["auto"] | float = Setting(default="auto", description="density level, or 'auto' to match silhouettes")
     views: int = Setting(default=16, ge=1, le=256, description="silhouettes that decide the automatic level")
     view_size: int = Setting(default=80, ge=16, le=512, description="pixels along a side of each silhouette")
-    refine: int = Setting(
-        default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
-    )
+    refine: int = Setting(default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface")
 
 
 class ExtractReport(NamedTuple):
@@ -111,14 +103,12 @@ def extract(
     return Extraction(mesh, report)
 
 
-def _nothing_there(
-    max_density: float, max_opacity: float, fill: float, iso: float | None = None
-) -> DreamlabError:
+def _nothing_there(max_density: float, max_opacity: float, fill: float, iso: float | None = None) -> DreamlabError:
     level = "" if iso is None else f" at iso level {iso:.3g}"
     return DreamlabError(
         f"the field holds no surface{level}, so no mesh was made",
         expected="something opaque",
-        got=f"max density {max_density:.3g}, max opacity {max_opacity:.2f} in any view, fill fraction {fill:.4f}",
+        got=f"max density {max_density:.3g}, max opacity {max_opacity:.2f}, fill fraction {fill:.4f}",
         mend="Train longer, or raise the density's initial blob; set iso=auto if a level was given",
     )
 
@@ -163,11 +153,11 @@ def survey_cameras(views: int, size: int) -> Cameras:
     return orbit_cameras(azimuth, elevation, distance, fovy, (size, size))
 
 
-def march_grid(
-    grid: Float[Tensor, "n n n"], cameras: Cameras
-) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
-    """Along every pixel's ray through the trilinear density grid: its highest density, and its opacity.
+def march_grid(grid: Float[Tensor, "n n n"], cameras: Cameras) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
+    """Along every pixel's ray through the density grid: its highest density, and its opacity.
 
+    Between lattice points the logarithm is interpolated, as networks make densities: the density itself would
+    let a hard edge reach a whole cell too far.
     A ray hits the surface of level L exactly if its highest density is above L, so one march serves every
     level.
     """
@@ -185,12 +175,14 @@ def march_grid(
     peak, opacity = torch.zeros(len(near)), torch.zeros(len(near))
     hit = (far > near).nonzero()[:, 0]
     steps = math.ceil(float((high - low).norm()) / voxel)
-    volume = grid.permute(2, 1, 0)[None, None]  # grid_sample wants [D, H, W] = [z, y, x]
+    floor = grid.max() * 1e-6
+    volume = (grid + floor).log().permute(2, 1, 0)[None, None]  # grid_sample wants [D, H, W] = [z, y, x]
     for rows in hit.split(max(1, (1 << 21) // steps)):
         length = (far - near)[rows, None]
         t = near[rows, None] + (torch.arange(steps) + 0.5) / steps * length
         x = rays.origins[rows, None] + rays.directions[rows, None] * t[..., None]
-        sigma = F.grid_sample(volume, x[None, None], align_corners=True, padding_mode="border")[0, 0, 0]
+        values = F.grid_sample(volume, x[None, None], align_corners=True, padding_mode="border")[0, 0, 0]
+        sigma = (values.exp() - floor).clamp(min=0)
         peak[rows] = sigma.amax(-1)
         opacity[rows] = 1 - torch.exp(-(sigma * length / steps).sum(-1))
     return peak, opacity
@@ -240,9 +232,7 @@ def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: 
     return Mesh(vertices=x, faces=torch.from_numpy(faces))
 
 
-def _narrow_band(
-    field: Field, grid: Tensor, iso: float, resolution: int
-) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+def _narrow_band(field: Field, grid: Tensor, iso: float, resolution: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
     """log(density / iso) at lattice points of the blocks that the surface may cross, and those blocks'
     corners."""
     from scipy.ndimage import maximum_filter, minimum_filter
@@ -250,9 +240,7 @@ def _narrow_band(
     sigma = grid.numpy()
     # a survey cell counts if its neighbourhood holds outside and anything that a finer lattice may find
     # inside
-    near = (maximum_filter(sigma, 3) > 0.25 * iso) & (
-        minimum_filter(sigma, 3, mode="constant", cval=0.0) < iso
-    )
+    near = (maximum_filter(sigma, 3) > 0.25 * iso) & (minimum_filter(sigma, 3, mode="constant", cval=0.0) < iso)
     n = resolution + 1
     lattice = np.full((n, n, n), -BAND, dtype=np.float16)
     cells = np.unique(np.argwhere(near) * resolution // ((grid.shape[0] - 1) * BLOCK), axis=0)
@@ -265,16 +253,21 @@ def _narrow_band(
         else:
             points = torch.stack(torch.meshgrid(*(axis[s] for s in span), indexing="ij"), -1)
             values = density_at(field, points.reshape(-1, 3)).reshape(points.shape[:-1])
-        lattice[span] = _level(values, iso).numpy()
+        lattice[span] = _lattice_level(values, iso).numpy()
     for side in (0, -1):
         lattice[side], lattice[:, side], lattice[:, :, side] = -BAND, -BAND, -BAND
     return lattice, blocks
 
 
-def _level(sigma: Tensor, iso: float) -> Tensor:
-    """log(sigma / iso), clipped to +-BAND and kept NUDGE away from 0."""
-    w = (sigma.clamp(min=1e-30) / iso).log().clamp(-BAND, BAND)
+def _lattice_level(sigma: Tensor, iso: float) -> Tensor:
+    """`_level`, kept NUDGE away from 0."""
+    w = _level(sigma, iso)
     return torch.where(w.abs() < NUDGE, torch.where(w < 0, -NUDGE, NUDGE), w)
+
+
+def _level(sigma: Tensor, iso: float) -> Tensor:
+    """log(sigma / iso), clipped to +-BAND: near zero on the surface, and as steep on both of its sides."""
+    return (sigma.clamp(min=1e-30) / iso).log().clamp(-BAND, BAND)
 
 
 def _march_blocks(lattice: np.ndarray, blocks: list[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
@@ -323,20 +316,21 @@ def _pull_onto_surface(field: Field, v: Tensor, iso: float, resolution: int, ste
 
 
 def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) -> Tensor:
-    """Points between a and b [N,3] where log(density / iso) crosses zero; ends of equal sign give the
-    middle."""
+    """Points between a and b [N,3] where log(density / iso) crosses zero, never quite at an end.
+
+    Where the ends do not bracket it (a lattice point lies on the surface), the end that is nearer to zero.
+    """
 
     def level(s: Tensor) -> Tensor:
         return _level(density_at(field, a + (b - a) * s[:, None]), iso)
 
     low, high = torch.zeros(len(a)), torch.ones(len(a))
     f_low, f_high = level(low), level(high)
+    bracketed = f_low * f_high < 0
+    nearer = (f_high.abs() < f_low.abs()).float()
     side = torch.zeros(len(a))
-    s = torch.full_like(low, 0.5)
     for _ in range(steps):
-        s = torch.where(
-            f_low * f_high < 0, low - f_low * (high - low) / (f_high - f_low), torch.full_like(s, 0.5)
-        )
+        s = _secant(low, high, f_low, f_high)
         f = level(s)
         left = f * f_low > 0
         # the Illinois rule: an end that is kept twice running counts half, so both ends close in
@@ -344,6 +338,11 @@ def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) ->
         f_low = torch.where(left, f, torch.where(side == -1, f_low / 2, f_low))
         low, high = torch.where(left, s, low), torch.where(left, high, s)
         side = torch.where(left, 1.0, -1.0)
-    bracketed = f_low * f_high < 0
-    s = torch.where(bracketed, low - f_low * (high - low) / (f_high - f_low), s)
-    return a + (b - a) * s.clamp(0, 1)[:, None]
+    s = torch.where(bracketed, _secant(low, high, f_low, f_high), nearer)
+    return a + (b - a) * s.clamp(1e-4, 1 - 1e-4)[:, None]
+
+
+def _secant(low: Tensor, high: Tensor, f_low: Tensor, f_high: Tensor) -> Tensor:
+    """Where the straight line through both ends is zero."""
+    slope = f_high - f_low
+    return torch.where(slope == 0, low, low - f_low * (high - low) / slope)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def rasterise_uv(
-    uv: np.ndarray, resolution: int, grow: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rasterise_uv(uv: np.ndarray, resolution: int, grow: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of texel centres and the triangles that hold them: texel [P] (row * resolution + column, row 0 at
     the top), face [P], barycentric weights [P,3].
 
@@ -32,11 +30,17 @@ def rasterise_uv(
     dx, dy = x - xy[face, 0, 0], y - xy[face, 0, 1]
     b = (dx * e2[face, 1] - dy * e2[face, 0]) / safe[face]
     c = (e1[face, 0] * dy - e1[face, 1] * dx) / safe[face]
-    weights = np.stack([1 - b - c, b, c], -1)
+    a = 1 - b - c
+    texel = y * resolution + x
     if grow == 0:
-        keep = weights.min(1) >= 0
-        return (y * resolution + x)[keep], face[keep], weights[keep]
-    return y * resolution + x, face, weights
+        keep = (a >= 0) & (b >= 0) & (c >= 0)
+        texel, face, a, b, c = texel[keep], face[keep], a[keep], b[keep], c[keep]
+    return texel, face, np.stack([a, b, c], -1)
+
+
+def depth_inside(weights: np.ndarray) -> np.ndarray:
+    """The smallest of each row's three weights: how deep inside its triangle a texel lies (below 0: outside)."""
+    return np.minimum(np.minimum(weights[:, 0], weights[:, 1]), weights[:, 2])
 
 
 def _span(xy: np.ndarray, y: np.ndarray, grow: float) -> tuple[np.ndarray, np.ndarray]:
@@ -52,8 +56,6 @@ def _span(xy: np.ndarray, y: np.ndarray, grow: float) -> tuple[np.ndarray, np.nd
             x = a[:, 0] + (np.clip(at, low, high) - a[:, 1]) * slope
             flat = np.abs(rise) < 1e-12
             left = np.where(inside, np.minimum(left, np.where(flat, np.minimum(a[:, 0], b[:, 0]), x)), left)
-            right = np.where(
-                inside, np.maximum(right, np.where(flat, np.maximum(a[:, 0], b[:, 0]), x)), right
-            )
+            right = np.where(inside, np.maximum(right, np.where(flat, np.maximum(a[:, 0], b[:, 0]), x)), right)
     missed = right < left
     return np.where(missed, 0, left - grow), np.where(missed, -1, right + grow)

@@ -17,7 +17,7 @@ import torch
 from dreamlab.mesh import topology as topo
 from dreamlab.mesh.clean import check_faces
 from dreamlab.mesh.pack import pack
-from dreamlab.mesh.raster import rasterise_uv
+from dreamlab.mesh.raster import depth_inside, rasterise_uv
 from dreamlab.mesh.shape import normals_of
 from dreamlab.types import Mesh
 
@@ -54,9 +54,7 @@ def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
     )
 
 
-def atlas(
-    vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int
-) -> tuple[np.ndarray, np.ndarray]:
+def atlas(vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int) -> tuple[np.ndarray, np.ndarray]:
     """The chart of every face [F] and the uv of its corners [F,3,2]; no two faces overlap."""
     chart = charts(vertices, faces)
     for attempt in range(SPLITS):
@@ -91,12 +89,8 @@ def _smoothed(vectors: np.ndarray, pairs: np.ndarray, passes: int) -> np.ndarray
     for _ in range(passes):
         total = vectors.copy()
         for axis in range(3):
-            total[:, axis] += np.bincount(
-                pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total)
-            )
-            total[:, axis] += np.bincount(
-                pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total)
-            )
+            total[:, axis] += np.bincount(pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total))
+            total[:, axis] += np.bincount(pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total))
         vectors = total
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
 
@@ -108,12 +102,7 @@ def _absorb_small(normal: np.ndarray, area: np.ndarray, pairs: np.ndarray, chart
         axis = _axes(normal * area[:, None], chart)
         a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
         tilt = np.einsum("ij,ij->i", normal[a], axis[chart[b]])
-        move = (
-            (chart[a] != chart[b])
-            & (size[chart[a]] < SMALL)
-            & (size[chart[b]] >= SMALL)
-            & (tilt > MIN_COSINE)
-        )
+        move = (chart[a] != chart[b]) & (size[chart[a]] < SMALL) & (size[chart[b]] >= SMALL) & (tilt > MIN_COSINE)
         if not move.any():
             break
         order = np.argsort(tilt[move], kind="stable")
@@ -140,9 +129,7 @@ def _lay_out(
     right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-30)
     up = np.cross(axis, right)
     corners = vertices[faces]
-    flat = np.stack(
-        [np.einsum("fki,fi->fk", corners, right[chart]), np.einsum("fki,fi->fk", corners, up[chart])], -1
-    )
+    flat = np.stack([np.einsum("fki,fi->fk", corners, right[chart]), np.einsum("fki,fi->fk", corners, up[chart])], -1)
     return pack(flat, chart, resolution, padding), flat
 
 
@@ -152,14 +139,12 @@ def overlapping_faces(uv: np.ndarray, flat: np.ndarray) -> np.ndarray:
     e1, e2 = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
     turned = np.nonzero(e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0] < 0)[0]
     texel, face, weights = rasterise_uv(uv, OVERLAP_GRID)
-    inner = weights.min(1) > 1e-3
+    inner = depth_inside(weights) > 1e-3
     texel, face = texel[inner], face[inner]
     return np.union1d(turned, face[np.bincount(texel, minlength=1)[texel] > 1])
 
 
-def _split(
-    vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray, alone: bool
-) -> np.ndarray:
+def _split(vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray, alone: bool) -> np.ndarray:
     """Charts without their folded faces, which become charts of their own: each layer of a fold, or each
     face.
 

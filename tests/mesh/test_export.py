@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from PIL import Image
+
+from dreamlab.errors import InputError, UnavailableError
+from dreamlab.mesh.colour import srgb_to_linear
+from dreamlab.mesh.export import companion_name, write
+from dreamlab.mesh.shape import place
+from dreamlab.types import Mesh
+from tests.mesh.analytic import ball_volume
+
+FORMATS = ["glb", "obj", "ply", "stl", "3mf", "splat.ply"]
+NAMES = ["plain", "with space", "fungo 🍄 & co"]
+
+
+def glb_parts(path: Path) -> tuple[dict, bytes]:
+    """JSON and binary chunk, read by the letter of the specification."""
+    data = path.read_bytes()
+    magic, version, total = struct.unpack_from("<4sII", data)
+    assert (magic, version, total) == (b"glTF", 2, len(data))
+    length, kind = struct.unpack_from("<I4s", data, 12)
+    assert kind == b"JSON" and length % 4 == 0
+    size, kind = struct.unpack_from("<I4s", data, 20 + length)
+    assert kind == b"BIN\0" and 28 + length + size == total
+    return json.loads(data[20 : 20 + length]), data[28 + length :]
+
+
+def upright() -> Mesh:
+    """A slab with a mast, to tell directions: wide in X, tall in Y (towards +Y), a nose towards +Z."""
+    parts = [
+        trimesh.creation.box((1.0, 0.2, 0.4)),
+        trimesh.creation.box((0.1, 1.0, 0.1)),
+        trimesh.creation.box((0.1, 0.1, 0.3)),
+    ]
+    parts[1].apply_translation((0, 0.6, 0))
+    parts[2].apply_translation((0, 0, 0.35))
+    whole = trimesh.util.concatenate(parts)
+    return Mesh(torch.from_numpy(np.array(whole.vertices)).float(), torch.from_numpy(np.array(whole.faces)))
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "3mf"])
+@pytest.mark.parametrize("which", ["coloured", "textured"])
+def test_trimesh_reads_what_was_written(kind: str, which: str, request, tmp_path) -> None:
+    mesh = request.getfixturevalue(which)
+    path = tmp_path / f"ball.{kind}"
+    write(mesh, path)
+    other = trimesh.load_scene(path).to_geometry()
+    other.merge_vertices(merge_tex=True, merge_norm=True)
+    scale = 1000.0 if kind in ("stl", "3mf") else 1.0
+    assert len(other.faces) == len(mesh.faces)
+    assert other.is_watertight and other.is_winding_consistent
+    assert other.volume / scale**3 == pytest.approx(ball_volume(0.6), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_same_mesh_gives_the_same_bytes(kind: str, textured, tmp_path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, two = (write(textured, tmp_path / folder / f"mesh.{kind}") for folder in "ab")
+    assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
+    assert len(one) == (4 if kind == "obj" else 1)
+
+
+def test_glb_material_is_matt_and_not_metal(coloured, textured, tmp_path) -> None:
+    for mesh in (coloured, textured):
+        write(mesh, tmp_path / "m.glb")
+        document, _ = glb_parts(tmp_path / "m.glb")
+        surface = document["materials"][0]["pbrMetallicRoughness"]
+        assert (surface["metallicFactor"], surface["roughnessFactor"]) == (0.0, 1.0)
+
+
+def test_glb_vertex_colours_are_linear(coloured, tmp_path) -> None:
+    write(coloured, tmp_path / "m.glb")
+    document, binary = glb_parts(tmp_path / "m.glb")
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
+    assert accessor["normalized"] and accessor["componentType"] == 5123
+    view = document["bufferViews"][accessor["bufferView"]]
+    rgba = np.frombuffer(binary, np.uint16, accessor["count"] * 4, view["byteOffset"]).reshape(-1, 4) / 65535
+    assert np.abs(rgba[:, :3] - srgb_to_linear(coloured.colors.double().numpy())).max() < 1e-4
+    assert (rgba[:, 3] == 1).all()
+    right = coloured.vertices[:, 0].numpy() > 0.05
+    assert rgba[right, 0].mean() == pytest.approx(srgb_to_linear(np.array(0.8)), abs=0.01)  # 0.604, not 0.8
+
+
+def test_glb_texture_is_srgb_as_it_was_and_lies_on_the_right_side(textured, tmp_path) -> None:
+    write(textured, tmp_path / "m.glb")
+    other = trimesh.load_scene(tmp_path / "m.glb").to_geometry()
+    colours = other.visual.to_color().vertex_colors[:, :3]
+    right, left = other.vertices[:, 0] > 0.1, other.vertices[:, 0] < -0.1
+    assert np.abs(np.median(colours[right], 0) - np.array([0.8, 0.1, 0.1]) * 255).max() < 4
+    assert np.abs(np.median(colours[left], 0) - np.array([0.05, 0.3, 0.05]) * 255).max() < 4
+
+
+def test_glb_has_tangents_where_it_has_a_normal_map(textured, coloured, tmp_path) -> None:
+    write(textured, tmp_path / "m.glb")
+    document, _ = glb_parts(tmp_path / "m.glb")
+    assert "TANGENT" in document["meshes"][0]["primitives"][0]["attributes"]
+    assert document["materials"][0]["normalTexture"]["index"] == 1
+    write(coloured, tmp_path / "m.glb")
+    assert "TANGENT" not in glb_parts(tmp_path / "m.glb")[0]["meshes"][0]["primitives"][0]["attributes"]
+
+
+def test_large_meshes_get_wide_indices(tmp_path) -> None:
+    ball = trimesh.creation.icosphere(subdivisions=7)
+    write(
+        Mesh(torch.from_numpy(np.array(ball.vertices)).float(), torch.from_numpy(np.array(ball.faces))),
+        tmp_path / "m.glb",
+    )
+    assert len(trimesh.load_scene(tmp_path / "m.glb").to_geometry().faces) == len(ball.faces)
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply"])
+def test_y_is_up_and_the_front_is_z(kind: str, tmp_path) -> None:
+    mesh = upright()
+    write(mesh, tmp_path / f"m.{kind}")
+    other = trimesh.load_scene(tmp_path / f"m.{kind}").to_geometry()
+    assert np.allclose(other.bounds, [[-0.5, -0.1, -0.2], [0.5, 1.1, 0.5]], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["stl", "3mf"])
+def test_print_formats_are_z_up_in_millimetres_facing_the_front(kind: str, tmp_path) -> None:
+    write(upright(), tmp_path / f"m.{kind}")
+    other = trimesh.load_scene(tmp_path / f"m.{kind}").to_geometry()
+    assert np.allclose(other.bounds, [[-500, -500, -100], [500, 200, 1100]], atol=1e-2)
+    assert other.volume > 0
+
+
+def test_3mf_says_millimetres_and_carries_colours(coloured, tmp_path) -> None:
+    write(coloured, tmp_path / "m.3mf")
+    with zipfile.ZipFile(tmp_path / "m.3mf") as archive:
+        assert archive.testzip() is None
+        text = archive.read("3D/3dmodel.model").decode()
+    assert 'unit="millimeter"' in text
+    assert '<m:color color="#CC1A1A"/>' in text  # 0.8, 0.1, 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_any_file_name_will_do(kind: str, name: str, textured, tmp_path) -> None:
+    written = write(textured, tmp_path / f"{name}.{kind}")
+    assert written[0] == tmp_path / f"{name}.{kind}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in written)
+    if kind == "obj":
+        other = trimesh.load_scene(written[0]).to_geometry()
+        assert other.visual.material.image.size == (256, 256)
+
+
+def test_obj_companions_have_names_that_every_parser_reads() -> None:
+    assert companion_name("mesh") == "mesh"
+    assert companion_name("a b") != companion_name("a_b")
+    assert companion_name("🍄").isascii() and " " not in companion_name("a b 🍄")
+
+
+def test_splats_cover_the_surface(coloured, tmp_path) -> None:
+    write(coloured, tmp_path / "m.splat.ply")
+    cloud = trimesh.load(tmp_path / "m.splat.ply")
+    data = cloud.metadata["_ply_raw"]["vertex"]["data"]
+    centre = np.stack([data[k] for k in "xyz"], 1)
+    assert len(centre) == len(coloured.faces)
+    assert np.abs(np.linalg.norm(centre, axis=1) - 0.6).max() < 0.02
+    quaternion = np.stack([data[f"rot_{k}"] for k in range(4)], 1)
+    assert np.allclose(np.linalg.norm(quaternion, axis=1), 1, atol=1e-5)
+    from scipy.spatial.transform import Rotation
+
+    thin = Rotation.from_quat(quaternion[:, [1, 2, 3, 0]]).as_matrix()[:, :, 2]  # the flat direction looks outward
+    assert np.einsum("ij,ij->i", thin, centre / 0.6).min() > 0.9
+    red = data["f_dc_0"][centre[:, 0] > 0.1] * 0.28209479 + 0.5
+    assert np.median(red) == pytest.approx(0.8, abs=0.02)
+
+
+def test_usdz_without_usd_core_is_said_plainly(coloured, tmp_path, monkeypatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    with pytest.raises(UnavailableError, match="usd-core"):
+        write(coloured, tmp_path / "m.usdz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["coloured", "textured"])
+def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path) -> None:
+    pxr = pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
+    from pxr import Usd, UsdGeom
+
+    assert pxr
+    mesh = request.getfixturevalue(which)
+    write(mesh, tmp_path / "m 🍄.usdz")
+    stage = Usd.Stage.Open(str(tmp_path / "m 🍄.usdz"))
+    assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
+    shape = UsdGeom.Mesh(stage.GetPrimAtPath("/object/mesh"))
+    assert len(shape.GetPointsAttr().Get()) == len(mesh.vertices)
+    if which == "textured":
+        with zipfile.ZipFile(tmp_path / "m 🍄.usdz") as archive:
+            assert any(name.endswith("albedo.png") for name in archive.namelist())
+    else:
+        colours = np.array(shape.GetDisplayColorPrimvar().Get())
+        assert np.abs(colours - srgb_to_linear(mesh.colors.double().numpy())).max() < 1e-5
+
+
+# ---- refusals: nothing is left behind ----
+
+
+@pytest.mark.parametrize("name", ["m.fbx", "m", "m.GLTF"])
+def test_unknown_formats_are_refused_by_name(name: str, coloured, tmp_path) -> None:
+    with pytest.raises(InputError, match=r"\.glb"):
+        write(coloured, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mesh_of_points_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="no faces"):
+        write(Mesh(torch.rand(4, 3), torch.zeros(0, 3, dtype=torch.int64)), tmp_path / "m.glb")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_places_that_cannot_be_written_to_are_told_plainly(kind: str, coloured, tmp_path) -> None:
+    with pytest.raises(InputError, match="could not write"):
+        write(coloured, tmp_path / "nowhere" / f"m.{kind}")
+    (tmp_path / f"m.{kind}").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write(coloured, tmp_path / f"m.{kind}")
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(coloured, textured, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "m.glb"
+    write(coloured, path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        write(textured, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m.glb"]
+
+
+def test_an_obj_that_fails_names_no_missing_files(textured, tmp_path, monkeypatch) -> None:
+    """The OBJ itself is written last, so an OBJ that is there is complete."""
+    seen = []
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda self, target: (seen.append(Path(target).suffix), replace(self, target))[1]
+    )
+    write(textured, tmp_path / "m.obj")
+    assert seen == [".png", ".png", ".mtl", ".obj"]
+
+
+def test_texture_images_are_plain_png(textured, tmp_path) -> None:
+    for path in write(textured, tmp_path / "m.obj"):
+        if path.suffix == ".png":
+            assert Image.open(path).mode == "RGB"
+
+
+def test_real_size_reaches_the_file(coloured, tmp_path) -> None:
+    write(place(coloured, size=0.1, origin="base"), tmp_path / "m.stl")
+    bounds = trimesh.load_mesh(tmp_path / "m.stl").bounds
+    assert np.ptp(bounds, axis=0).max() == pytest.approx(100, rel=1e-4)
+    assert bounds[0, 2] == pytest.approx(0, abs=1e-3)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from dreamlab.errors import InputError
+from dreamlab.mesh.clean import CleanConfig, clean, solidity
+from dreamlab.mesh.extract import ExtractConfig, extract
+from dreamlab.mesh.raster import rasterise_uv
+from dreamlab.mesh.topology import components
+from dreamlab.mesh.unwrap import unwrap
+from dreamlab.types import Mesh
+from tests.mesh.analytic import Solid, plate, sphere, torus, union
+
+
+def spiral() -> Mesh:
+    """Three turns of a ramp around the y axis: every normal looks nearly up, the turns lie over each other."""
+    n = 90
+    angle = np.linspace(0, 6 * np.pi, n)
+    rings = [np.stack([r * np.cos(angle), angle * 0.02, r * np.sin(angle)], 1) for r in (0.3, 0.9)]
+    vertices = np.concatenate(rings)
+    k = np.arange(n - 1)
+    faces = np.concatenate([np.stack([k, k + n, k + 1], 1), np.stack([k + 1, k + n, k + n + 1], 1)])
+    return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces))
+
+
+def shape(name: str) -> Mesh:
+    if name == "spiral":
+        return spiral()
+    if name == "box":
+        box = trimesh.creation.box((1, 0.5, 0.2))
+        return Mesh(torch.from_numpy(np.array(box.vertices)).float(), torch.from_numpy(np.array(box.faces)))
+    sdf = {"ring": torus(), "pair": union(torus(), sphere(0.35, (0, 0.2, 0.3))), "plate": plate(0.08)}[name]
+    return clean(extract(Solid(sdf), ExtractConfig(resolution=48)).mesh, CleanConfig(faces=2000))
+
+
+@pytest.fixture(scope="module", params=["ring", "pair", "plate", "spiral", "box"])
+def pair(request) -> tuple[Mesh, Mesh]:
+    mesh = shape(request.param)
+    return mesh, unwrap(mesh, resolution=512, padding=4)
+
+
+def test_the_shape_is_untouched(pair) -> None:
+    before, after = pair
+    assert torch.equal(before.vertices[before.faces], after.vertices[after.faces])
+    if solidity(before).watertight:
+        assert solidity(after).volume == pytest.approx(solidity(before).volume, rel=1e-6)
+
+
+def test_uv_lie_in_the_unit_square(pair) -> None:
+    uv = pair[1].uv
+    assert uv.min() >= 0 and uv.max() <= 1
+
+
+def test_no_point_of_the_atlas_belongs_to_two_faces(pair) -> None:
+    """Oracle: random points against every triangle, by the sign of the three edge functions in float64."""
+    mesh = pair[1]
+    corners = mesh.uv.double().numpy()[mesh.faces.numpy()]
+    points = np.random.default_rng(0).random((3000, 2))
+    count = np.zeros(len(points), dtype=int)
+    for a, b, c in corners:
+        sides = [(q - p)[0] * (points - p)[:, 1] - (q - p)[1] * (points - p)[:, 0] for p, q in ((a, b), (b, c), (c, a))]
+        count += np.min(sides, axis=0) > 1e-9
+    assert count.max() == 1
+
+
+def test_faces_are_not_mirrored(pair) -> None:
+    mesh = pair[1]
+    a, b, c = mesh.uv.double()[mesh.faces].unbind(1)
+    u, v = b - a, c - a
+    assert (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0).all()
+
+
+def test_charts_keep_their_distance(pair) -> None:
+    """Texels of different charts are at least `padding` - 1 texels apart."""
+    mesh = pair[1]
+    label = components(mesh.faces.numpy())
+    texel, face, _ = rasterise_uv(mesh.uv.double().numpy()[mesh.faces.numpy()], 512)
+    image = np.full(512 * 512, -1)
+    image[texel] = label[face]
+    image = image.reshape(512, 512)
+    for dy in range(4):
+        for dx in range(-3, 4):
+            if (dy, dx) <= (0, 0):
+                continue
+            here = image[: 512 - dy, max(0, -dx) : 512 - max(0, dx)]
+            there = image[dy:, max(0, dx) : 512 - max(0, -dx)]
+            assert ((here == there) | (here < 0) | (there < 0)).all()
+
+
+def test_stretch_is_bounded_and_scale_common(pair) -> None:
+    """Singular values of the map from surface to texture, relative to the largest: projection only shrinks."""
+    mesh = pair[1]
+    x, uv = mesh.vertices.double()[mesh.faces], mesh.uv.double()[mesh.faces]
+    e = torch.stack([x[:, 1] - x[:, 0], x[:, 2] - x[:, 0]], -1)
+    d = torch.stack([uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]], -1)
+    frame, r = torch.linalg.qr(e)
+    values = torch.linalg.svdvals(d @ torch.linalg.inv(r))
+    area = torch.linalg.det(r).abs()
+    assert frame.shape[-1] == 2
+    scale = values[:, 0].max()
+    assert values.max() / scale <= 1 + 1e-9
+    assert (area[values[:, 1] < 0.2 * scale].sum() / area.sum()) < 0.02
+
+
+def test_a_box_gets_one_chart_a_side() -> None:
+    assert len(np.unique(components(unwrap(shape("box")).faces.numpy()))) == 6
+
+
+def test_normals_stay_smooth_over_seams(pair) -> None:
+    mesh = pair[1]
+    same = {}
+    for vertex, normal in zip(mesh.vertices.tolist(), mesh.normals, strict=True):
+        assert torch.allclose(normal, same.setdefault(tuple(vertex), normal), atol=1e-6)
+
+
+def test_few_faces_are_wasted_on_tiny_charts() -> None:
+    mesh = unwrap(shape("pair"))
+    size = np.bincount(components(mesh.faces.numpy()))
+    assert size[size < 12].sum() < 0.05 * len(mesh.faces)
+
+
+def test_a_mesh_without_faces_is_refused() -> None:
+    with pytest.raises(InputError, match="no faces"):
+        unwrap(Mesh(torch.rand(4, 3), torch.zeros(0, 3, dtype=torch.int64)))
+
+
+def test_rasterise_uv_finds_the_texels_whose_centres_lie_inside() -> None:
+    corners = np.random.default_rng(1).random((20, 3, 2))
+    texel, face, weights = rasterise_uv(corners, 32)
+    found = set(zip(texel.tolist(), face.tolist(), strict=True))
+    wanted = set()
+    for f, (a, b, c) in enumerate(corners):
+        for row in range(32):
+            for column in range(32):
+                p = np.array([(column + 0.5) / 32, 1 - (row + 0.5) / 32])
+                w = np.linalg.solve(np.array([[*a, 1], [*b, 1], [*c, 1]]).T, [*p, 1])
+                if w.min() >= 0:
+                    wanted.add((row * 32 + column, f))
+    assert found == wanted
+    assert np.allclose(weights.sum(1), 1)
