@@ -6,16 +6,19 @@ are given in degrees, since generators are written and read by hand. Colours are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
 Rng = np.random.Generator
+# What np.asarray takes here. Unlike numpy's own ArrayLike it can be checked at run time.
+ArrayLike: TypeAlias = NDArray[Any] | Sequence[Any] | float
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Solid(NamedTuple):
         return self._turned(((c, -s, 0), (s, c, 0), (0, 0, 1)))
 
     def aligned(self, direction: ArrayLike) -> Solid:
-        """Turned the shortest way so that its +Y axis points along direction [3]."""
+        """Turned so that its +Y axis points along direction [3], the shortest way unless that is straight down."""
         return self._turned(_y_axis_to(np.asarray(direction, float)))
 
     def mirrored_x(self) -> Solid:
@@ -94,8 +97,10 @@ def _cos_sin(degrees: float) -> tuple[float, float]:
 
 def _y_axis_to(direction: FloatArray) -> FloatArray:
     x, y, z = direction / np.linalg.norm(direction)
-    if y < -0.999999:
-        return np.diag([1.0, -1.0, -1.0])
+    if y < -0.999:
+        # The formula below divides by 1 + y: go by way of a half turn about X.
+        half_turn = np.diag([1.0, -1.0, -1.0])
+        return half_turn @ _y_axis_to(np.array((x, -y, -z)))
     # Rodrigues' formula for the rotation that takes (0, 1, 0) to the direction.
     k = 1.0 / (1.0 + y)
     return np.array([[1 - k * x * x, x, -k * x * z], [-x, y, -z], [-k * x * z, z, 1 - k * z * z]])

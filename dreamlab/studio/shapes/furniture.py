@@ -140,10 +140,10 @@ def bed(b: Builder, rng: Rng, main: Paint) -> None:
     linen = paint(rng, (WHITE, BEIGE, GREY), unlike=main.colour)
     wide, long = rng.uniform(0.85, 1.3), rng.uniform(1.6, 1.8)
     b.add(box(wide, 0.16, long).at(y=0.16), frame.rgb)
-    b.add(box(wide + 0.06, rng.uniform(0.65, 0.85), 0.08, bevel=0.02).at(z=-long / 2), frame.rgb)
-    b.add(box(wide + 0.06, 0.42, 0.07, bevel=0.02).at(z=long / 2), frame.rgb)
+    b.add(box(wide + 0.06, rng.uniform(0.6, 0.75), 0.08, bevel=0.02).at(z=-long / 2), frame.rgb)
+    b.add(box(wide + 0.06, 0.3, 0.07, bevel=0.02).at(z=long / 2), frame.rgb)
     b.add(box(wide * 0.96, 0.2, long * 0.97, bevel=0.05).at(y=0.3), linen.rgb)
-    b.add(box(wide * 1.02, 0.27, long * 0.66, bevel=0.05).at(y=0.27, z=long * 0.16), main.rgb)
+    b.add(box(wide * 1.04, 0.37, long * 0.7, bevel=0.05).at(y=0.17, z=long * 0.14), main.rgb)
     count = 2 if wide > 1.05 else 1
     for k in range(count):
         x = (k - (count - 1) / 2) * wide / count

@@ -82,17 +82,15 @@ def hot_dog(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("pizza slice", "food", natural=(YELLOW, GOLDEN, ORANGE), sizes=(WIDE,))
 def pizza_slice(b: Builder, rng: Rng, main: Paint) -> None:
     """Stands on its point and shows its topping to +Z; the cheese bears the colour."""
-    half, long, thick = rng.uniform(20, 27), 1.5, rng.uniform(0.1, 0.16)
+    half, long, thick = rng.uniform(22, 28), 1.5, rng.uniform(0.08, 0.13)
     rim = arc(long, 90 - half, 90 + half, 9)[:, :2]
-    b.add(extrude([(0, 0), *rim], thick).at(z=-thick * 0.5), CRUST * (1.1, 1.15, 1.2))
-    cheese = [(0, 0.06), *(rim * 0.97)]
-    b.add(extrude(cheese, thick * 0.6).at(z=thick * 0.15), main.rgb)
-    b.add(extrude([(0, 0), *rim], 0.03).at(z=-thick * 1.03), main.shade(0.9))
-    b.add(tube(arc(long, 90 - half, 90 + half, 9) - (0, 0, 0.02), 0.13, 8), CRUST)
+    b.add(extrude([(0, 0), *rim], thick), CRUST * (1.1, 1.15, 1.2))
+    b.add(extrude([(0, 0.04), *(rim * 0.97)], thick + 0.05), main.rgb)
+    b.add(tube(arc(long, 90 - half, 90 + half, 9), 0.11, 8), CRUST)
     topping = paint(rng, (RED, RED, BROWN, WHITE), unlike=main.colour)
     for x, y in ((-0.22, 1.12), (0.24, 1.15), (0.02, 0.82), (0.0, 0.42)):
         size = 0.13 if y > 0.5 else 0.08
-        spot = cylinder(size, 0.05, 10).rx(90).at(x + rng.uniform(-0.04, 0.04), y, thick * 0.42)
+        spot = cylinder(size, 0.05, 10).rx(90).at(x + rng.uniform(-0.04, 0.04), y, thick * 0.5)
         b.add(spot, topping.rgb * (0.9 if topping.colour == "red" else 1))
     if topping.colour == "red":
         b.say("with red salami")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dreamlab.studio.shapes.core import FloatArray, Solid
+from dreamlab.studio.shapes.core import ArrayLike, FloatArray, Solid
 from dreamlab.studio.shapes.solids import loft
 
 
@@ -79,7 +78,7 @@ def extrude(outline: ArrayLike, depth: float, bevel: float = 0.0) -> Solid:
 
     bevel: share (0..1) by which front and back shrink towards the middle, for pillow-like hearts and stars.
     Outlines that cannot be seen whole from the middle of their box are closed by ear clipping; for those
-    bevel must be 0 (else ValueError). Raises ValueError for an outline that crosses itself.
+    bevel must be 0 (else ValueError). Raises ValueError for an outline without area.
     """
     p = np.asarray(outline, float)
     if signed_area(p) < 0:
@@ -119,7 +118,7 @@ def _ears(p: FloatArray) -> list[tuple[int, int, int]]:
                 left.pop(n)
                 break
         else:
-            raise ValueError("the outline crosses itself")
+            raise ValueError("no ear left to cut: the outline has no area or crosses itself")
     return [*triangles, (left[0], left[1], left[2])]
 
 

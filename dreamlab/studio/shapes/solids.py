@@ -11,9 +11,8 @@ from functools import cache
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dreamlab.studio.shapes.core import FloatArray, IntArray, Rng, Solid
+from dreamlab.studio.shapes.core import ArrayLike, FloatArray, IntArray, Rng, Solid
 
 
 @cache
