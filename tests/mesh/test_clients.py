@@ -1,0 +1,117 @@
+"""Programs that people open meshes with read what we write. Each is skipped, aloud, where it is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dreamlab.mesh.clean import solidity
+from dreamlab.mesh.export import write
+from dreamlab.mesh.shape import place
+from dreamlab.types import Mesh
+
+VALIDATE = """
+const validator = require("gltf-validator"), fs = require("fs");
+validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1])), { maxIssues: 50 })
+  .then((report) => console.log(JSON.stringify(report.issues)));
+"""
+
+
+def program(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed (apt-get install {package})")
+    return found
+
+
+def node_modules() -> str:
+    """A folder with gltf-validator in it: NODE_PATH, the project's own, or npm's global one."""
+    npm, node = program("npm", "npm"), program("node", "nodejs")
+    everywhere = subprocess.run([npm, "root", "-g"], capture_output=True, text=True).stdout.strip()
+    own = Path(__file__).parents[2] / "node_modules"
+    for folder in (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(own), everywhere):
+        if folder and (Path(folder) / "gltf-validator").is_dir() and node:
+            return folder
+    pytest.skip("gltf-validator is not installed (npm install -g gltf-validator)")
+
+
+@pytest.fixture(params=["coloured", "textured"])
+def mesh(request) -> Mesh:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("name", ["ball", "ball 🍄"])
+def test_khronos_validator_finds_nothing_to_say(mesh: Mesh, name: str, tmp_path) -> None:
+    folder = node_modules()
+    write(mesh, tmp_path / f"{name}.glb")
+    done = subprocess.run(
+        ["node", "-e", VALIDATE, str(tmp_path / f"{name}.glb")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": folder},
+    )
+    issues = json.loads(done.stdout)
+    assert issues["messages"] == []
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0)
+
+
+def test_khronos_validator_does_find_faults(coloured: Mesh, tmp_path) -> None:
+    """The test above can fail: a GLB with a broken accessor is reported."""
+    folder = node_modules()
+    write(coloured, tmp_path / "m.glb")
+    data = (tmp_path / "m.glb").read_bytes().replace(b'"VEC4"', b'"VEC2"')
+    (tmp_path / "m.glb").write_bytes(data)
+    done = subprocess.run(
+        ["node", "-e", VALIDATE, str(tmp_path / "m.glb")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": folder},
+    )
+    assert json.loads(done.stdout)["numErrors"] > 0
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "3mf"])
+def test_assimp_reads_every_format(kind: str, mesh: Mesh, tmp_path) -> None:
+    assimp = program("assimp", "assimp-utils")
+    write(mesh, tmp_path / f"ball.{kind}")
+    done = subprocess.run([assimp, "info", str(tmp_path / f"ball.{kind}")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    faces = re.search(r"Faces:\s+(\d+)", done.stdout)
+    assert faces and int(faces[1]) == len(mesh.faces)
+    low, high = (re.search(rf"{word} point\s+\(([-\d. ]+)\)", done.stdout) for word in ("Minimum", "Maximum"))
+    assert low and high
+    scale = 1000 if kind in ("stl", "3mf") else 1
+    extent = float(high[1].split()[1]) - float(low[1].split()[1])
+    assert extent / scale == pytest.approx(float(mesh.vertices[:, 1].max() - mesh.vertices[:, 1].min()), rel=0.01)
+    if kind == "obj" and mesh.textures:
+        assert "ball_albedo.png" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["stl", "3mf"])
+def test_prusa_slicer_finds_a_solid_of_the_right_size(kind: str, coloured: Mesh, tmp_path) -> None:
+    slicer = program("prusa-slicer", "prusa-slicer")
+    small = place(coloured, size=0.05, origin="base")
+    write(small, tmp_path / f"ball.{kind}")
+    done = subprocess.run([slicer, "--info", str(tmp_path / f"ball.{kind}")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "manifold = yes" in done.stdout
+    size = float(re.search(r"size_z = ([\d.]+)", done.stdout)[1])
+    volume = float(re.search(r"volume = ([\d.]+)", done.stdout)[1])
+    assert size == pytest.approx(50, rel=0.02)
+    assert volume / 1e9 == pytest.approx(solidity(small).volume, rel=1e-3)
+    done = subprocess.run(
+        [slicer, "--export-gcode", str(tmp_path / f"ball.{kind}"), "-o", str(tmp_path / "ball.gcode")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ball.gcode").stat().st_size > 10_000
