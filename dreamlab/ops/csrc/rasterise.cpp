@@ -16,6 +16,7 @@ namespace {
 using dreamlab::Line;
 
 constexpr int kBandRows = 32;
+constexpr int64_t kGroup = 8;
 constexpr double kFlat = 1e-14;  // |det| relative to the corners' lengths: nothing to see from here
 
 struct Setup {
@@ -39,44 +40,43 @@ inline int32_t clamp_to_int(double value, double low, double high) {
   return static_cast<int32_t>(value < low ? low : value > high ? high : value);
 }
 
-Setup set_up(const float* clip, const int64_t* face, int64_t height, int64_t width) {
-  Setup s;
-  s.x0 = s.y0 = 1, s.x1 = s.y1 = 0;
-  const Line p[3] = {dreamlab::point(clip, face[0]), dreamlab::point(clip, face[1]), dreamlab::point(clip, face[2])};
-  const double z[3] = {clip[face[0] * 4 + 2], clip[face[1] * 4 + 2], clip[face[2] * 4 + 2]};
-  int in_front = 0;
-  double lengths = 1.0;
-  for (int k = 0; k < 3; ++k) {
-    in_front += p[k].c > 0;
-    lengths *= std::sqrt(dreamlab::dot(p[k], p[k]));
-  }
-  if (in_front == 0) return s;
-  for (int k = 0; k < 3; ++k) s.edge[k] = dreamlab::cross(p[(k + 1) % 3], p[(k + 2) % 3]);
-  const double det = dreamlab::dot(p[0], s.edge[0]);
-  if (!(std::abs(det) > kFlat * lengths) || !std::isfinite(det + z[0] + z[1] + z[2])) return s;  // catches NaN too
-  if (det < 0)
-    for (Line& e : s.edge) e = {-e.a, -e.b, -e.c};
-  const double size = std::abs(det);
-  s.depth = {(s.edge[0].a * z[0] + s.edge[1].a * z[1] + s.edge[2].a * z[2]) / size,
-             (s.edge[0].b * z[0] + s.edge[1].b * z[1] + s.edge[2].b * z[2]) / size,
-             (s.edge[0].c * z[0] + s.edge[1].c * z[1] + s.edge[2].c * z[2]) / size};
+// The pixels whose centres a face can touch; the whole image where it reaches behind the camera.
+bool bound(const Line (&p)[3], int64_t height, int64_t width, Setup* s) {
   const double last_x = static_cast<double>(width - 1), last_y = static_cast<double>(height - 1);
-  if (in_front < 3) {
-    s.x0 = s.y0 = 0, s.x1 = static_cast<int32_t>(last_x), s.y1 = static_cast<int32_t>(last_y);
-    return s;
-  }
+  s->x0 = s->y0 = 0, s->x1 = static_cast<int32_t>(last_x), s->y1 = static_cast<int32_t>(last_y);
+  const int in_front = (p[0].c > 0) + (p[1].c > 0) + (p[2].c > 0);
+  if (in_front < 3) return in_front > 0;
   double left = INFINITY, right = -INFINITY, low = INFINITY, high = -INFINITY;
   for (const Line& q : p) {
-    const double x = q.a / q.c, y = q.b / q.c;
+    const double inverse = 1.0 / q.c, x = q.a * inverse, y = q.b * inverse;
     left = std::min(left, x), right = std::max(right, x), low = std::min(low, y), high = std::max(high, y);
   }
   const double slack = 1e-6;  // pixels; the edge functions decide
-  s.x0 = clamp_to_int(std::ceil((left + 1) * 0.5 * width - 0.5 - slack), 0, last_x + 1);
-  s.x1 = clamp_to_int(std::floor((right + 1) * 0.5 * width - 0.5 + slack), -1, last_x);
-  s.y0 = clamp_to_int(std::ceil((1 - high) * 0.5 * height - 0.5 - slack), 0, last_y + 1);
-  s.y1 = clamp_to_int(std::floor((1 - low) * 0.5 * height - 0.5 + slack), -1, last_y);
-  if (s.x0 > s.x1) s.y0 = 1, s.y1 = 0;
-  return s;
+  s->x0 = clamp_to_int(std::ceil((left + 1) * 0.5 * width - 0.5 - slack), 0, last_x + 1);
+  s->x1 = clamp_to_int(std::floor((right + 1) * 0.5 * width - 0.5 + slack), -1, last_x);
+  s->y0 = clamp_to_int(std::ceil((1 - high) * 0.5 * height - 0.5 - slack), 0, last_y + 1);
+  s->y1 = clamp_to_int(std::floor((1 - low) * 0.5 * height - 0.5 + slack), -1, last_y);
+  return s->x0 <= s->x1 && s->y0 <= s->y1;
+}
+
+bool set_up(const float* clip, const int64_t* face, int64_t height, int64_t width, Setup* s) {
+  const Line p[3] = {dreamlab::point(clip, face[0]), dreamlab::point(clip, face[1]), dreamlab::point(clip, face[2])};
+  const double z[3] = {clip[face[0] * 4 + 2], clip[face[1] * 4 + 2], clip[face[2] * 4 + 2]};
+  double sum = z[0] + z[1] + z[2], squares = 1.0;
+  for (int k = 0; k < 3; ++k) {
+    sum += p[k].a + p[k].b + p[k].c;
+    squares *= dreamlab::dot(p[k], p[k]);
+  }
+  if (!std::isfinite(sum) || !bound(p, height, width, s)) return false;
+  for (int k = 0; k < 3; ++k) s->edge[k] = dreamlab::cross(p[(k + 1) % 3], p[(k + 2) % 3]);
+  const double det = dreamlab::dot(p[0], s->edge[0]), size = std::abs(det);
+  if (!(size > kFlat * std::sqrt(squares))) return false;
+  if (det < 0)
+    for (Line& e : s->edge) e = {-e.a, -e.b, -e.c};
+  s->depth = {(s->edge[0].a * z[0] + s->edge[1].a * z[1] + s->edge[2].a * z[2]) / size,
+              (s->edge[0].b * z[0] + s->edge[1].b * z[1] + s->edge[2].b * z[2]) / size,
+              (s->edge[0].c * z[0] + s->edge[1].c * z[1] + s->edge[2].c * z[2]) / size};
+  return true;
 }
 
 DREAMLAB_CLONES
@@ -101,14 +101,24 @@ void draw(const Setup& s, int64_t id, const Band& band, int64_t height) {
     double* __restrict depth = band.depth + (row - band.y0) * band.width;
     int64_t* __restrict face = band.face + static_cast<int64_t>(row - band.y0) * band.width;
     const double* __restrict column = band.column;
-    for (int64_t j = first; j <= last; ++j) {
+    const auto test = [&](int64_t j) {
       const double x = column[j];
       const double d = ad * x + rd;
       const bool wins = (a0 * x + r0 >= t0) & (a1 * x + r1 >= t1) & (a2 * x + r2 >= t2) & (d >= -1.0) & (d <= 1.0) &
                         (d < depth[j]);
       depth[j] = wins ? d : depth[j];
       face[j] = wins ? id : face[j];
+    };
+    if (first > last) continue;
+    // Whole groups of pixels, so that small faces are vector work too: those beyond the bounds fail the test.
+    const int64_t count = (last - first + kGroup) / kGroup * kGroup;
+    if (count > band.width) {
+      for (int64_t j = first; j <= last; ++j) test(j);
+      continue;
     }
+    first = first < band.width - count ? first : band.width - count;
+    for (int64_t group = first; group < first + count; group += kGroup)
+      for (int64_t j = 0; j < kGroup; ++j) test(group + j);
   }
 }
 
@@ -152,7 +162,8 @@ void dl_rasterise(const float* clip, int64_t n_views, int64_t n_vertices, const 
   for (int64_t view = 0; view < n_views; ++view) {
     const float* own = clip + view * n_vertices * 4;
     dreamlab::over(n_faces, threads, [&](int64_t first, int64_t last) {
-      for (int64_t f = first; f < last; ++f) setups[f] = set_up(own, faces + f * 3, height, width);
+      for (int64_t f = first; f < last; ++f)
+        if (!set_up(own, faces + f * 3, height, width, &setups[f])) setups[f].y0 = 1, setups[f].y1 = 0;
     });
 
     std::fill(starts.begin(), starts.end(), 0);  // counting sort of the faces into bands, order kept
