@@ -246,7 +246,9 @@ def _explained(error: ValidationError) -> ConfigError:
     if kind == "missing":
         return ConfigError(f"{path} is missing{more}", mend=f"Give it with --set {path}=VALUE or in the config file")
     expected = str(context.get("expected", "")).replace("'", "")
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "model_type":
+        message = "a mapping of settings"
     return ConfigError(
         f"{path} cannot be used{more}",
         expected=expected or message[:1].lower() + message[1:],

@@ -85,7 +85,9 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def _loader() -> Any:
-    """PyYAML's safe loader that also refuses a key that is given twice."""
+    """PyYAML's safe loader that also refuses a key that is given twice, and reads 1e-3 as a number."""
+    import re
+
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -98,4 +100,6 @@ def _loader() -> Any:
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 
+    exponent = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")  # YAML 1.1 wants a point and a sign there
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+.0123456789"))
     return Loader

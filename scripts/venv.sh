@@ -25,7 +25,9 @@ fingerprint() {
     {
         printf '%s\n' "$1"
         cat "$root/pyproject.toml" "$root/constraints.txt" "$root/setup.py"
-        find "$root/dreamlab/ops/csrc" -type f -print0 2>/dev/null | sort -z | xargs -0 -r cat
+        if [ -d "$root/dreamlab/ops/csrc" ]; then
+            find "$root/dreamlab/ops/csrc" -type f -print0 | sort -z | xargs -0 -r cat
+        fi
     } | cksum
 }
 

@@ -96,7 +96,7 @@ def test_a_run_that_lost_its_newest_checkpoint_says_so_and_ends_alike(reference:
     events = list(generate(run.config(), run, red_ball_prior()))
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any("damaged checkpoint" in text and "000007" in text for text in notes)
-    assert [event.done for event in events if isinstance(event, Step)][0] == 7
+    assert next(event.done for event in events if isinstance(event, Step)) == 7
     assert result(run) == result(reference)
 
 

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from known import red_ball_prior, small_values
+
+from dreamlab import __version__
+from dreamlab.cli import COMMANDS, main
+from dreamlab.priors.embedded import EmbeddedPriorConfig
+
+HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with small.yaml, and the known prior in the place of the embedded one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": red_ball_prior())
+    values = small_values()
+    del values["prompt"]
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path
+
+
+def command(*arguments: str) -> int:
+    """The exit code, however the command ends."""
+    try:
+        return main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def events(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# ---- the walk of a user ----
+
+
+def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", "a red ball", "--config", "small.yaml", "--quiet") == 0
+    mesh = Path(capsys.readouterr().out.strip())
+    assert mesh == Path("outputs/0001-a-red-ball/mesh.glb") and mesh.is_file()
+
+    before = mesh.read_bytes()
+    assert command("resume", "--quiet") == 0
+    assert mesh.read_bytes() == before
+    capsys.readouterr()
+
+    assert (
+        command("export", "1", "--format", "stl,ply", "--faces", "120", "--to", "out", "--name", "ball", "--json") == 0
+    )
+    (finished,) = events(capsys.readouterr().out)
+    assert finished["files"] == {"stl": "out/ball.stl", "ply": "out/ball.ply"}
+
+    assert command("export", str(mesh), "--format", "obj", "--to", "converted", "--quiet") == 0
+    assert (home / "converted" / "mesh.obj").is_file()
+
+    capsys.readouterr()
+    still = ("render", "latest", "--to", "still.png", "--size", "32", "--renderer", "native", "--quiet")
+    assert command(*still) == 0 and (home / "still.png").is_file()
+    film = ("render", str(mesh), "--to", "film.webp", "--size", "32", "--frames", "3", "--renderer", "native")
+    assert command(*film) == 0 and (home / "film.webp").is_file()
+
+
+def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", "a red ball", "--config", "small.yaml", "--json") == 0
+    rows = events(capsys.readouterr().out)
+    assert [row["step"] for row in rows if row["event"] == "step"] == list(range(1, 13))
+    assert rows[-1]["event"] == "finished" and Path(rows[-1]["files"]["glb"]).is_file()
+
+
+def test_options_reach_the_config(home: Path) -> None:
+    options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs")
+    assert command("run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options) == 0
+    config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
+    assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
+    assert config["mesh"]["formats"] == ["ply"] and config["device"] == "cpu"
+
+
+@pytest.mark.parametrize("prompt", ["🍄", "../../etc/passwd", "-"])
+def test_unusual_prompts_get_a_safe_folder_inside_the_output_folder(home: Path, prompt: str) -> None:
+    assert command("run", prompt, "--config", "small.yaml", "--set", "stages.0.steps=1", "--quiet") == 0
+    (run,) = (home / "outputs").iterdir()
+    assert (run / "mesh.glb").is_file() and yaml.safe_load((run / "config.yaml").read_text())["prompt"] == prompt
+
+
+def test_a_dry_run_tells_settings_and_cost_and_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", "a red ball", "--config", "small.yaml", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert yaml.safe_load(told)["prompt"] == "a red ball"
+    assert "# steps: 12" in told and "# rendered images: 48" in told and "timed steps" in told
+    assert [p.name for p in home.iterdir()] == ["small.yaml"]
+
+
+def test_a_dry_run_says_why_it_cannot_tell_the_time(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    missing = str(home / "none.safetensors")
+    config = str(home / "small.yaml")
+    assert command("run", "a ball", "--config", config, "--set", f"prior.weights={missing}", "--dry-run", "--json") == 0
+    (told,) = events(capsys.readouterr().out)
+    assert told["cost"]["steps"] == 12 and told["cost"]["optimisation"].startswith("unknown: ")
+
+
+# ---- mistakes ----
+
+MISTAKES = [
+    (["run", ""], "the prompt is empty"),
+    (["run", "x" * 10_000], "too long"),
+    (["run", "a\x1b[2Jb"], "cannot be shown"),
+    (["run", "a cat", "--preset", "fsat"], "The nearest is fast"),
+    (["run", "a cat", "--set", "guidence.guidance_scale=3"], "The nearest is guidance"),
+    (["run", "a cat", "--set", "seed=many"], "seed cannot be used"),
+    (["run", "a cat", "--set", "seed"], "key=value"),
+    (["run", "a cat", "--config", "gone.yaml"], "gone.yaml"),
+    (["run", "a cat", "--config", "bad.yaml"], "not valid YAML"),
+    (["run", "a cat", "--device", "cuda:97"], "cuda:97"),
+    (["run", "a cat", "--device", "toaster"], "toaster"),
+    (["run", "a cat", "--seed", "-1"], "seed"),
+    (["run", "a cat", "--seed", "one"], "invalid int value"),
+    (["run", "a cat", "--export", "fbx"], "fbx"),
+    (["run", "a cat", "--out", "/dev/null/runs"], "cannot make a run folder"),
+    (["run", "a cat", "--presett", "fast"], "The nearest is --preset"),
+    (["run"], "PROMPT"),
+    (["rnu", "a cat"], "The nearest is run"),
+    (["resume"], "no runs"),
+    (["resume", "77"], "no run '77'"),
+    (["export", "77"], "no run '77'"),
+    (["export", "broken.glb"], "broken.glb"),
+    (["export", "bad.yaml"], "bad.yaml"),
+    (["export", "broken.glb", "--texture", "64"], "need a run"),
+    (["render", "broken.glb"], "broken.glb"),
+    (["render", "broken.glb", "--size", "1"], "--size"),
+    (["render", "broken.glb", "--style", "clya"], "The nearest is clay"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else ""
+)
+def test_a_mistake_gets_one_clear_line_and_exit_code_2(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    (home / "bad.yaml").write_text("a: [1, 2")
+    (home / "broken.glb").write_bytes(b"glTF\x02\x00\x00\x00 and no more")
+    assert command(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and captured.err.startswith("dreamlab: ")
+    assert told in captured.err, captured.err
+    assert not (home / "outputs").exists() or not list((home / "outputs").iterdir())
+
+
+def test_a_hub_name_without_a_hub_is_refused_in_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("run", "a cat", "--config", "small.yaml", "--prior", "nobody/such-a-model-anywhere")
+    assert command(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_damaged_weights_are_told_by_name(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    weights = home / "w.safetensors"
+    weights.write_bytes(b"not weights")
+    arguments = ("run", "a cat", "--config", str(home / "small.yaml"), "--out", str(home), "--prior", str(weights))
+    assert command(*arguments, "--quiet") == 2
+    assert "w.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_told_by_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = home / "outputs" / "0001-x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("prompt: [")
+    assert command("resume", "1") == 2
+    assert "config.yaml is not valid YAML" in capsys.readouterr().err
+
+
+def test_a_mistake_is_json_too_when_asked_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", " ", "--json") == 2
+    (row,) = events(capsys.readouterr().out)
+    assert row["event"] == "error" and row["exit_code"] == 2 and "empty" in row["message"]
+
+
+def test_debug_shows_the_traceback(home: Path) -> None:
+    with pytest.raises(Exception, match="empty"):
+        main(["run", " ", "--debug"])
+
+
+def test_a_bug_is_called_one(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, device: str = "cpu") -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", broken)
+    assert command("run", "a cat", "--config", "small.yaml", "--quiet") == 1
+    line = capsys.readouterr().err
+    assert "bug in dreamlab: ZeroDivisionError: of all things" in line and line.count("\n") == 1
+
+
+def test_a_full_disk_is_told_as_the_system_tells_it(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlab.run_dir import RunDir
+
+    def full(self: RunDir, row: dict) -> None:
+        raise OSError(28, "No space left on device", "metrics.jsonl")
+
+    monkeypatch.setattr(RunDir, "log_metrics", full)
+    assert command("run", "a cat", "--config", "small.yaml", "--quiet") == 2
+    assert capsys.readouterr().err == "dreamlab: metrics.jsonl: No space left on device\n"
+
+
+# ---- looking around ----
+
+
+@pytest.mark.parametrize("name", [module.__name__.rpartition(".")[2] for module in COMMANDS])
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(name, "--help") == 0
+    assert "usage: dreamlab " + name in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--version") == 0
+    assert capsys.readouterr().out == f"dreamlab {__version__}\n"
+
+
+def test_doctor_tells_every_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    code = command("doctor", "--json")
+    (row,) = events(capsys.readouterr().out)
+    states = {finding["name"]: finding["state"] for finding in row["findings"]}
+    assert {"python", "packages", "processor", "CUDA", "kernels", "embedded prior", "pictures", "disk"} <= set(states)
+    assert states["python"] == "ok" and states["packages"] == "ok"
+    assert code == (1 if "broken" in states.values() else 0)
+
+
+def test_doctor_reports_what_is_broken_instead_of_breaking(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlab import doctor
+
+    def broken() -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(doctor, "_kernels", broken)
+    monkeypatch.setattr(doctor, "_version", lambda name: "")
+    assert command("doctor", "--json") == 1
+    (row,) = events(capsys.readouterr().out)
+    found = {finding["name"]: finding for finding in row["findings"]}
+    assert found["kernels"]["state"] == "broken" and "no such luck" in found["kernels"]["detail"]
+    assert "not installed: torch" in found["packages"]["detail"]
+
+
+def test_priors_lists_the_embedded_one_with_its_place_and_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("priors", "--json") == 0
+    (row,) = events(capsys.readouterr().out)
+    embedded = next(prior for prior in row["priors"] if prior["name"] == "embedded")
+    assert embedded["usable"] in ("yes", "no") and embedded["where"] and embedded["licence"]
+
+
+# ---- real processes ----
+
+
+def process(*arguments: str, cwd: Path, strike: str = "NONE", step: int = 0) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(HERE / "run_known.py"), strike, str(step), *arguments]
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, dreamlab.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'rich', 'yaml', 'diffusers'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=HERE.parent)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    home = tmp_path_factory.mktemp("uninterrupted")
+    write_small(home)
+    done = process("run", "a red ball", "--config", "small.yaml", "--json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    return files(home)
+
+
+def write_small(home: Path) -> None:
+    values = small_values()
+    del values["prompt"]
+    (home / "small.yaml").write_text(yaml.safe_dump(values))
+
+
+def files(home: Path) -> dict[str, bytes]:
+    run = home / "outputs" / "0001-a-red-ball"
+    return {name: (run / name).read_bytes() for name in ("mesh.glb", "metrics.jsonl")}
+
+
+@pytest.mark.parametrize(("strike", "code"), [("INT", 130), ("TERM", 143), ("KILL", -9)])
+def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(
+    tmp_path: Path, uninterrupted: dict[str, bytes], strike: str, code: int
+) -> None:
+    write_small(tmp_path)
+    first = process("run", "a red ball", "--config", "small.yaml", "--json", cwd=tmp_path, strike=strike, step=5)
+    assert first.returncode == code, first.stderr
+    saved = sorted(p.name for p in (tmp_path / "outputs/0001-a-red-ball/checkpoints").iterdir())
+    assert saved[-1] == ("000003" if strike == "KILL" else "000005")  # saved every third step, and when asked to stop
+    second = process("resume", "--json", cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert files(tmp_path) == uninterrupted
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    write_small(tmp_path)
+    line = f"{sys.executable} {HERE / 'run_known.py'} NONE 0 run 'a red ball' --config small.yaml --json | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=ENVIRONMENT
+    )
+    assert done.stderr == "" and json.loads(done.stdout)["event"] == "phase"

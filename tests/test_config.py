@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from known import small_config, small_values
+
+from dreamlab.config import LONGEST_PROMPT, assign, checked_prompt, from_values, merge, resolve
+from dreamlab.errors import ConfigError, InputError
+from dreamlab.presets import load_yaml, parse_yaml, preset_names
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_resolves_and_survives_a_round_trip(name: str) -> None:
+    config = resolve("a red mushroom", preset=name)
+    assert from_values(parse_yaml(config.yaml(), "round trip")) == config
+
+
+def test_the_presets_that_the_readme_names_are_there() -> None:
+    assert {"fast", "default", "quality", "dreamfusion"} <= set(preset_names())
+
+
+def test_fast_costs_less_than_default_and_default_less_than_quality() -> None:
+    costs = []
+    for name in ("fast", "default", "quality"):
+        config = resolve("a red mushroom", preset=name)
+        costs.append(sum(stage.steps * stage.views for stage in config.stages))
+    assert costs == sorted(costs) and len(set(costs)) == 3
+
+
+def test_dreamfusion_is_the_published_recipe() -> None:
+    config = resolve("a red mushroom", preset="dreamfusion")
+    (stage,) = config.stages
+    assert config.guidance.guidance_scale == 101 and config.guidance.weighting == "sigma2"
+    assert (config.guidance.t_min(0.5), config.guidance.t_max(0.5)) == (0.02, 0.98)
+    assert stage.steps == 15000 and stage.cameras.kind == "dreamfusion" and stage.shading.kind == "lit"
+    assert stage.losses.orientation(0.0) == pytest.approx(1e-4)
+    assert stage.losses.orientation(5000 / 15000) == pytest.approx(1e-2, rel=1e-3)
+    assert stage.lr(3000 / 15000) == pytest.approx(1e-4)
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 5\nguidance: {guidance_scale: 9}\n")
+    config = resolve("a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["guidance.guidance_scale=11"])
+    assert config.seed == 6 and config.guidance.guidance_scale == 11
+    assert resolve("a cat", preset="fast", file=file).seed == 5
+
+
+def test_another_kind_replaces_the_old_settings_whole() -> None:
+    base = {"field": {"kind": "hashgrid", "levels": 4}}
+    assert merge(base, {"field": {"kind": "mlp"}}) == {"field": {"kind": "mlp"}}
+    assert merge(base, {"field": {"width": 8}}) == {"field": {"kind": "hashgrid", "levels": 4, "width": 8}}
+    assert base == {"field": {"kind": "hashgrid", "levels": 4}}
+
+
+def test_set_reaches_list_items_by_number_and_by_name() -> None:
+    values = small_values()
+    assign(values, "stages.0.steps=2")
+    assign(values, "stages.colour.steps=3")
+    assign(values, "field.kind=mlp")
+    config = from_values(values)
+    assert [stage.steps for stage in config.stages] == [2, 3] and config.field.kind == "mlp"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0.5", 0.5), ("{start: 1, end: 2}", None)])
+def test_set_values_are_read_as_yaml(text: str, value: float | None) -> None:
+    values = small_values()
+    assign(values, f"stages.0.lr={text}")
+    lr = from_values(values).stages[0].lr
+    assert lr(0.0) == (1 if value is None else value) and lr(1.0) == (2 if value is None else value)
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    values = small_values()
+    here: Any = values
+    *keys, last = path.split(".")
+    for key in keys:
+        here = here[int(key)] if isinstance(here, list) else here.setdefault(key, {})
+    here[last] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("seeed", 1, ["unknown setting seeed", "The nearest is seed"]),
+        ("stages.0.stepps", 1, ["unknown setting stages.0.stepps", "The nearest is steps"]),
+        ("field.levles", 1, ["unknown setting field.levles", "The nearest is levels"]),
+        ("stages.0.losses.opasity", 1, ["stages.0.losses.opasity", "The nearest is opacity"]),
+        ("stages.0.cameras", {"kind": "orbti"}, ["stages.0.cameras.kind", "orbit", "The nearest is orbit"]),
+        ("field", {"kind": "hashgird"}, ["field.kind", "hashgrid, mlp", "The nearest is hashgrid"]),
+        ("field", {"levels": 3}, ["field.kind cannot be used"]),
+        ("guidance.weighting", "sigma", ["guidance.weighting", "The nearest is sigma2"]),
+        ("stages.0.steps", "many", ["stages.0.steps", "integer", "'many'"]),
+        ("stages.0.steps", 0, ["stages.0.steps", "greater than or equal to 1", "got 0"]),
+        ("seed", -1, ["seed", "got -1"]),
+        ("mesh.formats", ["glb", "fbx"], ["mesh.formats.1", "'fbx'"]),
+        ("stages", [], ["stages", "at least 1"]),
+        ("stages.0.lr", float("nan"), ["stages.0.lr", "finite"]),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_nearest_right_one(path: str, value: Any, told: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_values(changed(path, value))
+    line = str(caught.value)
+    assert "\n" not in line and all(part in line for part in told), line
+
+
+def test_a_missing_prompt_is_told() -> None:
+    values = small_values()
+    del values["prompt"]
+    with pytest.raises(ConfigError, match="prompt is missing"):
+        from_values(values)
+
+
+@pytest.mark.parametrize(
+    "override", ["stages.0", "=3", "a..b=3", "stages.7.steps=3", "stages.shap.steps=3", "stagess.0.steps=1"]
+)
+def test_an_override_that_leads_nowhere_is_refused(override: str) -> None:
+    with pytest.raises(ConfigError):
+        resolve("a cat", preset="fast", overrides=[override])
+
+
+def test_an_unknown_preset_is_told_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="The nearest is fast"):
+        resolve("a cat", preset="fsat")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [1, 2", "line 1"),
+        ("a: 1\na: 2\n", "given twice"),
+        ("- 1\n- 2\n", "mapping"),
+        ("just words", "mapping"),
+        ("a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+        ("a: \x00\n", "not valid YAML"),
+    ],
+)
+def test_damaged_or_dangerous_yaml_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        load_yaml(file)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00bad"])
+def test_an_unreadable_config_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "gone.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"gone\.yaml"):
+        load_yaml(file)
+
+
+def test_an_empty_config_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert resolve("a cat", file=tmp_path / "empty.yaml") == resolve("a cat")
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "   ", "\n", "x" * 10_000, "a\x07b", "a\x1b[31mb", "two\nlines", "a\u202eb", "\ud800"]
+)
+def test_prompts_that_cannot_be_used_are_refused(prompt: str) -> None:
+    with pytest.raises(InputError):
+        checked_prompt(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["🍄", "👩‍🚀 on a horse", "../../etc/passwd", "ein süßer Käse", "赤いきのこ", "x" * LONGEST_PROMPT]
+)
+def test_unusual_prompts_are_taken_as_they_are(prompt: str) -> None:
+    assert checked_prompt(f" {prompt} ") == prompt
+
+
+def test_a_negative_prompt_is_checked_too_but_may_be_empty() -> None:
+    assert small_config(negative_prompt="").negative_prompt == ""
+    with pytest.raises(InputError, match="negative prompt"):
+        small_config(negative_prompt="a\x00")
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.dictionaries(st.text(max_size=5), st.integers())))
+def test_merging_with_nothing_or_itself_changes_nothing(values: dict[str, Any]) -> None:
+    assert merge(values, {}) == values == merge({}, values) == merge(values, values)
+
+
+def test_a_resolved_config_is_plain_yaml() -> None:
+    text = small_config().yaml()
+    assert "!!" not in text and yaml.safe_load(text)["prompt"] == "a red ball"
+
+
+def test_a_config_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        small_config().seed = 5

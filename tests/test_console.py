@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from dreamlab.console import JsonView, QuietView, RichView, half_blocks, open_view
+from dreamlab.events import Event, Finished, Note, Phase, Step
+from dreamlab.optimise import StepEvent
+
+
+def step(done: int, total: int = 20) -> Step:
+    picture = torch.zeros(4, 4, 3, dtype=torch.uint8)
+    metrics = {"residual": 0.5, "opacity": 0.25, "coverage": 0.125, "loss": 99.0}
+    state: Any = None
+    event = StepEvent("shape", done, total, metrics, {"render": 0.1}, state, lambda size: picture)
+    return Step(event, done, total)
+
+
+FINISHED = Finished(Path("outputs/0001-x"), {"glb": Path("outputs/0001-x/mesh.glb")}, {"load": 1.0}, {"faces": 12.0})
+EVENTS: list[Event] = [
+    Phase("load", "embedded"), Phase("optimise"), step(1), step(20), Note("look [bold]out[/bold]"), FINISHED,
+]  # fmt: skip
+
+
+def shown(view: Any) -> None:
+    with view:
+        for event in EVENTS:
+            view.show(event)
+
+
+def test_json_is_one_object_a_line_with_everything_in_it() -> None:
+    out = io.StringIO()
+    shown(JsonView(out))
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["event"] for row in rows] == ["phase", "phase", "step", "step", "note", "finished"]
+    assert rows[2]["metrics"]["residual"] == 0.5 and rows[2]["step"] == 1 and rows[2]["steps"] == 20
+    assert rows[-1]["files"] == {"glb": "outputs/0001-x/mesh.glb"}
+
+
+def test_quiet_tells_the_mesh_and_nothing_else() -> None:
+    out = io.StringIO()
+    shown(QuietView(out))
+    assert out.getvalue() == "outputs/0001-x/mesh.glb\n"
+
+
+def test_output_to_a_file_is_plain_lines_with_figures_that_mean_something() -> None:
+    out = io.StringIO()
+    shown(RichView(Console(file=out, width=100), "a [red]ball"))
+    text = out.getvalue()
+    assert "\x1b" not in text
+    assert "shape 20/20" in text and "residual 0.500" in text and "coverage 0.125" in text
+    assert "99.0" not in text  # the loss does not fall under score distillation: it is not shown
+    assert "mesh.glb" in text and "12 faces" in text
+
+
+def test_prompts_and_notes_are_never_taken_as_markup() -> None:
+    out = io.StringIO()
+    shown(RichView(Console(file=out, width=100), "a [red]ball"))
+    assert "a [red]ball" in out.getvalue() and "look [bold]out[/bold]" in out.getvalue()
+
+
+def test_a_terminal_gets_a_picture_and_a_bar() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True, color_system="truecolor")
+    shown(RichView(console, "a ball"))
+    assert "▀" in out.getvalue() and "it/s" in out.getvalue()
+
+
+def test_a_picture_as_text_has_the_pixels_colours() -> None:
+    image = torch.tensor([[[255, 0, 0], [1, 2, 3]], [[0, 0, 255], [4, 5, 6]]], dtype=torch.uint8)
+    text = half_blocks(image)
+    assert text.plain == "▀▀\n"
+    assert [str(span.style) for span in text.spans] == ["rgb(255,0,0) on rgb(0,0,255)", "rgb(1,2,3) on rgb(4,5,6)"]
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("json", JsonView), ("quiet", QuietView), ("rich", RichView)])
+def test_each_mode_has_its_view(mode: Any, kind: type) -> None:
+    assert isinstance(open_view(mode), kind)
