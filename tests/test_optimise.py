@@ -277,7 +277,7 @@ def pushed(finding: str, remedies: int = 1, **stage: Any) -> list[StepEvent]:
     Cameras stand close, so that a full volume fills the picture.
     """
     near = OrbitCamerasConfig(elevation=(0, 20), distance_factor=(0.4, 0.4))
-    fixture = Fixture(steps=100, cameras=near, lr=Ramp.constant(0.5), **stage)
+    fixture = Fixture(steps=85, size=12, cameras=near, lr=Ramp.constant(0.5), **stage)
     push, events = Push(FORCES[finding], (31, 10_000)), []
     for event in fixture.run(guidance=push):
         events.append(event)
@@ -306,7 +306,7 @@ def test_collapse_is_noticed_in_time_and_rolled_back(finding: str) -> None:
     after = events[index + 1]
     assert after.step in (26, 51)  # one after the state that was kept last
     assert 0.01 < after.metrics["opacity"] < 0.97
-    assert events[-1].step == 100 and 0.01 < events[-1].metrics["opacity"] < 0.97
+    assert events[-1].step == 85 and 0.01 < events[-1].metrics["opacity"] < 0.97
     assert all(math.isfinite(v) for e in events for v in e.metrics.values())
     assert all(p.isfinite().all() for p in events[-1].state.field.parameters())
 

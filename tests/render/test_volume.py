@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dreamlab.cameras import camera_rays, turntable
+from dreamlab.fields import VoxelFieldConfig
 from dreamlab.render import OccupancyConfig, Shading, VolumeRender, VolumeRendererConfig, volume
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.types import Cameras
@@ -163,7 +164,8 @@ def test_shading_gradient_reaches_the_geometry_through_the_normals() -> None:
 
 def test_skipping_empty_space_does_not_change_the_picture() -> None:
     field, cameras = Ball(radius=0.4, edge=0.01), turntable(3, 0.4, 3.0, 0.7, (16, 16))
-    everywhere, skipping = VolumeRendererConfig().build(), VolumeRendererConfig().build()
+    careful = VolumeRendererConfig(occupancy=OccupancyConfig(margin=True))
+    everywhere, skipping = careful.build(), careful.build()
     skipping.occupancy.refresh(field.density, None)
     assert skipping.occupancy.occupied.float().mean() < 0.1
     with torch.no_grad():
@@ -212,13 +214,20 @@ def test_at_most_as_many_samples_as_the_box_is_long() -> None:
     assert counts == [64]
 
 
-def test_occupancy_is_all_ones_in_the_warm_up_and_prunes_afterwards() -> None:
+def test_warm_up_samples_wherever_there_is_any_density_and_is_pruned_afterwards() -> None:
     renderer = VolumeRendererConfig(occupancy=OccupancyConfig(warm_up=3, every=2)).build()
-    field, shares = Ball(radius=0.3), []
+    field, shares = Ball(radius=0.3, edge=0.02), []
     for step in range(5):
         renderer.update(field, step, rng(step))
         shares.append(float(renderer.occupancy.occupied.float().mean()))
     assert shares[:3] == [1.0] * 3 and shares[3] < 0.1 and shares[4] == shares[3]
+
+
+def test_warm_up_leaves_out_what_lies_beyond_the_fields_bounds() -> None:
+    renderer = VolumeRendererConfig().build()
+    renderer.update(VoxelFieldConfig(resolution=8).build(rng()), 0, rng())
+    share = float(renderer.occupancy.occupied.float().mean())
+    assert share == pytest.approx(math.pi / 6, rel=0.02)  # the unit sphere in its box
 
 
 def test_fov_and_distance_make_the_ball_the_right_size() -> None:
