@@ -97,7 +97,7 @@ def _best(device_type: str) -> BackendName:
     return "reference"
 
 
-def _module(name: BackendName) -> ModuleType:
+def _module(name: str) -> ModuleType:
     if name == "reference":
         return reference
     if name == "native":

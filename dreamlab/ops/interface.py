@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.errors import InputError
@@ -142,7 +142,7 @@ def check_mlp(width: int, like: Tensor, weights: Sequence[Tensor]) -> None:
         width = weight.shape[0]
 
 
-def check_march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Tensor) -> None:
+def check_march(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> None:
     check("ray origins", rays.origins, (None, 3))
     check("ray directions", rays.directions, (rays.origins.shape[0], 3), like=rays.origins)
     check("jitter", jitter, (rays.origins.shape[0],), like=rays.origins)

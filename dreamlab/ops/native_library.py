@@ -78,8 +78,8 @@ def ready(name: str, tensor: Tensor, dtype: torch.dtype = torch.float32) -> Tens
     return tensor.detach().contiguous()
 
 
-def call(name: str, *arguments: Any) -> int:
-    """Call a kernel: tensors (contiguous) and None become pointers, integers int64; ctypes values are passed as such."""
+def call(name: str, *arguments: Any) -> Any:
+    """Call a kernel: contiguous tensors and None become pointers, integers int64; ctypes values are passed as such."""
     return getattr(library(), name)(*(_c_argument(a) for a in arguments))
 
 

@@ -78,7 +78,8 @@ def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Flo
 def _march_some(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> Samples:
     near, far = ray_box(rays)
     steps = ((far - near) / step - jitter).ceil()
-    steps = torch.where((far > near) & steps.isfinite(), steps, torch.zeros_like(steps))
+    sane = torch.cat(rays, dim=1).isfinite().all(dim=1) & steps.isfinite()
+    steps = torch.where((far > near) & sane, steps, torch.zeros_like(steps))
     most = steps.max().item() if steps.numel() else 0.0
     if most > MAX_STEPS:
         raise too_many_steps(step)

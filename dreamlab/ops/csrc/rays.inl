@@ -32,7 +32,9 @@ void march(const March& m, int64_t begin, int64_t end, float* nears, uint16_t* m
     counts[r] = 0;
     std::memset(mask, 0, sizeof(uint16_t) * static_cast<size_t>(m.groups));
     const float steps = __builtin_ceilf((far - near) / m.step - m.jitter[r]);
-    if (!(far > near) || !(steps > 0.0f) || steps > 3e38f) continue;
+    float zero = 0.0f;  // unless something is infinite or not a number
+    for (int axis = 0; axis < 3; ++axis) zero += o[axis] * 0.0f + d[axis] * 0.0f;
+    if (!(far > near) || !(steps > 0.0f) || steps > 3e38f || zero != 0.0f) continue;
     if (steps > static_cast<float>(m.groups * kStepGroup - 1)) {
       counts[r] = -1;
       continue;

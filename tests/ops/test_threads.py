@@ -1,0 +1,116 @@
+"""Who gets how many threads."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dreamlab.errors import ConfigError
+from dreamlab.ops import threads
+
+LOCKER = """
+import sys
+from pathlib import Path
+from dreamlab.ops import threads
+print(threads.live_runs(Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    monkeypatch.delenv("DREAMLAB_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+@pytest.fixture
+def fresh_lock(monkeypatch):
+    held = []
+    monkeypatch.setattr(threads, "_held", held)
+    yield
+    for descriptor in held:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(("cores", "runs", "each"), [(8, 1, 8), (8, 3, 2), (2, 5, 1), (1, 1, 1), (4, 0, 4)])
+def test_runs_share_evenly_and_get_one_at_least(cores, runs, each):
+    assert threads.share(cores, runs) == each
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "nonsense"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_control_groups_quota_is_read(tmp_path, files, quota):
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert threads._quota(tmp_path) == quota
+
+
+def test_cores_are_those_of_the_affinity_cut_by_the_quota(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
+    assert threads.available_cores(tmp_path) == 4
+    (tmp_path / "cpu.max").write_text("150000 100000")
+    assert threads.available_cores(tmp_path) == 2, "one and a half cores, rounded up"
+    (tmp_path / "cpu.max").write_text("900000 100000")
+    assert threads.available_cores(tmp_path) == 4
+
+
+def test_the_environment_overrides_the_projects_own_variable_first(unset, monkeypatch):
+    assert threads.override() is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert threads.override() == 3
+    monkeypatch.setenv("DREAMLAB_THREADS", "5")
+    assert threads.override() == 5
+
+
+@pytest.mark.parametrize("text", ["0", "-2", "many", "1.5"])
+def test_a_senseless_override_is_refused(unset, monkeypatch, text):
+    monkeypatch.setenv("DREAMLAB_THREADS", text)
+    with pytest.raises(ConfigError, match="DREAMLAB_THREADS"):
+        threads.override()
+
+
+def test_apply_sets_torch(unset, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("DREAMLAB_THREADS", "2")
+    try:
+        assert threads.apply() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_living_runs_are_counted_and_dead_ones_forgotten(tmp_path, fresh_lock):
+    pytest.importorskip("fcntl")
+    folder = tmp_path / "locks"
+    assert threads.live_runs(folder) == 1
+    other = subprocess.Popen(
+        [sys.executable, "-c", LOCKER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    assert other.stdout.readline().strip() == "2"
+    assert threads.live_runs(folder) == 2
+    other.kill()
+    other.communicate()
+    assert threads.live_runs(folder) == 1
+    assert [p.stem for p in folder.glob("*.lock")] == [str(os.getpid())]
+
+
+def test_a_folder_that_cannot_be_written_means_one_run(tmp_path, fresh_lock):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert threads.live_runs(blocked / "locks") == 1
