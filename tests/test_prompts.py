@@ -9,16 +9,16 @@ import torch
 
 from dreamlab.cameras import orbit_cameras
 from dreamlab.errors import ConfigError, InputError
+from dreamlab.priors.closed_form import Component, GaussianMixturePrior
 from dreamlab.prompts import VIEW_WORDS, ViewPrompts, view_index
 from dreamlab.types import Condition
 
 
-class Speller:
-    """A prior that only embeds: its tokens are the hash of each text, and it counts how often it is asked."""
-
-    resolution, channels = 1, 1
+class Speller(GaussianMixturePrior):
+    """A prior whose tokens spell each text as one number; it counts how often it is asked."""
 
     def __init__(self):
+        super().__init__([Component(torch.zeros(1, 1, 1), 1.0)])
         self.seen = []
 
     def embed(self, prompts):
@@ -37,9 +37,7 @@ def cameras(azimuths, elevation=0.0):
 
 
 def test_view_words_follow_the_azimuths_quarter():
-    words = [
-        VIEW_WORDS[i] for i in view_index(cameras([0, 44, 46, 90, 134, 136, 180, -44, -90, -136, 350, 540]))
-    ]
+    words = [VIEW_WORDS[i] for i in view_index(cameras([0, 44, 46, 90, 134, 136, 180, -44, -90, -136, 350, 540]))]
     assert words == [
         *("front", "front", "side", "side", "side", "back", "back", "front", "side", "back", "front", "back")
     ]

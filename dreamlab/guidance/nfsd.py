@@ -58,6 +58,6 @@ class NFSD(Distillation):
         said = self.answers(step.z, step.t, prompts, cameras, reference=True, others=[null])
         x0_hat, x0_null, x0_negative = self.guided(said), said.others[0], said.unconditional
         pull = x0_hat - x0_negative + self.config.guidance_scale * (x0_negative - x0_null)
-        low = per_image(step.t < self.config.denoised_below, step.z).bool()
+        low = per_image(step.t, step.z) < self.config.denoised_below
         domain = torch.where(low, step.z / per_image(step.alpha, step.z), x0_negative) - x0_null
         return self.finish(step, domain - pull, x0_hat)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
+from dreamlab.cameras import orbit_cameras
 from dreamlab.errors import ConfigError, DamagedError, UnavailableError
 from dreamlab.guidance import (
     AnchorDSConfig,
@@ -15,6 +16,7 @@ from dreamlab.guidance import (
     NFSDConfig,
     SDSConfig,
 )
+from dreamlab.priors.closed_form import TargetImagesPrior
 from dreamlab.types import Guidance
 
 TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
@@ -139,12 +141,11 @@ def test_dds_asks_for_its_source(toy):
         DDSConfig.model_validate({})
 
 
-def test_anchords_asks_for_a_prior_that_sees_images(toy):
-    class TextOnly:
-        pass
-
-    with pytest.raises(UnavailableError, match="TextOnly"):
-        AnchorDSConfig().build(TextOnly())  # type: ignore[arg-type]
+def test_anchords_asks_for_a_prior_that_sees_images():
+    zero = torch.zeros(1)
+    prior = TargetImagesPrior(torch.zeros(1, 3, 1, 1), orbit_cameras(zero, zero, zero + 1, zero + 1, (1, 1)))
+    with pytest.raises(UnavailableError, match="TargetImagesPrior"):
+        AnchorDSConfig().build(prior)
 
 
 def test_anchords_leaves_out_views_that_the_prior_did_not_take_in(toy):
