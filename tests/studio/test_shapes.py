@@ -407,8 +407,5 @@ def test_scenes_refuse_what_cannot_be() -> None:
 
 def test_heights_at_finds_bottom_and_top_of_a_box() -> None:
     box = solids.box(1, 2, 1)
-    grey = np.zeros((12, 3), np.float32)
-    vertices, faces = box.vertices.astype(np.float32), box.faces.astype(np.int32)
-    shape = Shape(vertices, faces, grey, "box", "", ("a box",), "shape")
-    np.testing.assert_allclose(np.unique(heights_at(shape, 0.1, 0.2)), (0, 2))
-    assert len(heights_at(shape, 0.8, 0.0)) == 0
+    np.testing.assert_allclose(np.unique(heights_at(box, 0.1, 0.2)), (0, 2))
+    assert len(heights_at(box, 0.8, 0.0)) == 0

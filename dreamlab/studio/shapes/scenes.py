@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from dreamlab.studio.shapes.core import FloatArray, Rng, Shape, normalise
+from dreamlab.studio.shapes.core import FloatArray, Rng, Shape, Solid, normalise
 from dreamlab.studio.shapes.grammar import COLOURS, MATERIALS, NEAR, ColourWord, Generator, with_article
 
 RELATIONS = ("on", "under", "next to", "in front of")
@@ -110,12 +109,12 @@ def _place(rng: Rng, relation: str, over: Shape, under: Shape) -> tuple[FloatArr
     half, mine = np.abs(still).max(axis=0), np.abs(thing).max(axis=0)
     if relation == "on":
         scale = np.clip(rng.uniform(0.65, 0.95) * min(half[0], half[2]) / max(mine[0], mine[2]), 0.45, 0.85)
-        top = heights_at(replace(under, vertices=still), 0.0, 0.0)
+        top = heights_at(Solid(still, under.faces), 0.0, 0.0)
         return thing * scale + (0, (top[-1] if len(top) else half[1]) - 0.01, 0), still
     if relation == "under":
         # Beside the middle, where an umbrella has its stick and a palm its trunk.
         x, z = (side * rng.uniform(0.12, 0.2) for side in rng.choice((-1, 1), 2))
-        above = [y for y in heights_at(replace(under, vertices=still), x, z) if y > 0.15]
+        above = [y for y in heights_at(Solid(still, under.faces), x, z) if y > 0.15]
         room = 0.85 * (above[0] if above else half[1])
         scale = min(room / mine[1], 0.75 * max(half[0], half[2]) / max(mine[0], mine[2]), 0.6)
         return thing * scale + (x, 0, z), still
@@ -127,9 +126,9 @@ def _place(rng: Rng, relation: str, over: Shape, under: Shape) -> tuple[FloatArr
     return thing * scale + (rng.uniform(-0.2, 0.2), 0, half[2] + mine[2] * scale + gap), still
 
 
-def heights_at(shape: Shape, x: float, z: float) -> FloatArray:
+def heights_at(solid: Solid, x: float, z: float) -> FloatArray:
     """Heights where the vertical line through (x, z) meets the surface, rising."""
-    a, b, c = np.moveaxis(shape.vertices[shape.faces].astype(float), 1, 0)
+    a, b, c = np.moveaxis(solid.vertices[solid.faces].astype(float), 1, 0)
     u, v, w = b - a, c - a, np.array((x, 0.0, z)) - a
     area = u[:, 0] * v[:, 2] - u[:, 2] * v[:, 0]
     area = np.where(np.abs(area) < 1e-12, np.nan, area)
