@@ -1,0 +1,74 @@
+"""The examples of docs/extending.md are complete, short, and do what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.guidance import SDSConfig
+from dreamlab.prompts import ViewPrompts
+from dreamlab.types import Guidance, Prior, RenderOutput
+
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+
+
+def example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The code block under `<!-- example: name -->`, imported as a file of its own."""
+    (code,) = re.findall(rf"<!-- example: {name} -->\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(code.splitlines()) < 60
+    path = folder / f"example_{name}.py"
+    path.write_text(code, "utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_example_method_is_sds_with_less_variance(toy, tmp_path, monkeypatch):
+    module = example("method", tmp_path, monkeypatch)
+    scene = toy((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
+    settings = {"t_min": 0.5, "t_max": 0.5, "guidance_scale": 3.0}
+    method = module.AntitheticConfig(**settings).build(scene.prior)
+    assert isinstance(method, Guidance)
+    points = torch.tensor([[0.4, 0.3]], dtype=torch.float64).expand(2000, 2)
+    ours = scene.tell(method, points)[0]
+    plain = scene.tell(SDSConfig(**settings).build(scene.prior), points, seed=1)[0]
+    error = ((ours.var(0) + plain.var(0)) / 2000).sqrt()
+    assert ((ours.mean(0) - plain.mean(0)).abs() < 5 * error).all()
+    assert (ours.std(0) < 0.7 * plain.std(0)).all()
+
+
+def test_the_example_prior_teaches_an_image(tmp_path, monkeypatch):
+    module = example("prior", tmp_path, monkeypatch)
+    wanted = torch.tensor([0.5, -0.5, 0.0]).reshape(1, 3, 1, 1)
+    prior = module.FlowPrior(
+        # The exact flow of data that is one image: eps - x = (z - x) / sigma.
+        lambda z, sigma, tokens: (z - wanted) / sigma[:, None, None, None],
+        lambda texts: torch.zeros(len(texts), 1, 1),
+        resolution=2,
+    )
+    assert isinstance(prior, Prior)
+    rgb = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    one = torch.ones(2, 4, 4, 1)
+    guidance = SDSConfig(guidance_scale=2.0).build(prior)
+    generator, start = torch.Generator().manual_seed(0), rgb.detach().clone()
+    prompts = ViewPrompts(prior, "grey", view_dependent=False)
+    zero = torch.zeros(2)
+    cameras = orbit_cameras(zero, zero, zero + 1, zero + 1, (4, 4))
+    optimiser = torch.optim.Adam([rgb], lr=0.02)
+    for _ in range(100):
+        out = guidance(RenderOutput(rgb, one, one, torch.zeros_like(rgb)), cameras, prompts, 0.0, generator)
+        optimiser.zero_grad()
+        out.loss.backward()
+        optimiser.step()
+    assert not torch.allclose(start, rgb.detach(), atol=0.1)
+    assert out.metrics["residual"] < 0.05
