@@ -40,7 +40,11 @@ class PyrenderRenderer:
     def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]:
         pyrender = self._pyrender
         height, width = cameras.size
-        scenes = [self._scene(geometry, layer) for layer in layers]
+        # all layers in one scene and shown in turn: another scene would load textures and buffers anew
+        scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
+        meshes = [self._mesh(geometry, layer) for layer in layers]
+        for mesh in meshes:
+            scene.add(mesh)
         context = pyrender.OffscreenRenderer(width, height)
         try:
             for c2w, fovy, distance in zip(
@@ -48,19 +52,21 @@ class PyrenderRenderer:
             ):
                 eye = pyrender.PerspectiveCamera(fovy, znear=distance * 0.01, zfar=distance * 10)
                 images, coverage = [], np.zeros((height, width), np.float32)
-                for scene in scenes:
-                    node = scene.add(eye, pose=c2w)
-                    flags = pyrender.RenderFlags
+                node = scene.add(eye, pose=c2w)
+                flags = pyrender.RenderFlags
+                for shown in meshes:
+                    for mesh in meshes:
+                        mesh.is_visible = mesh is shown
                     rgba = context.render(scene, flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)[0]  # pyright: ignore[reportOptionalSubscript]
-                    scene.remove_node(node)
                     rgba = np.asarray(rgba, np.float32) / 255
                     coverage = rgba[..., 3]
                     images.append(rgba[..., :3] / np.maximum(coverage, 1e-6)[..., None])
+                scene.remove_node(node)
                 yield Drawn(images, coverage)
         finally:
             context.delete()
 
-    def _scene(self, geometry: Geometry, layer: Layer) -> Any:
+    def _mesh(self, geometry: Geometry, layer: Layer) -> Any:
         pyrender = self._pyrender
         material = pyrender.MetallicRoughnessMaterial(baseColorFactor=[1.0, 1.0, 1.0, 1.0], doubleSided=True)
         colours, uv = None, None
@@ -76,6 +82,4 @@ class PyrenderRenderer:
             color_0=colours,
             material=material,
         )
-        scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
-        scene.add(pyrender.Mesh([primitive]))
-        return scene
+        return pyrender.Mesh([primitive])
