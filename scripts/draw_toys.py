@@ -58,7 +58,7 @@ def three_modes() -> GaussianMixturePrior:
     angles = [math.pi / 2 + i * 2 * math.pi / 3 for i in range(3)]
     modes = [Component(point(math.cos(a), math.sin(a)), 0.2, text="prompt") for a in angles]
     return GaussianMixturePrior(
-        [*modes, Component(point(0.0, 0.0), 1.2, 3.0, text="else"), Component(point(0.0, -1.6), 0.5, 1.0, text="bad")]
+        [*modes, Component(point(0.0, 0.0), 1.2, 3.0, text="else"), Component(point(0.0, -0.5), 1.2, 1.0, text="bad")]
     )
 
 
@@ -133,7 +133,7 @@ def spread_panels() -> list[Panel]:
 
 
 def method_panels() -> list[Panel]:
-    prior, scale = three_modes(), 3.0
+    prior, scale = three_modes(), 2.0
     low = {"guidance_scale": scale, "weighting": "uniform", "t_max": 0.6, "t_min": 0.02}
     methods: list[tuple[str, Callable[..., Guidance]]] = [
         ("SDS", SDSConfig(**low).build),
