@@ -1,5 +1,7 @@
 """Hash encoding and MLP: every back end against the reference in float64, values and gradients."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -46,10 +48,7 @@ def inputs(spec, n, seed=0):
 
 def layers(*widths, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    return [
-        (torch.randn(o, i, generator=generator) / i**0.5).requires_grad_()
-        for i, o in zip(widths[:-1], widths[1:], strict=True)
-    ]
+    return [(torch.randn(o, i, generator=generator) / i**0.5).requires_grad_() for i, o in itertools.pairwise(widths)]
 
 
 def compare(result, expected, pairs, tolerance=2e-4):
@@ -239,7 +238,7 @@ def test_wrong_dtypes_and_shapes_are_refused_with_a_reason():
         interface.check_hash_encode(x[:, :2], table, spec)
     with pytest.raises(InputError, match="does not match its partners"):
         interface.check_hash_encode(x.double(), table, spec)
-    with pytest.raises(InputError, match="x does not fit.*int64"):
+    with pytest.raises(InputError, match=r"x does not fit.*int64"):
         interface.check_hash_encode(x.long(), table, spec)
     with pytest.raises(InputError, match=r"weights\[1\] does not fit"):
         interface.check_mlp(spec.width, x, [weights[0], weights[1][:, :-1]])
