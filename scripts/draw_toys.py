@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -134,7 +135,7 @@ def spread_panels() -> list[Panel]:
 
 def method_panels() -> list[Panel]:
     prior, scale = three_modes(), 2.0
-    low = {"guidance_scale": scale, "weighting": "uniform", "t_max": 0.6, "t_min": 0.02}
+    low: dict[str, Any] = {"guidance_scale": scale, "weighting": "uniform", "t_max": 0.6, "t_min": 0.02}
     methods: list[tuple[str, Callable[..., Guidance]]] = [
         ("SDS", SDSConfig(**low).build),
         ("SDS, unguided", SDSConfig(**low | {"guidance_scale": 1.0}).build),

@@ -58,7 +58,7 @@ def test_denoised_mean_is_the_score_of_the_density(schedule, level):
     prior = mixture(schedule)
     z = torch.randn(8, 2, 1, 1, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)).requires_grad_()
     t = torch.full((8,), level, dtype=DOUBLE)
-    condition = prior.embed([""] * 8)
+    condition = prior.embed([""])[torch.zeros(8, dtype=torch.long)]
     (score,) = torch.autograd.grad(prior.log_density(z, t, condition).sum(), z)
     alpha, sigma = (v[0] for v in prior.alpha_sigma(t))
     assert torch.allclose((alpha * prior.denoise(z, t, condition) - z) / sigma**2, score, atol=1e-9)
@@ -67,7 +67,7 @@ def test_denoised_mean_is_the_score_of_the_density(schedule, level):
 @pytest.mark.parametrize("prompt", ["", "red", "blue"])
 def test_denoised_mean_is_the_posterior_mean_of_samples(prompt):
     prior, generator = mixture(), torch.Generator().manual_seed(1)
-    x = prior.sample(prior.embed([prompt] * 200_000), generator)
+    x = prior.sample(prior.embed([prompt])[torch.zeros(200_000, dtype=torch.long)], generator)
     z, t = torch.tensor([[0.2, -0.1]], dtype=DOUBLE).reshape(1, 2, 1, 1), torch.tensor([0.45], dtype=DOUBLE)
     alpha, sigma = prior.alpha_sigma(t)
     log_likelihood = -(z - alpha * x).flatten(1).square().sum(1) / (2 * sigma**2)
@@ -77,7 +77,7 @@ def test_denoised_mean_is_the_posterior_mean_of_samples(prompt):
 
 def test_a_shown_image_enters_the_posterior():
     prior, generator = mixture(), torch.Generator().manual_seed(2)
-    x = prior.sample(prior.embed([""] * 200_000), generator)
+    x = prior.sample(prior.embed([""])[torch.zeros(200_000, dtype=torch.long)], generator)
     z, image = point(0.2, -0.1)[None], point(-0.4, -0.3)[None]
     t = torch.tensor([0.6], dtype=DOUBLE)
     alpha, sigma = prior.alpha_sigma(t)
@@ -129,7 +129,9 @@ def test_a_prompt_that_no_component_knows_is_refused():
 
 def test_samples_follow_the_weights():
     prior = mixture()
-    x = prior.sample(prior.embed([""] * 40_000), torch.Generator().manual_seed(0)).flatten(1)
+    x = prior.sample(
+        prior.embed([""])[torch.zeros(40_000, dtype=torch.long)], torch.Generator().manual_seed(0)
+    ).flatten(1)
     mean = (2 * point(1.0, 0.5) + point(-1.0, 0.0) + point(0.0, -1.0)).flatten() / 4
     assert torch.allclose(x.mean(0), mean, atol=0.02)
 
@@ -157,8 +159,8 @@ def test_without_cameras_the_views_are_told_apart_by_what_is_seen():
     x = 2 * images - 1
     low, high = torch.full((4,), 0.05), torch.full((4,), 0.9999)
     z = add_noise(x, torch.zeros_like(x), *prior.alpha_sigma(low))
-    assert torch.allclose(prior.denoise(z, low, prior.embed([""] * 4)), x, atol=1e-3)
-    blurred = prior.denoise(torch.zeros_like(x), high, prior.embed([""] * 4))
+    assert torch.allclose(prior.denoise(z, low, prior.embed([""])[torch.zeros(4, dtype=torch.long)]), x, atol=1e-3)
+    blurred = prior.denoise(torch.zeros_like(x), high, prior.embed([""])[torch.zeros(4, dtype=torch.long)])
     assert torch.allclose(blurred, x.mean(0, keepdim=True).expand_as(x), atol=1e-3)
 
 
