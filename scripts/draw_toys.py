@@ -138,13 +138,13 @@ def method_panels() -> list[Panel]:
     low: dict[str, Any] = {"guidance_scale": scale, "weighting": "uniform", "t_max": 0.6, "t_min": 0.02}
     methods: list[tuple[str, Callable[..., Guidance]]] = [
         ("SDS", SDSConfig(**low).build),
-        ("SDS, unguided", SDSConfig(**low | {"guidance_scale": 1.0}).build),
+        ("SDS, unguided", SDSConfig.model_validate(low | {"guidance_scale": 1.0}).build),
         ("SJC", SJCConfig(**low, variance_reduction=False).build),
         ("VSD", VSDConfig(**low, learning_rate=1e-2).build),
         ("CSD", CSDConfig(**low).build),
         ("NFSD", NFSDConfig(**low).build),
         ("ISM", ISMConfig(**low).build),
-        ("SDI", SDIConfig(**low | {"t_max": 0.6, "t_min": 0.2}).build),
+        ("SDI", SDIConfig.model_validate(low | {"t_max": 0.6, "t_min": 0.2}).build),
         ("ASD", ASDConfig(**low).build),
         ("AnchorDS", AnchorDSConfig(**low).build),
         ("RFDS", RFDSConfig(**low, reverse=True).build),
