@@ -34,6 +34,7 @@ from dreamlab.guidance import (
 )
 from dreamlab.priors.closed_form import Component, GaussianMixturePrior
 from dreamlab.prompts import ViewPrompts
+from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, Guidance, RenderOutput
 
 POINTS, EXTENT, PANEL, ZOOM = 64, 2.4, 240, 2
@@ -121,7 +122,7 @@ def edited(prior: GaussianMixturePrior) -> Panel:
 
 
 def spread_panels() -> list[Panel]:
-    vsd = VSDConfig(guidance_scale=1, weighting="uniform", t_max=0.98, learning_rate=1e-2)
+    vsd = VSDConfig(guidance_scale=1, weighting="uniform", t_max=Ramp.constant(0.98), learning_rate=1e-2)
     cloud, pair = one_cloud(), two_classes()
     return [
         sampled("data", cloud),
