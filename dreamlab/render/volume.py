@@ -45,13 +45,14 @@ class VolumeRender(RenderOutput):
 
 class VolumeRendererConfig(BaseModel):
     """`samples` marching steps across the unit sphere's diameter: the step length is 2 / samples.
-    `normal_epsilon` is the reach of the finite differences, in world units."""
+    `normal_epsilon` is the reach of the finite differences in world units: shorter ones follow the grain
+    inside soft matter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["volume"] = "volume"
     samples: int = Field(default=64, ge=8, le=1024)
-    normal_epsilon: float = Field(default=0.02, gt=0, lt=0.5)
+    normal_epsilon: float = Field(default=0.05, gt=0, lt=0.5)
     occupancy: OccupancyConfig = OccupancyConfig()
 
     def build(self) -> VolumeRenderer:
