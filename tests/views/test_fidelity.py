@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dreamlab.cameras import camera_rays, turntable
+from dreamlab.mesh.bake import BakeConfig, bake
+from dreamlab.mesh.clean import CleanConfig, clean
+from dreamlab.mesh.extract import ExtractConfig, extract
+from dreamlab.mesh.unwrap import unwrap
+from dreamlab.types import Cameras
+from dreamlab.views.render import render_mesh
+from tests.mesh.analytic import Solid
+from tests.views.conftest import SHAPE
+
+
+def seen(field: Solid, cameras: Cameras, steps: int = 300) -> np.ndarray:
+    """The field itself over white by plain quadrature: pictures [B,H,W,3]."""
+    rays = camera_rays(cameras)
+    t = torch.linspace(2.3, 4.7, steps)
+    rows = []
+    for origin, direction in zip(rays.origins.split(2048), rays.directions.split(2048), strict=True):
+        x = origin[:, None] + direction[:, None] * t[:, None]
+        sigma, rgb = field(x.reshape(-1, 3))
+        alpha = 1 - torch.exp(-sigma.reshape(-1, steps) * (t[1] - t[0]))
+        through = torch.cumprod(torch.cat([torch.ones(len(x), 1), 1 - alpha], 1), 1)
+        rows.append(((alpha * through[:, :-1])[..., None] * rgb.reshape(-1, steps, 3)).sum(1) + through[:, -1:])
+    return torch.cat(rows).reshape(len(cameras), *cameras.size, 3).numpy()
+
+
+def test_pictures_of_the_textured_mesh_match_pictures_of_the_field() -> None:
+    """PSNR above 26 dB in every view, for a soft-edged solid with stripes; an unbaked grey mesh stays far below."""
+    field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 12) + 1) / 2)
+    fine = extract(field, ExtractConfig(resolution=96)).mesh
+    flat = unwrap(clean(fine, CleanConfig(faces=5000)), resolution=512)
+    mesh = bake(flat, field, BakeConfig(resolution=512), fine=fine)
+    cameras = turntable(3, 0.4, 3.5, 0.6, (96, 96))
+    truth = seen(field, cameras)
+
+    def psnr(of) -> np.ndarray:
+        pictures = render_mesh(of, cameras, "albedo", renderer="native") / 255
+        return -10 * np.log10(((pictures - truth) ** 2).mean((1, 2, 3)))
+
+    assert psnr(mesh).min() > 26
+    assert psnr(flat).max() < 20
