@@ -72,7 +72,7 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--faces", type=int, default=10_000)
     parser.add_argument("--texture", type=int, default=1024)

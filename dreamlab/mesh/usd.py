@@ -1,5 +1,8 @@
 """USDZ through usd-core, for AR Quick Look: +Y up, metres, a UsdPreviewSurface with the albedo."""
 
+# usd-core is an extra, and its stubs miss half of it: nothing of it can be checked here
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import tempfile
@@ -17,7 +20,7 @@ from dreamlab.types import Mesh
 def write_usdz(mesh: Mesh, path: Path) -> None:
     """Write a USDZ package. UnavailableError without usd-core, which is an optional extra (200 MB)."""
     try:
-        from pxr import Sdf, UsdUtils  # pyright: ignore[reportMissingImports]
+        from pxr import Sdf, UsdUtils
     except ImportError as error:
         raise UnavailableError(
             "USDZ needs usd-core, which is not installed", mend="pip install 'dreamlab[usd]', or export GLB"
@@ -30,7 +33,7 @@ def write_usdz(mesh: Mesh, path: Path) -> None:
 
 
 def _write_stage(mesh: Mesh, source: Path) -> None:
-    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt  # pyright: ignore[reportMissingImports]
+    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
     stage = Usd.Stage.CreateNew(str(source))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
