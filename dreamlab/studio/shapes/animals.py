@@ -44,8 +44,8 @@ def rabbit(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.06, 0.07, 0.02, segments=6, rows=4).at(0, 0.9, 0.44), (0.98, 0.98, 0.95))
     b.add_pair(sphere(0.13, 0.1, 0.26, segments=10, rows=6).at(0.24, 0.09, 0.26), main.shade(0.9))
     b.add_pair(sphere(0.09, 0.2, 0.1, segments=8, rows=6).rx(-35).at(0.24, 0.62, 0.3), main.shade(0.9))
-    tail = paint(rng, (WHITE,), unlike="")
-    b.add(sphere(0.15, segments=8, rows=6).at(0, 0.28, -0.54), tail.rgb)
+    tail = WHITE.sample(rng)
+    b.add(sphere(0.15, segments=8, rows=6).at(0, 0.28, -0.54), tail)
     if inner.colour != "pink":
         b.say(f"with {inner.words()} ears")
 
@@ -68,16 +68,17 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
     fat, legs, light = rng.uniform(0.2, 0.26), rng.uniform(0.34, 0.44), pale(main)
     coat = trunk(0.5, fat, fat * 1.05)
     coat_at = legs + fat * 0.75
-    rgb = np.tile(main.rgb, (len(coat.faces), 1))
     head, radii = (0.0, coat_at + 0.4, 0.52), (0.34, 0.28, 0.27)
     if rng.random() < 0.4:
         stripe = paint(rng, (BLACK, BROWN, WHITE), unlike=main.colour)
         for z in (-0.36, -0.18, 0.0, 0.18):
             b.add(torus(1.0, 0.1, 14, 6).rx(90).scaled(fat, fat * 1.03, 0.28).at(0, coat_at, z), stripe.rgb)
         for x in (-0.1, 0.0, 0.1):
-            b.add(sphere(0.035, 0.1, 0.04, segments=6, rows=4).rx(-50).at(x, head[1] + 0.22, head[2] + 0.15), stripe.rgb)
+            b.add(
+                sphere(0.035, 0.1, 0.04, segments=6, rows=4).rx(-50).at(x, head[1] + 0.22, head[2] + 0.15), stripe.rgb
+            )
         b.say(f"with {stripe.words()} stripes")
-    b.add(coat.at(y=coat_at), rgb)
+    b.add(coat.at(y=coat_at), main.rgb)
     four_legs(b, fat * 0.66, 0.32, -0.34, legs + 0.1, 0.085, main.rgb, light)
     b.add(rod((0, coat_at, 0.3), head, (0.2, 0.16), 10), main.rgb)
     b.add(sphere(*radii).at(*head), main.rgb)
@@ -90,7 +91,15 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
     for lift in (0.04, -0.06):
         start = (0.1, head[1] - 0.08, head[2] + 0.26)
         b.add_pair(rod(start, (0.4, head[1] - 0.08 + lift, head[2] + 0.2), 0.012, 4), whisker)
-    tail = curve([(0, coat_at + 0.05, -0.46), (0, coat_at + 0.08, -0.7), (0, coat_at + 0.4, -0.72), (0.0, coat_at + 0.68, -0.86)], 9)
+    tail = curve(
+        [
+            (0, coat_at + 0.05, -0.46),
+            (0, coat_at + 0.08, -0.7),
+            (0, coat_at + 0.4, -0.72),
+            (0.0, coat_at + 0.68, -0.86),
+        ],
+        9,
+    )
     b.add(tube(tail, (0.06,) * 8 + (0.03,), 8), main.rgb)
     collar(b, rng, main, (0, coat_at + 0.17, 0.4), 0.19, 40)
 
@@ -112,7 +121,10 @@ def dog(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.075, hang, 0.14, segments=10, rows=6).rz(14).at(0.29, head[1] - 0.04, head[2] - 0.05), ears.rgb)
     eyes(b, head, radii, 0.075, azimuth=32, elevation=28)
     if rng.random() < 0.5:
-        b.add(sphere(0.065, 0.13, 0.03, segments=8, rows=4).rx(-14).at(0, head[1] - 0.26, head[2] + 0.12 + long), (0.92, 0.35, 0.42))
+        b.add(
+            sphere(0.065, 0.13, 0.03, segments=8, rows=4).rx(-14).at(0, head[1] - 0.26, head[2] + 0.12 + long),
+            (0.92, 0.35, 0.42),
+        )
     if rng.random() < 0.4:
         b.add(sphere(fat * 0.6, fat * 0.5, 0.2).at(fat * 0.5, coat_at + fat * 0.5, -0.12), ears.rgb)
     tail = curve([(0, coat_at + 0.1, -0.5), (0, coat_at + 0.25, -0.68), (0, coat_at + 0.5, -0.72)], 6)
@@ -139,7 +151,7 @@ def fox(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(triangle_ear(0.12, 0.26).rz(-12).at(0.18, head[1] + 0.14, head[2] + 0.03), dark)
     eyes(b, head, radii, 0.065, azimuth=34, elevation=18)
     root, bend = np.array((0, coat_at, -0.44)), rng.uniform(0.1, 0.35)
-    path = curve([root, root + (0, bend * 0.3, -0.3), root + (0, bend, -0.62)], 5)
+    path = curve([root, root + np.array((0, bend * 0.3, -0.3)), root + np.array((0, bend, -0.62))], 5)
     b.add(tube(path, (0.07, 0.15, 0.2, 0.2, 0.15), 10), main.rgb)
     end = np.array(path[-1]) - np.array(path[-2])
     b.add(sphere(0.15, 0.24, 0.15, segments=10, rows=6).aligned(end).at(*path[-1]), tip.rgb)
@@ -160,7 +172,8 @@ def pig(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(triangle_ear(0.26, 0.26).rx(35).rz(-24).at(0.22, head[1] + 0.24, head[2] + 0.02), main.shade(0.85))
     eyes(b, head, radii, 0.07, azimuth=36, elevation=26)
     turn = np.linspace(0, 3.6 * np.pi, 18)
-    curl = np.stack([0.07 * np.sin(turn), 0.07 * np.cos(turn) - 0.07, -turn * 0.02], axis=1) + (0, coat_at + 0.16, -0.62)
+    back = np.array((0, coat_at + 0.16, -0.62))
+    curl = back + np.stack([0.07 * np.sin(turn), 0.07 * np.cos(turn) - 0.07, -turn * 0.02], axis=1)
     b.add(tube(curl, 0.03, 6), main.shade(0.85))
 
 

@@ -5,7 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from dreamlab.studio.shapes.core import Builder, Rng
-from dreamlab.studio.shapes.grammar import BLACK, BLUE, BROWN, GOLDEN, GREEN, METAL, PURPLE, RED, SILVER, WHITE, WOODEN, YELLOW, Paint, generator, paint, with_article
+from dreamlab.studio.shapes.grammar import (
+    BLACK,
+    BLUE,
+    BROWN,
+    GOLDEN,
+    GREEN,
+    METAL,
+    PURPLE,
+    RED,
+    SILVER,
+    WHITE,
+    WOODEN,
+    YELLOW,
+    Paint,
+    generator,
+    paint,
+    with_article,
+)
 from dreamlab.studio.shapes.parts import DARK, STEEL, TIMBER
 from dreamlab.studio.shapes.paths import curve, extrude, rod, star_outline, tube
 from dreamlab.studio.shapes.solids import box, cone, cylinder, lathe, sphere
@@ -18,7 +35,10 @@ def sword(b: Builder, rng: Rng, main: Paint) -> None:
     length, width, guard = rng.uniform(1.3, 1.6), rng.uniform(0.22, 0.3), rng.uniform(0.6, 0.8)
     tip = rng.uniform(0.16, 0.3)
     w = width / 2
-    b.add(extrude([(-w, 0), (w, 0), (w * 0.85, length - tip), (0, length), (-w * 0.85, length - tip)], 0.12, bevel=0.0), main.rgb)
+    b.add(
+        extrude([(-w, 0), (w, 0), (w * 0.85, length - tip), (0, length), (-w * 0.85, length - tip)], 0.12, bevel=0.0),
+        main.rgb,
+    )
     b.add(box(w * 0.4, length * 0.75, 0.14).at(y=0.02), main.shade(0.7))
     b.add(box(guard, 0.12, 0.2, bevel=0.03).at(y=-0.08), fitting.rgb)
     b.add_pair(sphere(0.09, segments=8, rows=6).at(guard / 2, -0.02, 0), fitting.rgb)
@@ -35,12 +55,16 @@ def shield(b: Builder, rng: Rng, main: Paint) -> None:
     mark = paint(rng, (GOLDEN, WHITE, RED, BLUE), unlike=main.colour)
     if rng.random() < 0.65:
         wide, tall = rng.uniform(0.62, 0.72), rng.uniform(0.95, 1.1)
-        edge = curve([(0, tall * 0.52), (wide, tall * 0.6), (wide, 0.1), (wide * 0.72, -tall * 0.36), (0, -tall * 0.78)], 15)
+        edge = curve(
+            [(0, tall * 0.52), (wide, tall * 0.6), (wide, 0.1), (wide * 0.72, -tall * 0.36), (0, -tall * 0.78)], 15
+        )
         outline = np.concatenate([edge, (edge * (-1, 1))[-2:0:-1]])
         b.add(extrude(outline, 0.14), rim.rgb)
-        b.add(extrude(outline * 0.87, 0.22, bevel=0.1), main.rgb)
+        b.add(extrude(outline * 0.95, 0.06).at(z=-0.06), main.shade(0.75))
+        b.add(extrude(outline * 0.9, 0.22, bevel=0.1), main.rgb)
     else:
         b.add(lathe([(0.92, 0), (0.92, 0.1), (0.84, 0.13)], 24).rx(90), rim.rgb)
+        b.add(cylinder(0.88, 0.06, 24).rx(90).at(z=-0.04), main.shade(0.75))
         b.add(lathe([(0.83, 0.08), (0.55, 0.2), (0, 0.25)], 24).rx(90), main.rgb)
         b.add(sphere(0.17, 0.17, 0.12, segments=12).at(z=0.24), rim.rgb)
         for k in range(8):
@@ -62,7 +86,18 @@ def bow_and_arrow(b: Builder, rng: Rng, main: Paint) -> None:
     """The arrow lies on the string and points to +X; seen flat from the front."""
     fletching = paint(rng, (RED, WHITE, BLUE, YELLOW, GREEN), unlike=main.colour)
     belly, draw = rng.uniform(0.42, 0.52), rng.uniform(0.15, 0.35)
-    stave = curve([(0.02, 1.0, 0), (0.12, 0.88, 0), (belly * 0.85, 0.5, 0), (belly, 0, 0), (belly * 0.85, -0.5, 0), (0.12, -0.88, 0), (0.02, -1.0, 0)], 17)
+    stave = curve(
+        [
+            (0.02, 1.0, 0),
+            (0.12, 0.88, 0),
+            (belly * 0.85, 0.5, 0),
+            (belly, 0, 0),
+            (belly * 0.85, -0.5, 0),
+            (0.12, -0.88, 0),
+            (0.02, -1.0, 0),
+        ],
+        17,
+    )
     b.add(tube(stave, 0.035 + 0.035 * np.sin(np.linspace(0, np.pi, 17)), 8), main.rgb)
     b.add(rod((belly * 0.985, -0.16, 0), (belly * 0.985, 0.16, 0), 0.085, 8), main.shade(0.55))
     for end in (0.9, -0.9):

@@ -54,7 +54,10 @@ def cow(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.2, 0.16, 0.17, segments=12).at(0, head[1] - 0.2, head[2] + 0.15), ROSE)
     b.add_pair(sphere(0.035, 0.045, 0.02, segments=6, rows=4).at(0.08, head[1] - 0.17, head[2] + 0.31), DARK)
     b.add_pair(sphere(0.19, 0.08, 0.06, segments=10, rows=6).rz(-8).at(0.34, head[1] + 0.1, head[2] - 0.06), spots.rgb)
-    horn = curve([(0.12, head[1] + 0.2, head[2] - 0.04), (0.26, head[1] + 0.3, head[2] - 0.04), (0.27, head[1] + 0.46, head[2])], 5)
+    horn = curve(
+        [(0.12, head[1] + 0.2, head[2] - 0.04), (0.26, head[1] + 0.3, head[2] - 0.04), (0.27, head[1] + 0.46, head[2])],
+        5,
+    )
     b.add_pair(tube(horn, np.linspace(0.06, 0.02, 5), 8), HORN)
     eyes(b, head, radii, 0.065, azimuth=40, elevation=16)
     b.add(sphere(0.16, 0.11, 0.18, segments=10, rows=6).at(0, legs - 0.02, -0.3), ROSE)
@@ -72,7 +75,12 @@ def sheep(b: Builder, rng: Rng, main: Paint) -> None:
     y = legs + fat * 0.8
     radii = (fat, fat * 0.95, 0.52)
     b.add(sphere(*radii, segments=12, rows=8).at(0, y, -0.06), main.rgb)
-    for elevation, azimuths in ((-35, (22, 67, 112, 157)), (0, (0, 45, 90, 135, 180)), (38, (22, 67, 112, 157)), (75, (0, 180))):
+    for elevation, azimuths in (
+        (-35, (22, 67, 112, 157)),
+        (0, (0, 45, 90, 135, 180)),
+        (38, (22, 67, 112, 157)),
+        (75, (0, 180)),
+    ):
         for k, azimuth in enumerate(azimuths):
             place, _ = on_ellipsoid((0, y, -0.06), radii, azimuth, elevation)
             wool, rgb = sphere(tuft, segments=8, rows=5).at(*place), main.rgb * (0.94 + 0.06 * (k % 2))
@@ -83,17 +91,28 @@ def sheep(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.22, 0.15, 0.2, segments=10, rows=6).at(0, head[1] + 0.2, head[2] - 0.06), main.rgb)
     b.add_pair(sphere(0.17, 0.07, 0.05, segments=8, rows=6).rz(-18).at(0.29, head[1] + 0.06, head[2] - 0.04), face.rgb)
     eyes(b, head, size, 0.07, azimuth=38, elevation=14)
-    b.add(sphere(0.07, 0.04, 0.04, segments=8, rows=4).at(0, head[1] - 0.1, head[2] + 0.2), face.shade(0.5) if face.colour != "black" else ROSE)
+    b.add(
+        sphere(0.07, 0.04, 0.04, segments=8, rows=4).at(0, head[1] - 0.1, head[2] + 0.2),
+        face.shade(0.5) if face.colour != "black" else ROSE,
+    )
     b.say(f"with {with_article(face.words())} face")
 
 
-def _horse_body(b: Builder, rng: Rng, main: Paint, mane: Paint, hoof: FloatArray) -> tuple[list[Solid], Solid, float]:
-    """Everything a horse and a zebra share; returns the striped parts (barrel, neck, head) and the height of the back."""
+def _horse_body(b: Builder, rng: Rng, main: Paint, mane: Paint, hoof: FloatArray) -> float:
+    """Everything a horse and a zebra share; returns the height of the back."""
     legs, fat = rng.uniform(0.6, 0.72), rng.uniform(0.23, 0.27)
     y = legs + fat * 0.8
     barrel = trunk(0.6, fat, fat, chest=1.05).at(y=y)
     neck = rod((0, y + 0.02, 0.42), (0, y + 0.55, 0.72), (0.21, 0.12), 12)
-    head = spindle([(-0.16, 0, 0.09, 0.1), (0, 0, 0.135, 0.15), (0.22, -0.01, 0.105, 0.11), (0.4, -0.02, 0.1, 0.1), (0.46, -0.03, 0.06, 0.06)])
+    head = spindle(
+        [
+            (-0.16, 0, 0.09, 0.1),
+            (0, 0, 0.135, 0.15),
+            (0.22, -0.01, 0.105, 0.11),
+            (0.4, -0.02, 0.1, 0.1),
+            (0.46, -0.03, 0.06, 0.06),
+        ]
+    )
     head = head.rx(28).at(0, y + 0.6, 0.74)
     for part in (barrel, neck, head):
         b.add(part, main.rgb)
@@ -103,17 +122,19 @@ def _horse_body(b: Builder, rng: Rng, main: Paint, mane: Paint, hoof: FloatArray
     b.add_pair(cone(0.06, 0.2, 6).rz(-12).at(0.09, y + 0.7, 0.66), main.rgb)
     for k in range(6):
         t = k / 5
-        b.add(sphere(0.055, 0.13, 0.12, segments=8, rows=6).rx(-30).at(0, y + 0.78 - 0.62 * t, 0.6 - 0.36 * t), mane.rgb)
+        b.add(
+            sphere(0.055, 0.13, 0.12, segments=8, rows=6).rx(-30).at(0, y + 0.78 - 0.62 * t, 0.6 - 0.36 * t), mane.rgb
+        )
     b.add(sphere(0.06, 0.06, 0.1, segments=8, rows=6).at(0, y + 0.78, 0.76), mane.rgb)
     tail = curve([(0, y + 0.12, -0.55), (0, y + 0.05, -0.78), (0, y - 0.5, -0.82)], 6)
     b.add(tube(tail, (0.05, 0.09, 0.11, 0.11, 0.09, 0.03), 8), mane.rgb)
-    return [barrel, neck, head], neck, y
+    return y
 
 
 @generator("horse", "animal", natural=(BROWN, BROWN, WHITE, BLACK, BEIGE, GREY), sizes=(TALL,))
 def horse(b: Builder, rng: Rng, main: Paint) -> None:
     mane = paint(rng, (BLACK, BLACK, BROWN, WHITE, BEIGE), unlike=main.colour)
-    _, _, y = _horse_body(b, rng, main, mane, DARK * 2)
+    y = _horse_body(b, rng, main, mane, DARK * 2)
     b.say(f"with {with_article(mane.words())} mane")
     if rng.random() < 0.35:
         saddle = paint(rng, (RED, BLUE, BROWN, GREEN), unlike=main.colour)
@@ -125,14 +146,17 @@ def horse(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("zebra", "animal", natural=(WHITE,), wild=0.12)
 def zebra(b: Builder, rng: Rng, main: Paint) -> None:
     stripe = Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(WHITE.sample(rng), "white")
-    _, _, y = _horse_body(b, rng, main, stripe, DARK * 2)
+    y = _horse_body(b, rng, main, stripe, DARK * 2)
     for z in np.linspace(-0.44, 0.4, 6):
-        b.add(torus(1.0, 0.14, 12, 4).rx(90).scaled(0.262, 0.262, 0.25).at(0, y, z), stripe.rgb)
+        b.add(torus(1.0, 0.12, 12, 4).rx(90).scaled(0.262, 0.262, 0.2).at(0, y, z), stripe.rgb)
     for t in (0.3, 0.58, 0.86):
-        b.add(torus(0.2 - 0.085 * t, 0.03, 12, 4).aligned((0, 0.53, 0.3)).at(0, y + 0.02 + 0.53 * t, 0.42 + 0.3 * t), stripe.rgb)
+        b.add(
+            torus(0.2 - 0.085 * t, 0.024, 12, 4).aligned((0, 0.53, 0.3)).at(0, y + 0.02 + 0.53 * t, 0.42 + 0.3 * t),
+            stripe.rgb,
+        )
     for z in (0.4, -0.44):
         for up in (0.4, 0.6):
-            b.add_pair(torus(0.085, 0.022, 8, 4).at(0.17, up * y, z), stripe.rgb)
+            b.add_pair(torus(0.085, 0.018, 8, 4).at(0.17, up * y, z), stripe.rgb)
     b.add(torus(0.12, 0.03, 12, 6).rx(118).at(0, y + 0.55, 0.9), stripe.rgb)
     b.say(f"with {stripe.words()} stripes")
 
@@ -148,12 +172,29 @@ def elephant(b: Builder, rng: Rng, main: Paint) -> None:
     ear = sphere(big, big * 1.1, 0.05, segments=14, rows=8)
     b.add_pair(ear.ry(-24).at(0.28 + big * 0.72, head[1] + 0.04, head[2] - 0.16), main.shade(0.86))
     inner = sphere(big * 0.72, big * 0.8, 0.03, segments=12, rows=6)
-    b.add_pair(inner.ry(-24).at(0.28 + big * 0.7, head[1] + 0.04, head[2] - 0.1), ROSE if rng.random() < 0.5 else main.shade(1.35))
+    b.add_pair(
+        inner.ry(-24).at(0.28 + big * 0.7, head[1] + 0.04, head[2] - 0.1),
+        ROSE if rng.random() < 0.5 else main.shade(1.35),
+    )
     lift = rng.uniform(0.0, 0.5)
-    nose = curve([(0, head[1] - 0.02, head[2] + 0.2), (0, head[1] - 0.22, head[2] + 0.44), (0, head[1] - 0.55 + lift * 0.3, head[2] + 0.52),
-                  (0, head[1] - 0.62 + lift, head[2] + 0.74)], 10)  # fmt: skip
+    nose = curve(
+        [
+            (0, head[1] - 0.02, head[2] + 0.2),
+            (0, head[1] - 0.22, head[2] + 0.44),
+            (0, head[1] - 0.55 + lift * 0.3, head[2] + 0.52),
+            (0, head[1] - 0.62 + lift, head[2] + 0.74),
+        ],
+        10,
+    )
     b.add(tube(nose, np.linspace(0.16, 0.08, 10), 10), main.shade(0.93))
-    tusk = curve([(0.15, head[1] - 0.18, head[2] + 0.2), (0.19, head[1] - 0.34, head[2] + 0.4), (0.18, head[1] - 0.3, head[2] + 0.58)], 5)
+    tusk = curve(
+        [
+            (0.15, head[1] - 0.18, head[2] + 0.2),
+            (0.19, head[1] - 0.34, head[2] + 0.4),
+            (0.18, head[1] - 0.3, head[2] + 0.58),
+        ],
+        5,
+    )
     b.add_pair(tube(tusk, np.linspace(0.05, 0.02, 5), 8), (0.97, 0.95, 0.88))
     eyes(b, head, radii, 0.065, azimuth=36, elevation=18)
     b.add(tube(curve([(0, y + 0.1, -0.72), (0, y - 0.1, -0.85), (0, y - 0.35, -0.83)], 5), 0.03, 6), main.shade(0.8))
@@ -172,9 +213,20 @@ def giraffe(b: Builder, rng: Rng, main: Paint) -> None:
     four_legs(b, fat * 0.65, 0.28, -0.3, legs + 0.1, 0.075, main.rgb, spots.shade(0.6))
     patches(b, rng, barrel, spots.rgb, 12, 0.085)
     patches(b, rng, neck, spots.rgb, 12, 0.06)
-    head = spindle([(-0.14, 0, 0.09, 0.1), (0.02, 0, 0.14, 0.14), (0.2, -0.02, 0.1, 0.1), (0.34, -0.04, 0.09, 0.08), (0.4, -0.05, 0.05, 0.05)])
+    head = spindle(
+        [
+            (-0.14, 0, 0.09, 0.1),
+            (0.02, 0, 0.14, 0.14),
+            (0.2, -0.02, 0.1, 0.1),
+            (0.34, -0.04, 0.09, 0.08),
+            (0.4, -0.05, 0.05, 0.05),
+        ]
+    )
     b.add(head.rx(14).at(*top), main.rgb)
-    b.add(sphere(0.1, 0.08, 0.08, segments=10, rows=6).at(0, top[1] - 0.13, top[2] + 0.34), main.shade(1.5) if main.colour != "white" else ROSE)
+    b.add(
+        sphere(0.1, 0.08, 0.08, segments=10, rows=6).at(0, top[1] - 0.13, top[2] + 0.34),
+        main.shade(1.5) if main.colour != "white" else ROSE,
+    )
     b.add_pair(rod((0.06, top[1] + 0.08, top[2] - 0.02), (0.08, top[1] + 0.28, top[2] - 0.04), 0.03, 6), main.rgb)
     b.add_pair(sphere(0.05, segments=8, rows=6).at(0.08, top[1] + 0.29, top[2] - 0.04), spots.rgb)
     b.add_pair(sphere(0.13, 0.06, 0.04, segments=8, rows=6).rz(12).at(0.21, top[1] + 0.08, top[2] - 0.06), main.rgb)
@@ -197,7 +249,10 @@ def lion(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(12):
         b.add(cone(0.15, 0.24, 6).at(y=big * 0.82).rz(30 * k).at(0, head[1], head[2] - 0.1), mane.shade(0.9))
     b.add(sphere(*radii).at(*head), main.rgb)
-    b.add_pair(sphere(0.1, 0.09, 0.1, segments=8, rows=6).at(0.08, head[1] - 0.09, head[2] + 0.2), main.shade(1.6) if main.colour != "white" else main.shade(0.85))
+    b.add_pair(
+        sphere(0.1, 0.09, 0.1, segments=8, rows=6).at(0.08, head[1] - 0.09, head[2] + 0.2),
+        main.shade(1.6) if main.colour != "white" else main.shade(0.85),
+    )
     b.add(sphere(0.075, 0.05, 0.05, segments=8, rows=6).at(0, head[1] - 0.01, head[2] + 0.27), DARK * 2)
     b.add_pair(sphere(0.1, 0.1, 0.06, segments=10, rows=6).at(0.25, head[1] + 0.24, head[2] + 0.02), main.rgb)
     eyes(b, head, radii, 0.06, azimuth=32, elevation=22)
@@ -210,7 +265,9 @@ def lion(b: Builder, rng: Rng, main: Paint) -> None:
 def dinosaur(b: Builder, rng: Rng, main: Paint) -> None:
     spikes = paint(rng, (YELLOW, ORANGE, RED, PURPLE, LIGHT_BLUE), unlike=main.colour)
     belly = main.shade(1.55) if main.colour != "white" else main.shade(0.8)
-    path = np.array([(0, 0.42, -1.25), (0, 0.34, -0.8), (0, 0.52, -0.4), (0, 0.72, -0.02), (0, 1.0, 0.22), (0, 1.28, 0.32)])
+    path = np.array(
+        [(0, 0.42, -1.25), (0, 0.34, -0.8), (0, 0.52, -0.4), (0, 0.72, -0.02), (0, 1.0, 0.22), (0, 1.28, 0.32)]
+    )
     girth = np.array((0.03, 0.15, 0.27, 0.36, 0.3, 0.17)) * rng.uniform(0.92, 1.1)
     b.add(tube(path, girth, 14), main.rgb)
     b.add(sphere(0.22, 0.38, 0.16).rx(28).at(0, 0.74, 0.25), belly)
@@ -219,9 +276,14 @@ def dinosaur(b: Builder, rng: Rng, main: Paint) -> None:
     long = rng.uniform(0.3, 0.4)
     upper = [(0, 0.0, 0.2, 0.15), (long * 0.6, -0.02, 0.18, 0.12), (long, -0.03, 0.14, 0.08)]
     b.add(spindle(upper, square=0.7).at(0, head[1] + 0.02, head[2] + 0.1), main.rgb)
-    b.add(spindle(upper, square=0.7).scaled(0.9, 0.5, 0.92).rx(12).at(0, head[1] - 0.18, head[2] + 0.1), main.shade(0.85))
+    b.add(
+        spindle(upper, square=0.7).scaled(0.9, 0.5, 0.92).rx(12).at(0, head[1] - 0.18, head[2] + 0.1), main.shade(0.85)
+    )
     for k in range(4):
-        b.add_pair(cone(0.028, 0.09, 5).rx(180).at(0.15 - 0.01 * k, head[1] - 0.07, head[2] + 0.2 + k * long * 0.2), (0.98, 0.98, 0.94))
+        b.add_pair(
+            cone(0.028, 0.09, 5).rx(180).at(0.15 - 0.01 * k, head[1] - 0.07, head[2] + 0.2 + k * long * 0.2),
+            (0.98, 0.98, 0.94),
+        )
     eyes(b, (0, head[1] + 0.06, head[2]), radii, 0.08, azimuth=44, elevation=28)
     b.add_pair(rod((0.24, 1.02, 0.3), (0.26, 0.86, 0.58), (0.07, 0.05), 8), main.shade(0.9))
     b.add_pair(sphere(0.06, segments=8, rows=6).at(0.26, 0.85, 0.6), main.shade(0.9))

@@ -35,8 +35,20 @@ from dreamlab.studio.shapes.solids import cone, sphere, torus
 def duck(b: Builder, rng: Rng, main: Paint) -> None:
     beak = paint(rng, (ORANGE, ORANGE, RED, YELLOW), unlike=main.colour)
     width, length, neck = rng.uniform(0.38, 0.48), rng.uniform(0.58, 0.7), rng.uniform(0.0, 0.18)
-    b.add(spindle([(-length, 0.62, 0.04, 0.02), (-length * 0.8, 0.52, width * 0.5, 0.13), (-0.25, 0.42, width, 0.32),
-                   (0.15, 0.4, width, 0.36), (0.42, 0.44, width * 0.72, 0.28), (0.55, 0.5, 0.1, 0.1)], 14), main.rgb)  # fmt: skip
+    b.add(
+        spindle(
+            [
+                (-length, 0.62, 0.04, 0.02),
+                (-length * 0.8, 0.52, width * 0.5, 0.13),
+                (-0.25, 0.42, width, 0.32),
+                (0.15, 0.4, width, 0.36),
+                (0.42, 0.44, width * 0.72, 0.28),
+                (0.55, 0.5, 0.1, 0.1),
+            ],
+            14,
+        ),
+        main.rgb,
+    )
     head_at, head = (0.0, 1.02 + neck, 0.34), rng.uniform(0.26, 0.31)
     head_paint = main
     if rng.random() < 0.2:
@@ -47,7 +59,10 @@ def duck(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, head_at, (head,) * 3, 0.085, azimuth=42, elevation=22)
     beak_at = (0, head_at[1] - 0.06, head_at[2] + head * 0.95)
     b.add(sphere(0.15, 0.06, 0.2, segments=10, rows=6).at(*beak_at), beak.rgb)
-    b.add(sphere(0.12, 0.035, 0.16, segments=10, rows=6).at(beak_at[0], beak_at[1] - 0.06, beak_at[2] - 0.03), beak.rgb * 0.85)
+    b.add(
+        sphere(0.12, 0.035, 0.16, segments=10, rows=6).at(beak_at[0], beak_at[1] - 0.06, beak_at[2] - 0.03),
+        beak.rgb * 0.85,
+    )
     b.add_pair(sphere(0.08, 0.2, 0.36, segments=10).rx(12).at(width * 0.95, 0.48, -0.14), main.shade(0.86))
     b.add_pair(rod((0.18, 0.14, 0), (0.18, 0.0, 0.02), 0.05), beak.rgb)
     b.add_pair(sphere(0.13, 0.035, 0.19, segments=8, rows=4).at(0.18, 0, 0.1), beak.rgb)
@@ -64,8 +79,20 @@ def _toes(b: Builder, x: float, z: float, rgb: np.ndarray) -> None:
 def chicken(b: Builder, rng: Rng, main: Paint) -> None:
     comb = paint(rng, (RED, RED, RED, PINK), unlike=main.colour)
     fat, y = rng.uniform(0.33, 0.4), 0.62
-    b.add(spindle([(-0.62, 1.02, 0.05, 0.09), (-0.5, 0.9, 0.15, 0.2), (-0.3, 0.7, fat * 0.8, 0.3), (0, y, fat, 0.36), (0.25, 0.68, fat * 0.85, 0.33),
-                   (0.42, 0.8, fat * 0.4, 0.16)], 14), main.rgb)  # fmt: skip
+    b.add(
+        spindle(
+            [
+                (-0.62, 1.02, 0.05, 0.09),
+                (-0.5, 0.9, 0.15, 0.2),
+                (-0.3, 0.7, fat * 0.8, 0.3),
+                (0, y, fat, 0.36),
+                (0.25, 0.68, fat * 0.85, 0.33),
+                (0.42, 0.8, fat * 0.4, 0.16),
+            ],
+            14,
+        ),
+        main.rgb,
+    )
     for turn, size in ((0, 0.42), (22, 0.36)):
         feather = sphere(0.06, size, 0.1, segments=8, rows=6).at(y=size * 0.7).rx(-42).rz(-turn).at(0, 0.82, -0.42)
         b.add(feather, main.shade(0.75)) if turn == 0 else b.add_pair(feather, main.shade(0.85))
@@ -118,7 +145,9 @@ def owl(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(*radii, segments=14).at(*head), main.rgb)
     b.add_pair(triangle_ear(0.2, 0.32, 0.1).rz(-22).at(0.27, head[1] + 0.2, head[2] + 0.02), main.shade(0.8))
     for size, depth, rgb in ((0.2, 0.0, belly.rgb), (0.15, 0.05, iris.rgb), (0.085, 0.1, DARK)):
-        b.add_pair(sphere(size, size, 0.07, segments=14, rows=6).ry(18).at(0.18, head[1] + 0.03, head[2] + 0.3 + depth), rgb)
+        b.add_pair(
+            sphere(size, size, 0.07, segments=14, rows=6).ry(18).at(0.18, head[1] + 0.03, head[2] + 0.3 + depth), rgb
+        )
     b.add(cone(0.075, 0.2, 8).scaled(1, 1, 0.8).rx(140).at(0, head[1] - 0.02, head[2] + 0.36), (0.98, 0.68, 0.12))
     b.add_pair(sphere(0.09, 0.4, 0.24, segments=10).rz(8).at(fat * 0.95, 0.62, -0.04), main.shade(0.72))
     for x in (0.1, 0.18, 0.26):
@@ -162,15 +191,25 @@ def parrot(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.3, tall, 0.3, segments=14).rx(-12).at(0, 0.78, 0), main.rgb)
     head = (0.0, 0.82 + tall, 0.14)
     b.add(sphere(0.28).at(*head), main.rgb)
-    b.add_pair(sphere(0.13, 0.15, 0.08, segments=10, rows=6).ry(40).at(0.16, head[1] + 0.0, head[2] + 0.17), (0.97, 0.97, 0.95))
+    b.add_pair(
+        sphere(0.13, 0.15, 0.08, segments=10, rows=6).ry(40).at(0.16, head[1] + 0.0, head[2] + 0.17), (0.97, 0.97, 0.95)
+    )
     eyes(b, head, (0.29,) * 3, 0.06, azimuth=44, elevation=10)
     beak = np.array((0.16, 0.15, 0.16)) if main.colour != "black" else np.array((0.95, 0.7, 0.2))
-    hook = [(0, head[1] + 0.06, head[2] + 0.2), (0, head[1] + 0.04, head[2] + 0.38), (0, head[1] - 0.1, head[2] + 0.44), (0, head[1] - 0.2, head[2] + 0.4)]
+    hook = [
+        (0, head[1] + 0.06, head[2] + 0.2),
+        (0, head[1] + 0.04, head[2] + 0.38),
+        (0, head[1] - 0.1, head[2] + 0.44),
+        (0, head[1] - 0.2, head[2] + 0.4),
+    ]
     b.add(tube(hook, (0.12, 0.11, 0.07, 0.015), 10), beak)
     b.add(sphere(0.08, 0.06, 0.1, segments=8, rows=6).at(0, head[1] - 0.12, head[2] + 0.24), beak)
     b.add_pair(sphere(0.08, 0.46, 0.2, segments=10).rx(14).rz(6).at(0.28, 0.76, -0.1), wing.rgb)
     for turn in (-9, 0, 9):
-        b.add(blade(0.95, 0.18, 0.06, widest=0.5).rz(turn).rx(-158).at(0, 0.46, -0.2), wing.rgb if turn else main.rgb * 0.85)
+        b.add(
+            blade(0.95, 0.18, 0.06, widest=0.5).rz(turn).rx(-158).at(0, 0.46, -0.2),
+            wing.rgb if turn else main.rgb * 0.85,
+        )
     for z in (-0.4, 0.4, 0.5):
         b.add(blade(0.24, 0.1, 0.05).rx(-30 + 70 * z).at(0, head[1] + 0.22, head[2] - 0.06), wing.rgb)
     for x in (0.08, 0.16):

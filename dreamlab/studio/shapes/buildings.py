@@ -53,22 +53,26 @@ def arch(width: float, height: float, depth: float) -> Solid:
     return extrude(np.concatenate([[(-r, 0), (r, 0)], top]), depth)
 
 
-def roof_slabs(b: Builder, rgb: np.ndarray, width: float, pitch: float, depth: float, y: float, thick: float = 0.08) -> None:
+def roof_slabs(
+    b: Builder, rgb: np.ndarray, width: float, pitch: float, depth: float, y: float, thick: float = 0.08
+) -> None:
     """Two slanting slabs over a gable of that width and pitch whose eaves are at height y."""
     angle = np.degrees(np.arctan2(pitch, width / 2))
-    length = np.hypot(width / 2, pitch) * 1.2
+    length = np.hypot(width / 2, pitch) * 1.13
     b.add_pair(box(length, thick, depth).at(-length / 2).rz(angle).at(0, y + pitch, 0), rgb)
 
 
-@generator("house", "building", natural=(WHITE, WHITE, YELLOW, BEIGE, LIGHT_BLUE, RED, PINK, WOODEN), sizes=(TALL, WIDE))
+@generator(
+    "house", "building", natural=(WHITE, WHITE, YELLOW, BEIGE, LIGHT_BLUE, RED, PINK, WOODEN), sizes=(TALL, WIDE)
+)
 def house(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (RED, RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.colour)
     door = paint(rng, (BROWN, RED, BLUE, WOODEN), unlike=main.colour)
-    width, tall, depth, pitch = (rng.uniform(*s) for s in ((1.0, 1.3), (0.65, 0.85), (1.0, 1.4), (0.5, 0.75)))
+    width, tall, depth, pitch = (rng.uniform(*s) for s in ((1.0, 1.25), (0.85, 1.05), (0.9, 1.15), (0.4, 0.55)))
     front = depth / 2
     b.add(box(width, tall, depth), main.rgb)
     b.add(gable(width, pitch * 0.96, depth * 0.999).at(y=tall - 0.01), main.rgb)
-    roof_slabs(b, roof.rgb, width, pitch, depth * 1.16, tall - 0.02, thick=0.09)
+    roof_slabs(b, roof.rgb, width, pitch, depth * 1.08, tall - 0.02, thick=0.08)
     b.add(box(0.28, 0.46, 0.06).at(0, 0, front), door.rgb)
     b.add(sphere(0.03, segments=6, rows=4).at(0.08, 0.22, front + 0.04), (0.95, 0.8, 0.3))
     for x in (-width * 0.32, width * 0.32):
@@ -88,7 +92,12 @@ def house(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("castle", "building", natural=(STONE, STONE, GREY, BEIGE, WHITE, PINK))
 def castle(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (RED, BLUE, PURPLE, DARK_RED), unlike=main.colour)
-    half, wall, tower, high = rng.uniform(0.55, 0.68), rng.uniform(0.5, 0.62), rng.uniform(0.18, 0.23), rng.uniform(0.85, 1.05)
+    half, wall, tower, high = (
+        rng.uniform(0.55, 0.68),
+        rng.uniform(0.5, 0.62),
+        rng.uniform(0.18, 0.23),
+        rng.uniform(0.85, 1.05),
+    )
     pointed = rng.random() < 0.65
     for k in range(4):
         side = box(half * 2, wall, 0.16).at(0, 0, half)
@@ -107,7 +116,10 @@ def castle(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(half * 1.0, wall + 0.5, half * 1.0).at(0, 0, -0.06), main.shade(0.96))
     for k in range(4):
         for x in (-0.36, 0.0, 0.36):
-            b.add(box(half * 0.22, 0.13, 0.12).at(x * half * 1.1, wall + 0.49, half * 0.44).ry(90 * k).at(z=-0.06), main.rgb)
+            b.add(
+                box(half * 0.22, 0.13, 0.12).at(x * half * 1.1, wall + 0.49, half * 0.44).ry(90 * k).at(z=-0.06),
+                main.rgb,
+            )
     b.add(arch(half * 0.62, wall * 0.78, 0.22).at(0, 0, half), TIMBER)
     b.add(arch(half * 0.46, wall * 0.64, 0.26).at(0, 0, half), DARK)
     b.add(cylinder(0.025, 0.55, 6).at(0, wall + 0.48, -0.06), TIMBER)
@@ -125,8 +137,8 @@ def _crown(b: Builder, main: Paint, radius: float, y: float, place: tuple[float,
 @generator("church", "building", natural=(WHITE, WHITE, STONE, BEIGE, RED))
 def church(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (BROWN, DARK_RED, GREY, BLUE, RED), unlike=main.colour)
-    width, tall, depth, pitch = (rng.uniform(*s) for s in ((0.72, 0.85), (0.6, 0.72), (1.3, 1.6), (0.4, 0.5)))
-    tower, high, spire = rng.uniform(0.38, 0.44), rng.uniform(1.2, 1.4), rng.uniform(0.6, 0.85)
+    width, tall, depth, pitch = (rng.uniform(*s) for s in ((0.72, 0.82), (0.85, 1.0), (1.0, 1.2), (0.3, 0.38)))
+    tower, high, spire = rng.uniform(0.4, 0.46), rng.uniform(1.4, 1.6), rng.uniform(0.5, 0.65)
     front = depth / 2 + tower * 0.4
     b.add(box(width, tall, depth), main.rgb)
     b.add(gable(width, pitch * 0.96, depth).at(y=tall - 0.01), main.rgb)
@@ -150,9 +162,17 @@ def church(b: Builder, rng: Rng, main: Paint) -> None:
 def barn(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (GREY, GREY, BROWN, WHITE, DARK_RED), unlike=main.colour)
     trim = np.array((0.97, 0.97, 0.95)) if main.colour != "white" else np.array((0.75, 0.2, 0.16))
-    half, wall, knee, depth = rng.uniform(0.55, 0.65), rng.uniform(0.5, 0.62), 0.34, rng.uniform(1.3, 1.6)
-    ridge = wall + knee + 0.26
-    outline = [(-half, 0), (half, 0), (half, wall), (half * 0.62, wall + knee), (0, ridge), (-half * 0.62, wall + knee), (-half, wall)]
+    half, wall, knee, depth = rng.uniform(0.6, 0.68), rng.uniform(0.72, 0.85), 0.26, rng.uniform(1.0, 1.2)
+    ridge = wall + knee + 0.18
+    outline = [
+        (-half, 0),
+        (half, 0),
+        (half, wall),
+        (half * 0.62, wall + knee),
+        (0, ridge),
+        (-half * 0.62, wall + knee),
+        (-half, wall),
+    ]
     b.add(extrude(outline, depth), main.rgb)
     for (x0, y0), (x1, y1) in (((half, wall), (half * 0.62, wall + knee)), ((half * 0.62, wall + knee), (0, ridge))):
         long, angle = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
@@ -214,7 +234,7 @@ def tent(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(extrude([(-half * 0.38, 0), (half * 0.38, 0), (0, tall * 0.78)], 0.04).at(z=front), DARK)
     for turn in (1, -1):
         flap = extrude([(0, 0), (0.2 * turn, 0), (0.3 * turn, tall * 0.06), (0, tall * 0.8)], 0.03)
-        b.add(flap.ry(-24 * turn).at(-half * 0.38 * turn * -1, 0, front + 0.03).at(0), main.shade(0.75))
+        b.add(flap.ry(-24 * turn).at(half * 0.38 * turn, 0, front + 0.03), main.shade(0.75))
     seam = main.shade(0.7)
     roof_slabs(b, main.shade(0.94), half * 2, tall, depth * 1.04, 0.0, thick=0.03)
     b.add(rod((0, tall + 0.01, -front * 1.1), (0, tall + 0.01, front * 1.1), 0.03, 6), seam)
@@ -230,15 +250,16 @@ def tent(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"with {with_article(band.words())} flag")
 
 
-@generator("pagoda", "building", natural=(RED, RED, WHITE, BROWN, BEIGE))
+@generator("pagoda", "building", natural=(RED, RED, GREEN, BLUE, BROWN, GREY))
 def pagoda(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (GREEN, BLUE, GREY, BROWN, YELLOW, DARK_RED), unlike=main.colour)
+    """The roofs bear the colour."""
+    wall = paint(rng, (WHITE, WHITE, BEIGE, RED, BROWN), unlike=main.colour)
     floors, wide = int(rng.choice((3, 3, 4))), rng.uniform(0.42, 0.5)
     b.add(box(wide * 2.6, 0.12, wide * 2.6), (0.62, 0.6, 0.56))
     y = 0.12
     for floor in range(floors):
         w, h = wide * 0.84**floor, 0.36 * 0.94**floor
-        b.add(box(w * 2, h, w * 2).at(y=y), main.rgb)
+        b.add(box(w * 2, h, w * 2).at(y=y), wall.rgb)
         for turn in range(4):
             for x in (-w * 0.55, w * 0.55):
                 b.add(box(w * 0.42, h * 0.5, 0.04).at(x, h * 0.26, w).ry(90 * turn).at(y=y), DARK * 3)
@@ -246,10 +267,10 @@ def pagoda(b: Builder, rng: Rng, main: Paint) -> None:
             b.add(box(w * 0.5, h * 0.8, 0.06).at(0, y, w), TIMBER)
         y += h
         eaves = lathe([(w * 1.3, 0.0), (w * 2.15, 0.12), (w * 1.45, 0.12), (w * 0.75, 0.3)], 4)
-        b.add(eaves.ry(45).at(y=y - 0.04), roof.rgb)
+        b.add(eaves.ry(45).at(y=y - 0.04), main.rgb)
         y += 0.18
     b.add(lathe([(0.1, 0), (0.03, 0.12), (0.07, 0.2), (0.025, 0.28), (0, 0.46)], 8).at(y=y), (0.9, 0.73, 0.25))
-    b.say(f"with {roof.words()} roofs")
+    b.say(f"with {wall.words()} walls")
 
 
 GENERATORS = (house, castle, church, barn, skyscraper, tent, pagoda)

@@ -21,13 +21,16 @@ from dreamlab.studio.shapes.grammar import (
     Paint,
     generator,
     paint,
+    with_article,
 )
 from dreamlab.studio.shapes.parts import DARK, eyes, on_ellipsoid, spindle
 from dreamlab.studio.shapes.paths import curve, extrude, rod, tube
 from dreamlab.studio.shapes.solids import dome, sphere, torus
 
 
-def _feelers(b: Builder, start: tuple[float, float, float], end: tuple[float, float, float], colour: np.ndarray) -> None:
+def _feelers(
+    b: Builder, start: tuple[float, float, float], end: tuple[float, float, float], colour: np.ndarray
+) -> None:
     middle = [(s + e) / 2 + d for s, e, d in zip(start, end, (0.0, 0.08, 0.0), strict=True)]
     b.add_pair(tube(curve([start, middle, end], 5), 0.022, 6), colour)
     b.add_pair(sphere(0.05, segments=8, rows=6).at(*end), colour)
@@ -39,7 +42,9 @@ def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
     spots = paint(rng, (WHITE, YELLOW, BLACK, PINK, LIGHT_BLUE), unlike=main.colour)
     big, small, fold = rng.uniform(0.85, 1.05), rng.uniform(0.6, 0.8), rng.uniform(12, 30)
     upper = np.array([(0, -0.02), (0.5, 0.06), (0.95, 0.3), (1.05, 0.72), (0.85, 0.95), (0.45, 0.7), (0, 0.12)]) * big
-    lower = np.array([(0, 0.08), (0, -0.12), (0.3, -0.66), (0.62, -0.8), (0.82, -0.55), (0.78, -0.12), (0.5, 0.02)]) * small
+    lower = (
+        np.array([(0, 0.08), (0, -0.12), (0.3, -0.66), (0.62, -0.8), (0.82, -0.55), (0.78, -0.12), (0.5, 0.02)]) * small
+    )
     edge = DARK * 1.6 if main.colour != "black" else spots.rgb
     for outline, spot_at in ((upper, (0.72, 0.6)), (lower, (0.5, -0.42))):
         middle = outline.mean(axis=0)
@@ -49,7 +54,12 @@ def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
             parts.append((sphere(size, size, 0.06, segments=10, rows=4).at(x * scale, y * scale, 0), spots.rgb))
         for solid, rgb in parts:
             b.add_pair(solid.ry(-fold).at(x=0.04), rgb)
-    b.add(spindle([(-0.62, 0, 0.02, 0.02), (-0.3, 0, 0.07, 0.07), (0.1, 0, 0.085, 0.085), (0.3, 0, 0.07, 0.07)], 10).rx(-90).at(y=0.0, z=0.02), DARK * 2)
+    b.add(
+        spindle([(-0.62, 0, 0.02, 0.02), (-0.3, 0, 0.07, 0.07), (0.1, 0, 0.085, 0.085), (0.3, 0, 0.07, 0.07)], 10)
+        .rx(-90)
+        .at(y=0.0, z=0.02),
+        DARK * 2,
+    )
     b.add(sphere(0.11, segments=10, rows=6).at(0, 0.38, 0.04), DARK * 2)
     eyes(b, (0, 0.38, 0.04), (0.11,) * 3, 0.045, azimuth=38, elevation=14)
     _feelers(b, (0.04, 0.46, 0.04), (0.22, 0.8, 0.1), DARK * 2)
@@ -69,7 +79,7 @@ def bee(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.29, 0.28, 0.25).at(*head), main.shade(0.92))
     eyes(b, head, (0.29, 0.28, 0.25), 0.1, azimuth=36, elevation=14)
     _feelers(b, (0.08, 0.78, 0.55), (0.2, 1.05, 0.72), DARK)
-    for turn, size in ((-12, 0.5), (28, 0.38)):
+    for turn, size in ((-12, 0.42), (28, 0.32)):
         wing = sphere(size * 0.42, 0.025, size, segments=12, rows=4).at(z=-size * 0.9).ry(-62 + turn).rz(24)
         b.add_pair(wing.at(0.1, 0.82, 0.05), (0.86, 0.93, 0.98))
     b.add(spindle([(-0.2, 0, 0.01, 0.01), (0, 0, 0.05, 0.05)], 6).at(0, 0.5, -0.6), DARK)
@@ -83,12 +93,12 @@ def ladybug(b: Builder, rng: Rng, main: Paint) -> None:
     dots = Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(RED.sample(rng), "red")
     wide, high = rng.uniform(0.58, 0.66), rng.uniform(0.44, 0.54)
     b.add(dome(1, 1, 16, 5).scaled(wide, high, 0.72).at(y=0.16), main.rgb)
-    b.add(sphere(wide * 0.94, 0.12, 0.68, segments=14, rows=6).at(y=0.15), DARK)
-    b.add(torus(1, 0.03, 24, 6).rz(90).scaled(1, high, 0.72).at(y=0.165), dots.rgb)
+    b.add(sphere(wide * 0.94, 0.12, 0.68, segments=14, rows=6).at(y=0.15), main.shade(0.6))
+    b.add(torus(1, 0.022, 24, 6).rz(90).scaled(1, high, 0.72).at(y=0.165), dots.rgb)
     for azimuth, elevation in ((35, 50), (80, 32), (120, 58), (145, 24), (38, 16)):
         place, out = on_ellipsoid((0, 0.16, 0), (wide, high, 0.72), azimuth, elevation)
-        b.add_pair(sphere(0.115, 0.035, 0.115, segments=10, rows=4).aligned(out / (wide, high, 0.72)).at(*place), dots.rgb)
-    head, radii = (0.0, 0.26, 0.68), (0.29, 0.23, 0.2)
+        b.add_pair(sphere(0.1, 0.035, 0.1, segments=10, rows=4).aligned(out / (wide, high, 0.72)).at(*place), dots.rgb)
+    head, radii = (0.0, 0.26, 0.68), (0.25, 0.2, 0.18)
     b.add(sphere(*radii).at(*head), DARK * 1.6)
     eyes(b, head, radii, 0.095, azimuth=36, elevation=20)
     _feelers(b, (0.09, 0.44, 0.72), (0.24, 0.66, 0.86), DARK)
@@ -116,7 +126,7 @@ def spider(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.6:
         mark = paint(rng, (RED, YELLOW, WHITE), unlike=main.colour)
         b.add(sphere(fat * 0.4, 0.06, fat * 0.6, segments=8, rows=4).at(0, 0.5 + fat * 0.88, -0.4), mark.rgb)
-        b.say(f"with a {mark.words()} mark")
+        b.say(f"with {with_article(mark.words())} mark")
 
 
 @generator("snail", "animal", natural=(BROWN, ORANGE, RED, PURPLE, YELLOW, GREEN))
@@ -124,8 +134,22 @@ def snail(b: Builder, rng: Rng, main: Paint) -> None:
     """The shell bears the colour."""
     body = paint(rng, (BEIGE, BEIGE, YELLOW, GREEN), unlike=main.colour)
     wide = rng.uniform(0.22, 0.28)
-    b.add(spindle([(-0.95, 0.03, 0.04, 0.03), (-0.55, 0.08, 0.2, 0.08), (0.1, 0.12, 0.24, 0.12), (0.5, 0.16, 0.2, 0.15), (0.7, 0.26, 0.12, 0.12)], 12), body.rgb)
-    b.add(tube(curve([(0, 0.16, 0.4), (0, 0.3, 0.66), (0, 0.58, 0.76)], 5), (0.16, 0.17, 0.16, 0.15, 0.14), 10), body.rgb)
+    b.add(
+        spindle(
+            [
+                (-0.95, 0.03, 0.04, 0.03),
+                (-0.55, 0.08, 0.2, 0.08),
+                (0.1, 0.12, 0.24, 0.12),
+                (0.5, 0.16, 0.2, 0.15),
+                (0.7, 0.26, 0.12, 0.12),
+            ],
+            12,
+        ),
+        body.rgb,
+    )
+    b.add(
+        tube(curve([(0, 0.16, 0.4), (0, 0.3, 0.66), (0, 0.58, 0.76)], 5), (0.16, 0.17, 0.16, 0.15, 0.14), 10), body.rgb
+    )
     head = (0.0, 0.64, 0.8)
     b.add(sphere(0.19, segments=12).at(*head), body.rgb)
     b.add_pair(rod((0.08, 0.76, 0.84), (0.19, 1.04, 0.92), 0.035, 6), body.rgb)
@@ -141,7 +165,7 @@ def snail(b: Builder, rng: Rng, main: Paint) -> None:
     rgb = main.rgb * np.concatenate([np.ones(8), shade, np.ones(8)])[:, None]
     b.add(solid, rgb)
     b.add(sphere(wide * 0.8, 0.4, 0.4, segments=12).at(0, 0.66, -0.24), main.shade(0.7))
-    b.say(f"with a {body.words()} body")
+    b.say(f"with {with_article(body.words())} body")
 
 
 GENERATORS = (butterfly, bee, ladybug, spider, snail)

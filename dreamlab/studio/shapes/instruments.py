@@ -37,7 +37,10 @@ def drum(b: Builder, rng: Rng, main: Paint) -> None:
     rim = paint(rng, (GOLDEN, YELLOW, WHITE, BLUE, SILVER), unlike=main.colour)
     r, tall, count = rng.uniform(0.52, 0.62), rng.uniform(0.6, 0.85), int(rng.choice((6, 8)))
     b.add(cylinder(r, tall, 20), main.rgb)
-    b.add(cylinder(r * 0.96, 0.04, 20).at(y=tall), IVORY if main.colour not in ("white", "beige") else np.array((0.8, 0.68, 0.5)))
+    b.add(
+        cylinder(r * 0.96, 0.04, 20).at(y=tall),
+        IVORY if main.colour not in ("white", "beige") else np.array((0.8, 0.68, 0.5)),
+    )
     for y in (0.05, tall - 0.02):
         b.add(torus(r * 1.01, 0.055, 22, 6).at(y=y), rim.rgb)
     for k in range(count):
@@ -58,7 +61,9 @@ def drum(b: Builder, rng: Rng, main: Paint) -> None:
 def guitar(b: Builder, rng: Rng, main: Paint) -> None:
     """Upright, strings to the front."""
     low, high, waist = rng.uniform(0.46, 0.52), rng.uniform(0.33, 0.39), rng.uniform(0.24, 0.29)
-    edge = curve([(0, -0.52), (low * 0.75, -0.42), (low, -0.1), (waist, 0.24), (high, 0.5), (high * 0.6, 0.72), (0, 0.76)], 17)
+    edge = curve(
+        [(0, -0.52), (low * 0.75, -0.42), (low, -0.1), (waist, 0.24), (high, 0.5), (high * 0.6, 0.72), (0, 0.76)], 17
+    )
     outline = np.concatenate([edge, (edge * (-1, 1))[-2:0:-1]])
     depth = rng.uniform(0.18, 0.24)
     b.add(extrude(outline, depth), main.shade(0.65))
@@ -83,7 +88,17 @@ def guitar(b: Builder, rng: Rng, main: Paint) -> None:
 def piano(b: Builder, rng: Rng, main: Paint) -> None:
     """A grand piano; the keys face the player at the front."""
     wide, deep, tall = rng.uniform(0.66, 0.74), rng.uniform(0.95, 1.15), 0.62
-    edge = curve([(wide, 0.1), (wide * 0.98, -0.2), (wide * 0.45, -0.55), (0.1 * wide, -deep * 0.9), (-wide * 0.5, -deep), (-wide, -deep * 0.8)], 13)
+    edge = curve(
+        [
+            (wide, 0.1),
+            (wide * 0.98, -0.2),
+            (wide * 0.45, -0.55),
+            (0.1 * wide, -deep * 0.9),
+            (-wide * 0.5, -deep),
+            (-wide, -deep * 0.8),
+        ],
+        13,
+    )
     top = np.concatenate([[(-wide, 0.42), (wide, 0.42)], edge])
     plan = np.stack([top[:, 0], -top[:, 1]], axis=1)
     b.add(extrude(plan, 0.3).rx(-90).at(y=tall + 0.15), main.rgb)
@@ -108,15 +123,38 @@ def piano(b: Builder, rng: Rng, main: Paint) -> None:
 def trumpet(b: Builder, rng: Rng, main: Paint) -> None:
     """Lies along Z with its bell to the front."""
     bell, high = rng.uniform(0.34, 0.42), rng.uniform(0.15, 0.19)
-    profile = [(0.05, 0), (0.055, 0.7), (0.075, 1.0), (0.13, 1.25), (0.22, 1.38), (bell, 1.48), (bell * 0.92, 1.48), (0.13, 1.35), (0.05, 1.2)]
+    profile = [
+        (0.05, 0),
+        (0.055, 0.7),
+        (0.075, 1.0),
+        (0.13, 1.25),
+        (0.22, 1.38),
+        (bell, 1.48),
+        (bell * 0.92, 1.48),
+        (0.13, 1.35),
+        (0.05, 1.2),
+    ]
     horn = lathe(profile, 16)
     rgb = np.tile(main.rgb, (len(horn.faces), 1))
     rgb[16 * 13 :] *= 0.55
     b.add(horn.rx(90).at(0, high, -0.5), rgb)
-    loop = [(0, high, -0.5), (0, high, -0.62), (0, high * 0.5, -0.74), (0, -high * 0.5, -0.74), (0, -high, -0.62), (0, -high, 0.3), (0, -high, 0.45), (0, -high * 0.4, 0.55), (0, 0.02, 0.45)]
+    loop = [
+        (0, high, -0.5),
+        (0, high, -0.62),
+        (0, high * 0.5, -0.74),
+        (0, -high * 0.5, -0.74),
+        (0, -high, -0.62),
+        (0, -high, 0.3),
+        (0, -high, 0.45),
+        (0, -high * 0.4, 0.55),
+        (0, 0.02, 0.45),
+    ]
     b.add(tube(np.array(loop), 0.05, 8), main.shade(0.9))
     b.add(rod((0, 0.02, 0.5), (0, 0.02, -1.0), (0.045, 0.04), 8), main.rgb)
-    b.add(lathe([(0.035, 0), (0.05, 0.06), (0.1, 0.16)], 12).rx(-90).at(0, 0.02, -0.98), STEEL * 1.3 if main.colour != "silver" else (0.85, 0.7, 0.3))
+    b.add(
+        lathe([(0.035, 0), (0.05, 0.06), (0.1, 0.16)], 12).rx(-90).at(0, 0.02, -0.98),
+        STEEL * 1.3 if main.colour != "silver" else (0.85, 0.7, 0.3),
+    )
     for k in range(3):
         z = -0.2 + 0.17 * k
         b.add(cylinder(0.075, 0.48, 10).at(0, -0.26, z), main.shade(0.85))
@@ -129,7 +167,16 @@ def trumpet(b: Builder, rng: Rng, main: Paint) -> None:
 def xylophone(b: Builder, rng: Rng, main: Paint) -> None:
     """The frame bears the colour; the bars run through the rainbow."""
     count, wide = int(rng.choice((6, 7, 8))), rng.uniform(0.85, 1.0)
-    bars = ((0.88, 0.12, 0.12), (0.97, 0.5, 0.08), (0.97, 0.85, 0.12), (0.3, 0.75, 0.2), (0.1, 0.65, 0.7), (0.15, 0.35, 0.85), (0.5, 0.25, 0.75), (0.95, 0.45, 0.65))
+    bars = (
+        (0.88, 0.12, 0.12),
+        (0.97, 0.5, 0.08),
+        (0.97, 0.85, 0.12),
+        (0.3, 0.75, 0.2),
+        (0.1, 0.65, 0.7),
+        (0.15, 0.35, 0.85),
+        (0.5, 0.25, 0.75),
+        (0.95, 0.45, 0.65),
+    )
     for side in (1, -1):
         beam = rod((-wide, 0.16, side * 0.32), (wide, 0.16, side * 0.2), 0.075, 6)
         b.add(beam, main.rgb)
@@ -139,7 +186,9 @@ def xylophone(b: Builder, rng: Rng, main: Paint) -> None:
             b.add(sphere(0.09, segments=8, rows=6).at(x, 0.08, end), main.shade(0.7))
     for k in range(count):
         t = (k + 0.5) / count
-        b.add(box(1.6 * wide / count, 0.06, 1.15 - 0.5 * t, bevel=0.015).at(wide * (2 * t - 1) * 0.95, 0.24, 0), bars[k])
+        b.add(
+            box(1.6 * wide / count, 0.06, 1.15 - 0.5 * t, bevel=0.015).at(wide * (2 * t - 1) * 0.95, 0.24, 0), bars[k]
+        )
     for turn, x in ((24, 0.1), (-20, -0.25)):
         stick = rod((0, 0.36, -0.3), (0, 0.42, 0.55), 0.025, 6)
         head = sphere(0.08, segments=8, rows=6).at(0, 0.37, -0.3)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dreamlab.studio.shapes.core import Builder, FloatArray, Solid, join
+from dreamlab.studio.shapes.core import ArrayLike, Builder, FloatArray, Solid, join
 from dreamlab.studio.shapes.paths import extrude
 from dreamlab.studio.shapes.solids import cone, cylinder, lathe, loft, sphere
 
@@ -38,7 +37,7 @@ def spindle(stations: ArrayLike, segments: int = 12, square: float = 1.0) -> Sol
 
 
 def hull(stations: ArrayLike) -> Solid:
-    """Boat's hull along +Z through sections [K,5] of (z, keel y, deck y, half width at the deck, share of it at the keel)."""
+    """Boat's hull along +Z through sections [K,5]: (z, keel y, deck y, half width at the deck, keel's share of it)."""
     rings = [
         [(w, deck, z), (-w, deck, z), (-w * share, keel, z), (w * share, keel, z)]
         for z, keel, deck, w, share in np.asarray(stations, float)
@@ -56,7 +55,9 @@ def gable(width: float, height: float, depth: float) -> Solid:
     return extrude([(-width / 2, 0), (width / 2, 0), (0, height)], depth)
 
 
-def on_ellipsoid(centre: ArrayLike, radii: ArrayLike, azimuth: float, elevation: float) -> tuple[FloatArray, FloatArray]:
+def on_ellipsoid(
+    centre: ArrayLike, radii: ArrayLike, azimuth: float, elevation: float
+) -> tuple[FloatArray, FloatArray]:
     """Point on an ellipsoid [3] and the direction [3] that leads there; degrees, azimuth 0 = front, 90 = +X."""
     a, e = np.deg2rad((azimuth, elevation))
     direction = np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
@@ -119,8 +120,10 @@ def wheels(
 def trunk(half: float, width: float, height: float, chest: float = 1.0) -> Solid:
     """Barrel of a four-legged body along Z about the origin; chest: size of the front relative to the back."""
     shares = ((-1, 0.3), (-0.88, 0.7), (-0.6, 0.95), (-0.1, 0.97), (0.5, 1), (0.85, 0.75), (1, 0.32))
-    return spindle([(half * z, 0, width * s * (chest if z > 0 else 1), height * s * (chest if z > 0 else 1))
-                    for z, s in shares], 14)  # fmt: skip
+    return spindle(
+        [(half * z, 0, width * s * (chest if z > 0 else 1), height * s * (chest if z > 0 else 1)) for z, s in shares],
+        14,
+    )
 
 
 def triangle_ear(width: float, height: float, depth: float = 0.08) -> Solid:

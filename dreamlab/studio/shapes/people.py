@@ -6,7 +6,6 @@ import numpy as np
 
 from dreamlab.studio.shapes.core import Builder, FloatArray, Rng
 from dreamlab.studio.shapes.grammar import (
-    BEIGE,
     BLACK,
     BLUE,
     BROWN,
@@ -67,7 +66,9 @@ def legs_of(b: Builder, trousers: FloatArray, shoes: FloatArray) -> None:
 def man(b: Builder, rng: Rng, main: Paint) -> None:
     skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR, unlike=main.colour)
     fat = rng.uniform(0.9, 1.15)
-    b.add(lathe([(0.27, 0.58), (0.26, 0.75), (0.32, 1.08), (0.26, 1.2), (0.1, 1.26)], 12).scaled(fat, 1, 0.66), main.rgb)
+    b.add(
+        lathe([(0.27, 0.58), (0.26, 0.75), (0.32, 1.08), (0.26, 1.2), (0.1, 1.26)], 12).scaled(fat, 1, 0.66), main.rgb
+    )
     b.add(cylinder(0.09, 0.12, 8).at(y=1.2), skin)
     legs_of(b, main.shade(0.62), DARK * 2)
     arms_of(b, rng, main.rgb, skin, 0.3 * fat)
@@ -102,7 +103,10 @@ def knight(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.06, 0.22, 0.3, segments=10).rx(-24).at(0, 1.9, -0.1), crest.rgb)
     blade_rgb = STEEL * 1.3 if main.colour not in ("silver", "white", "grey") else STEEL * 1.5
     x, y, z = hand
-    b.add(extrude([(-0.05, 0), (0.05, 0), (0.05, 0.8), (0, 0.95), (-0.05, 0.8)], 0.04).at(x, y + 0.06, z + 0.04), np.minimum(blade_rgb, 1))
+    b.add(
+        extrude([(-0.05, 0), (0.05, 0), (0.05, 0.8), (0, 0.95), (-0.05, 0.8)], 0.04).at(x, y + 0.06, z + 0.04),
+        np.minimum(blade_rgb, 1),
+    )
     b.add(box(0.3, 0.06, 0.08).at(x, y + 0.04, z + 0.04), (0.85, 0.65, 0.2))
     b.add(cylinder(0.035, 0.26, 8).at(x, y - 0.2, z + 0.04), TIMBER)
     shield = [(-0.24, 0.26), (0.24, 0.26), (0.24, -0.02), (0.15, -0.22), (0, -0.34), (-0.15, -0.22), (-0.24, -0.02)]
@@ -161,28 +165,34 @@ def astronaut(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("pirate", "character", natural=(RED, BLUE, DARK_RED, GREEN, PURPLE, BROWN))
 def pirate(b: Builder, rng: Rng, main: Paint) -> None:
-    skin, beard = np.array(SKIN[rng.integers(3)]), paint(rng, (BLACK, BROWN, ORANGE), unlike=main.colour)
-    b.add(lathe([(0.4, 0.42), (0.3, 0.7), (0.33, 1.06), (0.26, 1.2), (0.1, 1.26)], 12).scaled(1, 1, 0.72), main.rgb)
+    skin, beard = np.array(SKIN[rng.integers(3)]), paint(rng, (BROWN, ORANGE, GREY), unlike=main.colour)
+    b.add(lathe([(0.46, 0.3), (0.31, 0.7), (0.33, 1.06), (0.26, 1.2), (0.1, 1.26)], 12).scaled(1, 1, 0.72), main.rgb)
     b.add(box(0.2, 0.56, 0.06).at(0, 0.58, 0.22), (0.95, 0.93, 0.88))
     b.add(lathe([(0.325, 0), (0.325, 0.1)], 12).scaled(1, 1, 0.76).at(y=0.68), DARK)
     b.add(box(0.14, 0.12, 0.05).at(0, 0.67, 0.25), (0.95, 0.78, 0.25))
-    b.add(lathe([(0.13, 0.1), (0.12, 0.3), (0.15, 0.6)], 10).at(x=-0.16), DARK * 2.5)
+    b.add(lathe([(0.13, 0.1), (0.12, 0.3), (0.15, 0.6)], 10).at(x=-0.16), main.shade(0.6))
     b.add(sphere(0.13, 0.09, 0.2, segments=10, rows=6).at(-0.17, 0.08, 0.06), DARK)
     b.add(lathe([(0.05, 0), (0.075, 0.3), (0.14, 0.34), (0.15, 0.6)], 10).at(x=0.16), TIMBER)
     hand = arms_of(b, rng, main.rgb, skin)
-    b.add(extrude([(-0.04, 0), (0.04, 0), (0.1, 0.4), (0.02, 0.75), (-0.04, 0.4)], 0.04).at(hand[0], hand[1] + 0.06, hand[2] + 0.04), STEEL * 1.3)
+    b.add(
+        extrude([(-0.04, 0), (0.04, 0), (0.1, 0.4), (0.02, 0.75), (-0.04, 0.4)], 0.04).at(
+            hand[0], hand[1] + 0.06, hand[2] + 0.04
+        ),
+        STEEL * 1.3,
+    )
     b.add(sphere(0.12, 0.06, 0.1, segments=8, rows=6).at(hand[0], hand[1] + 0.07, hand[2] + 0.04), (0.85, 0.65, 0.2))
     head_of(b, skin)
     b.add(sphere(0.09, 0.085, 0.05, segments=10, rows=6).at(-0.105, 1.54, 0.26), DARK)
     b.add(rod((-0.26, 1.5, 0.12), (0.16, 1.66, 0.24), 0.02, 5), DARK)
     b.add(sphere(0.22, 0.17, 0.13, segments=10, rows=6).at(0, 1.3, 0.17), beard.rgb)
     b.add(sphere(0.27, 0.24, 0.14, segments=10, rows=6).at(0, 1.5, -0.16), beard.rgb)
-    hat = [(-0.5, 0.06), (-0.3, -0.04), (0.3, -0.04), (0.5, 0.06), (0.34, 0.24), (0.12, 0.4), (-0.12, 0.4), (-0.34, 0.24)]
+    crown = [(0.28, -0.03), (0.44, 0.06), (0.28, 0.18), (0.1, 0.3)]
+    hat = [*crown, *((-x, y) for x, y in crown[::-1])]
     for z, lean in ((0.27, -18), (-0.27, 18)):
         b.add(extrude(hat, 0.06).rx(lean).at(0, 1.66, z), DARK * 1.5)
-    b.add(dome(0.31, 0.26, 12, 3).at(y=1.64), DARK * 1.5)
-    b.add(sphere(0.085, 0.085, 0.03, segments=10, rows=6).at(0, 1.87, 0.3), (0.97, 0.97, 0.95))
-    b.add(box(0.1, 0.07, 0.03).at(0, 1.76, 0.28), (0.97, 0.97, 0.95))
+    b.add(dome(0.29, 0.2, 12, 3).at(y=1.64), DARK * 1.5)
+    b.add(sphere(0.085, 0.085, 0.03, segments=10, rows=6).at(0, 1.81, 0.3), (0.97, 0.97, 0.95))
+    b.add(box(0.1, 0.07, 0.03).at(0, 1.71, 0.29), (0.97, 0.97, 0.95))
     b.say(f"with {with_article(beard.words())} beard")
     b.say("with a black hat")
 

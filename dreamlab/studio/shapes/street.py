@@ -37,8 +37,19 @@ def traffic_light(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(0.34, 1.05, 0.03).at(0, tall + 0.05, 0.16), DARK)
     for k, rgb in enumerate(((0.15, 0.8, 0.25), (1.0, 0.75, 0.1), (0.92, 0.12, 0.1))):
         y = tall + 0.22 + 0.35 * k
-        b.add(sphere(0.135, 0.135, 0.07, segments=14, rows=6).at(0, y, 0.18), np.array(rgb) * (1.0 if k == lit else 0.72))
-        hood = curve([(-0.15, y - 0.02, 0.24), (-0.11, y + 0.11, 0.26), (0, y + 0.155, 0.27), (0.11, y + 0.11, 0.26), (0.15, y - 0.02, 0.24)], 9)
+        b.add(
+            sphere(0.135, 0.135, 0.07, segments=14, rows=6).at(0, y, 0.18), np.array(rgb) * (1.0 if k == lit else 0.72)
+        )
+        hood = curve(
+            [
+                (-0.15, y - 0.02, 0.24),
+                (-0.11, y + 0.11, 0.26),
+                (0, y + 0.155, 0.27),
+                (0.11, y + 0.11, 0.26),
+                (0.15, y - 0.02, 0.24),
+            ],
+            9,
+        )
         b.add(tube(hood, 0.035, 6), main.shade(0.8))
     b.add(box(0.5, 0.06, 0.36).at(y=tall + 1.14), main.shade(0.8))
 
@@ -68,7 +79,9 @@ def mailbox(b: Builder, rng: Rng, main: Paint) -> None:
     flag = paint(rng, (RED, RED, YELLOW, ORANGE), unlike=main.colour)
     half, deep, high = rng.uniform(0.26, 0.32), rng.uniform(0.75, 0.9), rng.uniform(0.75, 0.95)
     angle = np.linspace(0, np.pi, 11)
-    outline = np.concatenate([[(-half, -0.26), (half, -0.26)], np.stack([half * np.cos(angle), half * np.sin(angle)], axis=1)])
+    outline = np.concatenate(
+        [[(-half, -0.26), (half, -0.26)], np.stack([half * np.cos(angle), half * np.sin(angle)], axis=1)]
+    )
     y = high + 0.28
     b.add(box(0.16, high + 0.1, 0.16), TIMBER)
     b.add(box(0.7, 0.06, 0.5), (0.4, 0.62, 0.28))
@@ -137,11 +150,21 @@ def trash_can(b: Builder, rng: Rng, main: Paint) -> None:
     for y, share in ((0.04, 0.86), (tall - 0.03, 1.01)):
         b.add(torus(r * share, 0.035, 20, 6).at(y=y), main.shade(0.8))
     lift = rng.uniform(0, 16)
-    lid = [(lathe([(r * 1.1, 0), (r * 1.1, 0.07), (r * 0.7, 0.17), (0, 0.21)], 18), main.shade(0.92)),
-           (tube(curve([(-0.13, 0.18, 0), (-0.1, 0.3, 0), (0.1, 0.3, 0), (0.13, 0.18, 0)], 7), 0.028, 6), main.shade(0.6))]  # fmt: skip
+    lid = [
+        (lathe([(r * 1.1, 0), (r * 1.1, 0.07), (r * 0.7, 0.17), (0, 0.21)], 18), main.shade(0.92)),
+        (tube(curve([(-0.13, 0.18, 0), (-0.1, 0.3, 0), (0.1, 0.3, 0), (0.13, 0.18, 0)], 7), 0.028, 6), main.shade(0.6)),
+    ]
     for solid, rgb in lid:
         b.add(solid.at(z=r).rx(-lift).at(y=tall + 0.01, z=-r), rgb)
-    handle = curve([(r * 0.96, tall * 0.8, -0.12), (r * 1.22, tall * 0.76, -0.1), (r * 1.22, tall * 0.76, 0.1), (r * 0.96, tall * 0.8, 0.12)], 7)
+    handle = curve(
+        [
+            (r * 0.96, tall * 0.8, -0.12),
+            (r * 1.22, tall * 0.76, -0.1),
+            (r * 1.22, tall * 0.76, 0.1),
+            (r * 0.96, tall * 0.8, 0.12),
+        ],
+        7,
+    )
     b.add_pair(tube(handle, 0.03, 6), main.shade(0.6))
     if lift > 8:
         b.say("with its lid ajar")
@@ -149,9 +172,16 @@ def trash_can(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("fountain", "street", natural=(STONE, STONE, WHITE, GREY), wild=0.15)
 def fountain(b: Builder, rng: Rng, main: Paint) -> None:
-    water = np.array((0.35, 0.68, 0.93)) if main.colour not in ("blue", "light blue", "turquoise") else np.array((0.85, 0.95, 1.0))
+    water = (
+        np.array((0.52, 0.8, 0.97))
+        if main.colour not in ("blue", "light blue", "turquoise")
+        else np.array((0.85, 0.95, 1.0))
+    )
     r, tall = rng.uniform(0.85, 0.95), rng.uniform(0.62, 0.78)
-    b.add(lathe([(r * 0.96, 0), (r, 0.06), (r * 0.97, 0.28), (r * 1.03, 0.34), (r * 0.9, 0.34), (r * 0.88, 0.12)], 20), main.rgb)
+    b.add(
+        lathe([(r * 0.96, 0), (r, 0.06), (r * 0.97, 0.28), (r * 1.03, 0.34), (r * 0.9, 0.34), (r * 0.88, 0.12)], 20),
+        main.rgb,
+    )
     b.add(cylinder(r * 0.89, 0.02, 20).at(y=0.25), water)
     b.add(lathe([(0.2, 0.1), (0.11, 0.3), (0.1, tall), (0.16, tall + 0.04)], 12), main.shade(0.88))
     b.add(lathe([(0.12, 0), (0.4, 0.1), (0.46, 0.2), (0.4, 0.2), (0.3, 0.13)], 18).at(y=tall), main.rgb)
@@ -162,7 +192,7 @@ def fountain(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(8):
         b.add(tube(spray, 0.03, 5).ry(45 * k), water)
         b.add(tube(fall, 0.035, 5).ry(45 * k + 22.5), water)
-    b.say("with blue water" if water[0] < 0.5 else "with clear water")
+    b.say("with light blue water" if water[0] < 0.6 else "with clear water")
 
 
 GENERATORS = (traffic_light, fire_hydrant, mailbox, street_lamp, stop_sign, trash_can, fountain)

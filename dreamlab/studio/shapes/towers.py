@@ -26,7 +26,7 @@ from dreamlab.studio.shapes.grammar import (
     paint,
     with_article,
 )
-from dreamlab.studio.shapes.parts import DARK, LAMP, PANE, STEEL, TIMBER, gable
+from dreamlab.studio.shapes.parts import DARK, LAMP, PANE, STEEL, TIMBER
 from dreamlab.studio.shapes.paths import arc, extrude, rod
 from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, frustum, lathe, sphere, torus
 
@@ -60,9 +60,15 @@ def lighthouse(b: Builder, rng: Rng, main: Paint) -> None:
     band = paint(rng, (RED, RED, BLUE, DARK_RED, WHITE), unlike=main.colour)
     low, high, tall = rng.uniform(0.38, 0.44), rng.uniform(0.22, 0.27), rng.uniform(1.4, 1.6)
     steps = int(rng.choice((5, 7)))
+    # The bands are narrower than what is between them, so that the tower's own colour wins.
+    edges = np.arange(steps + 1.0)
+    edges[1:-1:2] += 0.16
+    edges[2:-1:2] -= 0.16
+    edges /= steps
     for k in range(steps):
-        r0, r1 = (low + (high - low) * t / steps for t in (k, k + 1))
-        b.add(frustum(r0, r1, tall / steps, 16).at(y=tall * k / steps), band.rgb if k % 2 else main.rgb)
+        start, end = edges[k], edges[k + 1]
+        r0, r1 = (low + (high - low) * t for t in (start, end))
+        b.add(frustum(r0, r1, tall * (end - start), 16).at(y=tall * start), band.rgb if k % 2 else main.rgb)
     b.add(cylinder(high * 1.5, 0.07, 16).at(y=tall), DARK * 2.5)
     b.add(torus(high * 1.45, 0.022, 16, 5).at(y=tall + 0.2), DARK * 2.5)
     for k in range(8):
@@ -90,7 +96,10 @@ def windmill(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.09, segments=8, rows=6).at(0, y, front + 0.08), TIMBER)
     long = rng.uniform(0.85, 0.98)
     for k in range(4):
-        sail = (box(0.05, long, 0.05), TIMBER), (box(0.22, long * 0.74, 0.025).at(0.12, long * 0.24, 0), np.array((0.95, 0.92, 0.84)))
+        sail = (
+            (box(0.05, long, 0.05), TIMBER),
+            (box(0.22, long * 0.74, 0.025).at(0.12, long * 0.24, 0), np.array((0.95, 0.92, 0.84))),
+        )
         for solid, rgb in sail:
             b.add(solid.rz(turn + 90 * k).at(0, y, front), rgb)
         for t in (0.24, 0.6, 0.97):
@@ -105,27 +114,37 @@ def windmill(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("well", "building", natural=(STONE, STONE, GREY, RED, BEIGE, WHITE))
 def well(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (RED, BROWN, DARK_RED, BLUE, GREEN), unlike=main.colour)
-    r, tall, high = rng.uniform(0.44, 0.52), rng.uniform(0.4, 0.5), rng.uniform(0.62, 0.75)
+    r, tall, high = rng.uniform(0.52, 0.6), rng.uniform(0.62, 0.72), rng.uniform(0.55, 0.65)
     b.add(lathe([(r, 0), (r, tall), (r * 0.78, tall), (r * 0.78, tall * 0.5)], 14), main.rgb)
     b.add(torus(r * 0.9, 0.07, 16, 6).at(y=tall), main.shade(0.82))
     b.add(cylinder(r * 0.77, 0.02, 14).at(y=tall * 0.72), (0.2, 0.45, 0.75))
-    for row in range(2):
+    for row in range(3):
         for k in range(8):
-            b.add(box(r * 0.5, 0.13, 0.06, bevel=0.02).at(0, 0.05 + 0.2 * row, r * 0.96).ry(45 * k + 22.5 * row), main.shade(0.86))
+            b.add(
+                box(r * 0.5, 0.13, 0.06, bevel=0.02).at(0, 0.05 + 0.2 * row, r * 0.96).ry(45 * k + 22.5 * row),
+                main.shade(0.86),
+            )
     b.add_pair(box(0.09, high + 0.14, 0.1).at(r * 0.92, tall - 0.1, 0), TIMBER)
     b.add(rod((-r * 1.2, tall + high * 0.55, 0), (r * 1.2, tall + high * 0.55, 0), 0.05, 8), TIMBER * 1.3)
     b.add(rod((r * 1.2, tall + high * 0.55, 0), (r * 1.2, tall + high * 0.35, 0.06), 0.03, 6), STEEL)
     b.add(rod((0, tall + 0.2, 0), (0, tall + high * 0.55, 0), 0.02, 5), (0.85, 0.78, 0.6))
     b.add(frustum(0.1, 0.14, 0.2, 10).at(y=tall + 0.02), (0.6, 0.4, 0.22))
-    wide, pitch = r * 2.1, 0.42
-    b.add(gable(wide, pitch * 0.95, r * 1.7).at(y=tall + high), TIMBER * 1.4)
-    roof_slabs(b, roof.rgb, wide, pitch, r * 2.1, tall + high - 0.02, thick=0.07)
+    roof_slabs(b, roof.rgb, r * 1.75, 0.4, r * 1.25, tall + high - 0.02, thick=0.06)
     b.say(f"with {with_article(roof.words())} roof")
 
 
 def _snow_blocks(outer: FloatArray) -> Solid:
     """Blocks whose outer faces are the quads [N,4,3], counter-clockwise from outside, and which reach inwards."""
-    one = np.array([(4, 5, 6), (4, 6, 7), (0, 2, 1), (0, 3, 2), *((k, (k + 1) % 4, k + 4) for k in range(4)), *(((k + 1) % 4, (k + 1) % 4 + 4, k + 4) for k in range(4))])
+    one = np.array(
+        [
+            (4, 5, 6),
+            (4, 6, 7),
+            (0, 2, 1),
+            (0, 3, 2),
+            *((k, (k + 1) % 4, k + 4) for k in range(4)),
+            *(((k + 1) % 4, (k + 1) % 4 + 4, k + 4) for k in range(4)),
+        ]
+    )
     corners = np.concatenate([outer * 0.93, outer], axis=1)
     return Solid(corners.reshape(-1, 3), (one + 8 * np.arange(len(outer))[:, None, None]).reshape(-1, 3))
 
@@ -136,7 +155,8 @@ def igloo(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(dome(r * 0.975, tall * 0.985, 20, 6), main.shade(0.68))
     levels, quads, tints = np.linspace(0, np.pi / 2 * 0.93, 6), [], []
     for row, count in enumerate((12, 12, 10, 8, 6)):
-        e = np.array((levels[row], levels[row], levels[row + 1], levels[row + 1])) + (0.012, 0.012, -0.012, -0.012)
+        e = np.array((levels[row], levels[row], levels[row + 1], levels[row + 1]))
+        e = e + np.array((0.012, 0.012, -0.012, -0.012))
         for k in range(count):
             middle = (k + 0.5 * (row % 2)) * 2 * np.pi / count
             if row < 2 and np.cos(middle) > 0.93:

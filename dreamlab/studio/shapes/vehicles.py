@@ -28,12 +28,25 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, frustum, sp
 @generator("car", "vehicle", natural=(RED, RED, BLUE, YELLOW, WHITE, SILVER, GREEN))
 def car(b: Builder, rng: Rng, main: Paint) -> None:
     length, width, high = rng.uniform(1.7, 2.1), rng.uniform(0.85, 1.0), rng.uniform(0.36, 0.44)
-    radius, half = rng.uniform(0.2, 0.25), 0.0
+    radius = rng.uniform(0.2, 0.25)
     half = length / 2
     rear = rng.choice((0.0, 0.3))  # a hatchback ends in its cabin, a saloon has a boot
     low = radius * 0.75
-    b.add(side_profile([(-half, low), (half, low), (half, low + high * 0.55), (half * 0.9, low + high * 0.85),
-                        (half * 0.35, low + high), (-half * 0.9, low + high), (-half, low + high * 0.8)], width), main.rgb)  # fmt: skip
+    b.add(
+        side_profile(
+            [
+                (-half, low),
+                (half, low),
+                (half, low + high * 0.55),
+                (half * 0.9, low + high * 0.85),
+                (half * 0.35, low + high),
+                (-half * 0.9, low + high),
+                (-half, low + high * 0.8),
+            ],
+            width,
+        ),
+        main.rgb,
+    )
     deck, tall = low + high - 0.02, rng.uniform(0.34, 0.42)
     cabin = length * (0.62 - rear * 0.3)
     middle = -half * 0.97 + rear + cabin / 2
@@ -55,9 +68,9 @@ def car(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(width * 1.02, 0.09, 0.1, bevel=0.02).at(0, low - 0.02, z), STEEL if main.colour != "grey" else DARK)
     if rng.random() < 0.25:
         stripe = paint(rng, (WHITE, BLACK, YELLOW, RED), unlike=main.colour)
-        b.add(box(width * 0.22, 0.03, cabin * 0.7).at(0, deck + tall + 0.0, middle), stripe.rgb)
+        b.add(box(width * 0.22, 0.03, cabin * 0.7).at(0, deck + tall, middle), stripe.rgb)
         b.add(box(width * 0.22, 0.03, half * 0.5).rx(5).at(0, deck, half * 0.62), stripe.rgb)
-        b.say(f"with a {stripe.words()} stripe")
+        b.say(f"with {with_article(stripe.words())} stripe")
 
 
 def _lamps(b: Builder, x: float, y: float, front: float, back: float, size: float = 0.08) -> None:
@@ -69,11 +82,22 @@ def _lamps(b: Builder, x: float, y: float, front: float, back: float, size: floa
 def _cab(b: Builder, rgb: np.ndarray, width: float, low: float, tall: float, back: float, front: float) -> None:
     """A lorry's cab with windscreen, side windows, grille and bumper."""
     deep = front - back
-    outline = [(back, low), (front, low), (front, low + tall * 0.55), (front - deep * 0.12, low + tall), (back, low + tall)]
+    outline = [
+        (back, low),
+        (front, low),
+        (front, low + tall * 0.55),
+        (front - deep * 0.12, low + tall),
+        (back, low + tall),
+    ]
     b.add(side_profile(outline, width), rgb)
     screen = box(width * 0.84, tall * 0.4, 0.05).rx(-14).at(0, low + tall * 0.54, front - deep * 0.01)
     b.add(screen, PANE)
-    pane = [(back + deep * 0.2, low + tall * 0.55), (front - deep * 0.12, low + tall * 0.55), (front - deep * 0.22, low + tall * 0.9), (back + deep * 0.2, low + tall * 0.9)]
+    pane = [
+        (back + deep * 0.2, low + tall * 0.55),
+        (front - deep * 0.12, low + tall * 0.55),
+        (front - deep * 0.22, low + tall * 0.9),
+        (back + deep * 0.2, low + tall * 0.9),
+    ]
     b.add(side_profile(pane, width * 1.02), PANE)
     b.add(box(width * 0.5, tall * 0.16, 0.05).at(0, low + tall * 0.24, front), DARK)
     b.add(box(width * 1.03, 0.1, 0.12, bevel=0.02).at(0, low - 0.02, front), STEEL)
@@ -91,10 +115,10 @@ def truck(b: Builder, rng: Rng, main: Paint) -> None:
     length, middle = cab + half - 0.06, (cab - half - 0.06) / 2
     if rng.random() < 0.6:
         tall = rng.uniform(0.75, 0.95)
-        b.add(box(width * 1.08, tall, length).at(0, 0.32, middle), load.rgb)
-        b.add(box(width * 1.1, 0.08, length * 1.01).at(0, 0.34, middle), main.rgb)
+        b.add(box(width * 1.08, tall, length).at(0, 0.32, middle), main.shade(0.88))
+        b.add(box(width * 1.1, tall * 0.24, length * 1.01).at(0, 0.32 + tall * 0.4, middle), load.rgb)
         b.add(box(0.02, tall * 0.85, 0.03).at(0, 0.38, -half - 0.02), DARK)
-        b.say(f"with {with_article(load.words())} box")
+        b.say(f"with {with_article(load.words())} stripe")
     else:
         b.add(box(width * 1.06, 0.08, length).at(0, 0.34, middle), main.rgb)
         b.add_pair(box(0.07, 0.36, length).at(width * 0.5, 0.34, middle), main.rgb)
@@ -108,12 +132,12 @@ def truck(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("bus", "vehicle", natural=(YELLOW, RED, RED, BLUE, GREEN, ORANGE))
 def bus(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (WHITE, WHITE, GREY, YELLOW), unlike=main.colour)
+    stripe = paint(rng, (WHITE, WHITE, GREY, YELLOW), unlike=main.colour)
     width, half, tall = rng.uniform(0.7, 0.8), rng.uniform(1.05, 1.2), rng.uniform(0.68, 0.78)
     decks = 2 if rng.random() < 0.25 else 1
     high = tall * (1.6 if decks == 2 else 1)
     b.add(box(width, high, half * 2, bevel=0.08).at(y=0.17), main.rgb)
-    b.add(box(width * 0.86, 0.08, half * 1.88, bevel=0.03).at(y=0.16 + high), roof.rgb)
+    b.add(box(width * 0.6, 0.07, half * 0.5, bevel=0.02).at(y=0.16 + high, z=-half * 0.2), stripe.rgb)
     for deck in range(decks):
         level = 0.17 + high - tall * 0.52 - deck * tall * 0.72
         for z in np.linspace(-half * 0.8, half * 0.8, 6):
@@ -121,14 +145,14 @@ def bus(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(width * 0.84, tall * 0.4, 0.04).at(0, level - 0.03, half), PANE * 0.8)
         b.add(box(width * 0.7, tall * 0.3, 0.04).at(0, level, -half), PANE * 0.8)
     b.add(box(0.03, tall * 0.62, half * 0.2).at(width / 2 + 0.005, 0.19, half * 0.62), DARK * 2.5)
-    b.add_pair(box(0.03, 0.06, half * 1.9).at(width / 2, 0.36, 0), roof.rgb)
+    b.add_pair(box(0.03, 0.1, half * 1.9).at(width / 2, 0.36, 0), stripe.rgb)
     b.add(box(width * 0.5, 0.1, 0.04).at(0, 0.06 + high, half + 0.005), DARK)
     b.add(box(width * 1.02, 0.09, 0.1, bevel=0.02).at(0, 0.16, half), DARK)
     _lamps(b, width * 0.36, 0.32, half + 0.02, -half - 0.01)
     wheels(b, width / 2 - 0.06, (half * 0.62, -half * 0.6), 0.19, 0.16, STEEL * 1.2)
     if decks == 2:
         b.say("with two decks")
-    b.say(f"with {with_article(roof.words())} roof")
+    b.say(f"with {with_article(stripe.words())} stripe")
 
 
 @generator("train", "vehicle", natural=(RED, GREEN, BLUE, BLACK, DARK_GREEN))
@@ -149,7 +173,7 @@ def train(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(dome(0.13, 0.22, 12, 4).at(0, y + r * 0.9, half - 0.75), trim.rgb)
     cabin, back = half * 0.62, -half
     b.add(box(0.72, 0.92, cabin).at(0, 0.38, back + cabin / 2), main.rgb)
-    b.add(box(0.86, 0.08, cabin * 1.25, taper=(0.9, 1)).at(0, 1.3, back + cabin / 2), trim.rgb)
+    b.add(box(0.86, 0.08, cabin * 1.25, taper=(0.9, 1)).at(0, 1.3, back + cabin / 2), main.shade(0.8))
     b.add(box(0.74, 0.3, cabin * 0.5).at(0, 0.9, back + cabin / 2), PANE * 0.75)
     b.add_pair(box(0.16, 0.24, 0.04).at(0.25, 0.95, back + cabin), PANE * 0.75)
     b.add(cone(0.42, 0.4, 4).ry(45).scaled(1.15, 1, 0.9).rx(90).scaled(1, 0.55, 1).at(0, 0.2, half - 0.06), trim.rgb)
@@ -157,8 +181,11 @@ def train(b: Builder, rng: Rng, main: Paint) -> None:
     wheels(b, 0.34, (-half * 0.2, -half * 0.68), axle * 1.35, 0.1, trim.rgb, DARK * 2.5)
     b.add_pair(box(0.05, 0.06, half * 1.2).at(0.42, axle, 0), STEEL)
     if rng.random() < 0.4:
-        for k, size in enumerate((0.12, 0.16, 0.2)):
-            b.add(sphere(size, segments=10, rows=6).at(0, y + r + 0.5 + 0.2 * k, half - 0.36 - 0.16 * k), (0.93, 0.93, 0.94))
+        for k, size in enumerate((0.1, 0.12, 0.15)):
+            b.add(
+                sphere(size, segments=10, rows=6).at(0, y + r + 0.5 + 0.2 * k, half - 0.36 - 0.16 * k),
+                (0.93, 0.93, 0.94),
+            )
         b.say("with white smoke")
     b.say(f"with {trim.words()} wheels")
 
@@ -175,11 +202,19 @@ def fire_truck(b: Builder, rng: Rng, main: Paint) -> None:
     top = 0.2 + tall * 0.88
     tilt = rng.uniform(3, 12)
     for x in (-0.14, 0.14):
-        b.add(box(0.06, 0.07, half * 1.9).at(x, 0.06, half * 0.8).rx(-tilt).at(0, top + 0.04, -half * 0.95), (0.92, 0.92, 0.93))
+        b.add(
+            box(0.06, 0.07, half * 1.9).at(x, 0.06, half * 0.8).rx(-tilt).at(0, top + 0.04, -half * 0.95),
+            (0.92, 0.92, 0.93),
+        )
     for k in range(8):
-        b.add(box(0.3, 0.05, 0.05).at(0, 0.07, half * (0.05 + 0.22 * k)).rx(-tilt).at(0, top + 0.04, -half * 0.95), (0.92, 0.92, 0.93))
+        b.add(
+            box(0.3, 0.05, 0.05).at(0, 0.07, half * (0.05 + 0.22 * k)).rx(-tilt).at(0, top + 0.04, -half * 0.95),
+            (0.92, 0.92, 0.93),
+        )
     b.add(cylinder(0.2, 0.1, 12).at(0, top - 0.02, -half * 0.7), STEEL)
-    b.add_pair(sphere(0.08, 0.08, 0.08, segments=8, rows=6).at(width * 0.3, 0.22 + tall * 1.1, half * 0.7), (0.15, 0.4, 0.95))
+    b.add_pair(
+        sphere(0.08, 0.08, 0.08, segments=8, rows=6).at(width * 0.3, 0.22 + tall * 1.1, half * 0.7), (0.15, 0.4, 0.95)
+    )
     wheels(b, width / 2 - 0.03, (half * 0.68, -half * 0.62), 0.21, 0.18, STEEL * 1.2)
     b.add_pair(box(0.14, 0.1, 0.05).at(width * 0.34, 0.3, -half), TAIL_LAMP)
     b.say("with a ladder on top")
@@ -189,8 +224,33 @@ def fire_truck(b: Builder, rng: Rng, main: Paint) -> None:
 def police_car(b: Builder, rng: Rng, main: Paint) -> None:
     door = paint(rng, (BLACK, BLUE, WHITE), unlike=main.colour)
     half, width, low, deck = rng.uniform(0.95, 1.05), rng.uniform(0.85, 0.95), 0.17, 0.55
-    b.add(side_profile([(-half, low), (half, low), (half, 0.42), (half * 0.92, 0.5), (half * 0.4, deck), (-half * 0.92, deck), (-half, 0.5)], width), main.rgb)
-    b.add(side_profile([(-half * 0.42, low + 0.02), (half * 0.36, low + 0.02), (half * 0.36, deck - 0.01), (-half * 0.42, deck - 0.01)], width * 1.02), door.rgb)
+    b.add(
+        side_profile(
+            [
+                (-half, low),
+                (half, low),
+                (half, 0.42),
+                (half * 0.92, 0.5),
+                (half * 0.4, deck),
+                (-half * 0.92, deck),
+                (-half, 0.5),
+            ],
+            width,
+        ),
+        main.rgb,
+    )
+    b.add(
+        side_profile(
+            [
+                (-half * 0.42, low + 0.02),
+                (half * 0.36, low + 0.02),
+                (half * 0.36, deck - 0.01),
+                (-half * 0.42, deck - 0.01),
+            ],
+            width * 1.02,
+        ),
+        door.rgb,
+    )
     cabin = [(-half * 0.62, deck - 0.02), (half * 0.42, deck - 0.02), (half * 0.12, 0.9), (-half * 0.4, 0.9)]
     b.add(side_profile(cabin, width * 0.84), PANE * 0.8)
     b.add(box(width * 0.86, 0.06, half * 0.56).at(0, 0.87, -half * 0.14), main.rgb)
