@@ -21,7 +21,7 @@ from dreamlab.cameras import camera_rays
 from dreamlab.diffusion import x0_from_v
 from dreamlab.errors import DamagedError
 from dreamlab.priors.text import encode_text
-from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.priors.unet import UNet, UNetConfig, channels_last
 from dreamlab.types import Cameras, Condition, RenderOutput
 
 FORMAT = "dreamlab-embedded-1"
@@ -83,7 +83,8 @@ class EmbeddedPrior:
     views_per_group = 4
 
     def __init__(self, network: UNet, device: torch.device | str = "cpu", bfloat16: bool = False) -> None:
-        self.network = network.to(device).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.network = network.to(device).eval().requires_grad_(False)
+        channels_last(self.network)
         self.device, self.bfloat16 = torch.device(device), bfloat16
         self.resolution, self.channels = network.config.image_size, network.config.image_channels
 
@@ -160,9 +161,10 @@ def load_network(path: Path) -> UNet:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
                 found = header.get("format", "no format name")
-                raise DamagedError(f"{path.name} holds weights of another version", expected=FORMAT, got=found, mend=mend)
+                what = f"{path.name} holds weights of another version"
+                raise DamagedError(what, expected=FORMAT, got=found, mend=mend)
             config = UNetConfig.model_validate_json(header["config"])
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            state = {name: file.get_tensor(name).float() for name in file.keys()}
     except (SafetensorError, KeyError, ValueError) as error:
         raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=mend) from error
     network = UNet(config)

@@ -51,9 +51,7 @@ def encode_text(prompts: Sequence[str], batch: int = 64) -> Condition:
     parts = []
     for start in range(0, len(prompts), batch):
         texts = list(prompts[start : start + batch])
-        inputs = tokeniser(
-            texts, padding="max_length", truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
-        )
+        inputs = tokeniser(texts, padding="max_length", truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
         longest = int(inputs["attention_mask"].sum(1).max())
         inputs = {name: value[:, :longest] for name, value in inputs.items()}
         states = model(**inputs).last_hidden_state

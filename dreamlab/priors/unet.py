@@ -9,6 +9,7 @@ over all views of a group at once (MVDream, Shi et al. 2023, section 3.1), so th
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +46,13 @@ def fourier(values: Float[Tensor, " B"], count: int, top: float = 1000.0) -> Flo
     frequencies = torch.exp(torch.linspace(0.0, math.log(top), count, device=values.device))
     angles = values[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay convolution weights out as oneDNN likes them."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def groups_of(width: int) -> int:
@@ -115,7 +123,8 @@ class ViewAttention(nn.Module):
 
     def forward(self, x: Tensor, views: int) -> Tensor:
         grouped = self.norm(x).reshape(-1, views * x.shape[1], x.shape[2])
-        return x + self.out(attend(*self.qkv(grouped).chunk(3, dim=-1), self.heads)).reshape(x.shape)
+        query, key, value = self.qkv(grouped).chunk(3, dim=-1)
+        return x + self.out(attend(query, key, value, self.heads)).reshape(x.shape)
 
 
 class Block(nn.Module):
@@ -144,6 +153,15 @@ class Stage(nn.Module):
         super().__init__()
         self.rays = nn.Conv2d(6, config.channels[level], 1)
         self.blocks = nn.ModuleList(Block(width, config.channels[level], level, config) for width in inputs)
+
+    def forward(self, h: Tensor, rays: Tensor, skips: list[Tensor], down: bool, *conditions: Any) -> Tensor:
+        """Down: leave every block's output among the skips. Up: take them back, newest first."""
+        for number, block in enumerate(self.blocks):
+            h = block(h if down else torch.cat([h, skips.pop()], dim=1), *conditions)
+            h = h if number else h + self.rays(rays)
+            if down:
+                skips.append(h)
+        return h
 
 
 class UNet(nn.Module):
@@ -202,19 +220,11 @@ class UNet(nn.Module):
             if level:
                 h, rays = F.avg_pool2d(h, 2), F.avg_pool2d(rays, 2)
             maps.append(rays)
-            for block in stage.blocks:
-                h = block(h, embedding, text, mask, views)
-                if block is stage.blocks[0]:
-                    h = h + stage.rays(rays)
-                skips.append(h)
+            h = stage(h, rays, skips, True, embedding, text, mask, views)
         h = self.middle(h, embedding)
         for level, stage in enumerate(self.up):
             if level:
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
-            rays = maps.pop()
-            for block in stage.blocks:
-                h = block(torch.cat([h, skips.pop()], dim=1), embedding, text, mask, views)
-                if block is stage.blocks[0]:
-                    h = h + stage.rays(rays)
+            h = stage(h, maps.pop(), skips, False, embedding, text, mask, views)
         h = torch.cat([h, skips.pop()], dim=1)
         return F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.config.patch)

@@ -43,9 +43,9 @@ class BatchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int = Field(64, ge=1)
-    views: int = Field(4, ge=1)
-    single: float = Field(0.25, ge=0, le=1)
+    images: int = Field(default=64, ge=1)
+    views: int = Field(default=4, ge=1)
+    single: float = Field(default=0.5, ge=0, le=1)
     shares: tuple[float, float, float] = (0.65, 0.12, 0.23)
     size: int = 64
 
@@ -95,4 +95,5 @@ class Batches(Dataset):
             captions.append(self.first_caption[index] + rng.integers(len(self.corpus.captions[index])))
         pictures = torch.from_numpy(np.concatenate(images))
         x = to_model_space(pictures[..., :3], pictures[..., 3:4], pictures[..., 4:5])
-        return Views(x, *(torch.from_numpy(c).float() for c in cameras), torch.tensor(captions))
+        azimuth, elevation, distance, fovy = (torch.from_numpy(c).float() for c in cameras)
+        return Views(x, azimuth, elevation, distance, fovy, torch.tensor(captions))

@@ -27,19 +27,23 @@ class Mesh(NamedTuple):
 
 
 class CorpusConfig(BaseModel):
-    """What goes in: objects per procedural noun, two-object scenes, and a folder of captioned models."""
+    """What goes in: objects per procedural noun, two-object scenes, and a folder of captioned models.
+
+    nouns: the procedural nouns to draw, or None for all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    per_noun: int = Field(150, ge=0)
-    scenes: int = Field(3000, ge=0)
+    nouns: tuple[str, ...] | None = None
+    per_noun: int = Field(default=150, ge=0)
+    scenes: int = Field(default=3000, ge=0)
     folder: Path | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """N objects; captions from bare to full; source is 0 for procedural nouns, 1 for scenes, 2 for models of a folder."""
+    """N objects; captions from bare to full; source 0: procedural nouns, 1: scenes, 2: models of a folder."""
 
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
@@ -64,7 +68,8 @@ class Corpus:
         """Write corpus.safetensors and corpus.json."""
         folder.mkdir(parents=True, exist_ok=True)
         names = ("vertices", "faces", "face_colours", "vertex_start", "face_start", "source", "held_out")
-        save_file({name: getattr(self, name) for name in names}, folder / "corpus.safetensors")
+        # safetensors writes the bytes as they lie, so the rows must lie in order.
+        save_file({name: np.ascontiguousarray(getattr(self, name)) for name in names}, folder / "corpus.safetensors")
         (folder / "corpus.json").write_text(json.dumps({"captions": self.captions, "nouns": self.nouns}))
 
     @staticmethod
@@ -102,7 +107,7 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
 
 
 def _procedural(config: CorpusConfig) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
-    for number, noun in enumerate(shapes.NOUNS):
+    for number, noun in enumerate(shapes.NOUNS if config.nouns is None else config.nouns):
         for copy in range(config.per_noun):
             shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)
             yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, noun, 0, False

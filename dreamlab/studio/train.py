@@ -1,7 +1,7 @@
-"""Training of the embedded prior: v-prediction on photographs of the corpus, with EMA, exact resume and sample sheets.
+"""Training of the embedded prior: v-prediction on photographs of the corpus, with a moving average and exact resume.
 
-v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and together, so that
-both can be guided (Ho & Salimans 2022).
+v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and together,
+so that both can be guided (Ho & Salimans 2022).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
 from dreamlab.priors.text import encode_text
-from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.priors.unet import UNet, UNetConfig, channels_last
 from dreamlab.studio.batches import BatchConfig, Batches, Views
 from dreamlab.studio.corpus import Corpus
 from dreamlab.types import Condition
@@ -31,16 +31,23 @@ logger = logging.getLogger(__name__)
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides a training; saved with it, so that resuming needs nothing else."""
+    """Everything that decides a training; saved with it, so that resuming needs nothing else.
+
+    decay: steps between which the learning rate falls linearly to nothing, or None. level_power: noise levels are drawn
+    as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen more often.
+    drop: share of groups that lose only the text, only the camera, and both, each.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: UNetConfig = UNetConfig()
     batch: BatchConfig = BatchConfig()
-    learning_rate: float = Field(5e-4, gt=0)
-    warmup: int = Field(300, ge=1)
-    ema: float = Field(0.999, ge=0, lt=1)
-    drop: float = Field(0.06, ge=0, le=0.3)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    warmup: int = Field(default=300, ge=1)
+    decay: tuple[int, int] | None = None
+    level_power: float = Field(default=0.6, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    drop: float = Field(default=0.06, ge=0, le=0.3)
     seed: int = 0
 
 
@@ -63,12 +70,13 @@ class CaptionTable:
         counts = np.array([len(c) for c in corpus.captions])
         self.first = np.concatenate([[0], np.cumsum(counts)[:-1]])
         self.row = torch.tensor([rows[c] for captions in corpus.captions for c in captions])
-        tokens, lengths, pooled = [], [], []
+        tokens, lengths = [], []
+        pooled: list[Tensor] = []
         for start in range(0, len(distinct), 1024):
             part = encode_text(distinct[start : start + 1024])
             tokens.append(part.tokens[part.mask].half())
             lengths.append(part.mask.sum(1))
-            pooled.append(part.pooled)
+            pooled.append(part.tokens[:, 0] if part.pooled is None else part.pooled)
         self.tokens, self.length, self.pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
         self.start = torch.cumsum(self.length, 0) - self.length
 
@@ -86,12 +94,18 @@ class Trainer:
     def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device, self.step = config, torch.device(device), 0
         torch.manual_seed(config.seed)
-        self.network = UNet(config.network).to(device).to(memory_format=torch.channels_last)
+        self.network = UNet(config.network).to(device)
+        channels_last(self.network)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         self.adam = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
+
+    def begin_from(self, network: UNet) -> None:
+        """Take over the weights of a trained network of the same shape; step count and moments begin anew."""
+        self.network.load_state_dict(network.state_dict())
+        self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
 
     def steps(self, corpus: Corpus, until: int) -> Iterator[TrainEvent]:
         """Train up to step `until`."""
@@ -113,19 +127,21 @@ class Trainer:
         captions = torch.where(fate < 2 * config.drop, table.empty, table.row[views.caption])
         known = ((fate < config.drop) | (fate >= 3 * config.drop)).repeat_interleave(per_group)
         condition = table[captions][torch.arange(groups).repeat_interleave(per_group)]
-        t = torch.rand(groups, generator=random).mul(0.998).add(0.001).repeat_interleave(per_group)
+        level = torch.rand(groups, generator=random).pow(config.level_power)
+        t = level.mul(0.998).add(0.001).repeat_interleave(per_group)
         noise = torch.randn(views.x.shape, generator=random)
         cameras = views.cameras()
         camera, rays = camera_conditions(cameras, config.network.image_size // config.network.patch)
+        assert condition.pooled is not None
         inputs = (views.x, noise, t, condition.tokens, condition.mask, condition.pooled, camera, rays, known)
         x, noise, t, tokens, mask, pooled, camera, rays, known = (i.to(self.device) for i in inputs)
 
         alpha, sigma = (level.view(-1, 1, 1, 1) for level in alpha_sigma(t))
-        rate = config.learning_rate * min(1.0, (self.step + 1) / config.warmup)
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate()
         with self.autocast:
-            v = self.network(alpha * x + sigma * noise, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
+            z = alpha * x + sigma * noise
+            v = self.network(z, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
         error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
         self.adam.zero_grad(set_to_none=True)
         error.mean().backward()
@@ -135,11 +151,20 @@ class Trainer:
         band = (t * 4).long().clamp_max(3)
         return tuple(error.detach()[band == b].mean().item() for b in range(4))
 
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        rate = self.config.learning_rate * min(1.0, (self.step + 1) / self.config.warmup)
+        if self.config.decay is not None:
+            start, end = self.config.decay
+            rate *= min(1.0, max(0.0, (end - self.step) / (end - start)))
+        return rate
+
     @torch.no_grad()
     def _follow(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         state = self.network.state_dict()
-        torch._foreach_lerp_([*self.average.values()], [state[name] for name in self.average], 1 - decay)
+        for name, average in self.average.items():
+            average.lerp_(state[name], 1 - decay)
 
     def save(self, folder: Path) -> None:
         """Write state and EMA weights; a crash at any moment leaves the previous ones whole."""
@@ -167,10 +192,14 @@ class Trainer:
         state = load_file(path, device=str(device))
         trainer.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
         trainer.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
+        parameters = list(trainer.network.parameters())
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("adam."):
                 _, number, key = name.split(".")
+                # Fused Adam walks memory, so the moments must lie as their parameter lies.
+                like = parameters[int(number)]
+                value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
                 moments.setdefault(int(number), {})[key] = value
         groups = trainer.adam.state_dict()["param_groups"]
         trainer.adam.load_state_dict({"state": moments, "param_groups": groups})

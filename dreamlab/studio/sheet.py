@@ -1,0 +1,47 @@
+"""Sample sheets: what a prior draws for prompts, from eight sides, in colour and as relief."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from dreamlab.priors.embedded import EmbeddedPrior, from_model_space
+from dreamlab.priors.sampling import sample
+from dreamlab.studio.measure import ring
+from dreamlab.types import Cameras
+
+
+def write_sheet(
+    prior: EmbeddedPrior,
+    prompts: Sequence[str],
+    path: Path,
+    *,
+    guidance_scale: float = 3.0,
+    steps: int = 25,
+    seed: int = 0,
+    zoom: int = 2,
+) -> None:
+    """One PNG: a row of colours over a row of relief for every prompt; columns are azimuths 0, 90, 180, 270, 45, …
+
+    The first four columns were drawn together, looking at each other, and so were the last four.
+    """
+    from PIL import Image
+
+    rings: list[Cameras] = [ring(4, turn) for turn in (0.0, math.pi / 4)]
+    rows = []
+    for prompt in prompts:
+        condition, null = prior.embed([prompt])[[0] * 4], prior.embed([""])[[0] * 4]
+        generator = torch.Generator().manual_seed(seed)
+        views = [
+            sample(prior, condition, null, cameras, steps=steps, guidance_scale=guidance_scale, generator=generator)
+            for cameras in rings
+        ]
+        colour, opacity, relief = from_model_space(torch.cat(views))
+        on_grey = colour + (1 - opacity.clamp(0, 1)) * 0.85
+        rows += [torch.cat(list(on_grey), 1), torch.cat(list(relief.expand(-1, -1, -1, 3) / 2 + 0.5), 1)]
+    pixels = (torch.cat(rows).clamp(0, 1) * 255).round().byte().numpy()
+    image = Image.fromarray(pixels)
+    image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)

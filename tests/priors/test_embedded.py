@@ -1,0 +1,175 @@
+"""The embedded prior: what goes in and out, what it is told of cameras, and files that it must refuse."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.errors import DamagedError
+from dreamlab.priors.embedded import (
+    FORMAT,
+    SHIPPED,
+    EmbeddedPrior,
+    EmbeddedPriorConfig,
+    alpha_sigma,
+    camera_conditions,
+    from_model_space,
+    load_network,
+    relief_of,
+    save_network,
+    to_model_space,
+)
+from dreamlab.priors.sampling import sample
+from dreamlab.priors.text import MOST_TOKENS, encode_text
+from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.types import Cameras, Condition, Prior, RenderOutput
+
+SMALL = UNetConfig(channels=(16, 16, 16), embedding=32, head=16)
+
+
+def cameras(n: int, size: int = 64) -> Cameras:
+    one = torch.ones(n)
+    return orbit_cameras(torch.arange(n) * math.pi / 2, 0.3 * one, 3 * one, 0.7 * one, (size, size))
+
+
+def random_network(seed: int = 0) -> UNet:
+    """A network none of whose weights is zero, so that every input can be felt."""
+    torch.manual_seed(seed)
+    network = UNet(SMALL)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network
+
+
+def condition(n: int, seed: int = 0) -> Condition:
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(n, 5, 384, generator=generator)
+    return Condition(tokens, torch.ones(n, 5, dtype=torch.bool), tokens.mean(1))
+
+
+def denoised(prior: EmbeddedPrior, n: int, views: Cameras | None, seed: int = 0) -> torch.Tensor:
+    z = torch.randn(n, 5, 64, 64, generator=torch.Generator().manual_seed(1))
+    return prior.denoise(z, torch.full((n,), 0.6), condition(n, seed), views)
+
+
+def test_it_is_a_prior() -> None:
+    assert isinstance(EmbeddedPrior(random_network()), Prior)
+
+
+def test_model_space_and_back_is_the_identity() -> None:
+    parts = torch.rand(2, 8, 8, 3), torch.rand(2, 8, 8, 1), torch.rand(2, 8, 8, 1) * 2 - 1
+    for before, after in zip(parts, from_model_space(to_model_space(*parts)), strict=True):
+        torch.testing.assert_close(after, before)
+
+
+def test_levels_keep_the_variance() -> None:
+    alpha, sigma = alpha_sigma(torch.linspace(0, 1, 11))
+    torch.testing.assert_close(alpha**2 + sigma**2, torch.ones(11))
+
+
+def test_relief_of_a_plane_through_the_centre_is_zero() -> None:
+    views = cameras(1)
+    from dreamlab.cameras import camera_rays
+
+    directions = camera_rays(views).directions.view(1, 64, 64, 3)
+    cosine = -(directions * views.c2w[:, None, None, :3, 2]).sum(-1, keepdim=True)
+    full = torch.ones(1, 64, 64, 1)
+    render = RenderOutput(torch.ones(1, 64, 64, 3), full, views.distance / cosine, torch.zeros(1, 64, 64, 3))
+    torch.testing.assert_close(relief_of(render, views), torch.zeros(1, 64, 64, 1), atol=1e-5, rtol=0)
+
+
+def test_relief_is_positive_towards_the_camera() -> None:
+    views = cameras(1)
+    full = torch.ones(1, 64, 64, 1)
+    render = RenderOutput(torch.ones(1, 64, 64, 3), full, 2.0 * full, torch.zeros(1, 64, 64, 3))
+    assert relief_of(render, views).min() > 0.9
+
+
+def test_rays_through_the_centre_have_no_moment() -> None:
+    _, rays = camera_conditions(cameras(2), 33)
+    torch.testing.assert_close(rays[:, 3:, 16, 16], torch.zeros(2, 3), atol=1e-5, rtol=0)
+
+
+def test_text_camera_and_neighbours_all_matter() -> None:
+    prior = EmbeddedPrior(random_network())
+    base = denoised(prior, 4, cameras(4))
+    assert (denoised(prior, 4, cameras(4), seed=9) - base).abs().max() > 1e-4
+    assert (denoised(prior, 4, None) - base).abs().max() > 1e-4
+    other = cameras(4)
+    turned = orbit_cameras(
+        other.azimuth + torch.tensor([0.0, 1, 0, 0]), other.elevation, other.distance, other.fovy, (64, 64)
+    )
+    assert (denoised(prior, 4, turned)[0] - base[0]).abs().max() > 1e-6
+
+
+def test_groups_of_views_do_not_see_other_groups() -> None:
+    prior = EmbeddedPrior(random_network())
+    z = torch.randn(8, 5, 64, 64, generator=torch.Generator().manual_seed(2))
+    t, words = torch.full((8,), 0.5), condition(8)
+    views = cameras(8)
+    together = prior.denoise(z, t, words, views)
+    alone = prior.denoise(z[:4], t[:4], words[slice(0, 4)], views[:4])
+    torch.testing.assert_close(together[:4], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_gradient_reaches_the_render_and_never_the_network() -> None:
+    prior = EmbeddedPrior(random_network())
+    rgb = torch.rand(4, 64, 64, 3, requires_grad=True)
+    ones = torch.ones(4, 64, 64, 1)
+    x = prior.encode(RenderOutput(rgb, ones * 0.5, ones, torch.zeros(4, 64, 64, 3)), cameras(4))
+    (x - prior.denoise(x, torch.full((4,), 0.5), condition(4), cameras(4))).square().sum().backward()
+    assert rgb.grad is not None and rgb.grad.abs().max() > 0
+    assert all(p.grad is None for p in prior.network.parameters())
+
+
+def test_weights_survive_the_file(tmp_path: Path) -> None:
+    network = random_network()
+    save_network(tmp_path / "w.safetensors", SMALL, network.state_dict())
+    for name, value in load_network(tmp_path / "w.safetensors").state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=2e-3, rtol=1e-3)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_missing_damaged_and_foreign_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="no weights"):
+        load_network(tmp_path / "nowhere.safetensors")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"not a tensor in sight")
+    with pytest.raises(DamagedError, match="damaged"):
+        load_network(broken)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign, metadata={"format": "somebody-else-7"})
+    with pytest.raises(DamagedError, match="another version") as caught:
+        load_network(foreign)
+    assert FORMAT in str(caught.value) and "somebody-else-7" in str(caught.value)
+
+
+def test_text_is_padded_masked_and_cut() -> None:
+    words = encode_text(["a mushroom", "word " * 100, ""])
+    assert words.tokens.shape == (3, MOST_TOKENS, 384)
+    assert words.mask.sum(1).tolist()[1:] == [MOST_TOKENS, 2]
+    alone = encode_text(["a mushroom"])
+    torch.testing.assert_close(alone.tokens[0], words.tokens[0, : alone.tokens.shape[1]], atol=1e-4, rtol=1e-4)
+
+
+def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
+    class Sure(EmbeddedPrior):
+        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+            return torch.full_like(z_t, 0.3)
+
+    drawn = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
+
+
+def test_the_shipped_weights_fit_their_promises() -> None:
+    prior = EmbeddedPriorConfig(precision="float32").build()
+    count = sum(p.numel() for p in prior.network.parameters())
+    assert 5e6 <= count <= 12e6
+    assert SHIPPED.stat().st_size < 30e6
+    assert denoised(prior, 4, cameras(4)).isfinite().all()

@@ -1,0 +1,126 @@
+"""Corpus, batches, training and judging: the same seed gives the same bytes, and a killed training goes on exactly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dreamlab.errors import InputError
+from dreamlab.priors.unet import UNetConfig
+from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras
+from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
+from dreamlab.studio.judge import COLOUR_CHANNELS, draw_exam, side_of, train_judge
+from dreamlab.studio.train import CaptionTable, TrainConfig, Trainer, train
+
+SMALL = TrainConfig(
+    network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16),
+    batch=BatchConfig(images=8, single=0.5),
+    warmup=2,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return gather(CorpusConfig(nouns=("mushroom", "car"), per_noun=3, scenes=2))[0]
+
+
+def batches(corpus: Corpus) -> Batches:
+    first = np.cumsum([0, *(len(c) for c in corpus.captions)])[:-1]
+    return Batches(corpus, first, SMALL.batch, 0)
+
+
+def test_the_same_config_gathers_the_same_bytes(corpus: Corpus) -> None:
+    again = gather(CorpusConfig(nouns=("mushroom", "car"), per_noun=3, scenes=2))[0]
+    assert np.array_equal(again.vertices, corpus.vertices) and again.captions == corpus.captions
+
+
+def test_a_corpus_survives_the_disk(corpus: Corpus, tmp_path: Path) -> None:
+    corpus.save(tmp_path)
+    back = Corpus.load(tmp_path)
+    assert back.captions == corpus.captions and back.nouns == corpus.nouns
+    for index in range(len(corpus)):
+        for a, b in zip(back.mesh(index), corpus.mesh(index), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="studio gather"):
+        Corpus.load(tmp_path)
+
+
+def test_a_batch_depends_on_its_number_alone(corpus: Corpus) -> None:
+    one, two = batches(corpus), batches(corpus)
+    one[3]
+    for a, b in zip(one[5], two[5], strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one[5].x, one[6].x)
+
+
+def test_held_out_objects_are_never_drawn(corpus: Corpus) -> None:
+    held = np.zeros(len(corpus), bool)
+    held[:3] = True  # all mushrooms
+    shy = Corpus(**{**corpus.__dict__, "held_out": held})
+    first = np.cumsum([0, *(len(c) for c in shy.captions)])[:-1]
+    drawn = torch.cat([Batches(shy, first, SMALL.batch, 0)[step].caption for step in range(20)])
+    assert int(drawn.min()) >= first[3]
+
+
+def test_views_of_a_group_fit_the_picture() -> None:
+    azimuth, elevation, distance, fovy = draw_cameras(np.random.default_rng(0), 500, 4)
+    assert 0 <= azimuth.min() and azimuth.max() <= 2 * np.pi
+    assert elevation.min() < 0 and elevation.max() > 1.2
+    assert np.all(distance * np.sin(fovy / 2) >= 0.92 - 1e-6)
+
+
+def test_captions_come_back_as_they_were_encoded(corpus: Corpus) -> None:
+    from dreamlab.priors.text import encode_text
+
+    table = CaptionTable(corpus)
+    flat = [c for captions in corpus.captions for c in captions]
+    rows = torch.tensor([0, len(flat) - 1])
+    got, want = table[table.row[rows]], encode_text([flat[int(r)] for r in rows])
+    assert torch.equal(got.mask, want.mask)
+    torch.testing.assert_close(got.tokens, want.tokens * want.mask[..., None], atol=5e-3, rtol=5e-3)
+
+
+def test_a_resumed_training_equals_the_uninterrupted_one(corpus: Corpus, tmp_path: Path) -> None:
+    whole = Trainer(SMALL)
+    list(train(whole, corpus, tmp_path / "whole", 4))
+    list(train(Trainer(SMALL), corpus, tmp_path / "parts", 2))
+    parts = Trainer.load(tmp_path / "parts")
+    assert parts.step == 2
+    list(train(parts, corpus, tmp_path / "parts", 4))
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, parts.network.state_dict()[name]), name
+        assert torch.equal(whole.average[name], parts.average[name]), name
+
+
+def test_training_lowers_the_loss_and_logs_it(corpus: Corpus, tmp_path: Path) -> None:
+    trainer = Trainer(SMALL.model_copy(update={"learning_rate": 3e-3}))
+    losses = [event.loss for event in train(trainer, corpus, tmp_path, 60)]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+
+
+def test_the_rate_warms_up_and_decays() -> None:
+    trainer = Trainer(SMALL.model_copy(update={"warmup": 10, "decay": (20, 40)}))
+    rates = []
+    for trainer.step in range(45):
+        rates.append(trainer.rate() / SMALL.learning_rate)
+    assert rates[0] == pytest.approx(0.1) and rates[15] == 1 and rates[30] == pytest.approx(0.5) and rates[44] == 0
+
+
+def test_a_judge_learns_what_it_is_shown() -> None:
+    nouns = ("banana", "snowman")
+    judge = train_judge(draw_exam(nouns, 24, 6, (1,)), COLOUR_CHANNELS, len(nouns), epochs=6)
+    fresh = draw_exam(nouns, 8, 4, (2,))
+    assert (judge.answers(fresh.x)[0] == fresh.noun).float().mean() > 0.8
+
+
+def test_sides_are_centred_on_the_front() -> None:
+    assert side_of(np.radians([0, 20, 340, 45, 180, 315])).tolist() == [0, 0, 0, 1, 4, 7]
