@@ -73,6 +73,8 @@ def _add_measure(jobs: Subparsers) -> None:
     job = jobs.add_parser("measure", help="judge sampled images against held-out renders")
     job.add_argument("weights", type=Path)
     job.add_argument("--prompts", type=int, default=100, help="prompts to draw (default %(default)s)")
+    job.add_argument("--nouns", help="comma-separated procedural nouns (default: all)")
+    job.add_argument("--scenes", type=int, default=40, help="two-object prompts (default %(default)s)")
     job.set_defaults(execute=measure)
     add_output_options(job)
 
@@ -137,7 +139,8 @@ def measure(args: argparse.Namespace) -> int:
     from dreamlab.studio.measure import MeasureConfig, measure_prior
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
-    figures = measure_prior(prior, MeasureConfig(prompts=args.prompts))
+    nouns = None if args.nouns is None else tuple(noun.strip() for noun in args.nouns.split(","))
+    figures = measure_prior(prior, MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes))
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
 

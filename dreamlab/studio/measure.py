@@ -34,16 +34,22 @@ ASYMMETRIC = ("duck", "car", "teapot", "airplane", "rabbit", "mug", "boat", "cha
 
 
 class MeasureConfig(BaseModel):
-    """prompts: how many "a COLOUR NOUN" are drawn; each is sampled from four sides."""
+    """prompts: how many "a COLOUR NOUN" are drawn; each is sampled from four sides. nouns: which, or None for all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompts: int = Field(default=100, ge=1)
+    nouns: tuple[str, ...] | None = None
     scenes: int = Field(default=40, ge=0)
     judge_objects: int = Field(default=40, ge=2)
     steps: int = Field(default=20, ge=2)
     guidance_scale: float = 3.0
     seed: int = 0
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The nouns that are asked for and told apart."""
+        return shapes.NOUNS if self.nouns is None else self.nouns
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Judges:
 
 def train_judges(config: MeasureConfig) -> Judges:
     """Judges of all procedural nouns, trained on renders that no prior was trained on."""
-    exam = draw_exam(shapes.NOUNS, config.judge_objects, 6, (HELD_OUT, 1))
-    colour, form = (train_judge(exam, c, len(shapes.NOUNS)) for c in (COLOUR_CHANNELS, FORM_CHANNELS))
+    exam = draw_exam(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))
+    colour, form = (train_judge(exam, c, len(config.vocabulary)) for c in (COLOUR_CHANNELS, FORM_CHANNELS))
     return Judges(colour, form)
 
 
@@ -88,14 +94,15 @@ def draw(prior: EmbeddedPrior, prompt: str, cameras: Cameras, config: MeasureCon
 def naming(prior: EmbeddedPrior, judges: Judges, config: MeasureConfig) -> dict[str, float]:
     """Top-1 of noun and colour for sampled images, the same for real ones (the ceiling), and the side seen."""
     rng = np.random.default_rng((HELD_OUT, 2, config.seed))
+    nouns = config.vocabulary
     sampled, real = [], []
     answers: list[tuple[int, int, int]] = []
     for number in range(config.prompts):
-        noun, colour = int(rng.integers(len(shapes.NOUNS))), int(rng.integers(len(shapes.COLOURS)))
+        noun, colour = int(rng.integers(len(nouns))), int(rng.integers(len(shapes.COLOURS)))
         cameras = ring(4, rng.uniform(0, 2 * math.pi))
-        prompt = with_article(f"{shapes.COLOURS[colour].word} {shapes.NOUNS[noun]}")
+        prompt = with_article(f"{shapes.COLOURS[colour].word} {nouns[noun]}")
         sampled.append(draw(prior, prompt, cameras, config, number))
-        real.append(shoot(shapes.make(rng, shapes.NOUNS[noun], shapes.COLOURS[colour]), cameras))
+        real.append(shoot(shapes.make(rng, nouns[noun], shapes.COLOURS[colour]), cameras))
         answers += [(noun, colour, int(side)) for side in side_of(cameras.azimuth.numpy())]
     noun, colour, side = torch.tensor(answers).T
     got = scores(judges, Exam(torch.cat(sampled), noun, colour, side))
@@ -135,7 +142,7 @@ def _iou(a: Tensor, b: Tensor) -> float:
 def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 64) -> list[float]:
     """Mean squared error of v at ten noise levels, least noise first, on fresh objects with their bare captions."""
     rng = np.random.default_rng((HELD_OUT, 4))
-    drawn = [shapes.make(rng) for _ in range(objects)]
+    drawn = [shapes.make(rng, str(rng.choice(config.vocabulary))) for _ in range(objects)]
     cameras = ring(4, 0.4)
     x = torch.cat([shoot(shape, cameras) for shape in drawn])
     condition = prior.embed([s.captions[-1] for s in drawn])[[i // 4 for i in range(len(x))]]
@@ -191,7 +198,7 @@ def _half_colours(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
 def measure_prior(prior: EmbeddedPrior, config: MeasureConfig) -> dict[str, object]:
     """All figures of a prior, as its model card reports them."""
     figures: dict[str, object] = dict(naming(prior, train_judges(config), config))
-    figures |= obedience(prior, tuple(n for n in ASYMMETRIC if n in shapes.NOUNS), config)
+    figures |= obedience(prior, tuple(n for n in ASYMMETRIC if n in config.vocabulary), config)
     if config.scenes:
         figures |= binding(prior, config)
     return figures | {"loss_by_level": loss_by_level(prior, config)}
