@@ -7,7 +7,6 @@ that a silhouette hides.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from dreamlab.cameras import camera_rays
-from dreamlab.diffusion import x0_from_v
+from dreamlab.diffusion import CosineSchedule, x0_from_v
 from dreamlab.errors import DamagedError
 from dreamlab.priors.text import encode_text
 from dreamlab.priors.unet import UNet, UNetConfig, channels_last
@@ -46,7 +45,7 @@ def from_model_space(
 
 def alpha_sigma(t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
     """The variance-preserving cosine schedule: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
-    return torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)
+    return CosineSchedule().alpha_sigma(t)
 
 
 def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:

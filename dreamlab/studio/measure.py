@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab.cameras import orbit_cameras
+from dreamlab.diffusion import add_noise, per_image
 from dreamlab.priors.embedded import EmbeddedPrior, alpha_sigma, from_model_space, to_model_space
 from dreamlab.priors.sampling import sample
 from dreamlab.studio import shapes
@@ -152,11 +153,11 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 64
     losses = []
     for level in torch.linspace(0.05, 0.95, 10):
         t = level.expand(len(x))
-        alpha, sigma = (v.view(-1, 1, 1, 1) for v in alpha_sigma(t))
-        z = alpha * x + sigma * noise
+        alpha, sigma = alpha_sigma(t)
+        z = add_noise(x, noise, alpha, sigma)
         x0 = torch.cat([prior.denoise(z[i : i + 64], t[i : i + 64], condition[slice(i, i + 64)], rows[slice(i, i + 64)])
                         for i in range(0, len(x), 64)])  # fmt: skip
-        losses.append(((x0 - x) / sigma).square().mean().item())
+        losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
 
 
