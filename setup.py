@@ -1,8 +1,9 @@
 """Builds the native kernels (dreamlab/ops/csrc/*.cpp) into dreamlab/ops/_native.so during `pip install`.
 
-The library has a plain C interface and is loaded through ctypes: no torch headers, no Python ABI, so one wheel serves
-every Python of a platform. Without a working compiler the install still succeeds: the reason is written next to where
-the library would be, `dreamlab doctor` shows it, and the kernels in plain torch run instead.
+The library has a plain C interface and is loaded through ctypes: no torch headers, no Python ABI, so one
+wheel serves every Python of a platform. Without a working compiler the install still succeeds: the reason is
+written next to where the library would be, `dreamlab doctor` shows it, and the kernels in plain torch run
+instead.
 
 CXX, CXXFLAGS and LDFLAGS are honoured. Everything else about the project stands in pyproject.toml.
 """
@@ -28,8 +29,17 @@ CSRC = Path("dreamlab", "ops", "csrc")
 LIBRARY = Path("dreamlab", "ops", "_native.so")
 REASON = Path("dreamlab", "ops", "_native_why_not.txt")
 
-# a*b+c must round alike in every build, or kernels and twins would disagree; they call fma where they mean it.
-FLAGS = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
+# a*b+c must round alike in every build, or kernels and twins would disagree; they call fma where they mean
+# it.
+FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+    "-Wno-psabi",
+]
 # Kernels of one instruction set; which one runs is decided on the machine that runs them.
 X86_FLAGS = {
     "kernels_avx2.cpp": ["-mavx2", "-mfma"],
@@ -68,14 +78,18 @@ def openmp_flags(cxx: list[str], scratch: Path) -> list[str]:
     source = scratch / "probe.cpp"
     source.write_text("#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n")
     try:
-        done = subprocess.run([*cxx, "-fopenmp", str(source), "-o", str(scratch / "probe")], capture_output=True)
+        done = subprocess.run(
+            [*cxx, "-fopenmp", str(source), "-o", str(scratch / "probe")], capture_output=True
+        )
     except OSError:
         return []
     return ["-fopenmp"] if done.returncode == 0 else []
 
 
 def build_library(target: Path) -> None:
-    """Compile every csrc/*.cpp and link them to `target`, which is replaced in one step. Raises BuildFailure."""
+    """Compile every csrc/*.cpp and link them to `target`, which is replaced in one step. Raises
+    BuildFailure.
+    """
     if sys.platform == "win32":
         raise BuildFailure("the native kernels are not built on Windows (use WSL for them)")
     cxx = compiler()
@@ -135,7 +149,9 @@ class AnyPython(bdist_wheel):
 native = Extension(
     "dreamlab.ops._native",
     sources=sorted(str(p.relative_to(ROOT)) for p in (ROOT / CSRC).glob("*.cpp")),
-    depends=sorted(str(p.relative_to(ROOT)) for pattern in ("*.h", "*.inl") for p in (ROOT / CSRC).glob(pattern)),
+    depends=sorted(
+        str(p.relative_to(ROOT)) for pattern in ("*.h", "*.inl") for p in (ROOT / CSRC).glob(pattern)
+    ),
     optional=True,
 )
 

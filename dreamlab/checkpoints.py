@@ -108,7 +108,9 @@ def load(path: Path) -> Checkpoint:
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:
                 raise DamagedError(f"{path / name} has changed since it was written", got="another sha256")
             tensors[name] = from_bytes(data)
-        state = {_FIELD + k: v for k, v in tensors["field.safetensors"].items()} | tensors["state.safetensors"]
+        state = {_FIELD + k: v for k, v in tensors["field.safetensors"].items()} | tensors[
+            "state.safetensors"
+        ]
         place = (int(meta[k]) for k in ("stage", "step", "total_step", "metrics_bytes"))
         return Checkpoint(*place, state=state)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:

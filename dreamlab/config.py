@@ -62,7 +62,9 @@ class TurntableConfig(BaseModel):
 
 
 class SavingConfig(BaseModel):
-    """What is kept on the way, in steps: a checkpoint and a preview picture every so often (0: no previews)."""
+    """What is kept on the way, in steps: a checkpoint and a preview picture every so often (0: no
+    previews).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,10 +118,14 @@ class RunConfig(BaseModel):
 
 
 def checked_prompt(prompt: str, name: str = "prompt") -> str:
-    """The prompt without outer blanks. Raises InputError if it is empty, too long or holds unprintable characters."""
+    """The prompt without outer blanks. Raises InputError if it is empty, too long or holds unprintable
+    characters.
+    """
     text = prompt.strip()
     if not text:
-        raise InputError(f"the {name} is empty", mend='Say in a few words what to make: dreamlab run "a red mushroom"')
+        raise InputError(
+            f"the {name} is empty", mend='Say in a few words what to make: dreamlab run "a red mushroom"'
+        )
     if len(text) > LONGEST_PROMPT:
         raise InputError(
             f"the {name} is too long",
@@ -244,7 +250,9 @@ def _explained(error: ValidationError) -> ConfigError:
             mend=did_you_mean(str(context.get("tag", "")), tags.split(", ")),
         )
     if kind == "missing":
-        return ConfigError(f"{path} is missing{more}", mend=f"Give it with --set {path}=VALUE or in the config file")
+        return ConfigError(
+            f"{path} is missing{more}", mend=f"Give it with --set {path}=VALUE or in the config file"
+        )
     expected = str(context.get("expected", "")).replace("'", "")
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "model_type":
@@ -253,7 +261,9 @@ def _explained(error: ValidationError) -> ConfigError:
         f"{path} cannot be used{more}",
         expected=expected or message[:1].lower() + message[1:],
         got=_short(detail["input"]),
-        mend=did_you_mean(str(detail["input"]), expected.replace(" or ", ", ").split(", ")) if expected else "",
+        mend=did_you_mean(str(detail["input"]), expected.replace(" or ", ", ").split(", "))
+        if expected
+        else "",
     )
 
 
@@ -276,7 +286,9 @@ def _walk(model: Any, place: Sequence[int | str]) -> tuple[list[int | str], list
         elif isinstance(part, int):
             path.append(part)
         else:
-            tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+            tagged = [
+                m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part
+            ]
             if tagged:
                 models = tagged  # a union's tag, which is no key
             elif part in [m.__name__ for m in models]:

@@ -85,7 +85,9 @@ class QuietView(_Plain):
 
 
 class RichView(_Plain):
-    """Stage, step, speed, time left, figures and a small picture; a closing panel that tells where things lie."""
+    """Stage, step, speed, time left, figures and a small picture; a closing panel that tells where things
+    lie.
+    """
 
     def __init__(self, console: Console, title: str = "") -> None:
         self.console, self._title = console, title
@@ -160,7 +162,8 @@ class RichView(_Plain):
         elif now - self._lined > _LINE_SECONDS or event.done == event.total:
             left = (event.total - event.done) / max(speed, 1e-9)
             self.console.print(
-                f"{event.event.stage} {event.done}/{event.total}  {rate}  {left:.0f} s left  {figures}", markup=False
+                f"{event.event.stage} {event.done}/{event.total}  {rate}  {left:.0f} s left  {figures}",
+                markup=False,
             )
             self._lined = now
 
@@ -174,7 +177,9 @@ class RichView(_Plain):
         iou, faces = event.measures.get("silhouette_iou"), event.measures.get("faces")
         told = f"{seconds:.0f} s" + (f", {faces:.0f} faces" if faces is not None else "")
         told += f", silhouettes match to {iou:.3f}" if iou is not None else ""
-        how = "Open the GLB in any 3D viewer or in Blender (File > Import > glTF); the turntable in a browser."
+        how = (
+            "Open the GLB in any 3D viewer or in Blender (File > Import > glTF); the turntable in a browser."
+        )
         self.console.print(Panel(Group(table, Text(""), Text(told), Text(how)), title="done", expand=False))
 
     def _render(self) -> RenderableType:

@@ -228,10 +228,14 @@ def dreamtime_level(progress: float, t_min: float, t_max: float, table: int = 20
     density = torch.where(t > 0.8, above, torch.where(t < 0.5, below, torch.ones_like(t)))
     from_top = density.flip(0).cumsum(0)
     spent = (from_top - from_top[0]) / (from_top[-1] - from_top[0])
-    return float(t.flip(0)[torch.searchsorted(spent, torch.tensor(progress, dtype=torch.float64)).clamp_max(table - 1)])
+    return float(
+        t.flip(0)[torch.searchsorted(spent, torch.tensor(progress, dtype=torch.float64)).clamp_max(table - 1)]
+    )
 
 
-def scheduled_level(kind: Literal["linear", "sqrt", "dreamtime"], progress: float, t_min: float, t_max: float) -> float:
+def scheduled_level(
+    kind: Literal["linear", "sqrt", "dreamtime"], progress: float, t_min: float, t_max: float
+) -> float:
     """One level for one moment, falling from t_max to t_min as the progress runs 0..1.
 
     "linear": DreamGaussian and SDI; "sqrt": t_max - (t_max - t_min) * sqrt(progress) (HiFA: Zhu & Zhuang

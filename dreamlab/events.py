@@ -34,7 +34,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Finished:
-    """The files of the run by kind (glb, obj, mp4, ...), wall seconds by phase, and what was measured of the mesh."""
+    """The files of the run by kind (glb, obj, mp4, ...), wall seconds by phase, and what was measured of the
+    mesh.
+    """
 
     folder: Path
     files: dict[str, Path]

@@ -64,7 +64,9 @@ def environment() -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any]) -> list[str]:
-    """What differs from an earlier `environment()`, a line each: results may differ in their last digits then."""
+    """What differs from an earlier `environment()`, a line each: results may differ in their last digits
+    then.
+    """
     now = environment()
     told = [
         f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly"

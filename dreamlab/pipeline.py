@@ -71,7 +71,9 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
 
 
 def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
-    """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others get words."""
+    """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others get
+    words.
+    """
     told_cameras = getattr(prior, "views_per_group", 1) > 1
     words = not told_cameras if config.view_dependent == "auto" else config.view_dependent
     return ViewPrompts(prior, config.prompt, config.negative_prompt, words)
@@ -116,7 +118,9 @@ def field_of(run: RunDir) -> Field:
     try:
         field.load_state_dict(learned)
     except RuntimeError as error:
-        raise DamagedError("the checkpoint does not fit the run's config", got=str(error).splitlines()[0]) from error
+        raise DamagedError(
+            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
+        ) from error
     return field
 
 
@@ -146,7 +150,11 @@ def film(mesh: Mesh, folder: Path, config: TurntableConfig) -> dict[str, Path]:
 
 
 def report(
-    config: RunConfig, run: RunDir, files: dict[str, Path], seconds: dict[str, float], measures: dict[str, float]
+    config: RunConfig,
+    run: RunDir,
+    files: dict[str, Path],
+    seconds: dict[str, float],
+    measures: dict[str, float],
 ) -> dict[str, Path]:
     """Write summary.json, and report.html where there is a GLB to show; the page by kind."""
     sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files.values()}
@@ -188,7 +196,9 @@ def _optimised(
         before = sum(s.steps for s in config.stages[:index])
         guidance = stage.guidance.build(prior) if stage.guidance else shared
         state = checkpoint.state if checkpoint and index == first else None
-        steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state)
+        steps = optimise(
+            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
+        )
         for event in steps:
             saved = _record(config, run, index, before, event)
             clock.add(event.seconds)

@@ -56,7 +56,9 @@ class ViewPrompts:
             camera.
     """
 
-    def __init__(self, prior: Prior, prompt: str, negative_prompt: str = "", view_dependent: bool = True) -> None:
+    def __init__(
+        self, prior: Prior, prompt: str, negative_prompt: str = "", view_dependent: bool = True
+    ) -> None:
         if not prompt.strip():
             raise InputError("the prompt is empty", mend="Say in a few words what to make")
         self.prior, self.prompt, self.negative_prompt = prior, prompt, negative_prompt
@@ -72,7 +74,9 @@ class ViewPrompts:
         if prior is self.prior:
             return self
         if id(prior) not in self._others:
-            self._others[id(prior)] = ViewPrompts(prior, self.prompt, self.negative_prompt, self.view_dependent)
+            self._others[id(prior)] = ViewPrompts(
+                prior, self.prompt, self.negative_prompt, self.view_dependent
+            )
         return self._others[id(prior)]
 
     def positive(self, cameras: Cameras) -> Condition:

@@ -50,7 +50,9 @@ class RunDir:
 
     @classmethod
     def create(cls, root: Path, config: RunConfig, environment: dict[str, Any]) -> RunDir:
-        """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same moment."""
+        """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same
+        moment.
+        """
         try:
             root.mkdir(parents=True, exist_ok=True)
             path = _allocate(root, slug(config.prompt))
@@ -74,7 +76,9 @@ class RunDir:
         runs = {p.name: p for p in _runs(root)}
         if name == "latest" and runs:
             return cls(runs[max(runs, key=_number)])
-        matching = [p for key, p in runs.items() if key == name or (name.isdigit() and _number(key) == int(name))]
+        matching = [
+            p for key, p in runs.items() if key == name or (name.isdigit() and _number(key) == int(name))
+        ]
         if matching:
             return cls(matching[0])
         raise InputError(
@@ -103,7 +107,9 @@ class RunDir:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Only one process may work on a run: a lock that vanishes with the process. Keeps log.txt meanwhile."""
+        """Only one process may work on a run: a lock that vanishes with the process. Keeps log.txt
+        meanwhile.
+        """
         with _locked(self.path):
             checkpoints.tidy(self.path / "checkpoints")
             for left in self.path.glob(".writing-*"):
@@ -123,7 +129,9 @@ class RunDir:
                 self._close_metrics()
 
     def restore(self) -> tuple[checkpoints.Checkpoint | None, list[str]]:
-        """The newest good checkpoint, with metrics.jsonl cut back to its moment, and complaints about bad ones."""
+        """The newest good checkpoint, with metrics.jsonl cut back to its moment, and complaints about bad
+        ones.
+        """
         checkpoint, complaints = checkpoints.load_latest(self.path / "checkpoints")
         metrics = self.path / "metrics.jsonl"
         length = checkpoint.metrics_bytes if checkpoint else 0
@@ -218,7 +226,9 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"another process is working on {folder}", mend="Wait for it, or stop it") from error
+            raise InputError(
+                f"another process is working on {folder}", mend="Wait for it, or stop it"
+            ) from error
         yield
     finally:
         os.close(handle)

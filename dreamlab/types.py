@@ -1,8 +1,8 @@
 """The words that every room of the house shares: plain frozen dataclasses and three protocols.
 
-Conventions, everywhere: OpenGL camera-to-world matrices (camera looks along its own -Z, +Y up), world Y up, the
-object faces +Z and lies inside the box [-1, 1]^3 (generated objects: inside the unit sphere). Angles are radians.
-Azimuth 0 looks at the object's front from +Z; azimuth +pi/2 stands on +X. Colours are sRGB in 0..1.
+Conventions, everywhere: OpenGL camera-to-world matrices (camera looks along its own -Z, +Y up), world Y up,
+the object faces +Z and lies inside the box [-1, 1]^3 (generated objects: inside the unit sphere). Angles are
+radians. Azimuth 0 looks at the object's front from +Z; azimuth +pi/2 stands on +X. Colours are sRGB in 0..1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch import Tensor
 class Cameras:
     """B pinhole cameras that share one image size.
 
-    c2w [B,4,4]; fovy [B] vertical field of view; azimuth, elevation [B]; distance [B] from the orbit's centre;
-    size (H, W) in pixels.
+    c2w [B,4,4]; fovy [B] vertical field of view; azimuth, elevation [B]; distance [B] from the orbit's
+    centre; size (H, W) in pixels.
     """
 
     c2w: Float[Tensor, "B 4 4"]
@@ -66,9 +66,9 @@ class Samples(NamedTuple):
 class RenderOutput:
     """B rendered views.
 
-    rgb [B,H,W,3] in 0..1, composited over `background`; opacity [B,H,W,1] in 0..1; depth [B,H,W,1] the *accumulated*
-    distance along the ray, sum of w_i * t_i, so 0 where nothing is hit (divide by opacity for the expected distance);
-    normal [B,H,W,3] world space, accumulated likewise, or None; background [B,H,W,3].
+    rgb [B,H,W,3] in 0..1, composited over `background`; opacity [B,H,W,1] in 0..1; depth [B,H,W,1] the
+    *accumulated* distance along the ray, sum of w_i * t_i, so 0 where nothing is hit (divide by opacity for
+    the expected distance); normal [B,H,W,3] world space, accumulated likewise, or None; background [B,H,W,3].
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -85,7 +85,9 @@ class RenderOutput:
 
 @dataclass(frozen=True)
 class Condition:
-    """Encoded text for B images: token states, which of them count, an optional pooled vector, and named extras."""
+    """Encoded text for B images: token states, which of them count, an optional pooled vector, and named
+    extras.
+    """
 
     tokens: Float[Tensor, "B L D"]
     mask: Bool[Tensor, "B L"]
@@ -134,7 +136,8 @@ class GuidanceOut:
 
 @dataclass(frozen=True)
 class Mesh:
-    """A triangle mesh on the CPU. Colours are sRGB floats in 0..1; textures are uint8 images [H,W,3], row 0 at the top.
+    """A triangle mesh on the CPU. Colours are sRGB floats in 0..1; textures are uint8 images [H,W,3], row 0
+    at the top.
 
     vertices [V,3]; faces [F,3] int64, counter-clockwise from outside; normals [V,3]; colors [V,3];
     uv [V,2] with v up (glTF's v is 1 - v); textures maps "albedo" or "normal" to an image.
@@ -165,8 +168,8 @@ class Field(Protocol):
 class Prior(Protocol):
     """A frozen 2D diffusion model: what would the clean image be?
 
-    Whatever the network predicts inside (noise, velocity, x0, flow), in pixels or latents, `denoise` answers x0_hat.
-    The noise level t is continuous in (0, 1), 1 the noisiest; z_t = alpha(t) * x + sigma(t) * noise.
+    Whatever the network predicts inside (noise, velocity, x0, flow), in pixels or latents, `denoise` answers
+    x0_hat. The noise level t is continuous in (0, 1), 1 the noisiest; z_t = alpha(t) * x + sigma(t) * noise.
     """
 
     resolution: int

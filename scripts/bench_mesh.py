@@ -1,9 +1,10 @@
 """How long does it take from a field to files? Prints medians in seconds as JSON, phase by phase.
 
-    python scripts/bench_mesh.py [--resolution 128] [--faces 10000] [--texture 1024] [--frames 60] [--repeat 3]
+    python scripts/bench_mesh.py [--resolution 128] [--faces 10000] [--texture 1024] [--frames 60] [--repeat
+    3]
 
-The field is an untrained hash grid: as costly to ask as a trained one, and its surface is a ball. Wall and CPU seconds
-are both told, since the machine may be doing other things.
+The field is an untrained hash grid: as costly to ask as a trained one, and its surface is a ball. Wall and
+CPU seconds are both told, since the machine may be doing other things.
 """
 
 from __future__ import annotations
@@ -59,11 +60,16 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
     found = clock.time("extract", lambda: extract(field, ExtractConfig(resolution=options.resolution)))
     light = clock.time("clean", lambda: clean(found.mesh, CleanConfig(faces=options.faces)))
     flat = clock.time("unwrap", lambda: unwrap(light, resolution=options.texture))
-    mesh = clock.time("bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=found.mesh))
+    mesh = clock.time(
+        "bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=found.mesh)
+    )
     clock.time("write", lambda: [write(mesh, folder / f"mesh.{kind}") for kind in ("glb", "obj")])
     if options.frames:
         films = [folder / "turntable.mp4", folder / "turntable.webp"]
-        clock.time("turntable", lambda: write_turntable(mesh, films, frames=options.frames, renderer=options.renderer))
+        clock.time(
+            "turntable",
+            lambda: write_turntable(mesh, films, frames=options.frames, renderer=options.renderer),
+        )
     return {
         "silhouette_iou": round(found.report.silhouette_iou, 4),
         "faces": len(mesh.faces),

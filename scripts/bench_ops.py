@@ -1,8 +1,9 @@
 """How fast the hot loops are, against the reference, torch.compile and the machine's own limits. Prints JSON.
 
-The work unit W: one view of rays through a ball-shaped occupancy grid (about 130,000 samples at 64 x 64), a hash grid,
-an MLP to 64 to 64 to 4, softplus and sigmoid, compositing, the backward pass and Adam. All contestants, and the limits
-(sgemm, copying memory), take turns within each round, so that a busy machine slows them alike; ratios are of medians.
+The work unit W: one view of rays through a ball-shaped occupancy grid (about 130,000 samples at 64 x 64), a
+hash grid, an MLP to 64 to 64 to 4, softplus and sigmoid, compositing, the backward pass and Adam. All
+contestants, and the limits (sgemm, copying memory), take turns within each round, so that a busy machine
+slows them alike; ratios are of medians.
 
     taskset -c 0 python scripts/bench_ops.py --threads 1 --clock cpu
     python scripts/bench_ops.py --threads 2 --sizes 64 128 256 --compile --rasterise
@@ -58,7 +59,9 @@ def scene(size: int, levels: int, log2_table_size: int) -> Scene:
         for i, o in zip(widths[:-1], widths[1:], strict=True)  # noqa: RUF007  itertools.pairwise reads no better
     ]
     jitter = torch.rand(size * size, generator=generator)
-    return Scene(rays, occupancy, jitter, spec, table, weights, torch.optim.Adam([table, *weights], fused=True))
+    return Scene(
+        rays, occupancy, jitter, spec, table, weights, torch.optim.Adam([table, *weights], fused=True)
+    )
 
 
 class Work:
@@ -97,7 +100,9 @@ def flops(spec: ops.HashGridSpec, samples: int) -> float:
 
 
 def traffic(spec: ops.HashGridSpec, samples: int) -> float:
-    """Bytes of the table that the encoding must touch: 8 corners a level read forward, read and written backward."""
+    """Bytes of the table that the encoding must touch: 8 corners a level read forward, read and written
+    backward.
+    """
     return 3.0 * samples * spec.levels * 8 * spec.features * 4
 
 
@@ -111,8 +116,12 @@ def limits() -> dict[str, tuple[Callable[[], object], float]]:
     }
 
 
-def interleaved(jobs: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Median milliseconds of each job; each round runs every job once, after one round that does not count."""
+def interleaved(
+    jobs: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Median milliseconds of each job; each round runs every job once, after one round that does not
+    count.
+    """
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for turn in range(rounds + 1):
         for name, job in jobs.items():
@@ -123,14 +132,17 @@ def interleaved(jobs: dict[str, Callable[[], object]], rounds: int, clock: Calla
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def compare(size: int, levels: int, log2: int, options: argparse.Namespace, clock: Callable[[], float]) -> dict:
+def compare(
+    size: int, levels: int, log2: int, options: argparse.Namespace, clock: Callable[[], float]
+) -> dict:
     """One configuration of W: medians, ratios and the share of the floor that native reaches."""
     contestants = {"native": Work(scene(size, levels, log2), "native")}
     if size <= 64:
         contestants["eager"] = Work(scene(size, levels, log2), "reference")
     if options.compile and size <= 64:
-        # The field only: marching and compositing have shapes that depend on data. fullgraph: a graph break is an
-        # error, or eager code would run under compiled's name; the spec's lazy figures would break it, hence first.
+        # The field only: marching and compositing have shapes that depend on data. fullgraph: a graph break
+        # is an error, or eager code would run under compiled's name; the spec's lazy figures would break it,
+        # hence first.
         what = scene(size, levels, log2)
         _ = what.spec.offsets, what.spec.dense
         compiled = torch.compile(reference.encode_mlp, dynamic=False, fullgraph=True)
@@ -171,21 +183,27 @@ def compare(size: int, levels: int, log2: int, options: argparse.Namespace, cloc
 def rasteriser(options: argparse.Namespace, clock: Callable[[], float]) -> dict:
     """512 x 512, about 50,000 faces, one view and four, forward, in milliseconds."""
     n = 158
-    u, v = torch.meshgrid(torch.linspace(0, 6.2832, n + 1), torch.linspace(0.01, 3.1316, n + 1), indexing="ij")
+    u, v = torch.meshgrid(
+        torch.linspace(0, 6.2832, n + 1), torch.linspace(0.01, 3.1316, n + 1), indexing="ij"
+    )
     sphere = torch.stack([v.sin() * u.cos(), v.cos(), v.sin() * u.sin()], dim=-1).reshape(-1, 3) * 0.9
     corner = (torch.arange(n)[:, None] * (n + 1) + torch.arange(n)).flatten()
     a, b, c, d = corner, corner + 1, corner + n + 2, corner + n + 1
     faces = torch.cat([torch.stack([a, b, c], dim=1), torch.stack([a, c, d], dim=1)])
     clip = torch.cat([sphere, torch.ones(len(sphere), 1)], dim=1)
     jobs: dict[str, Callable[[], object]] = {
-        f"{views} views": (lambda k=views: ops.rasterise(clip.expand(k, -1, -1).contiguous(), faces, (512, 512)))
+        f"{views} views": (
+            lambda k=views: ops.rasterise(clip.expand(k, -1, -1).contiguous(), faces, (512, 512))
+        )
         for views in (1, 4)
     }
     return {"faces": len(faces), "milliseconds": interleaved(jobs, options.rounds, clock)}
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64], help="image sides for L=8, 2^15")
@@ -210,14 +228,21 @@ def main() -> None:
         for part in (work.forward, work.backward, work.adam):
             part()
         peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        memory = {"size": max(options.sizes), "samples": work.samples, "native_peak_megabytes": round(peak, 1)}
+        memory = {
+            "size": max(options.sizes),
+            "samples": work.samples,
+            "native_peak_megabytes": round(peak, 1),
+        }
     else:
         memory = {}
     works += [compare(size, 8, 15, options, clock) for size in options.sizes]
     if options.large:
         works += [compare(64, 16, 15, options, clock), compare(64, 16, 19, options, clock)]
     report = {
-        "machine": {"processor": platform.processor() or platform.machine(), "kernels": native.instruction_set()},
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "kernels": native.instruction_set(),
+        },
         "torch": torch.__version__,
         "threads": options.threads,
         "clock": options.clock,

@@ -1,4 +1,5 @@
-"""How many training photographs one core takes in a second of its time, by faces, size and supersampling. Writes JSON.
+"""How many training photographs one core takes in a second of its time, by faces, size and supersampling.
+Writes JSON.
 
     python scripts/bench_photograph.py [--out FILE] [--views 256] [--repeats 5] [--assets FOLDER]
 
@@ -58,11 +59,18 @@ def folder_figures(folder: Path) -> dict[str, float]:
         photograph(asset.vertices, asset.faces, asset.face_colours, azimuth, 0.4, 2.8, 0.8)
     views = 8 * len(assets) / (time.process_time() - start)
     faces = float(np.mean([len(a.faces) for a in assets]))
-    return {"objects": report.loaded, "read_seconds": round(read, 2), "mean_faces": faces, "views_per_second": views}
+    return {
+        "objects": report.loaded,
+        "read_seconds": round(read, 2),
+        "mean_faces": faces,
+        "views_per_second": views,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--views", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=5)
@@ -71,10 +79,20 @@ def main() -> None:
 
     settings = [(600, 64, 3), (600, 64, 1), (600, 128, 3), (100, 64, 3), (2_000, 64, 3), (6_000, 64, 3)]
     rows = [
-        dict(faces=f, size=n, supersample=s, views_per_second=round(rate(f, n, s, options.views, options.repeats)))
+        dict(
+            faces=f,
+            size=n,
+            supersample=s,
+            views_per_second=round(rate(f, n, s, options.views, options.repeats)),
+        )
         for f, n, s in settings
     ]
-    report = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "machine": platform.machine(), "rows": rows}
+    report = {
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "machine": platform.machine(),
+        "rows": rows,
+    }
     if options.assets:
         report["folder"] = folder_figures(options.assets)
     text = json.dumps(report, indent=1) + "\n"

@@ -1,9 +1,11 @@
-"""How fast the rasteriser is: a bumpy sphere at 512^2, forward and backward, by faces, views and threads. Writes JSON.
+"""How fast the rasteriser is: a bumpy sphere at 512^2, forward and backward, by faces, views and threads.
+Writes JSON.
 
     python scripts/bench_rasterise.py [--out FILE] [--size 512] [--repeats 15] [--threads 1 2]
 
-Times are milliseconds per call: least and median of the repeats, and the least processor time of all threads together,
-which other programs on the machine disturb less. The settings take turns, so that a busy hour hits all alike.
+Times are milliseconds per call: least and median of the repeats, and the least processor time of all threads
+together, which other programs on the machine disturb less. The settings take turns, so that a busy hour hits
+all alike.
 """
 
 from __future__ import annotations
@@ -66,14 +68,18 @@ def steps(n_faces: int, views: int, size: int) -> dict[str, Callable[[], object]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
 
-    scenes = {(f, v): steps(f, v, options.size) for f, v in [(5_000, 1), (50_000, 1), (50_000, 4), (500_000, 1)]}
+    scenes = {
+        (f, v): steps(f, v, options.size) for f, v in [(5_000, 1), (50_000, 1), (50_000, 4), (500_000, 1)]
+    }
     times: dict[tuple[int, int, int, str], list[tuple[float, float]]] = {}
     for _ in range(options.repeats):
         for (faces, views), closures in scenes.items():

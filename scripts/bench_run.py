@@ -2,9 +2,9 @@
 
 usage: python scripts/bench_run.py [--preset fast] [--prompt "a red mushroom"] [--runs 3] [--out bench.json]
 
-Every run is a process of its own, as a user would start it. Phases are wall seconds: start-up (from the process's
-start to the first phase), load, embed, optimise (with its render, prior and backward parts), extract, export,
-turntable. Memory is the largest resident set of the process.
+Every run is a process of its own, as a user would start it. Phases are wall seconds: start-up (from the
+process's start to the first phase), load, embed, optimise (with its render, prior and backward parts),
+extract, export, turntable. Memory is the largest resident set of the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import Any
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--prompt", default="a red mushroom")
     parser.add_argument("--runs", type=int, default=3)
@@ -40,7 +42,9 @@ def main() -> None:
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "processor": processor(),
         "help_cpu_seconds": help_seconds(),
-        "median": {key: round(statistics.median([row[key] for row in rows if key in row]), 3) for key in keys},
+        "median": {
+            key: round(statistics.median([row[key] for row in rows if key in row]), 3) for key in keys
+        },
         "all": rows,
     }
     text = json.dumps(report, indent=1) + "\n"
@@ -94,7 +98,9 @@ def help_seconds(repeats: int = 5) -> float:
         before = os.times()
         subprocess.run([sys.executable, "-m", "dreamlab", "--help"], stdout=subprocess.DEVNULL, check=True)
         after = os.times()
-        found.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        found.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
     return round(statistics.median(found), 3)
 
 
@@ -104,7 +110,10 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 if __name__ == "__main__":

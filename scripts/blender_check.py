@@ -3,8 +3,9 @@
     python3.11 -m venv /tmp/blender && /tmp/blender/bin/pip install bpy==5.0.1 "numpy<2"
     /tmp/blender/bin/python scripts/blender_check.py mesh.glb mesh.obj mesh.usdz [--save FOLDER]
 
-For each file: the imported size, Blender's up axis extent, the material's metallic and roughness, and the mean colour
-of a small Cycles render from the front under white light. Prints JSON; leaves one PNG a file in FOLDER.
+For each file: the imported size, Blender's up axis extent, the material's metallic and roughness, and the
+mean colour of a small Cycles render from the front under white light. Prints JSON; leaves one PNG a file in
+FOLDER.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def bounds(objects: list[Any]) -> np.ndarray:
 
 
 def picture(box: np.ndarray, target: Path, size: int = 128) -> np.ndarray:
-    """Cycles, white surroundings, orthographic from the front (-Y): linear RGBA [H,W,4], row 0 at the bottom."""
+    """Cycles, white surroundings, orthographic from the front (-Y): linear RGBA [H,W,4], row 0 at the
+    bottom.
+    """
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.samples = 8
@@ -71,7 +74,9 @@ def check(path: Path, folder: Path) -> dict[str, Any]:
     box = bounds(objects)
     pixels = picture(box, folder / f"{path.stem}_{path.suffix[1:]}.png")
     covered = pixels[pixels[..., 3] > 0.99][:, :3]
-    right, left = (pixels[:, half][pixels[:, half, 3] > 0.99][:, :3] for half in (slice(64, None), slice(0, 64)))
+    right, left = (
+        pixels[:, half][pixels[:, half, 3] > 0.99][:, :3] for half in (slice(64, None), slice(0, 64))
+    )
     shaders = [
         node
         for material in bpy.data.materials

@@ -60,7 +60,11 @@ def three_modes() -> GaussianMixturePrior:
     angles = [math.pi / 2 + i * 2 * math.pi / 3 for i in range(3)]
     modes = [Component(point(math.cos(a), math.sin(a)), 0.2, text="prompt") for a in angles]
     return GaussianMixturePrior(
-        [*modes, Component(point(0.0, 0.0), 1.2, 3.0, text="else"), Component(point(0.0, -0.5), 1.2, 1.0, text="bad")]
+        [
+            *modes,
+            Component(point(0.0, 0.0), 1.2, 3.0, text="else"),
+            Component(point(0.0, -0.5), 1.2, 1.0, text="bad"),
+        ]
     )
 
 
@@ -89,7 +93,9 @@ def scattered(seed: int = 0) -> Tensor:
     return 0.9 * torch.randn(POINTS, 2, generator=torch.Generator().manual_seed(seed))
 
 
-def descend(guidance: Guidance, prompts: ViewPrompts, start: Tensor, steps: int = 400, rate: float = 0.1) -> Trail:
+def descend(
+    guidance: Guidance, prompts: ViewPrompts, start: Tensor, steps: int = 400, rate: float = 0.1
+) -> Trail:
     """Each point down its own gradient, at a rate that falls to a tenth."""
     generator, x, trail = torch.Generator().manual_seed(1), start, [start]
     for i in range(steps):
@@ -101,7 +107,9 @@ def descend(guidance: Guidance, prompts: ViewPrompts, start: Tensor, steps: int 
     return trail
 
 
-def follow(title: str, prior: GaussianMixturePrior, build: Callable[..., Guidance], rate: float = 0.1) -> Panel:
+def follow(
+    title: str, prior: GaussianMixturePrior, build: Callable[..., Guidance], rate: float = 0.1
+) -> Panel:
     negative = "bad" if any(c.text == "bad" for c in prior.components) else ""
     prompts = ViewPrompts(prior, "prompt", negative, view_dependent=False)
     return Panel(title, prior, "prompt", descend(build(prior), prompts, scattered(), rate=rate))

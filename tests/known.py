@@ -30,7 +30,13 @@ def small_values(**changes: Any) -> dict[str, Any]:
         "seed": 3,
         "device": "cpu",
         "guidance": {"kind": "sds", "guidance_scale": 1.0},
-        "field": {"kind": "hashgrid", "levels": 2, "log2_table_size": 10, "finest_resolution": 32, "width": 16},
+        "field": {
+            "kind": "hashgrid",
+            "levels": 2,
+            "log2_table_size": 10,
+            "finest_resolution": 32,
+            "width": 16,
+        },
         "renderer": {"samples": 24, "occupancy": {"resolution": 16}},
         "stages": [
             {"name": "shape", "steps": 8, "views": 4, "lr": 0.02},

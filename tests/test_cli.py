@@ -55,7 +55,10 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
 
     assert (
-        command("export", "1", "--format", "stl,ply", "--faces", "120", "--to", "out", "--name", "ball", "--json") == 0
+        command(
+            "export", "1", "--format", "stl,ply", "--faces", "120", "--to", "out", "--name", "ball", "--json"
+        )
+        == 0
     )
     (finished,) = events(capsys.readouterr().out)
     assert finished["files"] == {"stl": "out/ball.stl", "ply": "out/ball.ply"}
@@ -79,7 +82,12 @@ def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]
 
 def test_options_reach_the_config(home: Path) -> None:
     options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs")
-    assert command("run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options) == 0
+    assert (
+        command(
+            "run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options
+        )
+        == 0
+    )
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
     assert config["mesh"]["formats"] == ["ply"] and config["device"] == "cpu"
@@ -89,10 +97,14 @@ def test_options_reach_the_config(home: Path) -> None:
 def test_unusual_prompts_get_a_safe_folder_inside_the_output_folder(home: Path, prompt: str) -> None:
     assert command("run", prompt, "--config", "small.yaml", "--set", "stages.0.steps=1", "--quiet") == 0
     (run,) = (home / "outputs").iterdir()
-    assert (run / "mesh.glb").is_file() and yaml.safe_load((run / "config.yaml").read_text())["prompt"] == prompt
+    assert (run / "mesh.glb").is_file() and yaml.safe_load((run / "config.yaml").read_text())[
+        "prompt"
+    ] == prompt
 
 
-def test_a_dry_run_tells_settings_and_cost_and_writes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_tells_settings_and_cost_and_writes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("run", "a red ball", "--config", "small.yaml", "--dry-run") == 0
     told = capsys.readouterr().out
     assert yaml.safe_load(told)["prompt"] == "a red ball"
@@ -106,7 +118,12 @@ def test_a_dry_run_says_why_it_cannot_tell_the_time(
     monkeypatch.undo()
     missing = str(home / "none.safetensors")
     config = str(home / "small.yaml")
-    assert command("run", "a ball", "--config", config, "--set", f"prior.weights={missing}", "--dry-run", "--json") == 0
+    assert (
+        command(
+            "run", "a ball", "--config", config, "--set", f"prior.weights={missing}", "--dry-run", "--json"
+        )
+        == 0
+    )
     (told,) = events(capsys.readouterr().out)
     assert told["cost"]["steps"] == 12 and told["cost"]["optimisation"].startswith("unknown: ")
 
@@ -159,7 +176,9 @@ def test_a_mistake_gets_one_clear_line_and_exit_code_2(
     assert not (home / "outputs").exists() or not list((home / "outputs").iterdir())
 
 
-def test_a_hub_name_without_a_hub_is_refused_in_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hub_name_without_a_hub_is_refused_in_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ("run", "a cat", "--config", "small.yaml", "--prior", "nobody/such-a-model-anywhere")
     assert command(*arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
@@ -171,7 +190,16 @@ def test_damaged_weights_are_told_by_name(
     monkeypatch.undo()
     weights = home / "w.safetensors"
     weights.write_bytes(b"not weights")
-    arguments = ("run", "a cat", "--config", str(home / "small.yaml"), "--out", str(home), "--prior", str(weights))
+    arguments = (
+        "run",
+        "a cat",
+        "--config",
+        str(home / "small.yaml"),
+        "--out",
+        str(home),
+        "--prior",
+        str(weights),
+    )
     assert command(*arguments, "--quiet") == 2
     assert "w.safetensors is damaged" in capsys.readouterr().err
 
@@ -195,7 +223,9 @@ def test_debug_shows_the_traceback(home: Path) -> None:
         main(["run", " ", "--debug"])
 
 
-def test_a_bug_is_called_one(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_called_one(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(self: object, device: str = "cpu") -> None:
         raise ZeroDivisionError("of all things")
 
@@ -236,7 +266,16 @@ def test_doctor_tells_every_finding(capsys: pytest.CaptureFixture[str]) -> None:
     code = command("doctor", "--json")
     (row,) = events(capsys.readouterr().out)
     states = {finding["name"]: finding["state"] for finding in row["findings"]}
-    assert {"python", "packages", "processor", "CUDA", "kernels", "embedded prior", "pictures", "disk"} <= set(states)
+    assert {
+        "python",
+        "packages",
+        "processor",
+        "CUDA",
+        "kernels",
+        "embedded prior",
+        "pictures",
+        "disk",
+    } <= set(states)
     assert states["python"] == "ok" and states["packages"] == "ok"
     assert code == (1 if "broken" in states.values() else 0)
 
@@ -268,7 +307,9 @@ def test_priors_lists_the_embedded_one_with_its_place_and_licence(capsys: pytest
 # ---- real processes ----
 
 
-def process(*arguments: str, cwd: Path, strike: str = "NONE", step: int = 0) -> subprocess.CompletedProcess[str]:
+def process(
+    *arguments: str, cwd: Path, strike: str = "NONE", step: int = 0
+) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, str(HERE / "run_known.py"), strike, str(step), *arguments]
     return subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
 
@@ -310,10 +351,14 @@ def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(
     tmp_path: Path, uninterrupted: dict[str, bytes], strike: str, code: int
 ) -> None:
     write_small(tmp_path)
-    first = process("run", "a red ball", "--config", "small.yaml", "--json", cwd=tmp_path, strike=strike, step=5)
+    first = process(
+        "run", "a red ball", "--config", "small.yaml", "--json", cwd=tmp_path, strike=strike, step=5
+    )
     assert first.returncode == code, first.stderr
     saved = sorted(p.name for p in (tmp_path / "outputs/0001-a-red-ball/checkpoints").iterdir())
-    assert saved[-1] == ("000003" if strike == "KILL" else "000005")  # saved every third step, and when asked to stop
+    assert saved[-1] == (
+        "000003" if strike == "KILL" else "000005"
+    )  # saved every third step, and when asked to stop
     second = process("resume", "--json", cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert files(tmp_path) == uninterrupted
@@ -321,7 +366,8 @@ def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     write_small(tmp_path)
-    line = f"{sys.executable} {HERE / 'run_known.py'} NONE 0 run 'a red ball' --config small.yaml --json | head -n 1"
+    run = f"{sys.executable} {HERE / 'run_known.py'} NONE 0 run"
+    line = f"{run} 'a red ball' --config small.yaml --json | head -n 1"
     done = subprocess.run(
         ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=ENVIRONMENT
     )

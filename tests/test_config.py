@@ -46,7 +46,9 @@ def test_dreamfusion_is_the_published_recipe() -> None:
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 5\nguidance: {guidance_scale: 9}\n")
-    config = resolve("a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["guidance.guidance_scale=11"])
+    config = resolve(
+        "a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["guidance.guidance_scale=11"]
+    )
     assert config.seed == 6 and config.guidance.guidance_scale == 11
     assert resolve("a cat", preset="fast", file=file).seed == 5
 
@@ -172,7 +174,8 @@ def test_prompts_that_cannot_be_used_are_refused(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["🍄", "👩‍🚀 on a horse", "../../etc/passwd", "ein süßer Käse", "赤いきのこ", "x" * LONGEST_PROMPT]
+    "prompt",
+    ["🍄", "👩‍🚀 on a horse", "../../etc/passwd", "ein süßer Käse", "赤いきのこ", "x" * LONGEST_PROMPT],
 )
 def test_unusual_prompts_are_taken_as_they_are(prompt: str) -> None:
     assert checked_prompt(f" {prompt} ") == prompt
@@ -184,7 +187,9 @@ def test_a_negative_prompt_is_checked_too_but_may_be_empty() -> None:
         small_config(negative_prompt="a\x00")
 
 
-@given(st.dictionaries(st.text(max_size=5), st.integers() | st.dictionaries(st.text(max_size=5), st.integers())))
+@given(
+    st.dictionaries(st.text(max_size=5), st.integers() | st.dictionaries(st.text(max_size=5), st.integers()))
+)
 def test_merging_with_nothing_or_itself_changes_nothing(values: dict[str, Any]) -> None:
     assert merge(values, {}) == values == merge({}, values) == merge(values, values)
 

@@ -22,7 +22,9 @@ def step(done: int, total: int = 20) -> Step:
     return Step(event, done, total)
 
 
-FINISHED = Finished(Path("outputs/0001-x"), {"glb": Path("outputs/0001-x/mesh.glb")}, {"load": 1.0}, {"faces": 12.0})
+FINISHED = Finished(
+    Path("outputs/0001-x"), {"glb": Path("outputs/0001-x/mesh.glb")}, {"load": 1.0}, {"faces": 12.0}
+)
 EVENTS: list[Event] = [
     Phase("load", "embedded"), Phase("optimise"), step(1), step(20), Note("look [bold]out[/bold]"), FINISHED,
 ]  # fmt: skip
@@ -76,7 +78,10 @@ def test_a_picture_as_text_has_the_pixels_colours() -> None:
     image = torch.tensor([[[255, 0, 0], [1, 2, 3]], [[0, 0, 255], [4, 5, 6]]], dtype=torch.uint8)
     text = half_blocks(image)
     assert text.plain == "▀▀\n"
-    assert [str(span.style) for span in text.spans] == ["rgb(255,0,0) on rgb(0,0,255)", "rgb(1,2,3) on rgb(4,5,6)"]
+    assert [str(span.style) for span in text.spans] == [
+        "rgb(255,0,0) on rgb(0,0,255)",
+        "rgb(1,2,3) on rgb(4,5,6)",
+    ]
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("json", JsonView), ("quiet", QuietView), ("rich", RichView)])

@@ -115,7 +115,9 @@ def test_clipping_shortens_long_gradients_and_leaves_short_ones():
     rms = clipped.flatten(1).square().mean(1).sqrt()
     assert torch.allclose(rms[1:3], torch.full((2,), 0.5, dtype=DOUBLE))
     assert torch.equal(clipped[0], gradient[0]) and torch.equal(clipped[3], gradient[3])
-    assert torch.allclose(torch.cosine_similarity(clipped[2].flatten(), gradient[2].flatten(), dim=0), T.new_ones(()))
+    assert torch.allclose(
+        torch.cosine_similarity(clipped[2].flatten(), gradient[2].flatten(), dim=0), T.new_ones(())
+    )
     assert d.clip_gradient(gradient, None) is gradient
 
 
@@ -140,7 +142,9 @@ def test_dreamtime_spends_its_time_as_its_weights_say():
     for i in range(200, 9800):
         t = i * step
         m, s = (0.8, 0.3) if t > 0.8 else (0.5, 0.1)
-        weights.append(1.0 if 0.5 <= t <= 0.8 else torch.exp(torch.tensor(-((t - m) ** 2) / (2 * s**2))).item())
+        weights.append(
+            1.0 if 0.5 <= t <= 0.8 else torch.exp(torch.tensor(-((t - m) ** 2) / (2 * s**2))).item()
+        )
     expected = sum(weights[4800:7800]) / sum(weights)
     moments = torch.linspace(0, 1, 4001)
     levels = torch.tensor([d.dreamtime_level(float(p), 0.02, 0.98) for p in moments])
@@ -216,7 +220,9 @@ def test_flow_levels_and_steps_are_diffusers_euler(shift):
     assert torch.allclose(sigma, scheduler.sigmas[:1000].double(), atol=1e-6)
     scheduler.set_timesteps(10)
     z, flow = image(0), image(1)
-    now, then = ((1 - s.double().expand(4), s.double().expand(4)) for s in (scheduler.sigmas[3], scheduler.sigmas[4]))
+    now, then = (
+        (1 - s.double().expand(4), s.double().expand(4)) for s in (scheduler.sigmas[3], scheduler.sigmas[4])
+    )
     x0 = d.x0_from_flow(z, flow, *now)
     scheduler._init_step_index(scheduler.timesteps[3])
     theirs = scheduler.step(flow, scheduler.timesteps[3], z).prev_sample

@@ -92,7 +92,9 @@ def test_the_check_fires(tmp_path: Path, file: str, line: str, told: str) -> Non
 
 
 def test_the_check_lets_downward_imports_pass(tmp_path: Path) -> None:
-    (tmp_path / "optimise.py").write_text("from dreamlab.render.volume import VolumeRenderer\nimport dreamlab.types\n")
+    (tmp_path / "optimise.py").write_text(
+        "from dreamlab.render.volume import VolumeRenderer\nimport dreamlab.types\n"
+    )
     assert breaches(tmp_path) == []
 
 

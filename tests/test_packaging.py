@@ -87,7 +87,21 @@ esac
 """
     )
     script.chmod(0o755)
-    for tool in ("dirname", "cat", "cksum", "find", "sort", "xargs", "id", "bash", "sh", "mkdir", "chmod", "rm", "env"):
+    for tool in (
+        "dirname",
+        "cat",
+        "cksum",
+        "find",
+        "sort",
+        "xargs",
+        "id",
+        "bash",
+        "sh",
+        "mkdir",
+        "chmod",
+        "rm",
+        "env",
+    ):
         (folder / tool).symlink_to(shutil.which(tool) or "/bin/false")
     return folder
 
@@ -136,7 +150,16 @@ def test_an_installed_wheel_has_presets_weights_pages_and_the_command(tmp_path: 
         source,
         ignore=shutil.ignore_patterns(".venv", ".git", "outputs", "training", "build", "tests", "*.egg-info"),
     )
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    build = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(source),
+    ]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = tmp_path.glob("*.whl")
@@ -147,12 +170,27 @@ def test_an_installed_wheel_has_presets_weights_pages_and_the_command(tmp_path: 
     assert not [name for name in inside if not name.startswith("dreamlab")]
 
     target = tmp_path / "installed"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
     subprocess.run(install, check=True)
     environment = os.environ | {"PYTHONPATH": str(target)}
     code = "import dreamlab, dreamlab.presets as p; print(dreamlab.__file__, *p.preset_names())"
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     assert Path(told[0]).is_relative_to(target) and told[1:] == preset_names()
     helped = subprocess.run(

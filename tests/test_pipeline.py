@@ -81,7 +81,9 @@ def test_another_seed_gives_other_bytes(reference: RunDir, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 8, 9, 12])
-def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(reference: RunDir, tmp_path: Path, step: int) -> None:
+def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
+    reference: RunDir, tmp_path: Path, step: int
+) -> None:
     run = stop_after(tmp_path, small_config(), step)
     assert not (run.path / "mesh.glb").exists()
     events = list(generate(run.config(), run, red_ball_prior()))
@@ -89,7 +91,9 @@ def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(reference: RunDir,
     assert result(run) == result(reference)
 
 
-def test_a_run_that_lost_its_newest_checkpoint_says_so_and_ends_alike(reference: RunDir, tmp_path: Path) -> None:
+def test_a_run_that_lost_its_newest_checkpoint_says_so_and_ends_alike(
+    reference: RunDir, tmp_path: Path
+) -> None:
     run = stop_after(tmp_path, small_config(), 7)
     newest = run.path / "checkpoints" / "000007" / "state.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1] + b"\x55")

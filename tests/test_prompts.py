@@ -37,7 +37,9 @@ def cameras(azimuths, elevation=0.0):
 
 
 def test_view_words_follow_the_azimuths_quarter():
-    words = [VIEW_WORDS[i] for i in view_index(cameras([0, 44, 46, 90, 134, 136, 180, -44, -90, -136, 350, 540]))]
+    words = [
+        VIEW_WORDS[i] for i in view_index(cameras([0, 44, 46, 90, 134, 136, 180, -44, -90, -136, 350, 540]))
+    ]
     assert words == [
         *("front", "front", "side", "side", "side", "back", "back", "front", "side", "back", "front", "back")
     ]

@@ -14,7 +14,8 @@ _check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int where a flo
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its annotations checked at every call.
 
-    Passed over: `Self`, which beartype cannot know outside its class, and protocols that isinstance cannot check.
+    Passed over: `Self`, which beartype cannot know outside its class, and protocols that isinstance cannot
+    check.
     """
     hints = getattr(function, "__annotations__", {})
     if any("Self" in str(hint) for hint in hints.values()):

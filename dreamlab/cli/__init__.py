@@ -1,4 +1,6 @@
-"""The command line. Arguments are parsed first; torch and the rest load only inside the command that needs them."""
+"""The command line. Arguments are parsed first; torch and the rest load only inside the command that needs
+them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from dreamlab.cli import doctor, export, priors, render, resume, run, studio
 from dreamlab.errors import DreamlabError
 from dreamlab.presets import did_you_mean
 
-# Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it here.
+# Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
+# here.
 COMMANDS = (run, resume, export, render, priors, doctor, studio)
 
 _EXAMPLES = """\
@@ -76,7 +79,10 @@ class _Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             what = "command" if isinstance(action, argparse._SubParsersAction) else action.dest
             hint = did_you_mean(str(value), names)
-            self.error(f"unknown {what} {value!r}; expected one of {', '.join(names)}" + (f". {hint}" if hint else ""))
+            self.error(
+                f"unknown {what} {value!r}; expected one of {', '.join(names)}"
+                + (f". {hint}" if hint else "")
+            )
 
 
 def _parser() -> argparse.ArgumentParser:

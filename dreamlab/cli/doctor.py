@@ -15,7 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="what works on this machine, and what not",
-        description="Check everything that dreamlab can use. Exit code 1 if something that it needs is broken.",
+        description="Check everything that dreamlab can use. Exit code 1 if a thing that it needs is broken.",
     )
     parser.set_defaults(execute=execute)
     add_output_options(parser)

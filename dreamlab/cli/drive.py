@@ -19,7 +19,9 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Notes Ctrl-C and SIGTERM. While `patient`, the first is only remembered; else, and at the second, it raises."""
+    """Notes Ctrl-C and SIGTERM. While `patient`, the first is only remembered; else, and at the second, it
+    raises.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None

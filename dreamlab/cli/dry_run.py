@@ -38,11 +38,15 @@ def _cost(config: RunConfig) -> dict[str, Any]:
     except DreamlabError as error:
         return cost | {"optimisation": f"unknown: {error}"}
     total = sum(s * stage.steps for s, stage in zip(seconds, config.stages, strict=True))
-    cost["optimisation"] = f"about {total:.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
+    cost["optimisation"] = (
+        f"about {total:.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cost["memory"] = f"{peak / 2**30:.1f} GiB at least, the peak while timing"
     if torch.cuda.is_available():
-        cost["GPU memory"] = f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at least, the peak while timing"
+        cost["GPU memory"] = (
+            f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at least, the peak while timing"
+        )
     return cost
 
 

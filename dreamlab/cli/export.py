@@ -26,9 +26,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--texture", type=int, metavar="PIXELS", help="texture side; 0 colours the vertices (runs only)"
     )
-    parser.add_argument("--resolution", type=int, metavar="N", help="cells of the surface lattice (runs only)")
+    parser.add_argument(
+        "--resolution", type=int, metavar="N", help="cells of the surface lattice (runs only)"
+    )
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to write (default: beside the source)")
-    parser.add_argument("--name", metavar="NAME", help="file name without suffix (default: that of the source)")
+    parser.add_argument(
+        "--name", metavar="NAME", help="file name without suffix (default: that of the source)"
+    )
     add_runs_option(parser)
     add_output_options(parser)
 

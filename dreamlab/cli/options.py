@@ -25,7 +25,11 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 def add_runs_option(parser: argparse.ArgumentParser) -> None:
     """--out, the folder that runs are kept in."""
     parser.add_argument(
-        "--out", type=Path, default=Path("outputs"), metavar="DIR", help="folder of all runs (default: outputs)"
+        "--out",
+        type=Path,
+        default=Path("outputs"),
+        metavar="DIR",
+        help="folder of all runs (default: outputs)",
     )
 
 

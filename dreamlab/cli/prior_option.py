@@ -9,7 +9,8 @@ from dreamlab.errors import InputError
 
 
 def prior_settings(text: str) -> dict[str, Any]:
-    """Settings of the prior that WHICH names: "embedded", or a weights file that `dreamlab studio train` wrote.
+    """Settings of the prior that WHICH names: "embedded", or a weights file that `dreamlab studio train`
+    wrote.
 
     Raises InputError if it is neither.
     """

@@ -13,7 +13,9 @@ from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "priors", help="list the diffusion models that can be used", description="List the priors that can be used."
+        "priors",
+        help="list the diffusion models that can be used",
+        description="List the priors that can be used.",
     )
     parser.set_defaults(execute=execute)
     add_output_options(parser)

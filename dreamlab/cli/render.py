@@ -20,7 +20,9 @@ RENDERERS = ("auto", "pyrender", "native")
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "render", help="draw a run's mesh, or any mesh", description="Draw a mesh: a turntable or a still picture."
+        "render",
+        help="draw a run's mesh, or any mesh",
+        description="Draw a mesh: a turntable or a still picture.",
     )
     parser.set_defaults(execute=execute)
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
@@ -30,15 +32,25 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE",
         help=".mp4 or .webp for a turntable, .png for a still (default: turntable.mp4)",
     )
-    parser.add_argument("--style", choices=STYLES, default="lit", metavar="STYLE", help=f"one of {', '.join(STYLES)}")
+    parser.add_argument(
+        "--style", choices=STYLES, default="lit", metavar="STYLE", help=f"one of {', '.join(STYLES)}"
+    )
     parser.add_argument(
         "--renderer", choices=RENDERERS, default="auto", metavar="NAME", help="auto, pyrender or native"
     )
-    parser.add_argument("--size", type=int, default=512, metavar="PIXELS", help="side of the picture (default: 512)")
-    parser.add_argument("--frames", type=int, default=60, metavar="N", help="views of a turntable (default: 60)")
+    parser.add_argument(
+        "--size", type=int, default=512, metavar="PIXELS", help="side of the picture (default: 512)"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=60, metavar="N", help="views of a turntable (default: 60)"
+    )
     parser.add_argument("--fps", type=int, default=20, metavar="N", help="frames a second (default: 20)")
-    parser.add_argument("--azimuth", type=float, default=30.0, metavar="DEG", help="of a still; 0 is the front")
-    parser.add_argument("--elevation", type=float, default=17.0, metavar="DEG", help="camera height (default: 17)")
+    parser.add_argument(
+        "--azimuth", type=float, default=30.0, metavar="DEG", help="of a still; 0 is the front"
+    )
+    parser.add_argument(
+        "--elevation", type=float, default=17.0, metavar="DEG", help="camera height (default: 17)"
+    )
     parser.add_argument("--transparent", action="store_true", help="no background (.png and .webp)")
     add_runs_option(parser)
     add_output_options(parser)
@@ -73,7 +85,9 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _still(mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float, background: Background) -> None:
+def _still(
+    mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float, background: Background
+) -> None:
     import torch
     from PIL import Image
 

@@ -11,7 +11,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "resume",
         help="go on with a run that was stopped",
-        description="Go on with a run from its last checkpoint; the result is the one it would have had anyway.",
+        description="Go on with a run from its last checkpoint; the result is the one it would have had.",
     )
     parser.set_defaults(execute=execute)
     parser.add_argument(

@@ -11,15 +11,24 @@ from dreamlab.presets import preset_names
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser("run", help="make a mesh from a prompt", description="Make a mesh from a prompt.")
+    parser = subparsers.add_parser(
+        "run", help="make a mesh from a prompt", description="Make a mesh from a prompt."
+    )
     parser.set_defaults(execute=execute)
     parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
     parser.add_argument(
-        "--preset", default="default", metavar="NAME", help=f"one of {', '.join(preset_names())} (default: default)"
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help=f"one of {', '.join(preset_names())} (default: default)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings on top of the preset")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as stages.0.steps=200"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting, such as stages.0.steps=200",
     )
     parser.add_argument("--prior", metavar="WHICH", help="the 2D diffusion model; see `dreamlab priors`")
     parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
@@ -28,7 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--export", metavar="LIST", help="mesh formats, such as glb,obj,stl")
     add_runs_option(parser)
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the resolved settings and what they would cost, and stop"
+        "--dry-run",
+        action="store_true",
+        help="print the resolved settings and what they would cost, and stop",
     )
     add_output_options(parser)
 
@@ -37,7 +48,9 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.config import resolve
 
-    config = resolve(args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set)
+    config = resolve(
+        args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set
+    )
     if args.dry_run:
         from dreamlab.cli.dry_run import show
 

@@ -1,4 +1,6 @@
-"""dreamlab studio: make a prior of your own from a folder of captioned models, or go on training the shipped one."""
+"""dreamlab studio: make a prior of your own from a folder of captioned models, or go on training the shipped
+one.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,12 @@ def _add_gather(jobs: Subparsers) -> None:
     job = jobs.add_parser("gather", help="draw procedural objects and read a folder of models into a corpus")
     job.add_argument("corpus", type=Path, help="folder to write")
     job.add_argument("--folder", type=Path, help="GLB and OBJ files with captions.jsonl")
-    job.add_argument("--per-noun", type=int, default=150, help="procedural objects a noun (default %(default)s)")
+    job.add_argument(
+        "--nouns", help="comma-separated procedural nouns (default: all); one named twice counts twice"
+    )
+    job.add_argument(
+        "--per-noun", type=int, default=150, help="procedural objects a noun (default %(default)s)"
+    )
     job.add_argument("--scenes", type=int, default=3000, help="two-object scenes (default %(default)s)")
     job.add_argument("--seed", type=int, default=0)
     job.set_defaults(execute=gather)
@@ -84,7 +91,10 @@ def gather(args: argparse.Namespace) -> int:
     from dreamlab.studio.corpus import CorpusConfig
     from dreamlab.studio.corpus import gather as gather_corpus
 
-    config = CorpusConfig(per_noun=args.per_noun, scenes=args.scenes, folder=args.folder, seed=args.seed)
+    nouns = _names(args.nouns)
+    config = CorpusConfig(
+        nouns=nouns, per_noun=args.per_noun, scenes=args.scenes, folder=args.folder, seed=args.seed
+    )
     corpus, report = gather_corpus(config)
     corpus.save(args.corpus)
     told = f"{len(corpus)} objects of {len(set(corpus.nouns))} nouns in {args.corpus}"
@@ -108,7 +118,9 @@ def train(args: argparse.Namespace) -> int:
         try:
             config = training.TrainConfig.model_validate_json(args.config.read_text())
         except (ValueError, OSError) as error:
-            raise InputError(f"{args.config} is no training config", got=str(error).splitlines()[0]) from error
+            raise InputError(
+                f"{args.config} is no training config", got=str(error).splitlines()[0]
+            ) from error
     if (args.training / "training.safetensors").exists():
         trainer = training.Trainer.load(args.training, args.device, config)
     else:
@@ -139,10 +151,24 @@ def measure(args: argparse.Namespace) -> int:
     from dreamlab.studio.measure import MeasureConfig, measure_prior
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
-    nouns = None if args.nouns is None else tuple(noun.strip() for noun in args.nouns.split(","))
-    figures = measure_prior(prior, MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes))
+    config = MeasureConfig(prompts=args.prompts, nouns=_names(args.nouns), scenes=args.scenes)
+    figures = measure_prior(prior, config)
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    """Procedural nouns from a comma-separated list. Raises InputError for one that is not drawn."""
+    if listed is None:
+        return None
+    from dreamlab.presets import did_you_mean
+    from dreamlab.studio.shapes import NOUNS
+
+    names = tuple(noun.strip() for noun in listed.split(","))
+    for name in names:
+        if name not in NOUNS:
+            raise InputError(f"no generator draws {name!r}", mend=did_you_mean(name, NOUNS))
+    return names
 
 
 def _say(args: argparse.Namespace, event: dict[str, object], told: str) -> None:

@@ -80,7 +80,9 @@ class AnchorDS(Distillation):
         x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
         null = prompts.null(len(step.z))
         with torch.no_grad():
-            anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(step.z.dtype)
+            anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(
+                step.z.dtype
+            )
         residual = anchor.to(x0_hat) - x0_hat
         if self.config.max_deviation is not None:
             deviation = (anchor - step.clean).flatten(1).square().mean(dim=1)

@@ -61,7 +61,9 @@ class Mixture:
             )
         self.config = config
         self.priors = [prior if p.prior is None else priors[p.prior] for p in config.parts]
-        self.parts: list[Guidance] = [p.guidance.build(own) for p, own in zip(config.parts, self.priors, strict=True)]
+        self.parts: list[Guidance] = [
+            p.guidance.build(own) for p, own in zip(config.parts, self.priors, strict=True)
+        ]
 
     def __call__(
         self,
@@ -90,7 +92,9 @@ class Mixture:
         return GuidanceOut(loss, metrics | _means(metrics, ("residual", "t")))
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {f"{i}.{name}": v for i, part in enumerate(self.parts) for name, v in part.state_dict().items()}
+        return {
+            f"{i}.{name}": v for i, part in enumerate(self.parts) for name, v in part.state_dict().items()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         indices = {name.split(".", 1)[0] for name in state}

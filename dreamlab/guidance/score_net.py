@@ -20,7 +20,9 @@ FREQUENCIES = 6
 def camera_features(cameras: Cameras) -> Float[Tensor, "B 5"]:
     """Where each camera stands, smoothly around the circle."""
     azimuth, elevation = cameras.azimuth, cameras.elevation
-    return torch.stack([azimuth.sin(), azimuth.cos(), elevation.sin(), elevation.cos(), cameras.distance.log()], dim=1)
+    return torch.stack(
+        [azimuth.sin(), azimuth.cos(), elevation.sin(), elevation.cos(), cameras.distance.log()], dim=1
+    )
 
 
 class ScoreNet(nn.Module):
@@ -34,7 +36,9 @@ class ScoreNet(nn.Module):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.embed = nn.Sequential(nn.Linear(2 * FREQUENCIES + 5, width), nn.SiLU(), nn.Linear(width, 2 * width))
+        self.embed = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES + 5, width), nn.SiLU(), nn.Linear(width, 2 * width)
+        )
         self.first = nn.Conv2d(2 * channels, width, 3, padding=1)
         self.middle = nn.Conv2d(width, width, 3, padding=1)
         self.last = nn.Conv2d(width, channels, 3, padding=1)

@@ -77,7 +77,9 @@ class MethodConfig(BaseModel):
         if any(not 0.0 < low <= high < 1.0 for low, high in ends):
             raise ValueError("noise levels must keep 0 < t_min <= t_max < 1 all the time")
         if self.perp_neg and self.camera_guidance_scale is not None:
-            raise ValueError("perp_neg is for priors that are not told the camera, camera_guidance_scale for others")
+            raise ValueError(
+                "perp_neg is for priors that are not told the camera, camera_guidance_scale for others"
+            )
         return self
 
 
@@ -162,7 +164,9 @@ def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Ima
     group = views_per_group(prior)
     size = len(z) if max_batch is None else max(max_batch // group, 1) * group
     parts = [slice(i, i + size) for i in range(0, len(z), size)]
-    return torch.cat([prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts])
+    return torch.cat(
+        [prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts]
+    )
 
 
 def _join(cameras: Sequence[Cameras]) -> Cameras | None:
@@ -193,7 +197,9 @@ class Distillation(ABC):
     ) -> GuidanceOut:
         """See dreamlab.types.Guidance."""
 
-    def start(self, render: RenderOutput, cameras: Cameras, progress: float, generator: torch.Generator) -> Step:
+    def start(
+        self, render: RenderOutput, cameras: Cameras, progress: float, generator: torch.Generator
+    ) -> Step:
         """Encode the views and add noise at the levels of this moment."""
         x = self.prior.encode(render, cameras)
         group = views_per_group(self.prior)
@@ -239,7 +245,9 @@ class Distillation(ABC):
         """
         n, config = len(z), self.config
         if reference is None:
-            reference = config.guidance_scale != 1.0 or config.camera_guidance_scale is not None or config.perp_neg
+            reference = (
+                config.guidance_scale != 1.0 or config.camera_guidance_scale is not None or config.perp_neg
+            )
         perp = prompts.perp_neg(cameras) if config.perp_neg and reference else None
         positive = prompts.positive(cameras) if perp is None else perp.positive
         passes = {"cond": Pass(z, t, positive, cameras)}

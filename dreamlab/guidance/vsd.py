@@ -64,7 +64,9 @@ class VSD(Distillation):
         super().__init__(config, prior)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            copy = prior.trainable_copy() if isinstance(prior, Copyable) else AdaptedPrior(prior, config.width)
+            copy = (
+                prior.trainable_copy() if isinstance(prior, Copyable) else AdaptedPrior(prior, config.width)
+            )
         self.score = copy.to(prior.embed([""]).tokens.device)
         self.trained = {n: p for n, p in self.score.named_parameters() if p.requires_grad}
         self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate)

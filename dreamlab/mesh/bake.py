@@ -28,14 +28,18 @@ class BakeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Setting(default=1024, ge=64, le=8192, description="pixels along each side of the textures")
+    resolution: int = Setting(
+        default=1024, ge=64, le=8192, description="pixels along each side of the textures"
+    )
     samples: int = Setting(
         default=4, ge=1, le=64, description="field samples a texel, through the surface and across it"
     )
     depth: float = Setting(
         default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
     )
-    normal_map: bool = Setting(default=True, description="also bake the fine surface's normals, where one is given")
+    normal_map: bool = Setting(
+        default=True, description="also bake the fine surface's normals, where one is given"
+    )
 
 
 def vertex_colors(mesh: Mesh, field: Field, *, depth: float = 0.03, samples: int = 4) -> Mesh:
@@ -111,7 +115,9 @@ def _texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
     """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3],
     the triangle's corners [T,3] and their weights."""
     if mesh.uv is None:
-        raise InputError("the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first")
+        raise InputError(
+            "the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first"
+        )
     faces = mesh.faces.numpy()
     uv = mesh.uv.double().numpy()[faces]
     texel, face, weight = rasterise_uv(uv, n, grow=GROW)

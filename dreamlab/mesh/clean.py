@@ -73,9 +73,13 @@ def check_faces(vertices: np.ndarray, faces: np.ndarray) -> None:
     if len(faces) == 0:
         raise InputError("the mesh has no faces", expected="triangles", got=f"{len(vertices)} points")
     if faces.min() < 0 or faces.max() >= len(vertices):
-        raise InputError("the mesh's faces name corners that are not there", expected=f"0 to {len(vertices) - 1}")
+        raise InputError(
+            "the mesh's faces name corners that are not there", expected=f"0 to {len(vertices) - 1}"
+        )
     if not np.isfinite(vertices).all():
-        raise InputError("the mesh has corners that are not finite", expected="numbers", got="NaN or infinity")
+        raise InputError(
+            "the mesh has corners that are not finite", expected="numbers", got="NaN or infinity"
+        )
 
 
 def solidity(mesh: Mesh) -> Solidity:
@@ -120,10 +124,13 @@ def close_holes(vertices: np.ndarray, faces: np.ndarray, limit: int) -> tuple[np
     """Fill boundary loops of up to `limit` edges with a fan around their middle."""
     index, uses, _ = topo.edge_uses(faces)
     rim = topo.directed_edges(faces)[(uses == 1)[index]]
-    rings = [ring for ring in _loops(rim[:, ::-1]) if 3 <= len(ring) <= limit]  # patches run the other way round
+    rings = [
+        ring for ring in _loops(rim[:, ::-1]) if 3 <= len(ring) <= limit
+    ]  # patches run the other way round
     middles = [vertices[ring].mean(0) for ring in rings]
     fans = [
-        np.stack([ring, np.roll(ring, -1), np.full(len(ring), len(vertices) + i)], -1) for i, ring in enumerate(rings)
+        np.stack([ring, np.roll(ring, -1), np.full(len(ring), len(vertices) + i)], -1)
+        for i, ring in enumerate(rings)
     ]
     return np.concatenate([vertices, np.reshape(middles, (-1, 3))]), np.concatenate([faces, *fans])
 
@@ -193,7 +200,9 @@ def decimate(vertices: np.ndarray, faces: np.ndarray, budget: int) -> tuple[np.n
     centre, scale = vertices.mean(0), float(np.ptp(vertices, axis=0).max())
     points = ((vertices - centre) / scale).astype(np.float32)
     for aggression in (5, 3, 1):
-        v, f, *_ = fast_simplification.simplify(points, faces.astype(np.int32), target_count=budget, agg=aggression)
+        v, f, *_ = fast_simplification.simplify(
+            points, faces.astype(np.int32), target_count=budget, agg=aggression
+        )
         v, f = topo.weld(np.asarray(v, dtype=np.float64), np.asarray(f, dtype=np.int64))
         if len(f) and (not closed or topo.is_closed(f)):
             return v * scale + centre, f

@@ -60,7 +60,9 @@ def write(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
     elif kind == ".splat.ply":
         data = splat_bytes(mesh)
     else:
-        raise InputError(f"cannot write {path.name}", expected="a name ending in " + ", ".join(FORMATS), got=kind)
+        raise InputError(
+            f"cannot write {path.name}", expected="a name ending in " + ", ".join(FORMATS), got=kind
+        )
     write_atomic(path, data)
     return [path]
 
@@ -167,7 +169,8 @@ def threemf_bytes(mesh: Mesh) -> bytes:
         style = [f' pid="2" p1="{a}" p2="{b}" p3="{c}"' for a, b, c in picked]
     points = "".join(f'<vertex x="{x:.7g}" y="{y:.7g}" z="{z:.7g}"/>' for x, y, z in vertices.tolist())
     triangles = "".join(
-        f'<triangle v1="{a}" v2="{b}" v3="{c}"{s}/>' for (a, b, c), s in zip(faces.tolist(), style, strict=True)
+        f'<triangle v1="{a}" v2="{b}" v3="{c}"{s}/>'
+        for (a, b, c), s in zip(faces.tolist(), style, strict=True)
     )
     model = (
         '<?xml version="1.0" encoding="UTF-8"?><model unit="millimeter" xml:lang="en-US" '
@@ -212,4 +215,6 @@ def without_texture(mesh: Mesh) -> Mesh:
     colours = vertex_colours(mesh)
     import torch
 
-    return replace(mesh, colors=None if colours is None else torch.from_numpy(colours).float(), uv=None, textures=())
+    return replace(
+        mesh, colors=None if colours is None else torch.from_numpy(colours).float(), uv=None, textures=()
+    )

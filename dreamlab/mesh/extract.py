@@ -25,7 +25,9 @@ CHUNK = 1 << 18  # points a call: bounds the memory of the field's activations
 BLOCK = 32  # cells along a side of one marching-cubes block
 COARSE = 128  # cells of the survey grid; finer lattices are only sampled near the surface it shows
 OPAQUE = 0.5  # a pixel belongs to the silhouette from this opacity on
-BAND = 2.0  # log(density / iso) is clipped to +-BAND, so huge densities do not pull vertices to lattice points
+BAND = (
+    2.0  # log(density / iso) is clipped to +-BAND, so huge densities do not pull vertices to lattice points
+)
 NUDGE = 1e-3  # smallest |log(density / iso)| at a lattice point: keeps every vertex strictly inside its edge
 
 
@@ -34,11 +36,17 @@ class ExtractConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resolution: int = Setting(default=128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3")
-    iso: Literal["auto"] | float = Setting(default="auto", description="density level, or 'auto' to match silhouettes")
+    resolution: int = Setting(
+        default=128, ge=16, le=1024, description="lattice cells along each side of [-1, 1]^3"
+    )
+    iso: Literal["auto"] | float = Setting(
+        default="auto", description="density level, or 'auto' to match silhouettes"
+    )
     views: int = Setting(default=16, ge=1, le=256, description="silhouettes that decide the automatic level")
     view_size: int = Setting(default=80, ge=16, le=512, description="pixels along a side of each silhouette")
-    refine: int = Setting(default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface")
+    refine: int = Setting(
+        default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
+    )
 
 
 class ExtractReport(NamedTuple):
@@ -101,7 +109,9 @@ def extract(
     return Extraction(mesh, report)
 
 
-def _nothing_there(max_density: float, max_opacity: float, fill: float, iso: float | None = None) -> DreamlabError:
+def _nothing_there(
+    max_density: float, max_opacity: float, fill: float, iso: float | None = None
+) -> DreamlabError:
     level = "" if iso is None else f" at iso level {iso:.3g}"
     return DreamlabError(
         f"the field holds no surface{level}, so no mesh was made",
@@ -157,7 +167,9 @@ def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: 
     return Mesh(vertices=x, faces=torch.from_numpy(faces))
 
 
-def _narrow_band(field: Field, grid: Tensor, iso: float, resolution: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+def _narrow_band(
+    field: Field, grid: Tensor, iso: float, resolution: int
+) -> tuple[np.ndarray, list[tuple[int, ...]]]:
     """log(density / iso) at lattice points of the blocks that the surface may cross, and those blocks'
     corners."""
     from scipy.ndimage import maximum_filter, minimum_filter
@@ -165,7 +177,9 @@ def _narrow_band(field: Field, grid: Tensor, iso: float, resolution: int) -> tup
     sigma = grid.numpy()
     # a survey cell counts if its neighbourhood holds outside and anything that a finer lattice may find
     # inside
-    near = (maximum_filter(sigma, 3) > 0.25 * iso) & (minimum_filter(sigma, 3, mode="constant", cval=0.0) < iso)
+    near = (maximum_filter(sigma, 3) > 0.25 * iso) & (
+        minimum_filter(sigma, 3, mode="constant", cval=0.0) < iso
+    )
     n = resolution + 1
     lattice = np.full((n, n, n), -BAND, dtype=np.float16)
     cells = np.unique(np.argwhere(near) * resolution // ((grid.shape[0] - 1) * BLOCK), axis=0)

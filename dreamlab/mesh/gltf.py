@@ -89,7 +89,9 @@ def glb_bytes(mesh: Mesh, name: str = "object") -> bytes:
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
         "meshes": [{"primitives": [{"attributes": attributes, "material": 0}]}],
-        "materials": [{"name": name, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}],
+        "materials": [
+            {"name": name, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}
+        ],
     }
     document["meshes"][0]["primitives"][0]["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
     _add_textures(document, buffer, albedo, normal_map)
@@ -105,7 +107,9 @@ def _add_textures(
     images = [image for image in (albedo, normal_map) if image is not None]
     if not images:
         return
-    document["images"] = [{"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images]
+    document["images"] = [
+        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images
+    ]
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
     # linear with mipmaps, edges repeated: charts never wrap around
     document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
@@ -122,5 +126,9 @@ def _container(document: dict[str, Any], binary: bytes) -> bytes:
     total = 12 + 8 + len(text) + 8 + len(binary)
     head = struct.pack("<III", 0x46546C67, 2, total)
     return (
-        head + struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+        head
+        + struct.pack("<II", len(text), 0x4E4F534A)
+        + text
+        + struct.pack("<II", len(binary), 0x004E4942)
+        + binary
     )

@@ -137,13 +137,17 @@ class _Document:
         spec = self.json["accessors"][index]
         kind, width, count = np.dtype(KINDS[spec["componentType"]]), WIDTHS[spec["type"]], spec["count"]
         if "bufferView" not in spec or "sparse" in spec:
-            raise UnavailableError(f"{self.path.name} uses sparse accessors", mend="Save it without morph targets")
+            raise UnavailableError(
+                f"{self.path.name} uses sparse accessors", mend="Save it without morph targets"
+            )
         view = self.json["bufferViews"][spec["bufferView"]]
         data = self.buffer(view["buffer"])
         start = view.get("byteOffset", 0) + spec.get("byteOffset", 0)
         stride = view.get("byteStride", kind.itemsize * width)
         if count and start + stride * (count - 1) + kind.itemsize * width > len(data):
-            raise DamagedError(f"{self.path.name} is cut off: accessor {index} runs past the end of its buffer")
+            raise DamagedError(
+                f"{self.path.name} is cut off: accessor {index} runs past the end of its buffer"
+            )
         rows = np.ndarray((count, width), kind, data, start, (stride, kind.itemsize)).astype(np.float64)
         if spec.get("normalized"):
             rows = np.maximum(rows / np.iinfo(kind).max, -1.0)

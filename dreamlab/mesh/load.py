@@ -107,7 +107,9 @@ def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
     if any(mesh.textures for mesh in meshes):
         log.warning("%s: the textures of its %d parts become vertex colours", path.name, len(meshes))
     colours = [vertex_colours(mesh) for mesh in meshes]
-    grey = [np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colours, strict=True)]
+    grey = [
+        np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colours, strict=True)
+    ]
     start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     return Mesh(
         torch.cat([mesh.vertices for mesh in meshes]),

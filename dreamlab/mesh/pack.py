@@ -81,7 +81,9 @@ def _place(size: np.ndarray, side: float) -> np.ndarray | None:
     return spots
 
 
-def _lowest(skyline: list[tuple[float, float, float]], width: float, side: float) -> tuple[float, float] | None:
+def _lowest(
+    skyline: list[tuple[float, float, float]], width: float, side: float
+) -> tuple[float, float] | None:
     """The lowest, then leftmost place for a box of this width, starting at a segment's left end."""
     best: tuple[float, float] | None = None
     for i, (left, _, height) in enumerate(skyline):

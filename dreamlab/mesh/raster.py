@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def rasterise_uv(uv: np.ndarray, resolution: int, grow: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rasterise_uv(
+    uv: np.ndarray, resolution: int, grow: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of texel centres and the triangles that hold them: texel [P] (row * resolution + column, row 0 at
     the top), face [P], barycentric weights [P,3].
 
@@ -39,7 +41,9 @@ def rasterise_uv(uv: np.ndarray, resolution: int, grow: float = 0.0) -> tuple[np
 
 
 def depth_inside(weights: np.ndarray) -> np.ndarray:
-    """The smallest of each row's three weights: how deep inside its triangle a texel lies (below 0: outside)."""
+    """The smallest of each row's three weights: how deep inside its triangle a texel lies (below 0:
+    outside).
+    """
     return np.minimum(np.minimum(weights[:, 0], weights[:, 1]), weights[:, 2])
 
 
@@ -56,6 +60,8 @@ def _span(xy: np.ndarray, y: np.ndarray, grow: float) -> tuple[np.ndarray, np.nd
             x = a[:, 0] + (np.clip(at, low, high) - a[:, 1]) * slope
             flat = np.abs(rise) < 1e-12
             left = np.where(inside, np.minimum(left, np.where(flat, np.minimum(a[:, 0], b[:, 0]), x)), left)
-            right = np.where(inside, np.maximum(right, np.where(flat, np.maximum(a[:, 0], b[:, 0]), x)), right)
+            right = np.where(
+                inside, np.maximum(right, np.where(flat, np.maximum(a[:, 0], b[:, 0]), x)), right
+            )
     missed = right < left
     return np.where(missed, 0, left - grow), np.where(missed, -1, right + grow)

@@ -32,7 +32,9 @@ def tangents_of(mesh: Mesh) -> np.ndarray:
     As glTF wants them: bitangent = cross(normal, tangent) * w runs along +v (up in the image).
     """
     if mesh.uv is None:
-        raise InputError("the mesh has no texture coordinates", expected="uv for its tangents", mend="Unwrap it first")
+        raise InputError(
+            "the mesh has no texture coordinates", expected="uv for its tangents", mend="Unwrap it first"
+        )
     faces, vertices, uv = mesh.faces.numpy(), mesh.vertices.double().numpy(), mesh.uv.double().numpy()
     normal = normals_of(mesh)
     e1, e2 = (vertices[faces[:, k]] - vertices[faces[:, 0]] for k in (1, 2))
@@ -61,7 +63,9 @@ def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> 
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     extent = float((high - low).max())
     if size is not None and (size <= 0 or extent <= 0):
-        raise InputError("the mesh cannot be scaled", expected="a positive size", got=f"{size} for an extent {extent}")
+        raise InputError(
+            "the mesh cannot be scaled", expected="a positive size", got=f"{size} for an extent {extent}"
+        )
     scale = 1.0 if size is None else size / extent
     middle = (low + high) / 2
     if origin == "base":
@@ -76,5 +80,7 @@ def parse_size(text: str) -> float:
     units = {"": 1.0, "m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
     found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", text.lower())
     if not found or found[2] not in units or float(found[1]) <= 0:
-        raise InputError("the size cannot be read", expected="a length such as 0.3m, 30cm or 12in", got=repr(text))
+        raise InputError(
+            "the size cannot be read", expected="a length such as 0.3m, 30cm or 12in", got=repr(text)
+        )
     return float(found[1]) * units[found[2]]

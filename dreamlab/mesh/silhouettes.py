@@ -1,4 +1,6 @@
-"""Which density level has the silhouettes that the field shows? One march through the grid answers for every level."""
+"""Which density level has the silhouettes that the field shows? One march through the grid answers for every
+level.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def survey_cameras(views: int, size: int) -> Cameras:
     return orbit_cameras(azimuth, elevation, distance, fovy, (size, size))
 
 
-def march_grid(grid: Float[Tensor, "n n n"], cameras: Cameras) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
+def march_grid(
+    grid: Float[Tensor, "n n n"], cameras: Cameras
+) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
     """Along every pixel's ray through the density grid: its highest density, and its opacity.
 
     Between lattice points the logarithm is interpolated, as networks make densities: the density itself would

@@ -106,7 +106,9 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     for k in range(3):
         p, q, r = (vertices[faces[:, (k + i) % 3]] for i in range(3))
         u, v = q - p, r - p
-        cosine = np.einsum("ij,ij->i", u, v) / np.maximum(np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1), 1e-30)
+        cosine = np.einsum("ij,ij->i", u, v) / np.maximum(
+            np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1), 1e-30
+        )
         weighted = normal * np.arccos(cosine.clip(-1, 1))[:, None]
         for axis in range(3):
             out[:, axis] += np.bincount(faces[:, k], weights=weighted[:, axis], minlength=len(vertices))

@@ -54,7 +54,9 @@ def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
     )
 
 
-def atlas(vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int) -> tuple[np.ndarray, np.ndarray]:
+def atlas(
+    vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The chart of every face [F] and the uv of its corners [F,3,2]; no two faces overlap."""
     chart = charts(vertices, faces)
     for attempt in range(SPLITS):
@@ -89,8 +91,12 @@ def _smoothed(vectors: np.ndarray, pairs: np.ndarray, passes: int) -> np.ndarray
     for _ in range(passes):
         total = vectors.copy()
         for axis in range(3):
-            total[:, axis] += np.bincount(pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total))
-            total[:, axis] += np.bincount(pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total))
+            total[:, axis] += np.bincount(
+                pairs[:, 0], weights=vectors[pairs[:, 1], axis], minlength=len(total)
+            )
+            total[:, axis] += np.bincount(
+                pairs[:, 1], weights=vectors[pairs[:, 0], axis], minlength=len(total)
+            )
         vectors = total
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
 
@@ -102,7 +108,12 @@ def _absorb_small(normal: np.ndarray, area: np.ndarray, pairs: np.ndarray, chart
         axis = _axes(normal * area[:, None], chart)
         a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
         tilt = np.einsum("ij,ij->i", normal[a], axis[chart[b]])
-        move = (chart[a] != chart[b]) & (size[chart[a]] < SMALL) & (size[chart[b]] >= SMALL) & (tilt > MIN_COSINE)
+        move = (
+            (chart[a] != chart[b])
+            & (size[chart[a]] < SMALL)
+            & (size[chart[b]] >= SMALL)
+            & (tilt > MIN_COSINE)
+        )
         if not move.any():
             break
         order = np.argsort(tilt[move], kind="stable")
@@ -129,7 +140,9 @@ def _lay_out(
     right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-30)
     up = np.cross(axis, right)
     corners = vertices[faces]
-    flat = np.stack([np.einsum("fki,fi->fk", corners, right[chart]), np.einsum("fki,fi->fk", corners, up[chart])], -1)
+    flat = np.stack(
+        [np.einsum("fki,fi->fk", corners, right[chart]), np.einsum("fki,fi->fk", corners, up[chart])], -1
+    )
     return pack(flat, chart, resolution, padding), flat
 
 
@@ -144,7 +157,9 @@ def overlapping_faces(uv: np.ndarray, flat: np.ndarray) -> np.ndarray:
     return np.union1d(turned, face[np.bincount(texel, minlength=1)[texel] > 1])
 
 
-def _split(vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray, alone: bool) -> np.ndarray:
+def _split(
+    vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray, folded: np.ndarray, alone: bool
+) -> np.ndarray:
     """Charts without their folded faces, which become charts of their own: each layer of a fold, or each
     face.
 

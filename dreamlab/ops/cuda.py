@@ -1,9 +1,10 @@
 """The GPU back end: tiny-cuda-nn for the hash encoding, nerfacc for marching and packed compositing.
 
-The only importer of tinycudann and of nerfacc's CUDA calls. Tables are portable: HashGridSpec is tiny-cuda-nn's own
-layout, and a table whose size disagrees with the installed version is refused. The MLP is torch's float32 matrix
-product, because tiny-cuda-nn's fused network computes in half precision and would not agree with the other back ends.
-Marching is nerfacc's: its first interval begins (not: has its middle) at near + jitter * step.
+The only importer of tinycudann and of nerfacc's CUDA calls. Tables are portable: HashGridSpec is
+tiny-cuda-nn's own layout, and a table whose size disagrees with the installed version is refused. The MLP is
+torch's float32 matrix product, because tiny-cuda-nn's fused network computes in half precision and would not
+agree with the other back ends. Marching is nerfacc's: its first interval begins (not: has its middle) at near
++ jitter * step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The words of the hot loops: the hash grid's layout, what compositing returns, and the checks at the door."""
+"""The words of the hot loops: the hash grid's layout, what compositing returns, and the checks at the
+door.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,10 @@ FEATURES = (1, 2, 4, 8)
 class HashGridSpec:
     """Layout of a multiresolution hash grid over [0,1]^3 (Mueller et al. 2022, section 3).
 
-    Level l has scale s_l = base_resolution * per_level_scale^l - 1 and ceil(s_l) + 1 vertices along an axis; a point x
-    falls at s_l * x + 0.5. A level whose vertices fit into the table is dense (x fastest, rows padded to 8), the others
-    hash with (x * 1) xor (y * 2654435761) xor (z * 805459861). That is tiny-cuda-nn's layout, so tables are portable.
+    Level l has scale s_l = base_resolution * per_level_scale^l - 1 and ceil(s_l) + 1 vertices along an axis;
+    a point x falls at s_l * x + 0.5. A level whose vertices fit into the table is dense (x fastest, rows
+    padded to 8), the others hash with (x * 1) xor (y * 2654435761) xor (z * 805459861). That is
+    tiny-cuda-nn's layout, so tables are portable.
 
     levels 1..16; features per vertex 1, 2, 4 or 8; a level has at most 2^log2_table_size rows;
     finest_resolution is the last level's (ignored when levels = 1).
@@ -103,8 +106,8 @@ class HashGridSpec:
 
 
 class Composite(NamedTuple):
-    """What n_rays rays see. rgb [R,3] is premultiplied (no background); opacity [R] in 0..1; depth [R] = sum w * t
-    with t the interval's middle; weights [S] of the samples."""
+    """What n_rays rays see. rgb [R,3] is premultiplied (no background); opacity [R] in 0..1; depth [R] = sum
+    w * t with t the interval's middle; weights [S] of the samples."""
 
     rgb: Float[Tensor, "R 3"]
     opacity: Float[Tensor, " R"]
@@ -121,7 +124,9 @@ def check(name: str, tensor: Tensor, shape: Sequence[int | None], like: Tensor |
     if not isinstance(tensor, Tensor):
         raise InputError(f"{name} is not a tensor", got=type(tensor).__name__)
     sizes = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
-    fits = tensor.dim() == len(shape) and all(n is None or n == m for n, m in zip(shape, tensor.shape, strict=False))
+    fits = tensor.dim() == len(shape) and all(
+        n is None or n == m for n, m in zip(shape, tensor.shape, strict=False)
+    )
     if not fits or not tensor.dtype.is_floating_point:
         raise InputError(f"{name} does not fit", expected=f"float tensor {sizes}", got=_shape(tensor))
     if like is not None and (tensor.dtype != like.dtype or tensor.device != like.device):
@@ -148,7 +153,9 @@ def check_march(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> N
     check("jitter", jitter, (rays.origins.shape[0],), like=rays.origins)
     grid = occupancy.shape
     if occupancy.dtype != torch.bool or len(grid) != 3 or len(set(grid)) != 1 or not 1 <= grid[0] <= 1024:
-        raise InputError("occupancy does not fit", expected="[G, G, G] bool, G 1..1024", got=_shape(occupancy))
+        raise InputError(
+            "occupancy does not fit", expected="[G, G, G] bool, G 1..1024", got=_shape(occupancy)
+        )
     if occupancy.device != rays.origins.device:
         raise InputError("occupancy is on another device than the rays", got=_shape(occupancy))
     if not (math.isfinite(step) and step > 0):
@@ -157,7 +164,10 @@ def check_march(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> N
 
 def too_many_steps(step: float) -> InputError:
     return InputError(
-        "march: a ray would take too many steps", expected=f"at most {MAX_STEPS}", got=f"step {step}", mend="Raise step"
+        "march: a ray would take too many steps",
+        expected=f"at most {MAX_STEPS}",
+        got=f"step {step}",
+        mend="Raise step",
     )
 
 

@@ -1,7 +1,7 @@
 """C++ kernels through a plain C interface: float32 on the CPU, the same bytes for any number of threads.
 
-Each function here mirrors one of `reference`; gradients are first order. The hash encoding and the MLP stand here,
-what concerns rays in native_rays, the loading of the library in native_library.
+Each function here mirrors one of `reference`; gradients are first order. The hash encoding and the MLP stand
+here, what concerns rays in native_rays, the loading of the library in native_library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from torch.autograd.function import once_differentiable
 
 from dreamlab.errors import InputError
 from dreamlab.ops.interface import MAX_WIDTH, HashGridSpec
-from dreamlab.ops.native_library import call, instruction_set, library, pointers, ready_in_graph, threads, why_not
+from dreamlab.ops.native_library import (
+    call,
+    instruction_set,
+    library,
+    pointers,
+    ready_in_graph,
+    threads,
+    why_not,
+)
 from dreamlab.ops.native_rays import composite, march, occupancy_update, sample_points
 
 __all__ = [
@@ -60,7 +68,9 @@ class _Grid(ctypes.Structure):
 def _grid(spec: HashGridSpec) -> Any:
     grid = _Grid(spec.levels, spec.features)
     for i in range(spec.levels):
-        grid.level[i] = _Level(spec.scales[i], spec.resolutions[i], spec.rows[i], spec.dense[i], spec.offsets[i])
+        grid.level[i] = _Level(
+            spec.scales[i], spec.resolutions[i], spec.rows[i], spec.dense[i], spec.offsets[i]
+        )
     return ctypes.byref(grid)
 
 
@@ -69,7 +79,9 @@ def _wants_gradient(*tensors: Tensor) -> bool:
 
 
 class _Scratch:
-    """Large buffers that are lent out and come back: fresh pages cost more than the arithmetic done on them."""
+    """Large buffers that are lent out and come back: fresh pages cost more than the arithmetic done on
+    them.
+    """
 
     KEPT_BYTES = 512 << 20
 
@@ -78,7 +90,9 @@ class _Scratch:
         self._lock = threading.RLock()  # a finaliser may run in the middle of `take`
 
     def take(self, floats: int) -> Tensor:
-        """A flat float32 tensor of at least `floats` entries; it returns here when it is garbage collected."""
+        """A flat float32 tensor of at least `floats` entries; it returns here when it is garbage
+        collected.
+        """
         with self._lock:
             fitting = [t for t in self._free if floats <= t.numel() <= 4 * floats + 4096]
             if fitting:
@@ -123,14 +137,31 @@ class _HashEncode(Function):
 
 
 def _encode_backward(
-    x: Tensor, table: Tensor, spec: HashGridSpec, gradient: Tensor, strides: tuple[int, int], wants: tuple[bool, ...]
+    x: Tensor,
+    table: Tensor,
+    spec: HashGridSpec,
+    gradient: Tensor,
+    strides: tuple[int, int],
+    wants: tuple[bool, ...],
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients to x and table, as wanted; `strides` lead from point to point and from level to level."""
     wants_x, wants_table = wants
     g_table = torch.zeros_like(table) if wants_table else None
     g_x = torch.empty_like(x) if wants_x else None
     row, level = strides
-    call("dl_hash_encode_backward", _grid(spec), table, x, x.shape[0], gradient, row, level, g_table, g_x, threads())
+    call(
+        "dl_hash_encode_backward",
+        _grid(spec),
+        table,
+        x,
+        x.shape[0],
+        gradient,
+        row,
+        level,
+        g_table,
+        g_x,
+        threads(),
+    )
     return g_x, g_table
 
 
@@ -143,7 +174,11 @@ def _widths(weights: Sequence[Tensor]) -> Any:
 
 
 def _forward(
-    x: Tensor, table: Tensor | None, spec: HashGridSpec | None, features: Tensor | None, weights: Sequence[Tensor]
+    x: Tensor,
+    table: Tensor | None,
+    spec: HashGridSpec | None,
+    features: Tensor | None,
+    weights: Sequence[Tensor],
 ) -> Tensor:
     out = torch.empty(x.shape[0], weights[-1].shape[0])
     call(

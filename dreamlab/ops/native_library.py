@@ -1,6 +1,7 @@
 """Finding and loading the native library, and handing it tensors.
 
-The library is built at install (setup.py) from csrc/*.cpp, has a plain C interface and is loaded through ctypes at
+The library is built at install (setup.py) from csrc/*.cpp, has a plain C interface and is loaded through
+ctypes at
 first use: no torch headers, no Python ABI.
 """
 
@@ -79,7 +80,9 @@ def ready(name: str, tensor: Tensor, dtype: torch.dtype = torch.float32) -> Tens
 
 
 def call(name: str, *arguments: Any) -> Any:
-    """Call a kernel: contiguous tensors and None become pointers, integers int64; ctypes values are passed as such."""
+    """Call a kernel: contiguous tensors and None become pointers, integers int64; ctypes values are passed as
+    such.
+    """
     return getattr(library(), name)(*(_c_argument(a) for a in arguments))
 
 
@@ -90,7 +93,9 @@ def _c_argument(value: Any) -> Any:
 
 
 def threads() -> ctypes.c_int32:
-    """What every kernel takes last: the number of threads that torch uses too (dreamlab.ops.threads decides it)."""
+    """What every kernel takes last: the number of threads that torch uses too (dreamlab.ops.threads decides
+    it).
+    """
     return ctypes.c_int32(torch.get_num_threads())
 
 

@@ -102,18 +102,34 @@ class _Composite(Function):
         sigma, rgb, t0, t1, start = ctx.saved_tensors
         dense = [g.contiguous() for g in gradients]
         g_sigma, g_rgb = torch.empty_like(sigma), torch.empty_like(rgb)
-        call("dl_composite_backward", sigma, rgb, t0, t1, start, start.shape[0] - 1, *dense, g_sigma, g_rgb, threads())
+        call(
+            "dl_composite_backward",
+            sigma,
+            rgb,
+            t0,
+            t1,
+            start,
+            start.shape[0] - 1,
+            *dense,
+            g_sigma,
+            g_rgb,
+            threads(),
+        )
         return g_sigma, g_rgb, None, None, None
 
 
 def composite(sigma: Tensor, rgb: Tensor, samples: Samples, n_rays: int) -> Composite:
     start = _ray_starts(ready("samples.ray_index", samples.ray_index, torch.int64), n_rays)
     t0, t1 = ready("samples.t0", samples.t0), ready("samples.t1", samples.t1)
-    return Composite(*_Composite.apply(ready_in_graph("sigma", sigma), ready_in_graph("rgb", rgb), t0, t1, start))
+    return Composite(
+        *_Composite.apply(ready_in_graph("sigma", sigma), ready_in_graph("rgb", rgb), t0, t1, start)
+    )
 
 
 def occupancy_update(ema: Tensor, cells: Tensor, density: Tensor, decay: float) -> Tensor:
     updated = ready("ema", ema).clone()
     cells, density = ready("cells", cells, torch.int64), ready("density", density)
-    call("dl_occupancy_update", updated, updated.numel(), cells, density, cells.shape[0], ctypes.c_float(decay))
+    call(
+        "dl_occupancy_update", updated, updated.numel(), cells, density, cells.shape[0], ctypes.c_float(decay)
+    )
     return updated

@@ -26,10 +26,14 @@ def normals_analytic(density: Density, x: Float[Tensor, "N 3"]) -> Float[Tensor,
     return _unit(-gradient)
 
 
-def normals_finite_difference(density: Density, x: Float[Tensor, "N 3"], epsilon: float) -> Float[Tensor, "N 3"]:
-    """Unit -grad density at x [N,3] from four evaluations on a tetrahedron of half-edge `epsilon` (world units).
+def normals_finite_difference(
+    density: Density, x: Float[Tensor, "N 3"], epsilon: float
+) -> Float[Tensor, "N 3"]:
+    """Unit -grad density at x [N,3] from four evaluations on a tetrahedron of half-edge `epsilon` (world
+    units).
 
-    Differentiable with respect to whatever `density` is. Dear when asked at every sample: see `heaviest_sample`.
+    Differentiable with respect to whatever `density` is. Dear when asked at every sample: see
+    `heaviest_sample`.
     """
     corners = x.new_tensor(_TETRAHEDRON)
     points = x[None] + epsilon * corners[:, None]

@@ -13,7 +13,9 @@ from dreamlab.ops import native
 
 
 def _call(name: str, *arguments: Tensor | int | ctypes.c_int32) -> None:
-    """Call a kernel: tensors become pointers (they must be contiguous), plain integers int64, c_int32 themselves."""
+    """Call a kernel: tensors become pointers (they must be contiguous), plain integers int64, c_int32
+    themselves.
+    """
     kernel = getattr(native.library(), name)
     kernel.restype = None
     kernel(*(_c_argument(a) for a in arguments))
@@ -33,7 +35,9 @@ class Rasterise(torch.autograd.Function):
     """clip [B,V,4], faces [F,3], (H, W) -> face_index, barycentric, depth."""
 
     @staticmethod
-    def forward(ctx: Any, clip: Tensor, faces: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, clip: Tensor, faces: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         clip, faces = clip.contiguous(), faces.contiguous()
         views, vertices, _ = clip.shape
         index = torch.empty(views, *size, dtype=torch.int64)
@@ -133,6 +137,15 @@ class Antialias(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         image, clip, faces, crossings, codes = ctx.saved_tensors
         grad_image, grad_clip = torch.empty_like(image), torch.empty_like(clip)
-        inputs = (image, *image.shape, clip, clip.shape[1], faces, crossings, codes, grad_outputs[0].contiguous())
+        inputs = (
+            image,
+            *image.shape,
+            clip,
+            clip.shape[1],
+            faces,
+            crossings,
+            codes,
+            grad_outputs[0].contiguous(),
+        )
         _call("dl_antialias_backward", *inputs, grad_image, grad_clip)
         return grad_image, grad_clip, None, None, None, None

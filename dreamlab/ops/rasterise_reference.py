@@ -1,6 +1,7 @@
 """The rasteriser in plain torch: any device, differentiable by autograd; the oracle of the native kernels.
 
-Visibility is decided in float64 whatever the dtype of the positions, as the kernels do: the two agree on every pixel.
+Visibility is decided in float64 whatever the dtype of the positions, as the kernels do: the two agree on
+every pixel.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def sample_texture(texture: Tensor, uv: Tensor, repeat: bool) -> Tensor:
     return (1 - fy) * upper + fy * lower
 
 
-def antialias(image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: Tensor, opposite: Tensor) -> Tensor:
+def antialias(
+    image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: Tensor, opposite: Tensor
+) -> Tensor:
     out = image
     for axis in (0, 1):
         dim = 2 - axis
@@ -59,7 +62,9 @@ def antialias(image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: 
         differ = index.narrow(dim, 0, n - 1) != index.narrow(dim, 1, n - 1)
         view, row, column = torch.nonzero(differ, as_tuple=True)
         first, second = (view, row, column), (view, row + axis, column + 1 - axis)
-        s = _crossings(clip.double(), faces, index, depth.detach(), opposite, first, second, axis).to(image.dtype)
+        s = _crossings(clip.double(), faces, index, depth.detach(), opposite, first, second, axis).to(
+            image.dtype
+        )
         lean = (0.5 - s)[:, None]  # how much of the other's colour the first takes, or, negative, the second
         change = image[second] - image[first]
         out = out.index_put(first, lean.clamp(min=0) * change, accumulate=True)
@@ -68,7 +73,9 @@ def antialias(image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: 
 
 
 def edge_opposites(faces: Tensor) -> Tensor:
-    """[F,3] the vertex across each edge (edge k faces corner k), -1 unless exactly two faces share the edge."""
+    """[F,3] the vertex across each edge (edge k faces corner k), -1 unless exactly two faces share the
+    edge.
+    """
     ends = torch.stack([faces.roll(-1, 1), faces.roll(-2, 1)], -1).sort(-1).values.reshape(-1, 2)
     _, edge, count = torch.unique(ends, dim=0, return_inverse=True, return_counts=True)
     corner = faces.reshape(-1)
@@ -77,7 +84,9 @@ def edge_opposites(faces: Tensor) -> Tensor:
 
 
 def _centres(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pixel centres in normalised device coordinates: X of every column, Y of every row (row 0 at the top)."""
+    """Pixel centres in normalised device coordinates: X of every column, Y of every row (row 0 at the
+    top).
+    """
     height, width = size
     column = torch.arange(width, device=device, dtype=torch.float64)
     row = torch.arange(height, device=device, dtype=torch.float64)
@@ -131,7 +140,9 @@ def _visible(clip: Tensor, faces: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _bounds(points: Tensor, drawn: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """First column and row [F,2] and their count [F,2] that each face can touch; the whole image around w = 0."""
+    """First column and row [F,2] and their count [F,2] that each face can touch; the whole image around w =
+    0.
+    """
     sides = torch.tensor([size[1], size[0]], device=points.device)
     w = points[..., 2:]
     crosses = (w <= 0).any(1)
@@ -170,14 +181,18 @@ def _crossings(
     second: tuple[Tensor, Tensor, Tensor],
     axis: int,
 ) -> Tensor:
-    """Where a silhouette crosses the way from one pixel centre to its neighbour, 0..1; 0.5 where none does."""
+    """Where a silhouette crosses the way from one pixel centre to its neighbour, 0..1; 0.5 where none
+    does.
+    """
     f, g, view = index[first], index[second], first[0]
     swap = (f < 0) | ((g >= 0) & (depth[second] < depth[first]))
     near = torch.where(swap, g, f)
     xs, ys = _centres((index.shape[1], index.shape[2]), clip.device)
     row, column = (torch.where(swap, b, a) for a, b in zip(first[1:], second[1:], strict=True))
     at = torch.stack([xs[column], ys[row], torch.ones_like(xs[column])], -1)[:, None]
-    step = (2.0 / index.shape[2] if axis == 0 else -2.0 / index.shape[1]) * torch.where(swap, -1.0, 1.0).double()
+    step = (2.0 / index.shape[2] if axis == 0 else -2.0 / index.shape[1]) * torch.where(
+        swap, -1.0, 1.0
+    ).double()
 
     corners = clip[view[:, None], faces[near]][..., [0, 1, 3]]
     edges = _edges(corners)  # edge k runs between corners k+1 and k+2

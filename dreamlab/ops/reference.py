@@ -1,4 +1,6 @@
-"""The twin of every kernel in plain torch: any device, float32 and float64, differentiable; the oracle of the tests."""
+"""The twin of every kernel in plain torch: any device, float32 and float64, differentiable; the oracle of the
+tests.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,17 @@ _CORNERS = tuple((i & 1, i >> 1 & 1, i >> 2 & 1) for i in range(8))
 _RAYS_AT_ONCE = 8192
 
 
-def hash_encode(x: Float[Tensor, "N 3"], table: Float[Tensor, "T F"], spec: HashGridSpec) -> Float[Tensor, "N LF"]:
+def hash_encode(
+    x: Float[Tensor, "N 3"], table: Float[Tensor, "T F"], spec: HashGridSpec
+) -> Float[Tensor, "N LF"]:
     inside = x.clamp(0, 1)
     return torch.cat([_encode_level(inside, table, spec, level) for level in range(spec.levels)], dim=1)
 
 
 def _encode_level(x: Tensor, table: Tensor, spec: HashGridSpec, level: int) -> Tensor:
     position = x * spec.scales[level] + 0.5
-    # A point that is not a number reads cell 0; the NaN stays in the interpolation weight and thus in the result.
+    # A point that is not a number reads cell 0; the NaN stays in the interpolation weight and thus in the
+    # result.
     cell = position.detach().nan_to_num(0.0).floor()
     fraction = position - cell
     start, end = spec.offsets[level], spec.offsets[level + 1]
@@ -39,7 +44,9 @@ def _encode_level(x: Tensor, table: Tensor, spec: HashGridSpec, level: int) -> T
 
 
 def _row(vertex: Tensor, spec: HashGridSpec, level: int) -> Tensor:
-    """Row of a vertex within its level. The half cell beyond the last vertex wraps around, as in tiny-cuda-nn."""
+    """Row of a vertex within its level. The half cell beyond the last vertex wraps around, as in
+    tiny-cuda-nn.
+    """
     x, y, z = vertex.unbind(dim=1)
     if spec.dense[level]:
         resolution = spec.resolutions[level]
@@ -101,7 +108,8 @@ def _march_some(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> S
 def ray_box(rays: Rays) -> tuple[Tensor, Tensor]:
     """Where rays enter and leave [-1,1]^3 (slab method, Kay and Kajiya 1986); never behind the origin.
 
-    A miss has far <= near. A direction of 0 within a slab gives an infinity or a NaN that fmin and fmax pass over.
+    A miss has far <= near. A direction of 0 within a slab gives an infinity or a NaN that fmin and fmax pass
+    over.
     """
     inverse = 1 / rays.directions
     a, b = (-1 - rays.origins) * inverse, (1 - rays.origins) * inverse
@@ -116,7 +124,9 @@ def sample_points(rays: Rays, samples: Samples) -> Float[Tensor, "S 3"]:
     return rays.origins[samples.ray_index] + middle[:, None] * rays.directions[samples.ray_index]
 
 
-def composite(sigma: Float[Tensor, " S"], rgb: Float[Tensor, "S 3"], samples: Samples, n_rays: int) -> Composite:
+def composite(
+    sigma: Float[Tensor, " S"], rgb: Float[Tensor, "S 3"], samples: Samples, n_rays: int
+) -> Composite:
     ray, t0, t1 = samples
     n = ray.shape[0]
     if n and (ray[0] < 0 or ray[-1] >= n_rays or bool((ray.diff() < 0).any())):

@@ -1,7 +1,9 @@
 """How many threads this process uses: the one place that decides, for torch and for the native kernels alike.
 
-The native kernels ask torch.get_num_threads(), so setting torch's number sets both. Several dreamlab runs on one
-machine share its cores evenly: two teams of spinning threads on the same cores would each run several times slower.
+The native kernels ask torch.get_num_threads(), so setting torch's number sets both. Several dreamlab runs on
+one
+machine share its cores evenly: two teams of spinning threads on the same cores would each run several times
+slower.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ _held: list[int] = []  # descriptor of this process's lock file, kept open while
 def apply() -> int:
     """Set torch's threads to this process's share of the cores and return it.
 
-    Call at the start of a run, and again now and then: the share follows the runs that come and go. DREAMLAB_THREADS,
-    or else OMP_NUM_THREADS, overrides it. Raises ConfigError if that is not a positive whole number.
+    Call at the start of a run, and again now and then: the share follows the runs that come and go.
+    DREAMLAB_THREADS, or else OMP_NUM_THREADS, overrides it. Raises ConfigError if that is not a positive
+    whole number.
     """
     runs = live_runs()
     threads = override() or share(available_cores(), runs)
@@ -51,7 +54,9 @@ def share(cores: int, runs: int) -> int:
 
 
 def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores that this process may really use: its CPU affinity, cut by the control group's quota (rounded up)."""
+    """Cores that this process may really use: its CPU affinity, cut by the control group's quota (rounded
+    up).
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, min(cores, math.ceil(quota))) if quota else cores
@@ -77,7 +82,8 @@ def _quota(cgroup: Path) -> float | None:
 def live_runs(folder: Path | None = None) -> int:
     """Dreamlab runs of this user that are alive now, this one included; 1 where files cannot be locked.
 
-    Each run holds a lock on its own file in the temporary directory; a file whose lock can be had is a dead one's.
+    Each run holds a lock on its own file in the temporary directory; a file whose lock can be had is a dead
+    one's.
     """
     try:
         import fcntl

@@ -133,7 +133,9 @@ class GaussianMixturePrior:
         """log p_t(z_t); its gradient is the score, (alpha x0_hat - z_t) / sigma^2."""
         alpha, sigma = self.alpha_sigma(t)
         log_weight = torch.log_softmax(self._log_weights(condition, cameras).to(z_t), dim=1)
-        return _log_likelihood(z_t, alpha, sigma, self.means.to(z_t), self._std.to(z_t), log_weight).logsumexp(dim=1)
+        return _log_likelihood(
+            z_t, alpha, sigma, self.means.to(z_t), self._std.to(z_t), log_weight
+        ).logsumexp(dim=1)
 
     def sample(
         self, condition: Condition, generator: torch.Generator, cameras: Cameras | None = None

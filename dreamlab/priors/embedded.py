@@ -1,8 +1,8 @@
 """The prior that ships with the package: a small text- and camera-conditioned pixel diffusion model.
 
-It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relief (how much nearer than the orbit's
-centre a surface is). Albedo without light leaves nothing baked into the colours, and relief teaches the hollows
-that a silhouette hides.
+It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relief (how much nearer than
+the orbit's centre a surface is). Albedo without light leaves nothing baked into the colours, and relief
+teaches the hollows that a silhouette hides.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
 
 
 def to_model_space(
-    premultiplied: Float[Tensor, "B H W 3"], opacity: Float[Tensor, "B H W 1"], relief: Float[Tensor, "B H W 1"]
+    premultiplied: Float[Tensor, "B H W 3"],
+    opacity: Float[Tensor, "B H W 1"],
+    relief: Float[Tensor, "B H W 1"],
 ) -> Float[Tensor, "B 5 H W"]:
-    """Colour and opacity to -1..1, relief (-1..1 inside the unit sphere, 0 outside the object) stretched likewise."""
+    """Colour and opacity to -1..1, relief (-1..1 inside the unit sphere, 0 outside the object) stretched
+    likewise.
+    """
     return torch.cat([2 * premultiplied - 1, 2 * opacity - 1, RELIEF_SCALE * relief], dim=-1).movedim(-1, 1)
 
 
@@ -64,7 +68,9 @@ def relief_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"
 
 
 def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"], Float[Tensor, "B 6 s s"]]:
-    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray map."""
+    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray
+    map.
+    """
     azimuth, elevation = cameras.azimuth, cameras.elevation
     features = [f(k * azimuth) for k in (1, 2, 3, 4) for f in (torch.sin, torch.cos)]
     features += [f(k * elevation) for k in (1, 2) for f in (torch.sin, torch.cos)]
@@ -77,7 +83,9 @@ def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"
 
 
 class EmbeddedPrior:
-    """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each other."""
+    """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each
+    other.
+    """
 
     views_per_group = 4
 
@@ -107,7 +115,9 @@ class EmbeddedPrior:
         condition: Condition,
         cameras: Cameras | None = None,
     ) -> Float[Tensor, "B 5 H W"]:
-        """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object each."""
+        """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
+        each.
+        """
         side = self.resolution // self.network.config.patch
         known = torch.full((len(z_t),), cameras is not None, device=z_t.device)
         if cameras is None:
@@ -126,7 +136,8 @@ class EmbeddedPrior:
 class EmbeddedPriorConfig(BaseModel):
     """The shipped model, or weights of the same format that `dreamlab studio train` wrote.
 
-    precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in float32.
+    precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
+    float32.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,7 +147,9 @@ class EmbeddedPriorConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def build(self, device: torch.device | str = "cpu") -> EmbeddedPrior:
-        """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another format."""
+        """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another
+        format.
+        """
         bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
         return EmbeddedPrior(load_network(self.weights or SHIPPED), device, bfloat16)
 

@@ -23,7 +23,8 @@ def sample(
     guidance_scale: float = 4.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "B C h w"]:
-    """Deterministic DDIM from pure noise (Song et al. 2021), guided away from the answer without text and camera.
+    """Deterministic DDIM from pure noise (Song et al. 2021), guided away from the answer without text and
+    camera.
 
     condition and null hold B rows each. Returns B images in the prior's own space.
     """

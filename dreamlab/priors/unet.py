@@ -1,9 +1,11 @@
-"""The network of the embedded prior: a small pixel-space U-Net that knows text, cameras and neighbouring views.
+"""The network of the embedded prior: a small pixel-space U-Net that knows text, cameras and neighbouring
+views.
 
-Text conditions it as in Imagen (Saharia et al. 2022, section 2): frozen token states by cross-attention, pooled vector
-beside the noise level. The camera enters twice: as a Plücker ray map (direction and moment of every pixel's ray, in the
-object's frame) at each resolution, and as Fourier features beside the noise level. At the coarsest level attention runs
-over all views of a group at once (MVDream, Shi et al. 2023, section 3.1), so that one object is seen from every side.
+Text conditions it as in Imagen (Saharia et al. 2022, section 2): frozen token states by cross-attention,
+pooled vector beside the noise level. The camera enters twice: as a Plücker ray map (direction and moment of
+every pixel's ray, in the object's frame) at each resolution, and as Fourier features beside the noise level.
+At the coarsest level attention runs over all views of a group at once (MVDream, Shi et al. 2023, section
+3.1), so that one object is seen from every side.
 """
 
 from __future__ import annotations
@@ -83,8 +85,8 @@ class ResidualBlock(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
     """Multi-head attention [B,N,W] x [B,M,W] -> [B,N,W], written out.
 
-    With a few hundred tokens the two products and the softmax cost a CPU a third of what its flash kernel does,
-    measured forward and backward in bfloat16.
+    With a few hundred tokens the two products and the softmax cost a CPU a third of what its flash kernel
+    does, measured forward and backward in bfloat16.
     """
     query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
@@ -167,9 +169,9 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """v-prediction network: noisy images, log-SNR, text, cameras -> v.
 
-    Shapes: images [B,C,S,S]; log_snr [B]; text [B,L,D] with mask [B,L]; pooled [B,D]; camera [B,16] features and
-    rays [B,6,S/patch,S/patch], both zero where camera_known [B] is False; B is a multiple of `views`, and consecutive
-    images of a group show one object.
+    Shapes: images [B,C,S,S]; log_snr [B]; text [B,L,D] with mask [B,L]; pooled [B,D]; camera [B,16] features
+    and rays [B,6,S/patch,S/patch], both zero where camera_known [B] is False; B is a multiple of `views`, and
+    consecutive images of a group show one object.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -214,7 +216,9 @@ class UNet(nn.Module):
         known = camera_known.float()[:, None]
         embedding = self.embed(torch.cat([fourier(log_snr / 8, 32), camera * known, known, pooled], dim=1))
         rays = (rays * known[:, :, None, None]).contiguous(memory_format=torch.channels_last)
-        h = self.enter(F.pixel_unshuffle(images, self.config.patch).contiguous(memory_format=torch.channels_last))
+        h = self.enter(
+            F.pixel_unshuffle(images, self.config.patch).contiguous(memory_format=torch.channels_last)
+        )
         skips, maps = [h], []
         for level, stage in enumerate(self.down):
             if level:

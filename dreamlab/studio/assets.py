@@ -62,10 +62,10 @@ def read_folder(folder: Path | str) -> tuple[list[Asset], FolderReport]:
     """Read every captioned GLB, glTF and OBJ below a folder, in order of file name.
 
     captions.jsonl holds one JSON object a line: `file` and `captions` (most detailed first) are needed,
-    `noun` (by default the last caption without its article) and `category` are welcome, other keys are ignored.
-    About 4 % of the objects are held out, chosen by a hash of the file name alone, so the split survives
-    reordering and growth of the folder. A noun's object of largest hash always trains: what is held out is an
-    unseen instance of a seen noun.
+    `noun` (by default the last caption without its article) and `category` are welcome, other keys are
+    ignored. About 4 % of the objects are held out, chosen by a hash of the file name alone, so the split
+    survives reordering and growth of the folder. A noun's object of largest hash always trains: what is held
+    out is an unseen instance of a seen noun.
 
     Raises:
         InputError: there is no such folder, or it has no captions.jsonl.

@@ -23,7 +23,9 @@ from dreamlab.types import Cameras
 
 
 class Views(NamedTuple):
-    """n photographs of objects: x [n,5,S,S] in model space, their cameras, and one caption number an object."""
+    """n photographs of objects: x [n,5,S,S] in model space, their cameras, and one caption number an
+    object.
+    """
 
     x: Float[Tensor, "n 5 S S"]
     azimuth: Float[Tensor, " n"]
@@ -39,7 +41,9 @@ class Views(NamedTuple):
 
 
 class BatchConfig(BaseModel):
-    """images a step; views of one object in a group; share of single-view batches; shares of the corpus' sources."""
+    """images a step; views of one object in a group; share of single-view batches; shares of the corpus'
+    sources.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +72,9 @@ def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.
     return tuple(a.ravel() for a in (azimuth % (2 * math.pi), elevation, distance, fovy))
 
 
-def picture(corpus: Corpus, index: int, cameras: tuple[np.ndarray, ...], size: int) -> Float[np.ndarray, "n S S 8"]:
+def picture(
+    corpus: Corpus, index: int, cameras: tuple[np.ndarray, ...], size: int
+) -> Float[np.ndarray, "n S S 8"]:
     """Photographs of one object of the corpus."""
     return photograph(*corpus.mesh(index), *cameras, size=size)
 

@@ -1,4 +1,6 @@
-"""Everything a prior learns from, gathered once: meshes in flat arrays, their captions, and who may be trained on."""
+"""Everything a prior learns from, gathered once: meshes in flat arrays, their captions, and who may be
+trained on.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class Mesh(NamedTuple):
 class CorpusConfig(BaseModel):
     """What goes in: objects per procedural noun, two-object scenes, and a folder of captioned models.
 
-    nouns: the procedural nouns to draw, or None for all.
+    nouns: the procedural nouns to draw, alone and in scenes, or None for all; one that is named twice is
+    drawn twice as often.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +72,9 @@ class Corpus:
         folder.mkdir(parents=True, exist_ok=True)
         names = ("vertices", "faces", "face_colours", "vertex_start", "face_start", "source", "held_out")
         # safetensors writes the bytes as they lie, so the rows must lie in order.
-        save_file({name: np.ascontiguousarray(getattr(self, name)) for name in names}, folder / "corpus.safetensors")
+        save_file(
+            {name: np.ascontiguousarray(getattr(self, name)) for name in names}, folder / "corpus.safetensors"
+        )
         (folder / "corpus.json").write_text(json.dumps({"captions": self.captions, "nouns": self.nouns}))
 
     @staticmethod
@@ -88,14 +93,18 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     report = None
     if config.folder is not None:
         assets, report = read_folder(config.folder)
-        rows += [(Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets]
+        rows += [
+            (Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets
+        ]
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
     count = [(len(m.vertices), len(m.faces)) for m in meshes]
     starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(count, axis=0)])
     corpus = Corpus(
         vertices=np.concatenate([m.vertices for m in meshes]).astype(np.float32),
         faces=np.concatenate([m.faces for m in meshes]).astype(np.int32),
-        face_colours=np.concatenate([np.rint(255 * np.clip(m.face_colours, 0, 1)) for m in meshes]).astype(np.uint8),
+        face_colours=np.concatenate([np.rint(255 * np.clip(m.face_colours, 0, 1)) for m in meshes]).astype(
+            np.uint8
+        ),
         vertex_start=np.ascontiguousarray(starts[:, 0]),
         face_start=np.ascontiguousarray(starts[:, 1]),
         source=np.array(sources, np.int32),
@@ -107,10 +116,11 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
 
 
 def _procedural(config: CorpusConfig) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
-    for number, noun in enumerate(shapes.NOUNS if config.nouns is None else config.nouns):
+    nouns = shapes.NOUNS if config.nouns is None else config.nouns
+    for number, noun in enumerate(nouns):
         for copy in range(config.per_noun):
             shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)
             yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, noun, 0, False
     for copy in range(config.scenes):
-        shape = shapes.scene(np.random.default_rng((config.seed, 1, copy)))
+        shape = shapes.scene(np.random.default_rng((config.seed, 1, copy)), among=nouns)
         yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, shape.noun, 1, False

@@ -1,6 +1,7 @@
 """The judge of generated images and objects: a small classifier that has only ever seen held-out renders.
 
-It answers three questions of a 64x64 picture: which noun, which colour word, and from which of eight sides. Two judges
+It answers three questions of a 64x64 picture: which noun, which colour word, and from which of eight sides.
+Two judges
 are trained: one on colour and opacity, one on opacity and relief alone (form without colour).
 """
 
@@ -29,7 +30,9 @@ FORM_CHANNELS = (3, 4)
 
 @dataclass(frozen=True)
 class Exam:
-    """Photographs with their answers: x [n,5,S,S] in model space; noun, colour and side are class numbers [n]."""
+    """Photographs with their answers: x [n,5,S,S] in model space; noun, colour and side are class numbers
+    [n].
+    """
 
     x: Float[Tensor, "n 5 S S"]
     noun: Int[Tensor, " n"]
@@ -42,7 +45,9 @@ def side_of(azimuth: np.ndarray) -> np.ndarray:
     return np.floor(azimuth / (2 * math.pi) * SIDES + 0.5).astype(np.int64) % SIDES
 
 
-def draw_exam(nouns: tuple[str, ...], objects: int, views: int, seed: tuple[int, ...], size: int = 64) -> Exam:
+def draw_exam(
+    nouns: tuple[str, ...], objects: int, views: int, seed: tuple[int, ...], size: int = 64
+) -> Exam:
     """Photographs of `objects` fresh procedural objects a noun, in random colours, from random sides."""
     images, answers = [], []
     for number, noun in enumerate(nouns):
@@ -90,10 +95,14 @@ class Judge(nn.Module):
 
 
 def _worn(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures as a generator might leave them: a little blurred and noisy, so that the judge looks at the object."""
+    """Pictures as a generator might leave them: a little blurred and noisy, so that the judge looks at the
+    object.
+    """
     blurred = F.avg_pool2d(x, 3, 1, 1)
     amount = torch.rand(len(x), 1, 1, 1, generator=generator)
-    noise = torch.randn(x.shape, generator=generator) * 0.12 * torch.rand(len(x), 1, 1, 1, generator=generator)
+    noise = (
+        torch.randn(x.shape, generator=generator) * 0.12 * torch.rand(len(x), 1, 1, 1, generator=generator)
+    )
     return torch.lerp(x, blurred, amount) + noise
 
 

@@ -1,8 +1,9 @@
 """How good is a prior? Figures against the ceiling that held-out renders of the same questions reach.
 
-noun, colour: does the judge name sampled images as it names real ones. form: the same from opacity and relief alone.
-obedience: silhouettes sampled for a view overlap best with real objects seen from that view, better than with their
-mirror images and with other views. binding: in two-object scenes each object wears its own colour.
+noun, colour: does the judge name sampled images as it names real ones. form: the same from opacity and relief
+alone.
+obedience: silhouettes sampled for a view overlap best with real objects seen from that view, better than with
+their mirror images and with other views. binding: in two-object scenes each object wears its own colour.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ ASYMMETRIC = ("duck", "car", "teapot", "airplane", "rabbit", "mug", "boat", "cha
 
 
 class MeasureConfig(BaseModel):
-    """prompts: how many "a COLOUR NOUN" are drawn; each is sampled from four sides. nouns: which, or None for all."""
+    """prompts: how many "a COLOUR NOUN" are drawn; each is sampled from four sides. nouns: which, or None for
+    all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,7 +81,9 @@ def ring(views: int, turn: float, elevation: float = 0.3, fovy: float = 0.7, siz
 def shoot(shape: shapes.Shape, cameras: Cameras) -> Float[Tensor, "n 5 S S"]:
     """Photographs of a procedural object in model space."""
     views = (c.numpy() for c in (cameras.azimuth, cameras.elevation, cameras.distance, cameras.fovy))
-    out = torch.from_numpy(photograph(shape.vertices, shape.faces, shape.face_colours, *views, size=cameras.size[0]))
+    out = torch.from_numpy(
+        photograph(shape.vertices, shape.faces, shape.face_colours, *views, size=cameras.size[0])
+    )
     return to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5])
 
 
@@ -93,7 +98,9 @@ def draw(prior: EmbeddedPrior, prompt: str, cameras: Cameras, config: MeasureCon
 
 
 def naming(prior: EmbeddedPrior, judges: Judges, config: MeasureConfig) -> dict[str, float]:
-    """Top-1 of noun and colour for sampled images, the same for real ones (the ceiling), and the side seen."""
+    """Top-1 of noun and colour for sampled images, the same for real ones (the ceiling), and the side
+    seen.
+    """
     rng = np.random.default_rng((HELD_OUT, 2, config.seed))
     nouns = config.vocabulary
     sampled, real = [], []
@@ -122,8 +129,12 @@ def scores(judges: Judges, exam: Exam) -> dict[str, float]:
     return {name: right.float().mean().item() for name, right in share.items()}
 
 
-def obedience(prior: EmbeddedPrior, nouns: tuple[str, ...], config: MeasureConfig, real: int = 8) -> dict[str, float]:
-    """Mean silhouette IoU of sampled views with real objects: from the right view, mirrored, and from other views."""
+def obedience(
+    prior: EmbeddedPrior, nouns: tuple[str, ...], config: MeasureConfig, real: int = 8
+) -> dict[str, float]:
+    """Mean silhouette IoU of sampled views with real objects: from the right view, mirrored, and from other
+    views.
+    """
     sums = {"right": 0.0, "mirror": 0.0, "other": 0.0}
     for number, noun in enumerate(nouns):
         rng = np.random.default_rng((HELD_OUT, 3, number))
@@ -141,7 +152,9 @@ def _iou(a: Tensor, b: Tensor) -> float:
 
 
 def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 64) -> list[float]:
-    """Mean squared error of v at ten noise levels, least noise first, on fresh objects with their bare captions."""
+    """Mean squared error of v at ten noise levels, least noise first, on fresh objects with their bare
+    captions.
+    """
     rng = np.random.default_rng((HELD_OUT, 4))
     drawn = [shapes.make(rng, str(rng.choice(config.vocabulary))) for _ in range(objects)]
     cameras = ring(4, 0.4)
@@ -155,8 +168,8 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 64
         t = level.expand(len(x))
         alpha, sigma = alpha_sigma(t)
         z = add_noise(x, noise, alpha, sigma)
-        x0 = torch.cat([prior.denoise(z[i : i + 64], t[i : i + 64], condition[slice(i, i + 64)], rows[slice(i, i + 64)])
-                        for i in range(0, len(x), 64)])  # fmt: skip
+        parts = [slice(i, i + 64) for i in range(0, len(x), 64)]
+        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], rows[p]) for p in parts])
         losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
 
@@ -164,9 +177,9 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 64
 def binding(prior: EmbeddedPrior, config: MeasureConfig) -> dict[str, float]:
     """Two-object prompts: does each half of the picture wear its own object's colour rather than the other's?
 
-    The mean colours of the upper and lower half of "a COLOUR NOUN on a COLOUR NOUN" are compared with those of a real
-    scene, and of the scene whose two colours are swapped; right where the first is nearer. The ceiling puts another
-    real scene in the sample's place. Chance is one half.
+    The mean colours of the upper and lower half of "a COLOUR NOUN on a COLOUR NOUN" are compared with those
+    of a real scene, and of the scene whose two colours are swapped; right where the first is nearer. The
+    ceiling puts another real scene in the sample's place. Chance is one half.
     """
     wins, ceiling = 0, 0
     for number in range(config.scenes):
@@ -193,7 +206,9 @@ def _half_colours(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
     top, bottom = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, x.shape[-1])
     middle = (top + bottom) // 2
     halves = (slice(top, middle), slice(middle, bottom))
-    return torch.stack([colour[:, h].sum((0, 1, 2)) / opacity[:, h].clamp_min(0).sum().clamp_min(1.0) for h in halves])
+    return torch.stack(
+        [colour[:, h].sum((0, 1, 2)) / opacity[:, h].clamp_min(0).sum().clamp_min(1.0) for h in halves]
+    )
 
 
 def measure_prior(prior: EmbeddedPrior, config: MeasureConfig) -> dict[str, object]:

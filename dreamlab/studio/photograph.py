@@ -68,7 +68,9 @@ def photograph(
         azimuths, elevations, distances, fovys, rolls = views
         centres = np.broadcast_to(0.0 if offset is None else np.asarray(offset), (*fovys.shape, 3))
     except ValueError as error:
-        raise InputError("cameras of a photograph", expected="arrays of one length", got=str(error)) from error
+        raise InputError(
+            "cameras of a photograph", expected="arrays of one length", got=str(error)
+        ) from error
     if fovys.ndim != 1:
         raise InputError("cameras of a photograph", expected="shape [n]", got=str(list(fovys.shape)))
     frames, from_origin = _frames(azimuths, elevations, distances, rolls, centres)

@@ -24,7 +24,8 @@ def write_sheet(
     seed: int = 0,
     zoom: int = 2,
 ) -> None:
-    """One PNG: a row of colours over a row of relief for every prompt; columns are azimuths 0, 90, 180, 270, 45, …
+    """One PNG: a row of colours over a row of relief for every prompt; columns are azimuths 0, 90, 180, 270,
+    45, …
 
     The first four columns were drawn together, looking at each other, and so were the last four.
     """
@@ -36,7 +37,15 @@ def write_sheet(
         condition, null = prior.embed([prompt])[[0] * 4], prior.embed([""])[[0] * 4]
         generator = torch.Generator().manual_seed(seed)
         views = [
-            sample(prior, condition, null, cameras, steps=steps, guidance_scale=guidance_scale, generator=generator)
+            sample(
+                prior,
+                condition,
+                null,
+                cameras,
+                steps=steps,
+                guidance_scale=guidance_scale,
+                generator=generator,
+            )
             for cameras in rings
         ]
         colour, opacity, relief = from_model_space(torch.cat(views))

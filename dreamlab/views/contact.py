@@ -25,13 +25,17 @@ def contact_sheet(
     from PIL import Image, ImageDraw
 
     if not pictures or (captions and len(captions) != len(pictures)):
-        raise InputError("a contact sheet wants pictures and a caption for each", got=f"{len(pictures)} pictures")
+        raise InputError(
+            "a contact sheet wants pictures and a caption for each", got=f"{len(pictures)} pictures"
+        )
     side_h, side_w = (min(p.shape[k] for p in pictures) for k in (0, 1))
     font = _font(max(12, side_w // 16))
     text_height = font.size * 2 if captions else 0
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (gap + columns * (side_w + gap), gap + rows * (side_h + text_height + gap)), PAPER)
+    sheet = Image.new(
+        "RGB", (gap + columns * (side_w + gap), gap + rows * (side_h + text_height + gap)), PAPER
+    )
     pen = ImageDraw.Draw(sheet)
     for i, picture in enumerate(pictures):
         x, y = gap + i % columns * (side_w + gap), gap + i // columns * (side_h + text_height + gap)

@@ -27,7 +27,9 @@ class PyrenderRenderer:
             import pyrender
 
             pyrender.OffscreenRenderer(16, 16).delete()
-        except Exception as error:  # PyOpenGL raises anything from ImportError to AttributeError without its libraries
+        except (
+            Exception
+        ) as error:  # PyOpenGL raises anything from ImportError to AttributeError without its libraries
             raise UnavailableError(
                 "pyrender cannot open a GL context",
                 got=f"{type(error).__name__}: {error}",

@@ -61,7 +61,9 @@ def iterate_views(
 ) -> Iterator[np.ndarray]:
     """`render_mesh`, one picture [H,W,3 or 4] at a time."""
     if len(mesh.faces) == 0:
-        raise InputError("the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points")
+        raise InputError(
+            "the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points"
+        )
     geometry, layers = _layers(mesh, style)
     for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
         covered = drawn.coverage > 0
@@ -133,7 +135,9 @@ def _shade(layers: list[np.ndarray], style: Style, camera: Cameras) -> np.ndarra
     if style != "wireframe":
         return _light(layers[0], normal, camera)
     wire = _wires(layers[0].min(-1), camera)[:, None]
-    return _light(np.full_like(normal, CLAY), normal, camera) * (1 - wire) + np.asarray(LINE, np.float32) * wire
+    return (
+        _light(np.full_like(normal, CLAY), normal, camera) * (1 - wire) + np.asarray(LINE, np.float32) * wire
+    )
 
 
 def _light(albedo: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarray:

@@ -53,7 +53,9 @@ def write_report(
     """
     glb = model if isinstance(model, bytes) else _read(model)
     if glb[:4] != b"glTF":
-        raise InputError("the report's model is no GLB", expected="a file that starts with glTF", got=repr(glb[:4]))
+        raise InputError(
+            "the report's model is no GLB", expected="a file that starts with glTF", got=repr(glb[:4])
+        )
     sections = []
     if turntable is not None:
         image = f'<img alt="The model, turning" src="{_data_uri(turntable)}">'
@@ -121,7 +123,9 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if nested is None and isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
             nested = {str(i): v for i, v in enumerate(value)}
         if nested is None:
-            out[f"{prefix}{key}"] = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            out[f"{prefix}{key}"] = (
+                str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            )
         else:
             out |= _flat(nested, f"{prefix}{key}.")
     return out

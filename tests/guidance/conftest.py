@@ -46,7 +46,9 @@ class Watched:
         return getattr(self.inner, name)
 
     def denoise(self, z_t, t, condition, cameras=None):
-        self.calls.append({"n": len(z_t), "cameras": cameras, "t": t, "z": z_t, "tokens": condition.tokens[:, 0]})
+        self.calls.append(
+            {"n": len(z_t), "cameras": cameras, "t": t, "z": z_t, "tokens": condition.tokens[:, 0]}
+        )
         return self.inner.denoise(z_t, t, condition, cameras)
 
 
@@ -95,7 +97,9 @@ Component2D = tuple[float, float, float, str]
 def toy() -> Callable[..., Toy]:
     """toy((x, y, std, text), ..., prompt=, negative=) -> Toy."""
 
-    def make(*parts: Component2D, prompt: str = "red", negative: str = "", dtype=DOUBLE, watch: int = 0) -> Toy:
+    def make(
+        *parts: Component2D, prompt: str = "red", negative: str = "", dtype=DOUBLE, watch: int = 0
+    ) -> Toy:
         components = [Component(point(x, y, dtype), std, text=text) for x, y, std, text in parts]
         prior: Any = GaussianMixturePrior(components)
         prior = Watched(prior, watch) if watch else prior

@@ -21,7 +21,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
 def example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The code block under `<!-- example: name -->`, imported as a file of its own."""
-    (code,) = re.findall(rf"<!-- example: {name} -->\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (code,) = re.findall(
+        rf"<!-- example: {name} -->\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL
+    )
     assert len(code.splitlines()) < 60
     path = folder / f"example_{name}.py"
     path.write_text(code, "utf-8")

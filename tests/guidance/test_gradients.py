@@ -51,7 +51,9 @@ class Oracle:
             mean = (mean / std[..., None] ** 2 + image[:, None] / 0.25) / precision[..., None]
             weight, std = evidence, precision.rsqrt()
         spread = ((alpha * std) ** 2 + sigma**2).sqrt()[..., None].expand_as(mean)
-        density = MixtureSameFamily(Categorical(logits=weight), Independent(Normal(alpha[..., None] * mean, spread), 1))
+        density = MixtureSameFamily(
+            Categorical(logits=weight), Independent(Normal(alpha[..., None] * mean, spread), 1)
+        )
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             (score,) = torch.autograd.grad(density.log_prob(z).sum(), z)
@@ -153,7 +155,10 @@ def walk(o, x, levels, told):
     for now, then in pairwise(levels):
         a, s = torch.cos(now * math.pi / 2)[:, None], torch.sin(now * math.pi / 2)[:, None]
         eps = told(z, now)
-        z = torch.cos(then * math.pi / 2)[:, None] * (z - s * eps) / a + torch.sin(then * math.pi / 2)[:, None] * eps
+        z = (
+            torch.cos(then * math.pi / 2)[:, None] * (z - s * eps) / a
+            + torch.sin(then * math.pi / 2)[:, None] * eps
+        )
     return z
 
 

@@ -72,7 +72,9 @@ def test_building_does_not_disturb_the_global_random_numbers(toy):
     first = VSDConfig().build(scene.prior)
     assert torch.equal(torch.rand(3), expected)
     second = VSDConfig().build(scene.prior)
-    assert all(torch.equal(a, b) for a, b in zip(first.trained.values(), second.trained.values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.trained.values(), second.trained.values(), strict=True)
+    )
 
 
 def test_resumed_training_is_the_uninterrupted_one(toy):

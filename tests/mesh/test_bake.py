@@ -32,7 +32,9 @@ def on_surface(mesh: Mesh, n: int = 4000) -> tuple[torch.Tensor, torch.Tensor, t
 
 def test_the_texture_shows_the_fields_colours(ball) -> None:
     field = Solid(sphere(0.6))  # colour (x + 1) / 2: linear, so filtering is exact
-    mesh = bake(unwrap(clean(ball.mesh, CleanConfig(faces=1000)), resolution=256), field, BakeConfig(resolution=256))
+    mesh = bake(
+        unwrap(clean(ball.mesh, CleanConfig(faces=1000)), resolution=256), field, BakeConfig(resolution=256)
+    )
     x, uv, _ = on_surface(mesh)
     wanted = (x + 1) / 2
     got = torch.from_numpy(sample(texture_of(mesh, "albedo"), uv.double().numpy()))
@@ -79,9 +81,13 @@ def test_a_faint_surface_keeps_its_colour() -> None:
 
 
 def test_compositing_is_beer_lamberts() -> None:
-    """Constant density, colour 1 in front of the point and 0 behind it: what is seen is what the front half absorbs."""
+    """Constant density, colour 1 in front of the point and 0 behind it: what is seen is what the front half
+    absorbs.
+    """
     field = Solid(
-        lambda x: torch.full_like(x[:, 0], -1.0), peak=50.0, rgb=lambda x: (x[:, 2:] > 0).float().expand(-1, 3)
+        lambda x: torch.full_like(x[:, 0], -1.0),
+        peak=50.0,
+        rgb=lambda x: (x[:, 2:] > 0).float().expand(-1, 3),
     )
     seen = seen_colour(field, torch.zeros(1, 3), FLAT, 0.04, 64)[0, 0]
     front, all_of_it = 1 - np.exp(-50 * 0.02), 1 - np.exp(-50 * 0.04)
@@ -90,7 +96,11 @@ def test_compositing_is_beer_lamberts() -> None:
 
 def test_the_normal_map_restores_the_fine_surface() -> None:
     def bumpy(x: torch.Tensor) -> torch.Tensor:
-        return x.norm(dim=-1) - 0.6 - 0.03 * torch.sin(14 * x[:, 0]) * torch.sin(14 * x[:, 1]) * torch.sin(14 * x[:, 2])
+        return (
+            x.norm(dim=-1)
+            - 0.6
+            - 0.03 * torch.sin(14 * x[:, 0]) * torch.sin(14 * x[:, 1]) * torch.sin(14 * x[:, 2])
+        )
 
     fine = extract(Solid(bumpy), ExtractConfig(resolution=96, iso=100.0)).mesh
     coarse = unwrap(clean(fine, CleanConfig(faces=800)), resolution=512)
@@ -133,7 +143,9 @@ def test_baking_needs_uv(ball) -> None:
 
 def test_baking_is_deterministic(ball) -> None:
     mesh = unwrap(clean(ball.mesh, CleanConfig(faces=300)), resolution=64)
-    one, two = (bake(mesh, Solid(sphere()), BakeConfig(resolution=64), fine=ball.mesh).textures for _ in range(2))
+    one, two = (
+        bake(mesh, Solid(sphere()), BakeConfig(resolution=64), fine=ball.mesh).textures for _ in range(2)
+    )
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(one, two, strict=True))
 
 
@@ -143,7 +155,9 @@ def test_baking_is_deterministic(ball) -> None:
 def test_srgb_and_linear_are_inverse_and_match_known_values() -> None:
     c = np.linspace(0, 1, 256)
     assert np.allclose(linear_to_srgb(srgb_to_linear(c)), c, atol=1e-12)
-    assert srgb_to_linear(np.array([0.5, 0.04045, 1.0])) == pytest.approx([0.21404114, 0.0031308, 1.0], abs=1e-6)
+    assert srgb_to_linear(np.array([0.5, 0.04045, 1.0])) == pytest.approx(
+        [0.21404114, 0.0031308, 1.0], abs=1e-6
+    )
 
 
 def test_tangents_run_along_u_and_bitangents_along_v(ball) -> None:
@@ -172,7 +186,8 @@ def test_place_scales_the_longest_side_and_moves_the_origin(ring) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "metres"), [("0.3m", 0.3), ("30 cm", 0.3), ("300mm", 0.3), ("12in", 0.3048), (".5", 0.5), ("2 FT", 0.6096)]
+    ("text", "metres"),
+    [("0.3m", 0.3), ("30 cm", 0.3), ("300mm", 0.3), ("12in", 0.3048), (".5", 0.5), ("2 FT", 0.6096)],
 )
 def test_sizes_are_read(text: str, metres: float) -> None:
     assert parse_size(text) == pytest.approx(metres)

@@ -18,7 +18,8 @@ from tests.mesh.analytic import Solid, ball_area, ball_volume, shell, sphere, to
 def mesh_of(*parts: trimesh.Trimesh) -> Mesh:
     whole = trimesh.util.concatenate(parts) if len(parts) > 1 else parts[0]
     return Mesh(
-        torch.from_numpy(np.array(whole.vertices, np.float32)), torch.from_numpy(np.array(whole.faces, np.int64))
+        torch.from_numpy(np.array(whole.vertices, np.float32)),
+        torch.from_numpy(np.array(whole.faces, np.int64)),
     )
 
 
@@ -77,7 +78,9 @@ def test_floaters_go_and_parts_stay_as_asked() -> None:
 
 def test_touching_spheres_are_both_kept() -> None:
     field = Solid(union(sphere(0.3, (-0.3, 0, 0)), sphere(0.3, (0.3, 0, 0))))
-    mesh = clean(extract(field, ExtractConfig(resolution=64, iso=100.0)).mesh, CleanConfig(faces=3000, keep=0.1))
+    mesh = clean(
+        extract(field, ExtractConfig(resolution=64, iso=100.0)).mesh, CleanConfig(faces=3000, keep=0.1)
+    )
     solid = solidity(mesh)
     assert solid.watertight
     assert solid.volume == pytest.approx(2 * ball_volume(0.3), rel=0.01)
@@ -138,7 +141,10 @@ def test_smoothing_evens_out_noise_without_shrinking() -> None:
     rough = ball(0.5)
     rough.vertices *= 1 + noise[: len(rough.vertices), None]
     smooth = clean(mesh_of(rough), CleanConfig(smooth=10))
-    assert smooth.vertices.norm(dim=-1).std() < 0.5 * torch.from_numpy(np.linalg.norm(rough.vertices, axis=1)).std()
+    assert (
+        smooth.vertices.norm(dim=-1).std()
+        < 0.5 * torch.from_numpy(np.linalg.norm(rough.vertices, axis=1)).std()
+    )
     assert solidity(smooth).volume == pytest.approx(rough.volume, rel=0.01)
 
 

@@ -1,4 +1,6 @@
-"""Programs that people open meshes with read what we write. Each is skipped, aloud, where it is not installed."""
+"""Programs that people open meshes with read what we write. Each is skipped, aloud, where it is not
+installed.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def test_assimp_reads_every_format(kind: str, mesh: Mesh, tmp_path) -> None:
     assert low and high
     scale = 1000 if kind in ("stl", "3mf") else 1
     extent = float(high[1].split()[1]) - float(low[1].split()[1])
-    assert extent / scale == pytest.approx(float(mesh.vertices[:, 1].max() - mesh.vertices[:, 1].min()), rel=0.01)
+    assert extent / scale == pytest.approx(
+        float(mesh.vertices[:, 1].max() - mesh.vertices[:, 1].min()), rel=0.01
+    )
     if kind == "obj" and mesh.textures:
         assert "ball_albedo.png" in done.stdout
 

@@ -173,7 +173,9 @@ def test_splats_cover_the_surface(coloured, tmp_path) -> None:
     assert np.allclose(np.linalg.norm(quaternion, axis=1), 1, atol=1e-5)
     from scipy.spatial.transform import Rotation
 
-    thin = Rotation.from_quat(quaternion[:, [1, 2, 3, 0]]).as_matrix()[:, :, 2]  # the flat direction looks outward
+    thin = Rotation.from_quat(quaternion[:, [1, 2, 3, 0]]).as_matrix()[
+        :, :, 2
+    ]  # the flat direction looks outward
     assert np.einsum("ij,ij->i", thin, centre / 0.6).min() > 0.9
     red = data["f_dc_0"][centre[:, 0] > 0.1] * 0.28209479 + 0.5
     assert np.median(red) == pytest.approx(0.8, abs=0.02)

@@ -12,7 +12,14 @@ from dreamlab.cameras import camera_rays
 from dreamlab.errors import DreamlabError
 from dreamlab.mesh import extract as module
 from dreamlab.mesh.clean import solidity
-from dreamlab.mesh.extract import ExtractConfig, extract, march_grid, sample_lattice, silhouette_level, survey_cameras
+from dreamlab.mesh.extract import (
+    ExtractConfig,
+    extract,
+    march_grid,
+    sample_lattice,
+    silhouette_level,
+    survey_cameras,
+)
 from dreamlab.mesh.topology import is_closed
 from tests.mesh.analytic import Solid, ball_area, ball_volume, plate, shell, sphere, torus, union
 
@@ -60,9 +67,9 @@ def test_vertices_lie_where_the_field_has_the_level(iso: float) -> None:
 def test_root_finding_is_what_puts_vertices_on_the_surface() -> None:
     far = [
         (
-            extract(Solid(sphere(0.6)), ExtractConfig(resolution=32, iso=100.0, refine=steps)).mesh.vertices.norm(
-                dim=-1
-            )
+            extract(
+                Solid(sphere(0.6)), ExtractConfig(resolution=32, iso=100.0, refine=steps)
+            ).mesh.vertices.norm(dim=-1)
             - 0.6
         )
         .abs()
@@ -99,7 +106,9 @@ def test_opacity_through_a_uniform_ball_is_beer_lamberts() -> None:
     cameras = survey_cameras(2, 48)
     peak, opacity = march_grid(grid, cameras)
     rays = camera_rays(cameras)
-    closest = (rays.origins - (rays.origins * rays.directions).sum(-1, keepdim=True) * rays.directions).norm(dim=-1)
+    closest = (rays.origins - (rays.origins * rays.directions).sum(-1, keepdim=True) * rays.directions).norm(
+        dim=-1
+    )
     chord = 2 * (radius**2 - closest**2).clamp(min=0).sqrt()
     clear = (closest - radius).abs() > 0.03
     assert (opacity - (1 - torch.exp(-sigma * chord)))[clear].abs().max() < 0.08
@@ -123,7 +132,9 @@ def test_a_range_of_equal_levels_gives_its_geometric_middle() -> None:
     assert silhouette_level(peak, peak > 1, slack=0.0) == pytest.approx(1.0, rel=1e-3)
 
 
-@pytest.mark.parametrize("sdf", [sphere(0.6), torus(), plate(0.1), shell()], ids=["ball", "torus", "plate", "shell"])
+@pytest.mark.parametrize(
+    "sdf", [sphere(0.6), torus(), plate(0.1), shell()], ids=["ball", "torus", "plate", "shell"]
+)
 def test_automatic_level_matches_the_silhouettes(sdf) -> None:
     report = extract(Solid(sdf), ExtractConfig(resolution=64)).report
     assert report.silhouette_iou > 0.96

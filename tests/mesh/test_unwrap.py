@@ -16,7 +16,9 @@ from tests.mesh.analytic import Solid, plate, sphere, torus, union
 
 
 def spiral() -> Mesh:
-    """Three turns of a ramp around the y axis: every normal looks nearly up, the turns lie over each other."""
+    """Three turns of a ramp around the y axis: every normal looks nearly up, the turns lie over each
+    other.
+    """
     n = 90
     angle = np.linspace(0, 6 * np.pi, n)
     rings = [np.stack([r * np.cos(angle), angle * 0.02, r * np.sin(angle)], 1) for r in (0.3, 0.9)]
@@ -61,7 +63,10 @@ def test_no_point_of_the_atlas_belongs_to_two_faces(pair) -> None:
     points = np.random.default_rng(0).random((3000, 2))
     count = np.zeros(len(points), dtype=int)
     for a, b, c in corners:
-        sides = [(q - p)[0] * (points - p)[:, 1] - (q - p)[1] * (points - p)[:, 0] for p, q in ((a, b), (b, c), (c, a))]
+        sides = [
+            (q - p)[0] * (points - p)[:, 1] - (q - p)[1] * (points - p)[:, 0]
+            for p, q in ((a, b), (b, c), (c, a))
+        ]
         count += np.min(sides, axis=0) > 1e-9
     assert count.max() == 1
 
@@ -91,7 +96,9 @@ def test_charts_keep_their_distance(pair) -> None:
 
 
 def test_stretch_is_bounded_and_scale_common(pair) -> None:
-    """Singular values of the map from surface to texture, relative to the largest: projection only shrinks."""
+    """Singular values of the map from surface to texture, relative to the largest: projection only
+    shrinks.
+    """
     mesh = pair[1]
     x, uv = mesh.vertices.double()[mesh.faces], mesh.uv.double()[mesh.faces]
     e = torch.stack([x[:, 1] - x[:, 0], x[:, 2] - x[:, 0]], -1)

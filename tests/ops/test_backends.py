@@ -124,7 +124,11 @@ def test_the_cuda_encoding_agrees_with_the_reference():
 def test_cuda_compositing_agrees_with_the_reference():
     ray = torch.tensor([0, 0, 0, 2, 2], device="cuda")
     t0 = torch.arange(5.0, device="cuda")
-    samples, sigma, rgb = Samples(ray, t0, t0 + 0.5), torch.rand(5, device="cuda"), torch.rand(5, 3, device="cuda")
+    samples, sigma, rgb = (
+        Samples(ray, t0, t0 + 0.5),
+        torch.rand(5, device="cuda"),
+        torch.rand(5, 3, device="cuda"),
+    )
     with ops.use_backend("cuda"):
         mine = ops.composite(sigma, rgb, samples, 3)
     with ops.use_backend("reference"):

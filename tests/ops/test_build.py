@@ -12,7 +12,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(folder, **environment):
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(folder), "--build-temp", str(folder)]
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build_ext",
+        "--build-lib",
+        str(folder),
+        "--build-temp",
+        str(folder),
+    ]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300
     )
@@ -25,8 +34,12 @@ def ask(folder, expression):
         "from pathlib import Path\nfrom dreamlab.ops import native_library\n"
         f"native_library._HERE = Path({str(folder)!r})\nfrom dreamlab import ops\nprint({expression})"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "DREAMLAB_NATIVE_LIBRARY"} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    environment = {k: v for k, v in os.environ.items() if k != "DREAMLAB_NATIVE_LIBRARY"} | {
+        "PYTHONPATH": str(ROOT)
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
     return done.stdout.strip()
 
 

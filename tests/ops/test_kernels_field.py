@@ -16,8 +16,12 @@ from dreamlab.ops.interface import HashGridSpec
 SPECS = {
     "dense": HashGridSpec(levels=2, log2_table_size=14, base_resolution=5, finest_resolution=11),
     "mixed": HashGridSpec(levels=5, log2_table_size=10, base_resolution=4, finest_resolution=37),
-    "one level": HashGridSpec(levels=1, features=1, log2_table_size=6, base_resolution=9, finest_resolution=9),
-    "wide rows": HashGridSpec(levels=3, features=8, log2_table_size=8, base_resolution=3, finest_resolution=20),
+    "one level": HashGridSpec(
+        levels=1, features=1, log2_table_size=6, base_resolution=9, finest_resolution=9
+    ),
+    "wide rows": HashGridSpec(
+        levels=3, features=8, log2_table_size=8, base_resolution=3, finest_resolution=20
+    ),
     "four": HashGridSpec(levels=3, features=4, log2_table_size=9, base_resolution=3, finest_resolution=20),
     "sixteen": HashGridSpec(levels=16, log2_table_size=9, base_resolution=4, finest_resolution=60),
 }
@@ -39,7 +43,9 @@ def twin(tensor):
 
 
 def inputs(spec, n, seed=0):
-    """Points on a fine binary lattice: their float32 products with the scales lose little, so twins can be compared."""
+    """Points on a fine binary lattice: their float32 products with the scales lose little, so twins can be
+    compared.
+    """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randint(0, 1025, (n, 3), generator=generator) / 1024
     table = torch.randn(spec.table_rows, spec.features, generator=generator)
@@ -48,7 +54,10 @@ def inputs(spec, n, seed=0):
 
 def layers(*widths, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    return [(torch.randn(o, i, generator=generator) / i**0.5).requires_grad_() for i, o in itertools.pairwise(widths)]
+    return [
+        (torch.randn(o, i, generator=generator) / i**0.5).requires_grad_()
+        for i, o in itertools.pairwise(widths)
+    ]
 
 
 def compare(result, expected, pairs, tolerance=2e-4):
@@ -59,7 +68,9 @@ def compare(result, expected, pairs, tolerance=2e-4):
     expected.backward(gradient.double())
     for mine, theirs in pairs:
         scale = float(theirs.grad.abs().max()) if theirs.grad.numel() else 1.0
-        torch.testing.assert_close(mine.grad.double(), theirs.grad, atol=tolerance * max(scale, 1), rtol=tolerance)
+        torch.testing.assert_close(
+            mine.grad.double(), theirs.grad, atol=tolerance * max(scale, 1), rtol=tolerance
+        )
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -88,7 +99,9 @@ def test_mlp_and_its_gradients_equal_the_float64_twin(widths, instruction_set):
 
 
 def assert_no_relu_at_its_corner(x, weights):
-    """Where a sum is nearly 0, float32 and float64 may take different sides of the ReLU: move those weights away."""
+    """Where a sum is nearly 0, float32 and float64 may take different sides of the ReLU: move those weights
+    away.
+    """
     with torch.no_grad():
         for weight in weights[:-1]:
             x = x @ weight.T
@@ -110,7 +123,9 @@ def test_the_fused_kernel_equals_encoding_then_mlp(name, instruction_set):
         with torch.no_grad():
             assert torch.equal(ops.encode_mlp(x, table, spec, weights), fused)
     for mine, other in zip(
-        torch.autograd.grad(fused, leaves, gradient), torch.autograd.grad(apart, leaves, gradient), strict=True
+        torch.autograd.grad(fused, leaves, gradient),
+        torch.autograd.grad(apart, leaves, gradient),
+        strict=True,
     ):
         assert torch.equal(mine, other)
 
@@ -153,7 +168,9 @@ def test_threads_do_not_change_a_byte():
 def test_points_outside_are_clamped_and_have_no_gradient(backend):
     spec = SPECS["mixed"]
     _, table = inputs(spec, 1)
-    outside = torch.tensor([[-3.0, 0.3, 0.6], [1e30, 0.3, 0.6], [0.2, float("-inf"), 0.6], [1e-42, 0.5, -1e-42]])
+    outside = torch.tensor(
+        [[-3.0, 0.3, 0.6], [1e30, 0.3, 0.6], [0.2, float("-inf"), 0.6], [1e-42, 0.5, -1e-42]]
+    )
     with ops.use_backend(backend):
         result = ops.hash_encode(outside.requires_grad_(), table, spec)
         assert torch.equal(result, ops.hash_encode(outside.detach().clamp(0, 1), table, spec))
@@ -201,7 +218,9 @@ def test_any_layout_agrees_with_the_twin(levels, features, log2_table_size, base
     x, table = inputs(spec, n)
     x64, table64 = twin(x), twin(table)
     with ops.use_backend("native"):
-        compare(ops.hash_encode(x, table, spec), reference.hash_encode(x64, table64, spec), [(table, table64)])
+        compare(
+            ops.hash_encode(x, table, spec), reference.hash_encode(x64, table64, spec), [(table, table64)]
+        )
 
 
 def test_non_contiguous_tensors_are_as_good_as_any():
@@ -267,7 +286,9 @@ def test_a_dense_level_reproduces_linear_functions(backend):
         z, y, x = torch.meshgrid(*[torch.arange(r, dtype=torch.float32)] * 3, indexing="ij")
         values = torch.stack([x + 2 * y - 3 * z, y * 0 + 1], dim=-1).reshape(-1, 2)
         table[spec.offsets[level] : spec.offsets[level] + r**3] = values
-    points = torch.rand(100, 3, generator=torch.Generator().manual_seed(0)) * 0.8  # inside the outer half cell
+    points = (
+        torch.rand(100, 3, generator=torch.Generator().manual_seed(0)) * 0.8
+    )  # inside the outer half cell
     with ops.use_backend(backend):
         result = ops.hash_encode(points, table, spec)
     for level in range(2):
@@ -289,7 +310,10 @@ def test_hashed_rows_follow_the_published_hash():
         ops.hash_encode(inside, table, spec)[:, 0], torch.tensor([float(rows[0])]), atol=1e-3, rtol=0
     )
     for which in (0, 2):
-        assert reference._row(torch.from_numpy(vertex[which : which + 1].astype(np.int64)), spec, 0) == rows[which]
+        assert (
+            reference._row(torch.from_numpy(vertex[which : which + 1].astype(np.int64)), spec, 0)
+            == rows[which]
+        )
 
 
 def test_layout_figures():
@@ -300,7 +324,9 @@ def test_layout_figures():
     assert spec.dense == (True, False, False)
     assert spec.offsets == (0, 4096, 8192, 12288)
     assert (spec.table_rows, spec.width) == (12288, 6)
-    assert HashGridSpec(levels=1, base_resolution=5, finest_resolution=5).rows == (128,), "125 rows padded to 8"
+    assert HashGridSpec(levels=1, base_resolution=5, finest_resolution=5).rows == (128,), (
+        "125 rows padded to 8"
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"levels": 0}, {"levels": 17}, {"features": 3}, {"log2_table_size": 30},

@@ -55,7 +55,10 @@ def test_native_marching_finds_the_very_samples_of_the_twin(size, share, step, i
     for n in (0, 1, 257, 600):
         rays, grid = random_rays(n, seed=n), random_grid(size, share)
         jitter = torch.rand(n, generator=torch.Generator().manual_seed(n))
-        mine, theirs = marched("native", rays, grid, step, jitter), marched("reference", rays, grid, step, jitter)
+        mine, theirs = (
+            marched("native", rays, grid, step, jitter),
+            marched("reference", rays, grid, step, jitter),
+        )
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
     assert len(mine.t0) > 100
 
@@ -99,7 +102,9 @@ def test_samples_lie_in_occupied_cells_evenly_spaced_and_sorted(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_full_box_is_covered_from_entry_to_exit(backend):
-    rays = Rays(torch.tensor([[0.0, 0.0, 3.0], [0.25, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]))
+    rays = Rays(
+        torch.tensor([[0.0, 0.0, 3.0], [0.25, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+    )
     samples = marched(backend, rays, torch.ones(4, 4, 4, dtype=torch.bool), 0.125, torch.full((2,), 0.5))
     assert torch.bincount(samples.ray_index).tolist() == [16, 6]
     assert samples.t0[0] == 2.0 and samples.t1[15] == 4.0
@@ -109,8 +114,26 @@ def test_a_full_box_is_covered_from_entry_to_exit(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rays_that_miss_or_make_no_sense_have_no_samples(backend, instruction_set):
     inf, nan = float("inf"), float("nan")
-    origins = [[0, 0, 3], [0, 5, 3], [2, 0, 0], [nan, 0, 0], [0, 0, 3], [inf, 0, 0], [0, 0, 0], [1e30, 1e30, 1e30]]
-    directions = [[0, 0, 1], [0, 0, -1], [0, 1, 0], [0, 0, 1], [nan, 0, -1], [-1, 0, 0], [0, 0, 0], [-1, 0, 0]]
+    origins = [
+        [0, 0, 3],
+        [0, 5, 3],
+        [2, 0, 0],
+        [nan, 0, 0],
+        [0, 0, 3],
+        [inf, 0, 0],
+        [0, 0, 0],
+        [1e30, 1e30, 1e30],
+    ]
+    directions = [
+        [0, 0, 1],
+        [0, 0, -1],
+        [0, 1, 0],
+        [0, 0, 1],
+        [nan, 0, -1],
+        [-1, 0, 0],
+        [0, 0, 0],
+        [-1, 0, 0],
+    ]
     rays = Rays(torch.tensor(origins, dtype=torch.float32), torch.tensor(directions, dtype=torch.float32))
     samples = marched(backend, rays, torch.ones(5, 5, 5, dtype=torch.bool), 0.1, torch.rand(8))
     assert samples.ray_index.tolist() == []
@@ -163,7 +186,9 @@ def in_double(sigma, rgb, samples):
     return *leaves, Samples(samples.ray_index, samples.t0.double(), samples.t1.double())
 
 
-@pytest.mark.parametrize("counts", [[], [0], [1], [0, 0, 3, 0], [15, 16, 17, 0, 33, 1], [1] * 600, [0] * 300 + [200]])
+@pytest.mark.parametrize(
+    "counts", [[], [0], [1], [0, 0, 3, 0], [15, 16, 17, 0, 33, 1], [1] * 600, [0] * 300 + [200]]
+)
 def test_compositing_and_its_gradients_equal_the_float64_twin(counts, instruction_set):
     sigma, rgb, samples = packed(counts)
     sigma64, rgb64, samples64 = in_double(sigma, rgb, samples)

@@ -16,7 +16,9 @@ def test_normals_of_a_blob_point_outwards():
     x = points()
     blob = lambda p: torch.exp(-p.square().sum(dim=-1))  # noqa: E731
     torch.testing.assert_close(ops.normals_analytic(blob, x), F.normalize(x, dim=-1))
-    torch.testing.assert_close(ops.normals_finite_difference(blob, x, 1e-2), F.normalize(x, dim=-1), atol=2e-2, rtol=0)
+    torch.testing.assert_close(
+        ops.normals_finite_difference(blob, x, 1e-2), F.normalize(x, dim=-1), atol=2e-2, rtol=0
+    )
 
 
 def test_finite_differences_are_exact_on_linear_fields():
@@ -50,7 +52,9 @@ def test_a_flat_field_has_no_normal_and_no_nan():
 @pytest.mark.parametrize("scale", [1e-40, 1e37])
 def test_denormal_and_huge_gradients_still_give_unit_normals(scale):
     got = ops.normals_analytic(lambda p: (p * torch.tensor([scale, 0.0, scale])).sum(dim=-1), points())
-    torch.testing.assert_close(got, torch.tensor([-(0.5**0.5), 0.0, -(0.5**0.5)]).expand(50, 3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        got, torch.tensor([-(0.5**0.5), 0.0, -(0.5**0.5)]).expand(50, 3), atol=1e-4, rtol=0
+    )
 
 
 def test_only_finite_differences_carry_gradients_to_the_field():

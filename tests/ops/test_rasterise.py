@@ -13,7 +13,9 @@ from dreamlab.ops.rasterise import rasterise
 
 BACKENDS = [
     pytest.param("reference", id="reference"),
-    pytest.param("native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")),
+    pytest.param(
+        "native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
+    ),
 ]
 
 
@@ -54,7 +56,9 @@ def pixel_rays(height, width, fovy=0.9):
     t = math.tan(fovy / 2)
     x = ((torch.arange(width) + 0.5) / width * 2 - 1) * t
     y = (1 - (torch.arange(height) + 0.5) / height * 2) * t
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width), -torch.ones(height, width)], -1)
+    return torch.stack(
+        [x.expand(height, width), y[:, None].expand(height, width), -torch.ones(height, width)], -1
+    )
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 13), (64, 64), (33, 1)])
@@ -127,8 +131,8 @@ def test_a_floor_through_the_camera_ends_at_the_horizon():
     z = 1.0 / rays[..., 1].clamp(max=-1e-9)  # where the ray meets y = -1, along -z
     visible = (rays[..., 1] < 0) & (z.abs() > 0.1) & (z.abs() < 20.0)
     assert torch.equal(fragments.face_index[0] >= 0, visible)
-    point = torch.einsum("hwk,hwkc->hwc", fragments.barycentric[0], floor[torch.tensor([[0, 1, 2], [0, 2, 3]])[
-        fragments.face_index[0].clamp(min=0)]])  # fmt: skip
+    corners = floor[torch.tensor([[0, 1, 2], [0, 2, 3]])[fragments.face_index[0].clamp(min=0)]]
+    point = torch.einsum("hwk,hwkc->hwc", fragments.barycentric[0], corners)
     assert torch.allclose(point[visible][:, 2], z[visible], rtol=1e-3, atol=1e-3)
 
 
@@ -164,7 +168,9 @@ def test_nothing_to_draw_is_an_empty_image(views, n_faces):
 
 def test_views_do_not_see_each_other():
     generator = torch.Generator().manual_seed(3)
-    clip = torch.cat([to_clip(torch.randn(12, 3, generator=generator) - torch.tensor([0, 0, 4.0])) for _ in range(3)])
+    clip = torch.cat(
+        [to_clip(torch.randn(12, 3, generator=generator) - torch.tensor([0, 0, 4.0])) for _ in range(3)]
+    )
     faces = torch.randint(0, 12, (9, 3), generator=generator)
     together = rasterise(clip, faces, (24, 24))
     for k in range(3):

@@ -1,4 +1,6 @@
-"""Interpolation, textures and antialiasing: values against closed forms, gradients against finite differences."""
+"""Interpolation, textures and antialiasing: values against closed forms, gradients against finite
+differences.
+"""
 
 import inspect
 import math
@@ -13,7 +15,9 @@ from dreamlab.ops.rasterise import antialias, edge_opposites, interpolate, raste
 
 BACKENDS = [
     pytest.param("reference", id="reference"),
-    pytest.param("native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")),
+    pytest.param(
+        "native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
+    ),
 ]
 QUAD = torch.tensor([[0, 1, 2], [0, 2, 3]])
 
@@ -40,7 +44,9 @@ def scene(seed=1, views=2, vertices=40, n_faces=50):
 def square(half, angle=0.0, centre=(0.0, 0.0), dtype=torch.float32):
     """A quad around a point of the screen, [1,4,4]."""
     corners = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=dtype) * half
-    turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=dtype)
+    turn = torch.tensor(
+        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=dtype
+    )
     xy = corners @ turn + torch.tensor(centre, dtype=dtype)
     return torch.cat([xy, torch.zeros(4, 1, dtype=dtype), torch.ones(4, 1, dtype=dtype)], 1)[None]
 
@@ -79,7 +85,9 @@ def test_reference_gradients_are_the_slopes_of_its_values():
 
 
 def both(function, *tensors):
-    """Values and input gradients of the native kernels and of the reference in float64, for the same random loss."""
+    """Values and input gradients of the native kernels and of the reference in float64, for the same random
+    loss.
+    """
     results = []
     for name, dtype in (("reference", torch.float64), ("native", torch.float32)):
         with ops.use_backend(name):
@@ -200,7 +208,9 @@ def test_strides_do_not_matter(chosen_backend):
     one, two = rasterise(clip, faces, (20, 30)), rasterise(spread, strided, (20, 30))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     values = torch.rand(40, 6)
-    assert torch.equal(interpolate(values[:, ::2], faces, one), interpolate(values[:, ::2].contiguous(), faces, one))
+    assert torch.equal(
+        interpolate(values[:, ::2], faces, one), interpolate(values[:, ::2].contiguous(), faces, one)
+    )
     texture, uv = torch.rand(3, 8, 9).permute(1, 2, 0), torch.rand(2, 2, 20, 30).permute(0, 2, 3, 1)
     assert torch.equal(sample_texture(texture, uv), sample_texture(texture.contiguous(), uv.contiguous()))
 

@@ -155,7 +155,9 @@ def test_text_is_padded_masked_and_cut() -> None:
     assert words.tokens.shape == (3, MOST_TOKENS, 384)
     assert words.mask.sum(1).tolist()[1:] == [MOST_TOKENS, 2]
     alone = encode_text(["a mushroom"])
-    torch.testing.assert_close(alone.tokens[0], words.tokens[0, : alone.tokens.shape[1]], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        alone.tokens[0], words.tokens[0, : alone.tokens.shape[1]], atol=1e-4, rtol=1e-4
+    )
 
 
 def test_sampling_ends_at_what_a_sure_prior_knows() -> None:

@@ -22,7 +22,9 @@ def plain_glb(vertices=TRIANGLE, faces=((0, 1, 2),), linear=None, factor=None, *
     colour = np.column_stack([linear, np.ones(len(vertices))])
     parts = [vertices.tobytes(), np.round(colour * 65535).astype("<u2").tobytes(), faces.tobytes()]
     starts = np.cumsum([0, *(len(p) for p in parts)])
-    views = [{"buffer": 0, "byteOffset": int(s), "byteLength": len(p)} for s, p in zip(starts, parts, strict=False)]
+    views = [
+        {"buffer": 0, "byteOffset": int(s), "byteLength": len(p)} for s, p in zip(starts, parts, strict=False)
+    ]
     primitive = {"attributes": {"POSITION": 0, "COLOR_0": 1}, "indices": 2}
     document = {
         "asset": {"version": "2.0"},
@@ -34,7 +36,13 @@ def plain_glb(vertices=TRIANGLE, faces=((0, 1, 2),), linear=None, factor=None, *
         "bufferViews": views,
         "accessors": [
             {"bufferView": 0, "componentType": 5126, "count": len(vertices), "type": "VEC3"},
-            {"bufferView": 1, "componentType": 5123, "normalized": True, "count": len(vertices), "type": "VEC4"},
+            {
+                "bufferView": 1,
+                "componentType": 5123,
+                "normalized": True,
+                "count": len(vertices),
+                "type": "VEC4",
+            },
             {"bufferView": 2, "componentType": 5125, "count": faces.size, "type": "SCALAR"},
         ],
     }
@@ -44,7 +52,12 @@ def plain_glb(vertices=TRIANGLE, faces=((0, 1, 2),), linear=None, factor=None, *
     text = json.dumps(document).encode()
     text += b" " * (-len(text) % 4)
     binary = b"".join(parts)
-    body = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+    body = (
+        struct.pack("<II", len(text), 0x4E4F534A)
+        + text
+        + struct.pack("<II", len(binary), 0x004E4942)
+        + binary
+    )
     return b"glTF" + struct.pack("<II", 2, 12 + len(body)) + body
 
 
@@ -95,7 +108,9 @@ def test_the_fast_path_reads_as_trimesh_does(tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     sphere = trimesh.creation.icosphere(subdivisions=2)
     data = plain_glb(
-        sphere.vertices * [1, 2, 3], sphere.faces, np.repeat(rng.uniform(size=(len(sphere.vertices), 1)), 3, 1)
+        sphere.vertices * [1, 2, 3],
+        sphere.faces,
+        np.repeat(rng.uniform(size=(len(sphere.vertices), 1)), 3, 1),
     )
     (tmp_path / "a.glb").write_bytes(data)
     fast = read_mesh(tmp_path / "a.glb")
@@ -108,7 +123,9 @@ def test_the_fast_path_reads_as_trimesh_does(tmp_path, monkeypatch):
 
 def test_node_transforms_are_applied(tmp_path):
     turn = [0.0, 0.0, float(np.sqrt(0.5)), float(np.sqrt(0.5))]  # 90 degrees about z
-    (tmp_path / "a.glb").write_bytes(plain_glb(rotation=turn, scale=[2.0, 2.0, 2.0], translation=[5.0, 0.0, 0.0]))
+    (tmp_path / "a.glb").write_bytes(
+        plain_glb(rotation=turn, scale=[2.0, 2.0, 2.0], translation=[5.0, 0.0, 0.0])
+    )
     vertices = read_mesh(tmp_path / "a.glb").vertices
     extent = np.ptp(vertices, axis=0)
     assert extent[1] / extent[0] == pytest.approx(2.0, abs=1e-5)
@@ -196,7 +213,8 @@ def test_halves_without_their_other_half_are_counted(tmp_path):
 def test_bad_caption_lines_are_numbered_and_skipped(tmp_path):
     good = {"file": "a.glb", "captions": ["a red box", "a box"]}
     bad = ["{", '"text"', {"captions": ["x"]}, {"file": "b.glb"}, {"file": "b.glb", "captions": []},
-           {"file": "b.glb", "captions": [" "]}, {"file": "b.glb", "captions": ["x"], "noun": 3}, good]  # fmt: skip
+           {"file": "b.glb", "captions": [" "]}, {"file": "b.glb", "captions": ["x"], "noun": 3},
+           good]  # fmt: skip
     assets, report = read_folder(folder_of(tmp_path, {"a.glb": plain_glb()}, [good, *bad]))
     assert len(assets) == 1
     assert [number for number, _ in report.bad_lines] == list(range(2, 10))
@@ -204,7 +222,12 @@ def test_bad_caption_lines_are_numbered_and_skipped(tmp_path):
 
 
 def test_captions_noun_and_category_are_kept(tmp_path):
-    line = {"file": "deep/er/a.glb", "captions": ["a red apple ", "an apple"], "category": "food", "author": "x"}
+    line = {
+        "file": "deep/er/a.glb",
+        "captions": ["a red apple ", "an apple"],
+        "category": "food",
+        "author": "x",
+    }
     assets, _ = read_folder(folder_of(tmp_path, {"deep/er/a.glb": plain_glb()}, [line]))
     assert assets[0].captions == ("a red apple", "an apple")
     assert (assets[0].noun, assets[0].category) == ("apple", "food")

@@ -125,7 +125,9 @@ def test_an_offset_camera_follows_its_object():
     vertices, faces, colours = knot()
     shift = np.array([0.1, -0.2, 0.3])
     here = photograph(vertices, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8)
-    there = photograph(vertices + shift, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8, offset=np.tile(shift, (2, 1)))
+    there = photograph(
+        vertices + shift, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8, offset=np.tile(shift, (2, 1))
+    )
     assert np.mean(np.abs(here[..., :4] - there[..., :4]).max(-1) > 1e-3) < 0.01
     # relief is measured from the world's origin
     position = 3.0 * np.array([0.0, math.sin(0.3), math.cos(0.3)]) + shift
@@ -160,8 +162,8 @@ def test_a_floor_through_the_camera_ends_at_the_horizon():
 def test_closed_surfaces_have_no_cracks(supersample):
     mesh = trimesh.creation.icosphere(subdivisions=4)
     azimuth = np.linspace(0, 2 * np.pi, 24)
-    seen = photograph(mesh.vertices, mesh.faces, np.ones((len(mesh.faces), 3)), azimuth, azimuth / 5, 3.0, 0.5,
-                      supersample=supersample, size=48)  # fmt: skip
+    white, pixels = np.ones((len(mesh.faces), 3)), {"supersample": supersample, "size": 48}
+    seen = photograph(mesh.vertices, mesh.faces, white, azimuth, azimuth / 5, 3.0, 0.5, **pixels)
     assert (seen[:, 12:36, 12:36, 3] == 1).all()
     assert seen[:, 12:36, 12:36, 4].min() > 0.5  # and never the far wall
 
@@ -172,7 +174,9 @@ def test_nothing_to_see_is_empty():
     assert not photograph(none, faces[:0], none, **VIEW).any()
     assert not photograph(vertices, faces[:0], colours[:0], **VIEW).any()
     assert not photograph(vertices[[0, 0, 0, 0]], faces, colours, **VIEW).any()
-    assert not photograph(vertices + np.array([0, 0, 9]), faces, colours, 0, 0, 3.0, 0.8).any()  # behind the camera
+    assert not photograph(
+        vertices + np.array([0, 0, 9]), faces, colours, 0, 0, 3.0, 0.8
+    ).any()  # behind the camera
     assert photograph(vertices, faces, colours, np.zeros(0), 0.1, 3.0, 0.8).shape == (0, 64, 64, 8)
 
 

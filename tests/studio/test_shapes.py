@@ -108,7 +108,15 @@ def seen_faces(shape: Shape, rays: int = 26) -> np.ndarray:
     mesh = trimesh.Trimesh(shape.vertices, shape.faces, process=False)
     across = (np.arange(rays) + 0.5) / rays * 2 - 1
     hits = []
-    for toward in ((1, 0.4, 1), (-1, 0.4, 1), (1, 0.4, -1), (-1, 0.4, -1), (0, 0.3, 1), (0.1, 1, 0.1), (1, -0.5, 0.4)):
+    for toward in (
+        (1, 0.4, 1),
+        (-1, 0.4, 1),
+        (1, 0.4, -1),
+        (-1, 0.4, -1),
+        (0, 0.3, 1),
+        (0.1, 1, 0.1),
+        (1, -0.5, 0.4),
+    ):
         out = np.array(toward) / np.linalg.norm(toward)
         right = np.cross((0, 1, 0), out) / np.linalg.norm(np.cross((0, 1, 0), out))
         u, v = np.meshgrid(across, across)
@@ -184,7 +192,11 @@ def test_surface_points_lie_on_the_kept_faces_and_keep_apart() -> None:
     assert gaps.min() > 0.3
 
 
-@given(st.lists(st.tuples(*[st.floats(-50, 50)] * 3), min_size=2, max_size=20, unique_by=lambda p: round(p[0], 2)))
+@given(
+    st.lists(
+        st.tuples(*[st.floats(-50, 50)] * 3), min_size=2, max_size=20, unique_by=lambda p: round(p[0], 2)
+    )
+)
 def test_normalise_centres_the_box_and_reaches_distance_one(points: list[tuple[float, ...]]) -> None:
     out = normalise(np.array(points))
     np.testing.assert_allclose(out.min(axis=0) + out.max(axis=0), 0, atol=1e-6)
@@ -237,7 +249,9 @@ def test_captions_go_from_bare_to_full_with_noun_and_article(noun: str) -> None:
 
 
 def test_the_asked_colour_is_told_and_shows_on_every_noun() -> None:
-    """Judged by hue families over what seven views see. Wheels, roofs or stripes may take their share of it."""
+    """Judged by hue families over what seven views see. Wheels, roofs or stripes may take their share of
+    it.
+    """
     for noun in shapes.NOUNS:
         share: dict[str, float] = {}
         for seed, colour in enumerate(CLEAR):
@@ -308,7 +322,9 @@ def test_sampled_colours_are_nearest_to_their_own_word_in_lab(colour: ColourWord
 def test_accents_avoid_the_main_colour_and_its_near_words() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        assert grammar.paint(rng, (grammar.BLUE, grammar.DARK_BLUE, grammar.RED), unlike="blue").colour == "red"
+        assert (
+            grammar.paint(rng, (grammar.BLUE, grammar.DARK_BLUE, grammar.RED), unlike="blue").colour == "red"
+        )
     assert grammar.paint(rng, (grammar.BLUE,), unlike="blue").colour == "blue"
 
 
@@ -337,7 +353,9 @@ def test_size_words_change_the_proportions_they_name() -> None:
         ratios = []
         for seed in range(250):
             shape = shapes.make(np.random.default_rng(seed), "candle", grammar.RED)
-            if any(caption == grammar.with_article(f"{word} candle".strip()) for caption in shape.captions[1:]):
+            if any(
+                caption == grammar.with_article(f"{word} candle".strip()) for caption in shape.captions[1:]
+            ):
                 extent = np.ptp(shape.vertices, axis=0)
                 ratios.append(extent[1] / extent[0])
         return float(np.median(ratios))
@@ -379,7 +397,9 @@ def test_any_scene_is_sound_and_names_two_colours_that_differ(seed: int) -> None
     assert np.linalg.norm(shape.vertices, axis=1).max() == pytest.approx(1, abs=1e-5)
     assert len(shape.face_colours) == len(shape.faces)
     first, second = (half.split(" ", 1)[1] for half in split_scene(shape))
-    words = [next(c.word for c in by_length() if phrase.startswith(c.word + " ")) for phrase in (first, second)]
+    words = [
+        next(c.word for c in by_length() if phrase.startswith(c.word + " ")) for phrase in (first, second)
+    ]
     assert words[0] != words[1]
     again = shapes.scene(np.random.default_rng(seed))
     assert again.vertices.tobytes() == shape.vertices.tobytes()

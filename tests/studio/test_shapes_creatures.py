@@ -1,4 +1,6 @@
-"""Creatures, vehicles, buildings, tools, toys: faces look to +Z, halves mirror each other, captions tell the truth."""
+"""Creatures, vehicles, buildings, tools, toys: faces look to +Z, halves mirror each other, captions tell the
+truth.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ THINGS = tuple(g for module in MODULES for g in module.GENERATORS)
 MINE = (*CREATURES, *THINGS)
 BY_NOUN = {g.noun: g for g in MINE}
 
-# Spots strewn at random, a coat patch on one side, a curly tail, a scarf's end, something different in either hand.
+# Spots strewn at random, a coat patch on one side, a curly tail, a scarf's end, something different in either
+# hand.
 UNEVEN_CREATURES = {"cow", "giraffe", "dog", "pig", "penguin", "knight", "wizard", "pirate"}
 EVEN_THINGS = (
     "car", "truck", "train", "fire truck", "skateboard", "rocket", "boat", "sailboat", "submarine",
@@ -172,7 +175,9 @@ def test_what_a_caption_says_is_drawn(noun: str) -> None:
 
 
 def lies_in(rgb: np.ndarray, word: grammar.ColourWord) -> bool:
-    """Whether a paint lies in the word's box, allowing for fixed whites and blacks beside the sampled ones."""
+    """Whether a paint lies in the word's box, allowing for fixed whites and blacks beside the sampled
+    ones.
+    """
     reference = np.array([word.sample(np.random.default_rng(k)) for k in range(24)])
     return bool(np.abs(reference - rgb).max(axis=1).min() < 0.16)
 
@@ -216,7 +221,9 @@ def test_wheels_stand_on_the_ground_in_front_and_behind(noun: str) -> None:
     assert low[:, 2].min() < -0.3
 
 
-@pytest.mark.parametrize(("noun", "axis"), [("giraffe", 1), ("rocket", 1), ("lighthouse", 1), ("bus", 2), ("saw", 0)])
+@pytest.mark.parametrize(
+    ("noun", "axis"), [("giraffe", 1), ("rocket", 1), ("lighthouse", 1), ("bus", 2), ("saw", 0)]
+)
 def test_the_long_side_of_long_things(noun: str, axis: int) -> None:
     extent = np.ptp(drawn(noun, 2)[0].merged()[0].vertices, axis=0)
     assert int(extent.argmax()) == axis

@@ -1,4 +1,6 @@
-"""Corpus, batches, training and judging: the same seed gives the same bytes, and a killed training goes on exactly."""
+"""Corpus, batches, training and judging: the same seed gives the same bytes, and a killed training goes on
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,12 @@ def test_the_rate_warms_up_and_decays() -> None:
     rates = []
     for trainer.step in range(45):
         rates.append(trainer.rate() / SMALL.learning_rate)
-    assert rates[0] == pytest.approx(0.1) and rates[15] == 1 and rates[30] == pytest.approx(0.5) and rates[44] == 0
+    assert (
+        rates[0] == pytest.approx(0.1)
+        and rates[15] == 1
+        and rates[30] == pytest.approx(0.5)
+        and rates[44] == 0
+    )
 
 
 def test_a_judge_learns_what_it_is_shown() -> None:

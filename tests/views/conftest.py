@@ -22,7 +22,9 @@ def sides(x: torch.Tensor) -> torch.Tensor:
 @pytest.fixture(scope="session")
 def coloured() -> Mesh:
     field = Solid(SHAPE, rgb=sides)
-    return vertex_colors(clean(extract(field, ExtractConfig(resolution=48)).mesh, CleanConfig(faces=3000)), field)
+    return vertex_colors(
+        clean(extract(field, ExtractConfig(resolution=48)).mesh, CleanConfig(faces=3000)), field
+    )
 
 
 @pytest.fixture(scope="session")

@@ -24,12 +24,16 @@ def seen(field: Solid, cameras: Cameras, steps: int = 300) -> np.ndarray:
         sigma, rgb = field(x.reshape(-1, 3))
         alpha = 1 - torch.exp(-sigma.reshape(-1, steps) * (t[1] - t[0]))
         through = torch.cumprod(torch.cat([torch.ones(len(x), 1), 1 - alpha], 1), 1)
-        rows.append(((alpha * through[:, :-1])[..., None] * rgb.reshape(-1, steps, 3)).sum(1) + through[:, -1:])
+        rows.append(
+            ((alpha * through[:, :-1])[..., None] * rgb.reshape(-1, steps, 3)).sum(1) + through[:, -1:]
+        )
     return torch.cat(rows).reshape(len(cameras), *cameras.size, 3).numpy()
 
 
 def test_pictures_of_the_textured_mesh_match_pictures_of_the_field() -> None:
-    """PSNR above 26 dB in every view, for a soft-edged solid with stripes; an unbaked grey mesh stays far below."""
+    """PSNR above 26 dB in every view, for a soft-edged solid with stripes; an unbaked grey mesh stays far
+    below.
+    """
     field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 12) + 1) / 2)
     fine = extract(field, ExtractConfig(resolution=96)).mesh
     flat = unwrap(clean(fine, CleanConfig(faces=5000)), resolution=512)

@@ -30,7 +30,9 @@ def test_a_turntable_turns_once_and_shows_the_object(coloured, tmp_path) -> None
     film, loop = decoded(paths[0]), webp_frames(paths[1])
     assert len(film) == len(loop) == 8
     assert film[0].shape == (96, 96, 3)
-    red = [f[..., 0].astype(int) - f[..., 2] for f in film]  # red is on the right of the first view, blue left
+    red = [
+        f[..., 0].astype(int) - f[..., 2] for f in film
+    ]  # red is on the right of the first view, blue left
     assert red[0][52, 70] > 40 > -40 > red[0][52, 26]
     assert red[4][52, 26] > 40 > -40 > red[4][52, 70]
     assert np.abs(film[0].astype(int) - loop[0][..., :3]).mean() < 8
@@ -59,7 +61,9 @@ def test_odd_sizes_make_a_film_too(tmp_path) -> None:
 )
 def test_films_that_cannot_be_are_refused(name: str, background, word: str, coloured, tmp_path) -> None:
     with pytest.raises(InputError, match=word):
-        write_turntable(coloured, tmp_path / name, frames=2, size=32, background=background, renderer="native")
+        write_turntable(
+            coloured, tmp_path / name, frames=2, size=32, background=background, renderer="native"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,11 @@ needs_gl = pytest.mark.skipif(bool(GL), reason=f"no GL on this machine: {GL}")
 def views(*azimuths: float, elevation: float = 0.0, size: int = 96) -> Cameras:
     n = len(azimuths)
     return orbit_cameras(
-        torch.tensor(azimuths), torch.full((n,), elevation), torch.full((n,), 3.5), torch.full((n,), 0.6), (size, size)
+        torch.tensor(azimuths),
+        torch.full((n,), elevation),
+        torch.full((n,), 3.5),
+        torch.full((n,), 0.6),
+        (size, size),
     )
 
 
@@ -46,7 +50,9 @@ def test_albedo_is_the_colour_itself_on_the_side_where_it_belongs(renderer, whic
 
 @pytest.mark.parametrize("renderer", RENDERERS)
 def test_normals_point_where_the_surface_looks(renderer, coloured) -> None:
-    ball = Mesh(coloured.vertices, coloured.faces, coloured.vertices / coloured.vertices.norm(dim=-1, keepdim=True))
+    ball = Mesh(
+        coloured.vertices, coloured.faces, coloured.vertices / coloured.vertices.norm(dim=-1, keepdim=True)
+    )
     above = render_mesh(framed(ball), views(0.0, elevation=1.5), "normal", renderer=renderer)[0] / 255
     seen = above[(above < 0.999).any(-1)]
     assert seen[:, 1].mean() > 0.6  # +Y, up
@@ -77,12 +83,16 @@ def test_open_meshes_are_seen_from_behind(renderer) -> None:
     assert front[48, 48, 3] == back[48, 48, 3] == 255
 
 
-@pytest.mark.parametrize(("which", "style"), [("coloured", "albedo"), *(("textured", style) for style in STYLES)])
+@pytest.mark.parametrize(
+    ("which", "style"), [("coloured", "albedo"), *(("textured", style) for style in STYLES)]
+)
 @needs_gl
 def test_both_renderers_give_the_same_picture(which: str, style, request) -> None:
     """The stated tolerance: over the object, a mean difference below 0.02 (wires: 0.06)."""
     mesh, cameras = framed(request.getfixturevalue(which)), views(0.4, elevation=0.3, size=160)
-    one, two = (render_mesh(mesh, cameras, style, None, r).astype(float) / 255 for r in ("pyrender", "native"))
+    one, two = (
+        render_mesh(mesh, cameras, style, None, r).astype(float) / 255 for r in ("pyrender", "native")
+    )
     a, b = (p[..., :3] * p[..., 3:] for p in (one, two))
     covered = (one[..., 3] > 0) | (two[..., 3] > 0)
     difference = np.abs(a - b).max(-1)[covered]
@@ -93,20 +103,27 @@ def test_both_renderers_give_the_same_picture(which: str, style, request) -> Non
 
 
 def test_lit_is_brighter_where_the_light_comes_from(coloured) -> None:
-    picture = render_mesh(framed(coloured), views(0.0, elevation=0.3), "clay", None, "native")[0].astype(float)
+    picture = render_mesh(framed(coloured), views(0.0, elevation=0.3), "clay", None, "native")[0].astype(
+        float
+    )
     ball = picture[30:50, 38:58]
     assert ball[:8, :8, :3].mean() > ball[-8:, -8:, :3].mean() + 5
 
 
 def test_the_normal_map_shows_in_the_light(textured) -> None:
-    plain = Mesh(textured.vertices, textured.faces, textured.normals, uv=textured.uv, textures=textured.textures[:1])
-    mapped, flat = (render_mesh(framed(m), views(0.0), "normal", None, "native").astype(int) for m in (textured, plain))
+    plain = Mesh(
+        textured.vertices, textured.faces, textured.normals, uv=textured.uv, textures=textured.textures[:1]
+    )
+    mapped, flat = (
+        render_mesh(framed(m), views(0.0), "normal", None, "native").astype(int) for m in (textured, plain)
+    )
     assert np.abs(mapped - flat).max() > 10
 
 
 def test_wires_are_dark_lines_on_clay(coloured) -> None:
     wires, clay = (
-        render_mesh(framed(coloured), views(0.0, size=256), s, None, "native")[0] for s in ("wireframe", "clay")
+        render_mesh(framed(coloured), views(0.0, size=256), s, None, "native")[0]
+        for s in ("wireframe", "clay")
     )
     inside = clay[..., 3] == 255
     darker = clay[..., :3].mean(-1)[inside].astype(float) - wires[..., :3].mean(-1)[inside]

@@ -15,7 +15,8 @@ from dreamlab.mesh.gltf import glb_bytes
 from dreamlab.views.report import write_report
 
 METRICS = [
-    {"step": 10 * k, "residual": 1 / (1 + k), "opacity": 0.3, "note": "x", "bad": float("nan")} for k in range(900)
+    {"step": 10 * k, "residual": 1 / (1 + k), "opacity": 0.3, "note": "x", "bad": float("nan")}
+    for k in range(900)
 ]
 
 
@@ -104,7 +105,9 @@ def test_every_number_becomes_a_curve_and_nothing_else_does(page: str) -> None:
     path = next(a["d"] for tag, a in Page(page).tags if tag == "path")
     points = np.array([[float(v) for v in p.split()] for p in re.split("[ML]", path)[1:]])
     assert 2 < len(points) < 1000
-    assert (np.diff(points[:, 0]) > 0).all() and (np.diff(points[:, 1]) >= 0).all()  # falling value, growing y
+    assert (np.diff(points[:, 0]) > 0).all() and (
+        np.diff(points[:, 1]) >= 0
+    ).all()  # falling value, growing y
 
 
 def test_a_bare_report_has_a_model_and_no_empty_boxes(textured, tmp_path) -> None:
@@ -132,7 +135,8 @@ def test_chromium_shows_the_model_in_its_colours(which: str, request, tmp_path) 
     write_report(tmp_path / "r.html", title="two sides", model=glb_bytes(mesh))
     subprocess.run(
         [browser, "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-         "--force-prefers-reduced-motion", "--hide-scrollbars", "--window-size=900,760", "--virtual-time-budget=3000",
+         "--force-prefers-reduced-motion", "--hide-scrollbars", "--window-size=900,760",
+         "--virtual-time-budget=3000",
          f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 's.png'}",
          f"file://{tmp_path / 'r.html'}"],
         capture_output=True,

@@ -5,6 +5,8 @@ A generator draws one noun in random proportions, part colours and variants; `ma
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dreamlab.studio.shapes import (
     animals,
     arms,
@@ -95,6 +97,10 @@ def scene(
     relation: str | None = None,
     nouns: tuple[str | None, str | None] = (None, None),
     colours: tuple[ColourWord, ColourWord] | None = None,
+    among: Collection[str] = NOUNS,
 ) -> Shape:
-    """Two objects in a relation (one of RELATIONS): "a blue teapot on a wooden table". See scenes.scene."""
-    return scenes.scene(rng, GENERATORS, relation, nouns, colours)
+    """Two objects in a relation (one of RELATIONS): "a blue teapot on a wooden table". See scenes.scene.
+
+    among: the nouns to choose from.
+    """
+    return scenes.scene(rng, [g for g in GENERATORS if g.noun in among], relation, nouns, colours)

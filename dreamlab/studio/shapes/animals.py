@@ -36,8 +36,13 @@ def rabbit(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(fat * 0.68, 0.32, 0.14).at(0, 0.44, 0.26), main.shade(1.5))
     head, radii = (0.0, 1.08, 0.14), (0.35, 0.31, 0.31)
     b.add(sphere(*radii).at(*head), main.rgb)
-    b.add_pair(sphere(0.12, ears, 0.07, segments=10).at(y=ears * 0.85).rz(-spread).at(0.13, 1.26, 0.06), main.rgb)
-    b.add_pair(sphere(0.07, ears * 0.8, 0.05, segments=8).at(y=ears * 0.85).rz(-spread).at(0.13, 1.26, 0.1), inner.rgb)
+    b.add_pair(
+        sphere(0.12, ears, 0.07, segments=10).at(y=ears * 0.85).rz(-spread).at(0.13, 1.26, 0.06), main.rgb
+    )
+    b.add_pair(
+        sphere(0.07, ears * 0.8, 0.05, segments=8).at(y=ears * 0.85).rz(-spread).at(0.13, 1.26, 0.1),
+        inner.rgb,
+    )
     eyes(b, head, radii, 0.085, azimuth=36, elevation=14)
     b.add_pair(sphere(0.11, 0.09, 0.09, segments=8, rows=6).at(0.08, 0.98, 0.42), main.shade(1.5))
     b.add(sphere(0.055, 0.04, 0.04, segments=8, rows=6).at(0, 1.06, 0.48), ROSE)
@@ -55,7 +60,9 @@ def pale(main: Paint) -> np.ndarray:
     return main.shade(0.82) if main.colour == "white" else main.shade(1.6)
 
 
-def collar(b: Builder, rng: Rng, main: Paint, at: tuple[float, float, float], radius: float, tilt: float) -> None:
+def collar(
+    b: Builder, rng: Rng, main: Paint, at: tuple[float, float, float], radius: float, tilt: float
+) -> None:
     """A collar, half of the time, with its words."""
     if rng.random() < 0.5:
         band = paint(rng, (RED, BLUE, GREEN, YELLOW), unlike=main.colour)
@@ -75,7 +82,8 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
             b.add(torus(1.0, 0.1, 14, 6).rx(90).scaled(fat, fat * 1.03, 0.28).at(0, coat_at, z), stripe.rgb)
         for x in (-0.1, 0.0, 0.1):
             b.add(
-                sphere(0.035, 0.1, 0.04, segments=6, rows=4).rx(-50).at(x, head[1] + 0.22, head[2] + 0.15), stripe.rgb
+                sphere(0.035, 0.1, 0.04, segments=6, rows=4).rx(-50).at(x, head[1] + 0.22, head[2] + 0.15),
+                stripe.rgb,
             )
         b.say(f"with {stripe.words()} stripes")
     b.add(coat.at(y=coat_at), main.rgb)
@@ -118,11 +126,16 @@ def dog(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(trunk(long, 0.15, 0.12).at(0, head[1] - 0.09, head[2] + 0.2), pale(main))
     b.add(sphere(0.08, 0.06, 0.06, segments=10, rows=6).at(0, head[1] - 0.02, head[2] + 0.2 + long), DARK)
     hang = rng.uniform(0.24, 0.32)
-    b.add_pair(sphere(0.075, hang, 0.14, segments=10, rows=6).rz(14).at(0.29, head[1] - 0.04, head[2] - 0.05), ears.rgb)
+    b.add_pair(
+        sphere(0.075, hang, 0.14, segments=10, rows=6).rz(14).at(0.29, head[1] - 0.04, head[2] - 0.05),
+        ears.rgb,
+    )
     eyes(b, head, radii, 0.075, azimuth=32, elevation=28)
     if rng.random() < 0.5:
         b.add(
-            sphere(0.065, 0.13, 0.03, segments=8, rows=4).rx(-14).at(0, head[1] - 0.26, head[2] + 0.12 + long),
+            sphere(0.065, 0.13, 0.03, segments=8, rows=4)
+            .rx(-14)
+            .at(0, head[1] - 0.26, head[2] + 0.12 + long),
             (0.92, 0.35, 0.42),
         )
     if rng.random() < 0.4:
@@ -145,7 +158,10 @@ def fox(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.17, 0.2, 0.12, segments=10, rows=6).at(0, coat_at + 0.08, 0.46), tip.rgb)
     b.add(sphere(*radii).at(*head), main.rgb)
     b.add_pair(sphere(0.17, 0.12, 0.14, segments=10, rows=6).at(0.17, head[1] - 0.1, head[2] + 0.08), tip.rgb)
-    b.add(rod((0, head[1] - 0.06, head[2] + 0.14), (0, head[1] - 0.1, head[2] + 0.5), (0.15, 0.05), 10), main.rgb)
+    b.add(
+        rod((0, head[1] - 0.06, head[2] + 0.14), (0, head[1] - 0.1, head[2] + 0.5), (0.15, 0.05), 10),
+        main.rgb,
+    )
     b.add(sphere(0.06, segments=8, rows=6).at(0, head[1] - 0.08, head[2] + 0.51), DARK)
     b.add_pair(triangle_ear(0.24, 0.4).rz(-12).at(0.18, head[1] + 0.12, head[2] - 0.04), main.rgb)
     b.add_pair(triangle_ear(0.12, 0.26).rz(-12).at(0.18, head[1] + 0.14, head[2] + 0.03), dark)
@@ -169,7 +185,9 @@ def pig(b: Builder, rng: Rng, main: Paint) -> None:
     snout = main.shade(0.8) if main.colour != "black" else np.array((0.8, 0.5, 0.55))
     b.add(cylinder(0.17, 0.16, 14).scaled(1.1, 1, 0.85).rx(90).at(0, head[1] - 0.06, head[2] + 0.24), snout)
     b.add_pair(sphere(0.04, 0.06, 0.02, segments=8, rows=4).at(0.07, head[1] - 0.06, head[2] + 0.4), DARK)
-    b.add_pair(triangle_ear(0.26, 0.26).rx(35).rz(-24).at(0.22, head[1] + 0.24, head[2] + 0.02), main.shade(0.85))
+    b.add_pair(
+        triangle_ear(0.26, 0.26).rx(35).rz(-24).at(0.22, head[1] + 0.24, head[2] + 0.02), main.shade(0.85)
+    )
     eyes(b, head, radii, 0.07, azimuth=36, elevation=26)
     turn = np.linspace(0, 3.6 * np.pi, 18)
     back = np.array((0, coat_at + 0.16, -0.62))
@@ -183,9 +201,15 @@ def mouse(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(trunk(0.55, fat, fat).at(0, fat * 0.98, -0.1), main.rgb)
     head = (0.0, fat * 1.25, 0.45)
     b.add(sphere(0.27, 0.26, 0.26).at(*head), main.rgb)
-    b.add(rod((0, head[1] - 0.04, head[2] + 0.06), (0, head[1] - 0.1, head[2] + 0.4), (0.21, 0.05), 10), main.rgb)
+    b.add(
+        rod((0, head[1] - 0.04, head[2] + 0.06), (0, head[1] - 0.1, head[2] + 0.4), (0.21, 0.05), 10),
+        main.rgb,
+    )
     b.add(sphere(0.065, segments=8, rows=6).at(0, head[1] - 0.09, head[2] + 0.41), ROSE)
-    for size, rgb, push in ((1.0, main.rgb, 0.0), (0.72, ROSE if main.colour != "pink" else main.shade(0.7), 0.04)):
+    for size, rgb, push in (
+        (1.0, main.rgb, 0.0),
+        (0.72, ROSE if main.colour != "pink" else main.shade(0.7), 0.04),
+    ):
         ear = sphere(big * size, big * size, 0.05, segments=14, rows=8)
         b.add_pair(ear.ry(14).at(0.24, head[1] + 0.3, head[2] - 0.1 + push), rgb)
     bead_eyes(b, head, (0.25, 0.25, 0.25), 0.06, 34, 24, main.colour == "black")
@@ -196,7 +220,9 @@ def mouse(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.09, 0.06, 0.16, segments=8, rows=4).at(fat * 0.6, 0.04, 0.28), ROSE)
     b.add_pair(sphere(0.1, 0.06, 0.2, segments=8, rows=4).at(fat * 0.75, 0.04, -0.25), ROSE)
     lift = rng.uniform(0.2, 0.6)
-    tail = curve([(0, fat * 0.6, -0.55), (0, fat * 0.3, -0.85), (0, lift * 0.6, -1.1), (0, lift + 0.2, -1.2)], 10)
+    tail = curve(
+        [(0, fat * 0.6, -0.55), (0, fat * 0.3, -0.85), (0, lift * 0.6, -1.1), (0, lift + 0.2, -1.2)], 10
+    )
     b.add(tube(tail, np.linspace(0.05, 0.02, 10), 6), ROSE)
     b.say("with big ears" if big > 0.29 else "with a long tail")
 
@@ -213,7 +239,9 @@ def bear(b: Builder, rng: Rng, main: Paint) -> None:
     muzzle = (0.8, 0.66, 0.48) if main.colour != "beige" else main.shade(0.7)
     b.add(sphere(0.17, 0.14, 0.2, segments=10, rows=6).at(0, head[1] - 0.08, head[2] + 0.22), muzzle)
     b.add(sphere(0.08, 0.06, 0.05, segments=8, rows=6).at(0, head[1] - 0.02, head[2] + 0.4), DARK)
-    b.add_pair(sphere(0.12, 0.12, 0.06, segments=10, rows=6).at(0.22, head[1] + 0.24, head[2] - 0.04), main.rgb)
+    b.add_pair(
+        sphere(0.12, 0.12, 0.06, segments=10, rows=6).at(0.22, head[1] + 0.24, head[2] - 0.04), main.rgb
+    )
     b.add_pair(sphere(0.075, 0.075, 0.05, segments=8, rows=6).at(0.22, head[1] + 0.24, head[2]), muzzle)
     eyes(b, head, radii, 0.055, azimuth=30, elevation=24)
     b.add(sphere(0.1, segments=8, rows=6).at(0, coat_at + 0.1, -0.66), main.shade(0.8))

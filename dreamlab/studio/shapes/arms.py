@@ -36,7 +36,11 @@ def sword(b: Builder, rng: Rng, main: Paint) -> None:
     tip = rng.uniform(0.16, 0.3)
     w = width / 2
     b.add(
-        extrude([(-w, 0), (w, 0), (w * 0.85, length - tip), (0, length), (-w * 0.85, length - tip)], 0.12, bevel=0.0),
+        extrude(
+            [(-w, 0), (w, 0), (w * 0.85, length - tip), (0, length), (-w * 0.85, length - tip)],
+            0.12,
+            bevel=0.0,
+        ),
         main.rgb,
     )
     b.add(box(w * 0.4, length * 0.75, 0.14).at(y=0.02), main.shade(0.7))
@@ -56,7 +60,14 @@ def shield(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.65:
         wide, tall = rng.uniform(0.62, 0.72), rng.uniform(0.95, 1.1)
         edge = curve(
-            [(0, tall * 0.52), (wide, tall * 0.6), (wide, 0.1), (wide * 0.72, -tall * 0.36), (0, -tall * 0.78)], 15
+            [
+                (0, tall * 0.52),
+                (wide, tall * 0.6),
+                (wide, 0.1),
+                (wide * 0.72, -tall * 0.36),
+                (0, -tall * 0.78),
+            ],
+            15,
         )
         outline = np.concatenate([edge, (edge * (-1, 1))[-2:0:-1]])
         b.add(extrude(outline, 0.14), rim.rgb)
@@ -105,7 +116,9 @@ def bow_and_arrow(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(rod((-draw, 0, 0), (belly + 0.42, 0, 0), 0.03, 6), TIMBER * 1.7)
     b.add(cone(0.075, 0.2, 8).rz(-90).at(belly + 0.4, 0, 0), STEEL)
     for turn in (0, 90, 180, 270):
-        feather = extrude([(-draw, 0.01), (-draw - 0.05, 0.11), (-draw + 0.17, 0.11), (-draw + 0.24, 0.01)], 0.02)
+        feather = extrude(
+            [(-draw, 0.01), (-draw - 0.05, 0.11), (-draw + 0.17, 0.11), (-draw + 0.24, 0.01)], 0.02
+        )
         b.add(feather.rx(turn + 45), fletching.rgb)
     b.say(f"with {fletching.words()} feathers")
 

@@ -53,9 +53,16 @@ def cow(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(*radii).at(*head), main.rgb)
     b.add(sphere(0.2, 0.16, 0.17, segments=12).at(0, head[1] - 0.2, head[2] + 0.15), ROSE)
     b.add_pair(sphere(0.035, 0.045, 0.02, segments=6, rows=4).at(0.08, head[1] - 0.17, head[2] + 0.31), DARK)
-    b.add_pair(sphere(0.19, 0.08, 0.06, segments=10, rows=6).rz(-8).at(0.34, head[1] + 0.1, head[2] - 0.06), spots.rgb)
+    b.add_pair(
+        sphere(0.19, 0.08, 0.06, segments=10, rows=6).rz(-8).at(0.34, head[1] + 0.1, head[2] - 0.06),
+        spots.rgb,
+    )
     horn = curve(
-        [(0.12, head[1] + 0.2, head[2] - 0.04), (0.26, head[1] + 0.3, head[2] - 0.04), (0.27, head[1] + 0.46, head[2])],
+        [
+            (0.12, head[1] + 0.2, head[2] - 0.04),
+            (0.26, head[1] + 0.3, head[2] - 0.04),
+            (0.27, head[1] + 0.46, head[2]),
+        ],
         5,
     )
     b.add_pair(tube(horn, np.linspace(0.06, 0.02, 5), 8), HORN)
@@ -89,7 +96,10 @@ def sheep(b: Builder, rng: Rng, main: Paint) -> None:
     head, size = (0.0, y + 0.2, 0.6), (0.19, 0.25, 0.2)
     b.add(sphere(*size).rx(-20).at(*head), face.rgb)
     b.add(sphere(0.22, 0.15, 0.2, segments=10, rows=6).at(0, head[1] + 0.2, head[2] - 0.06), main.rgb)
-    b.add_pair(sphere(0.17, 0.07, 0.05, segments=8, rows=6).rz(-18).at(0.29, head[1] + 0.06, head[2] - 0.04), face.rgb)
+    b.add_pair(
+        sphere(0.17, 0.07, 0.05, segments=8, rows=6).rz(-18).at(0.29, head[1] + 0.06, head[2] - 0.04),
+        face.rgb,
+    )
     eyes(b, head, size, 0.07, azimuth=38, elevation=14)
     b.add(
         sphere(0.07, 0.04, 0.04, segments=8, rows=4).at(0, head[1] - 0.1, head[2] + 0.2),
@@ -123,7 +133,8 @@ def _horse_body(b: Builder, rng: Rng, main: Paint, mane: Paint, hoof: FloatArray
     for k in range(6):
         t = k / 5
         b.add(
-            sphere(0.055, 0.13, 0.12, segments=8, rows=6).rx(-30).at(0, y + 0.78 - 0.62 * t, 0.6 - 0.36 * t), mane.rgb
+            sphere(0.055, 0.13, 0.12, segments=8, rows=6).rx(-30).at(0, y + 0.78 - 0.62 * t, 0.6 - 0.36 * t),
+            mane.rgb,
         )
     b.add(sphere(0.06, 0.06, 0.1, segments=8, rows=6).at(0, y + 0.78, 0.76), mane.rgb)
     tail = curve([(0, y + 0.12, -0.55), (0, y + 0.05, -0.78), (0, y - 0.5, -0.82)], 6)
@@ -145,13 +156,17 @@ def horse(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("zebra", "animal", natural=(WHITE,), wild=0.12)
 def zebra(b: Builder, rng: Rng, main: Paint) -> None:
-    stripe = Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(WHITE.sample(rng), "white")
+    stripe = (
+        Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(WHITE.sample(rng), "white")
+    )
     y = _horse_body(b, rng, main, stripe, DARK * 2)
     for z in np.linspace(-0.44, 0.4, 6):
         b.add(torus(1.0, 0.12, 12, 4).rx(90).scaled(0.262, 0.262, 0.2).at(0, y, z), stripe.rgb)
     for t in (0.3, 0.58, 0.86):
         b.add(
-            torus(0.2 - 0.085 * t, 0.024, 12, 4).aligned((0, 0.53, 0.3)).at(0, y + 0.02 + 0.53 * t, 0.42 + 0.3 * t),
+            torus(0.2 - 0.085 * t, 0.024, 12, 4)
+            .aligned((0, 0.53, 0.3))
+            .at(0, y + 0.02 + 0.53 * t, 0.42 + 0.3 * t),
             stripe.rgb,
         )
     for z in (0.4, -0.44):
@@ -197,7 +212,10 @@ def elephant(b: Builder, rng: Rng, main: Paint) -> None:
     )
     b.add_pair(tube(tusk, np.linspace(0.05, 0.02, 5), 8), (0.97, 0.95, 0.88))
     eyes(b, head, radii, 0.065, azimuth=36, elevation=18)
-    b.add(tube(curve([(0, y + 0.1, -0.72), (0, y - 0.1, -0.85), (0, y - 0.35, -0.83)], 5), 0.03, 6), main.shade(0.8))
+    b.add(
+        tube(curve([(0, y + 0.1, -0.72), (0, y - 0.1, -0.85), (0, y - 0.35, -0.83)], 5), 0.03, 6),
+        main.shade(0.8),
+    )
     b.say("with white tusks")
 
 
@@ -227,9 +245,13 @@ def giraffe(b: Builder, rng: Rng, main: Paint) -> None:
         sphere(0.1, 0.08, 0.08, segments=10, rows=6).at(0, top[1] - 0.13, top[2] + 0.34),
         main.shade(1.5) if main.colour != "white" else ROSE,
     )
-    b.add_pair(rod((0.06, top[1] + 0.08, top[2] - 0.02), (0.08, top[1] + 0.28, top[2] - 0.04), 0.03, 6), main.rgb)
+    b.add_pair(
+        rod((0.06, top[1] + 0.08, top[2] - 0.02), (0.08, top[1] + 0.28, top[2] - 0.04), 0.03, 6), main.rgb
+    )
     b.add_pair(sphere(0.05, segments=8, rows=6).at(0.08, top[1] + 0.29, top[2] - 0.04), spots.rgb)
-    b.add_pair(sphere(0.13, 0.06, 0.04, segments=8, rows=6).rz(12).at(0.21, top[1] + 0.08, top[2] - 0.06), main.rgb)
+    b.add_pair(
+        sphere(0.13, 0.06, 0.04, segments=8, rows=6).rz(12).at(0.21, top[1] + 0.08, top[2] - 0.06), main.rgb
+    )
     eyes(b, top, (0.14, 0.14, 0.14), 0.06, azimuth=58, elevation=22)
     b.add(rod((0, y + 0.2, 0.06), (0, top[1] + 0.06, top[2] - 0.16), (0.05, 0.04), 6), spots.rgb)
     b.add(tube(curve([(0, y + 0.1, -0.42), (0, y - 0.1, -0.54), (0, y - 0.4, -0.54)], 5), 0.025, 6), main.rgb)
@@ -266,7 +288,14 @@ def dinosaur(b: Builder, rng: Rng, main: Paint) -> None:
     spikes = paint(rng, (YELLOW, ORANGE, RED, PURPLE, LIGHT_BLUE), unlike=main.colour)
     belly = main.shade(1.55) if main.colour != "white" else main.shade(0.8)
     path = np.array(
-        [(0, 0.42, -1.25), (0, 0.34, -0.8), (0, 0.52, -0.4), (0, 0.72, -0.02), (0, 1.0, 0.22), (0, 1.28, 0.32)]
+        [
+            (0, 0.42, -1.25),
+            (0, 0.34, -0.8),
+            (0, 0.52, -0.4),
+            (0, 0.72, -0.02),
+            (0, 1.0, 0.22),
+            (0, 1.28, 0.32),
+        ]
     )
     girth = np.array((0.03, 0.15, 0.27, 0.36, 0.3, 0.17)) * rng.uniform(0.92, 1.1)
     b.add(tube(path, girth, 14), main.rgb)
@@ -277,7 +306,8 @@ def dinosaur(b: Builder, rng: Rng, main: Paint) -> None:
     upper = [(0, 0.0, 0.2, 0.15), (long * 0.6, -0.02, 0.18, 0.12), (long, -0.03, 0.14, 0.08)]
     b.add(spindle(upper, square=0.7).at(0, head[1] + 0.02, head[2] + 0.1), main.rgb)
     b.add(
-        spindle(upper, square=0.7).scaled(0.9, 0.5, 0.92).rx(12).at(0, head[1] - 0.18, head[2] + 0.1), main.shade(0.85)
+        spindle(upper, square=0.7).scaled(0.9, 0.5, 0.92).rx(12).at(0, head[1] - 0.18, head[2] + 0.1),
+        main.shade(0.85),
     )
     for k in range(4):
         b.add_pair(

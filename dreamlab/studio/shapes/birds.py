@@ -54,7 +54,9 @@ def duck(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.2:
         head_paint = paint(rng, (GREEN, BROWN, BLACK), unlike=main.colour)
         b.say(f"with {with_article(head_paint.words())} head")
-    b.add(tube([(0, 0.5, 0.3), (0, 0.75, 0.35), (0, head_at[1] - 0.05, 0.34)], (0.26, 0.19, 0.17), 12), main.rgb)
+    b.add(
+        tube([(0, 0.5, 0.3), (0, 0.75, 0.35), (0, head_at[1] - 0.05, 0.34)], (0.26, 0.19, 0.17), 12), main.rgb
+    )
     b.add(sphere(head).at(*head_at), head_paint.rgb)
     eyes(b, head_at, (head,) * 3, 0.085, azimuth=42, elevation=22)
     beak_at = (0, head_at[1] - 0.06, head_at[2] + head * 0.95)
@@ -94,7 +96,9 @@ def chicken(b: Builder, rng: Rng, main: Paint) -> None:
         main.rgb,
     )
     for turn, size in ((0, 0.42), (22, 0.36)):
-        feather = sphere(0.06, size, 0.1, segments=8, rows=6).at(y=size * 0.7).rx(-42).rz(-turn).at(0, 0.82, -0.42)
+        feather = (
+            sphere(0.06, size, 0.1, segments=8, rows=6).at(y=size * 0.7).rx(-42).rz(-turn).at(0, 0.82, -0.42)
+        )
         b.add(feather, main.shade(0.75)) if turn == 0 else b.add_pair(feather, main.shade(0.85))
     head = (0.0, 1.26, 0.34)
     b.add(tube([(0, 0.7, 0.18), (0, 0.95, 0.3), head], (0.28, 0.2, 0.15), 12), main.rgb)
@@ -104,7 +108,9 @@ def chicken(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cone(0.085, 0.22, 8).rx(90).at(0, head[1] - 0.01, head[2] + 0.16), (0.98, 0.7, 0.12))
     b.add_pair(sphere(0.05, 0.1, 0.05, segments=8, rows=6).at(0.045, head[1] - 0.16, head[2] + 0.2), comb.rgb)
     eyes(b, head, (0.2,) * 3, 0.06, azimuth=48, elevation=18)
-    b.add_pair(sphere(0.08, 0.2, 0.3, segments=10, rows=6).rx(18).at(fat * 0.95, 0.66, -0.06), main.shade(0.82))
+    b.add_pair(
+        sphere(0.08, 0.2, 0.3, segments=10, rows=6).rx(18).at(fat * 0.95, 0.66, -0.06), main.shade(0.82)
+    )
     b.add_pair(rod((0.15, 0.36, 0), (0.15, 0.02, 0.04), 0.035, 6), (0.98, 0.7, 0.12))
     _toes(b, 0.15, 0.02, np.array((0.98, 0.7, 0.12)))
     b.say(f"with {with_article(comb.words())} comb")
@@ -123,7 +129,9 @@ def penguin(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, head, radii, 0.075, azimuth=28, elevation=14, white=front)
     b.add(cone(0.1, 0.26, 8).scaled(1.1, 1, 0.7).rx(94).at(0, head[1] - 0.06, head[2] + 0.26), beak.rgb)
     lift = rng.uniform(10, 40)
-    b.add_pair(sphere(0.07, 0.36, 0.16, segments=10).at(y=-0.3).rz(lift).at(fat * 0.84, 0.92, 0), main.shade(0.85))
+    b.add_pair(
+        sphere(0.07, 0.36, 0.16, segments=10).at(y=-0.3).rz(lift).at(fat * 0.84, 0.92, 0), main.shade(0.85)
+    )
     b.add_pair(sphere(0.16, 0.05, 0.24, segments=10, rows=6).at(0.19, 0.05, 0.2), beak.rgb)
     b.add(cone(0.16, 0.28, 8).scaled(1, 1, 0.4).rx(-120).at(0, 0.22, -0.3), main.rgb)
     b.say(f"with {with_article(beak.words())} beak")
@@ -146,9 +154,15 @@ def owl(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(triangle_ear(0.2, 0.32, 0.1).rz(-22).at(0.27, head[1] + 0.2, head[2] + 0.02), main.shade(0.8))
     for size, depth, rgb in ((0.2, 0.0, belly.rgb), (0.15, 0.05, iris.rgb), (0.085, 0.1, DARK)):
         b.add_pair(
-            sphere(size, size, 0.07, segments=14, rows=6).ry(18).at(0.18, head[1] + 0.03, head[2] + 0.3 + depth), rgb
+            sphere(size, size, 0.07, segments=14, rows=6)
+            .ry(18)
+            .at(0.18, head[1] + 0.03, head[2] + 0.3 + depth),
+            rgb,
         )
-    b.add(cone(0.075, 0.2, 8).scaled(1, 1, 0.8).rx(140).at(0, head[1] - 0.02, head[2] + 0.36), (0.98, 0.68, 0.12))
+    b.add(
+        cone(0.075, 0.2, 8).scaled(1, 1, 0.8).rx(140).at(0, head[1] - 0.02, head[2] + 0.36),
+        (0.98, 0.68, 0.12),
+    )
     b.add_pair(sphere(0.09, 0.4, 0.24, segments=10).rz(8).at(fat * 0.95, 0.62, -0.04), main.shade(0.72))
     for x in (0.1, 0.18, 0.26):
         b.add_pair(sphere(0.045, 0.04, 0.1, segments=8, rows=4).at(x, 0.05, 0.3), (0.98, 0.68, 0.12))
@@ -156,7 +170,9 @@ def owl(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {iris.words()} eyes")
 
 
-def _song_bird(b: Builder, rng: Rng, main: Paint, chest: np.ndarray, wing: np.ndarray) -> tuple[float, float, float]:
+def _song_bird(
+    b: Builder, rng: Rng, main: Paint, chest: np.ndarray, wing: np.ndarray
+) -> tuple[float, float, float]:
     """Round body, spread or folded wings, long tail; returns where the head is."""
     fat = rng.uniform(0.3, 0.36)
     b.add(sphere(fat, fat, 0.48, segments=12).rx(-24).at(0, 0.62, 0), main.rgb)
@@ -192,7 +208,8 @@ def parrot(b: Builder, rng: Rng, main: Paint) -> None:
     head = (0.0, 0.82 + tall, 0.14)
     b.add(sphere(0.28).at(*head), main.rgb)
     b.add_pair(
-        sphere(0.13, 0.15, 0.08, segments=10, rows=6).ry(40).at(0.16, head[1] + 0.0, head[2] + 0.17), (0.97, 0.97, 0.95)
+        sphere(0.13, 0.15, 0.08, segments=10, rows=6).ry(40).at(0.16, head[1] + 0.0, head[2] + 0.17),
+        (0.97, 0.97, 0.95),
     )
     eyes(b, head, (0.29,) * 3, 0.06, azimuth=44, elevation=10)
     beak = np.array((0.16, 0.15, 0.16)) if main.colour != "black" else np.array((0.95, 0.7, 0.2))

@@ -61,7 +61,10 @@ def boat(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(width * 1.24, 0.07, deep * 1.12, bevel=0.02).at(0, high * 0.9 + tall, at), main.rgb)
     b.add(box(width * 0.86, tall * 0.4, deep * 0.97).at(0, high * 0.9 + tall * 0.45, at + 0.03), PANE * 0.7)
     for z in (-0.24, 0.24):
-        b.add(box(width * 1.1, tall * 0.4, deep * 0.34).at(0, high * 0.9 + tall * 0.45, at + z * deep), PANE * 0.7)
+        b.add(
+            box(width * 1.1, tall * 0.4, deep * 0.34).at(0, high * 0.9 + tall * 0.45, at + z * deep),
+            PANE * 0.7,
+        )
     if rng.random() < 0.6:
         funnel = paint(rng, (RED, BLUE, YELLOW), unlike=main.colour)
         b.add(cylinder(0.11, 0.3, 12).at(0, high * 0.9 + tall, at - deep * 0.1), funnel.rgb)
@@ -70,12 +73,15 @@ def boat(b: Builder, rng: Rng, main: Paint) -> None:
     else:
         b.add(cylinder(0.03, 0.5, 6).at(0, high * 0.9 + tall, at), STEEL)
         b.add(
-            side_profile([(-0.3, 0.0), (0, 0), (0, 0.18), (-0.3, 0.18)], 0.03).at(0, high * 0.9 + tall + 0.32, at),
+            side_profile([(-0.3, 0.0), (0, 0), (0, 0.18), (-0.3, 0.18)], 0.03).at(
+                0, high * 0.9 + tall + 0.32, at
+            ),
             main.rgb,
         )
     for z in (-half * 0.1, half * 0.4):
         b.add_pair(
-            torus(0.1, 0.04, 12, 6).rz(90).at(width * (0.96 if z < 0 else 0.9), high * 0.62, z), (0.97, 0.97, 0.95)
+            torus(0.1, 0.04, 12, 6).rz(90).at(width * (0.96 if z < 0 else 0.9), high * 0.62, z),
+            (0.97, 0.97, 0.95),
         )
     b.say(f"with {with_article(cabin.words())} cabin")
 
@@ -87,7 +93,9 @@ def _sail(width: float, height: float, belly: float) -> Solid:
     for t in rows:
         half, bulge = width / 2 * (1.0 - 0.14 * t), belly * np.sin(np.pi * (0.12 + 0.8 * t))
         front = [(x * half, t * height, bulge * (1 - 0.7 * x * x)) for x in (1, 0.5, 0, -0.5, -1)]
-        rings.append([(x, y, z - 0.035) for x, y, z in front] + [(x, y, z + 0.035) for x, y, z in front[::-1]])
+        rings.append(
+            [(x, y, z - 0.035) for x, y, z in front] + [(x, y, z + 0.035) for x, y, z in front[::-1]]
+        )
     rings = np.array(rings)
     return loft(rings, rings[0].mean(axis=0), rings[-1].mean(axis=0))
 
@@ -133,7 +141,8 @@ def sailing_ship(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(rod((0, high * 1.2, half * 0.8), (0, high * 1.7, half * 1.4), (0.04, 0.02), 6), TIMBER)
     flag = paint(rng, (RED, BLUE, BLACK, GREEN), unlike=main.colour)
     b.add(
-        side_profile([(-0.3, 0.02), (0, 0.0), (0, 0.18), (-0.3, 0.16)], 0.03).at(0, high + 1.1, -0.06 * half), flag.rgb
+        side_profile([(-0.3, 0.02), (0, 0.0), (0, 0.18), (-0.3, 0.16)], 0.03).at(0, high + 1.1, -0.06 * half),
+        flag.rgb,
     )
     b.say(f"with {sail.words()} sails")
     b.say(f"with {with_article(flag.words())} flag")
@@ -187,7 +196,10 @@ def rowing_boat(b: Builder, rng: Rng, main: Paint) -> None:
         (half * 0.98, 0.16, high * 1.25, 0.05, 0.5),
     ]
     b.add(hull(outer), main.rgb)
-    b.add(hull([(z * 0.93, high * 0.5, deck + 0.015, w * 0.84, 0.9) for z, _, deck, w, _ in outer]), inside * 0.75)
+    b.add(
+        hull([(z * 0.93, high * 0.5, deck + 0.015, w * 0.84, 0.9) for z, _, deck, w, _ in outer]),
+        inside * 0.75,
+    )
     rail = curve(
         [
             (width * 0.72, high + 0.02, -half),
@@ -202,7 +214,9 @@ def rowing_boat(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(width * 1.5, 0.05, 0.18).at(0, high * 0.98, z), inside)
     oar = rod((width * 0.3, high + 0.22, -0.1), (width * 1.9, high - 0.08, -0.26), 0.03, 6)
     b.add_pair(oar, inside * 0.9)
-    b.add_pair(sphere(0.24, 0.03, 0.09, segments=10, rows=4).rz(-12).at(width * 2.3, high - 0.15, -0.3), inside)
+    b.add_pair(
+        sphere(0.24, 0.03, 0.09, segments=10, rows=4).rz(-12).at(width * 2.3, high - 0.15, -0.3), inside
+    )
     b.say("with two oars")
 
 
@@ -232,7 +246,12 @@ def submarine(b: Builder, rng: Rng, main: Paint) -> None:
         main.shade(0.9),
     )
     b.add(box(0.4, 0.06, 0.52).at(0, y + fat + 0.32, 0.05), trim.rgb)
-    scope = [(0, y + fat + 0.3, 0.1), (0, y + fat + 0.7, 0.1), (0, y + fat + 0.74, 0.16), (0, y + fat + 0.74, 0.3)]
+    scope = [
+        (0, y + fat + 0.3, 0.1),
+        (0, y + fat + 0.7, 0.1),
+        (0, y + fat + 0.74, 0.16),
+        (0, y + fat + 0.74, 0.3),
+    ]
     b.add(tube(scope, 0.045, 8), STEEL)
     for z in (-half * 0.3, half * 0.08, half * 0.46):
         b.add_pair(torus(0.11, 0.035, 14, 6).rz(90).at(fat * 0.97, y + 0.06, z), trim.rgb)

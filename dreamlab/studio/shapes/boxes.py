@@ -33,7 +33,9 @@ BRIGHT = (RED, BLUE, GREEN, YELLOW, ORANGE, PURPLE, PINK, TURQUOISE)
 JEWELS = (RED, BLUE, GREEN, PURPLE, TURQUOISE, PINK)
 
 
-@generator("crate", "household", natural=(WOODEN, WOODEN, WOODEN, GREEN, GREY), sizes=(WIDE, TALL), holds=True)
+@generator(
+    "crate", "household", natural=(WOODEN, WOODEN, WOODEN, GREEN, GREY), sizes=(WIDE, TALL), holds=True
+)
 def crate(b: Builder, rng: Rng, main: Paint) -> None:
     size = 1.0
     b.add(box(size * 0.92, size * 0.92, size * 0.92).at(y=0.04), main.shade(0.7))
@@ -59,7 +61,9 @@ def crate(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(0.27, 0.05, size - 0.04).at(x, size - 0.05), main.shade(0.95))
 
 
-@generator("treasure chest", "household", natural=(WOODEN, WOODEN, WOODEN, RED, BLUE), sizes=(WIDE,), wild=0.3)
+@generator(
+    "treasure chest", "household", natural=(WOODEN, WOODEN, WOODEN, RED, BLUE), sizes=(WIDE,), wild=0.3
+)
 def treasure_chest(b: Builder, rng: Rng, main: Paint) -> None:
     """Lock to +Z; the lid is a half cylinder along X."""
     wide, deep, tall = rng.uniform(1.15, 1.35), rng.uniform(0.7, 0.8), rng.uniform(0.42, 0.52)
@@ -88,7 +92,9 @@ def gift_box(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(0.15, tall, wide * 1.02).ry(turn), ribbon.rgb)
         b.add(box(0.16, 0.19, wide * 1.1).at(y=tall - 0.1).ry(turn), ribbon.rgb)
     for k in range(2):
-        loop = torus(0.17, 0.065, 14, 6).scaled(1.25, 1, 1).rx(90).rz(28).at(0.21, top + 0.12).ry(180 * k + 15)
+        loop = (
+            torus(0.17, 0.065, 14, 6).scaled(1.25, 1, 1).rx(90).rz(28).at(0.21, top + 0.12).ry(180 * k + 15)
+        )
         b.add(loop, ribbon.rgb)
     b.add(sphere(0.1, segments=8, rows=6).at(y=top + 0.05), ribbon.shade(0.85))
     b.say(f"with {ribbon.a('ribbon')}")

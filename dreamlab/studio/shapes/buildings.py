@@ -63,12 +63,17 @@ def roof_slabs(
 
 
 @generator(
-    "house", "building", natural=(WHITE, WHITE, YELLOW, BEIGE, LIGHT_BLUE, RED, PINK, WOODEN), sizes=(TALL, WIDE)
+    "house",
+    "building",
+    natural=(WHITE, WHITE, YELLOW, BEIGE, LIGHT_BLUE, RED, PINK, WOODEN),
+    sizes=(TALL, WIDE),
 )
 def house(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (RED, RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.colour)
     door = paint(rng, (BROWN, RED, BLUE, WOODEN), unlike=main.colour)
-    width, tall, depth, pitch = (rng.uniform(*s) for s in ((1.0, 1.25), (0.85, 1.05), (0.9, 1.15), (0.4, 0.55)))
+    width, tall, depth, pitch = (
+        rng.uniform(*s) for s in ((1.0, 1.25), (0.85, 1.05), (0.9, 1.15), (0.4, 0.55))
+    )
     front = depth / 2
     b.add(box(width, tall, depth), main.rgb)
     b.add(gable(width, pitch * 0.96, depth * 0.999).at(y=tall - 0.01), main.rgb)
@@ -84,7 +89,10 @@ def house(b: Builder, rng: Rng, main: Paint) -> None:
     window(b, 0, tall * 0.52, -front, 0.3, 0.26)
     if rng.random() < 0.8:
         b.add(box(0.2, 0.55, 0.2).at(width * 0.27, tall + pitch * 0.35, -depth * 0.2), (0.6, 0.27, 0.2))
-        b.add(box(0.25, 0.07, 0.25).at(width * 0.27, tall + pitch * 0.35 + 0.53, -depth * 0.2), (0.45, 0.2, 0.16))
+        b.add(
+            box(0.25, 0.07, 0.25).at(width * 0.27, tall + pitch * 0.35 + 0.53, -depth * 0.2),
+            (0.45, 0.2, 0.16),
+        )
     b.say(f"with {with_article(roof.words())} roof")
     b.say(f"with {with_article(door.words())} door")
 
@@ -117,7 +125,10 @@ def castle(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(4):
         for x in (-0.36, 0.0, 0.36):
             b.add(
-                box(half * 0.22, 0.13, 0.12).at(x * half * 1.1, wall + 0.49, half * 0.44).ry(90 * k).at(z=-0.06),
+                box(half * 0.22, 0.13, 0.12)
+                .at(x * half * 1.1, wall + 0.49, half * 0.44)
+                .ry(90 * k)
+                .at(z=-0.06),
                 main.rgb,
             )
     b.add(arch(half * 0.62, wall * 0.78, 0.22).at(0, 0, half), TIMBER)
@@ -127,7 +138,9 @@ def castle(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {roof.words()} roofs" if pointed else f"with {with_article(roof.words())} flag")
 
 
-def _crown(b: Builder, main: Paint, radius: float, y: float, place: tuple[float, float, float], turn: float) -> None:
+def _crown(
+    b: Builder, main: Paint, radius: float, y: float, place: tuple[float, float, float], turn: float
+) -> None:
     b.add(cylinder(radius * 1.22, 0.1, 12).at(y=y - 0.05).at(*place).ry(turn), main.shade(0.85))
     for k in range(6):
         merlon = box(radius * 0.5, 0.14, 0.08).at(0, y + 0.04, radius * 1.1).ry(60 * k)
@@ -137,7 +150,9 @@ def _crown(b: Builder, main: Paint, radius: float, y: float, place: tuple[float,
 @generator("church", "building", natural=(WHITE, WHITE, STONE, BEIGE, RED))
 def church(b: Builder, rng: Rng, main: Paint) -> None:
     roof = paint(rng, (BROWN, DARK_RED, GREY, BLUE, RED), unlike=main.colour)
-    width, tall, depth, pitch = (rng.uniform(*s) for s in ((0.72, 0.82), (0.85, 1.0), (1.0, 1.2), (0.3, 0.38)))
+    width, tall, depth, pitch = (
+        rng.uniform(*s) for s in ((0.72, 0.82), (0.85, 1.0), (1.0, 1.2), (0.3, 0.38))
+    )
     tower, high, spire = rng.uniform(0.4, 0.46), rng.uniform(1.4, 1.6), rng.uniform(0.5, 0.65)
     front = depth / 2 + tower * 0.4
     b.add(box(width, tall, depth), main.rgb)
@@ -174,7 +189,10 @@ def barn(b: Builder, rng: Rng, main: Paint) -> None:
         (-half, wall),
     ]
     b.add(extrude(outline, depth), main.rgb)
-    for (x0, y0), (x1, y1) in (((half, wall), (half * 0.62, wall + knee)), ((half * 0.62, wall + knee), (0, ridge))):
+    for (x0, y0), (x1, y1) in (
+        ((half, wall), (half * 0.62, wall + knee)),
+        ((half * 0.62, wall + knee), (0, ridge)),
+    ):
         long, angle = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
         slab = box(long * 1.14, 0.07, depth * 1.08).at(long / 2).rz(angle)
         b.add_pair(slab.at(x0, y0 + 0.01, 0), roof.rgb)
@@ -199,7 +217,11 @@ def barn(b: Builder, rng: Rng, main: Paint) -> None:
 def skyscraper(b: Builder, rng: Rng, main: Paint) -> None:
     wide, deep, tall = rng.uniform(0.5, 0.65), rng.uniform(0.45, 0.6), rng.uniform(1.6, 2.0)
     tiers = int(rng.choice((1, 2, 3)))
-    glass = np.array((0.25, 0.4, 0.55)) if main.colour not in ("blue", "dark blue") else np.array((0.75, 0.88, 0.97))
+    glass = (
+        np.array((0.25, 0.4, 0.55))
+        if main.colour not in ("blue", "dark blue")
+        else np.array((0.75, 0.88, 0.97))
+    )
     lit = np.array((1.0, 0.92, 0.55))
     y = 0.0
     b.add(box(wide * 1.2, 0.1, deep * 1.2), main.shade(0.7))
@@ -269,7 +291,9 @@ def pagoda(b: Builder, rng: Rng, main: Paint) -> None:
         eaves = lathe([(w * 1.3, 0.0), (w * 2.15, 0.12), (w * 1.45, 0.12), (w * 0.75, 0.3)], 4)
         b.add(eaves.ry(45).at(y=y - 0.04), main.rgb)
         y += 0.18
-    b.add(lathe([(0.1, 0), (0.03, 0.12), (0.07, 0.2), (0.025, 0.28), (0, 0.46)], 8).at(y=y), (0.9, 0.73, 0.25))
+    b.add(
+        lathe([(0.1, 0), (0.03, 0.12), (0.07, 0.2), (0.025, 0.28), (0, 0.46)], 8).at(y=y), (0.9, 0.73, 0.25)
+    )
     b.say(f"with {wall.words()} walls")
 
 

@@ -62,7 +62,9 @@ def robot(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {light.words()} eyes")
 
 
-def _robot_limbs(b: Builder, rng: Rng, main: Paint, joint: np.ndarray, width: float, hip: float, tall: float) -> None:
+def _robot_limbs(
+    b: Builder, rng: Rng, main: Paint, joint: np.ndarray, width: float, hip: float, tall: float
+) -> None:
     shoulder, side, lift = hip + tall - 0.14, width / 2 + 0.14, rng.uniform(0, 0.3)
     hand = (side + 0.06 + lift * 0.5, hip + 0.06 + lift, 0.1)
     b.add_pair(sphere(0.14, segments=10, rows=6).at(side - 0.06, shoulder, 0), joint)
@@ -90,7 +92,8 @@ def teddy_bear(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.06, segments=8, rows=6).at(0.16, head[1] + 0.08, 0.34), eye)
     lift = rng.uniform(-10, 30)
     b.add_pair(
-        sphere(0.14, 0.32, 0.14, segments=10).at(y=-0.26).rz(58 + lift).rx(-18).at(fat * 0.72, 0.72, 0.04), main.rgb
+        sphere(0.14, 0.32, 0.14, segments=10).at(y=-0.26).rz(58 + lift).rx(-18).at(fat * 0.72, 0.72, 0.04),
+        main.rgb,
     )
     b.add_pair(sphere(0.17, 0.17, 0.32, segments=10).ry(28).at(0.29, 0.17, 0.36), main.rgb)
     b.add_pair(sphere(0.13, 0.13, 0.05, segments=10, rows=6).ry(28).at(0.42, 0.18, 0.63), light.rgb)
@@ -127,7 +130,12 @@ def ghost(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.1, rng.uniform(0.08, 0.16), 0.06, segments=10, rows=6).at(0, y - 0.3, wide * 0.97), face)
     lift = rng.uniform(0.0, 0.35)
     arm = curve(
-        [(wide * 0.8, y - 0.22, 0), (wide * 1.3, y - 0.22 + lift * 0.4, 0.14), (wide * 1.55, y - 0.12 + lift, 0.26)], 5
+        [
+            (wide * 0.8, y - 0.22, 0),
+            (wide * 1.3, y - 0.22 + lift * 0.4, 0.14),
+            (wide * 1.55, y - 0.12 + lift, 0.26),
+        ],
+        5,
     )
     b.add_pair(tube(arm, (0.17, 0.14, 0.12, 0.1, 0.05), 8), main.rgb)
     b.say("with black eyes" if main.colour != "black" else "with white eyes")
@@ -137,22 +145,32 @@ def ghost(b: Builder, rng: Rng, main: Paint) -> None:
 def alien(b: Builder, rng: Rng, main: Paint) -> None:
     big, thin = rng.uniform(0.42, 0.5), rng.uniform(0.17, 0.21)
     b.add(
-        lathe([(thin * 1.25, 0.4), (thin, 0.62), (thin * 1.3, 0.88), (thin * 0.5, 1.0)], 12).scaled(1.1, 1, 0.85),
+        lathe([(thin * 1.25, 0.4), (thin, 0.62), (thin * 1.3, 0.88), (thin * 0.5, 1.0)], 12).scaled(
+            1.1, 1, 0.85
+        ),
         main.rgb,
     )
-    skull = lathe([(0, -0.44), (0.16, -0.38), (0.32, -0.14), (0.43, 0.12), (0.38, 0.32), (0.2, 0.44), (0, 0.47)], 14)
+    skull = lathe(
+        [(0, -0.44), (0.16, -0.38), (0.32, -0.14), (0.43, 0.12), (0.38, 0.32), (0.2, 0.44), (0, 0.47)], 14
+    )
     head = np.array((0, 1.36, 0.04))
     b.add(skull.scaled(big / 0.43, 1, 0.82 * big / 0.43).at(*head), main.rgb)
     eye = (
-        sphere(0.11, 0.19, 0.07, segments=12, rows=8).rz(-34).ry(30).at(big * 0.44, head[1] + 0.02, head[2] + big * 0.7)
+        sphere(0.11, 0.19, 0.07, segments=12, rows=8)
+        .rz(-34)
+        .ry(30)
+        .at(big * 0.44, head[1] + 0.02, head[2] + big * 0.7)
     )
     b.add_pair(eye, DARK if main.colour != "black" else EYE_WHITE)
     b.add_pair(
-        sphere(0.035, 0.05, 0.03, segments=8, rows=4).at(big * 0.38, head[1] + 0.09, head[2] + big * 0.84), EYE_WHITE
+        sphere(0.035, 0.05, 0.03, segments=8, rows=4).at(big * 0.38, head[1] + 0.09, head[2] + big * 0.84),
+        EYE_WHITE,
     )
     b.add(tube(curve([(-0.08, 1.1, 0.3), (0, 1.07, 0.32), (0.08, 1.1, 0.3)], 5), 0.02, 6), main.shade(0.35))
     if rng.random() < 0.7:
-        b.add_pair(tube(curve([(0.12, 1.72, 0.04), (0.2, 1.92, 0.04), (0.3, 2.04, 0.1)], 5), 0.03, 6), main.rgb)
+        b.add_pair(
+            tube(curve([(0.12, 1.72, 0.04), (0.2, 1.92, 0.04), (0.3, 2.04, 0.1)], 5), 0.03, 6), main.rgb
+        )
         ball = paint(rng, (YELLOW, RED, PINK, LIGHT_BLUE), unlike=main.colour)
         b.add_pair(sphere(0.08, segments=8, rows=6).at(0.31, 2.07, 0.1), ball.rgb)
         b.say(f"with {ball.words()} antennae")
@@ -160,12 +178,17 @@ def alien(b: Builder, rng: Rng, main: Paint) -> None:
         b.say("with big black eyes" if main.colour != "black" else "with big white eyes")
     lift = rng.uniform(-0.1, 0.3)
     b.add_pair(
-        tube([(thin * 1.1, 0.9, 0), (0.42, 0.7 + lift * 0.4, 0.06), (0.54, 0.52 + lift, 0.18)], (0.07, 0.055, 0.05), 8),
+        tube(
+            [(thin * 1.1, 0.9, 0), (0.42, 0.7 + lift * 0.4, 0.06), (0.54, 0.52 + lift, 0.18)],
+            (0.07, 0.055, 0.05),
+            8,
+        ),
         main.shade(0.9),
     )
     for turn in (-26, 0, 26):
         b.add_pair(
-            rod((0, 0, 0), (0, -0.16, 0.02), (0.035, 0.025), 6).rz(turn).at(0.54, 0.5 + lift, 0.19), main.shade(0.9)
+            rod((0, 0, 0), (0, -0.16, 0.02), (0.035, 0.025), 6).rz(turn).at(0.54, 0.5 + lift, 0.19),
+            main.shade(0.9),
         )
     b.add_pair(rod((thin * 0.7, 0.46, 0), (0.17, 0.06, 0), (0.09, 0.07), 8), main.shade(0.9))
     b.add_pair(sphere(0.11, 0.06, 0.19, segments=8, rows=6).at(0.18, 0.05, 0.08), main.shade(0.85))
@@ -190,15 +213,27 @@ def monster(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.3, 0.13, 0.12, segments=12, rows=6).at(0, y - tall * 0.16, front * 0.92), DARK)
     for x in (0.08, 0.2):
         b.add_pair(
-            cone(0.055, 0.13, 5).rx(180).at(x, y - tall * 0.16 + 0.11 - 0.2 * x, front * 0.92 + 0.1 - 0.25 * x),
+            cone(0.055, 0.13, 5)
+            .rx(180)
+            .at(x, y - tall * 0.16 + 0.11 - 0.2 * x, front * 0.92 + 0.1 - 0.25 * x),
             EYE_WHITE,
         )
     bent = curve(
-        [(wide * 0.55, y + tall * 0.72, 0), (wide * 0.9, y + tall * 0.92, 0), (wide * 0.86, y + tall * 1.3, 0.04)], 6
+        [
+            (wide * 0.55, y + tall * 0.72, 0),
+            (wide * 0.9, y + tall * 0.92, 0),
+            (wide * 0.86, y + tall * 1.3, 0.04),
+        ],
+        6,
     )
     b.add_pair(tube(bent, np.linspace(0.13, 0.02, 6), 8), horn.rgb)
     arm = curve(
-        [(wide * 0.85, y - 0.05, 0), (wide * 1.3, y - 0.02, 0.1), (wide * 1.5, y + rng.uniform(-0.3, 0.35), 0.2)], 5
+        [
+            (wide * 0.85, y - 0.05, 0),
+            (wide * 1.3, y - 0.02, 0.1),
+            (wide * 1.5, y + rng.uniform(-0.3, 0.35), 0.2),
+        ],
+        5,
     )
     b.add_pair(tube(arm, (0.13, 0.12, 0.11, 0.1, 0.1), 8), main.shade(0.88))
     b.add_pair(sphere(0.13, segments=8, rows=6).at(*arm[-1]), main.shade(0.88))

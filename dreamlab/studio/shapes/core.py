@@ -70,7 +70,9 @@ class Solid(NamedTuple):
         return self._turned(((c, -s, 0), (s, c, 0), (0, 0, 1)))
 
     def aligned(self, direction: ArrayLike) -> Solid:
-        """Turned so that its +Y axis points along direction [3], the shortest way unless that is straight down."""
+        """Turned so that its +Y axis points along direction [3], the shortest way unless that is straight
+        down.
+        """
         return self._turned(_y_axis_to(np.asarray(direction, float)))
 
     def mirrored_x(self) -> Solid:
@@ -147,7 +149,9 @@ def normalise(vertices: FloatArray) -> FloatArray:
     return centred / np.sqrt((centred**2).sum(axis=1).max())
 
 
-def surface_points(solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
+def surface_points(
+    solid: Solid, rng: Rng, count: int, keep: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Well spread points on a solid and the unit normals there, each [count,3]: for spots, seeds, sprinkles.
 
     Area-weighted samples, thinned by furthest-point selection. keep: mask [F] of the faces to use.

@@ -35,13 +35,15 @@ def rocket(b: Builder, rng: Rng, main: Paint) -> None:
     trim = paint(rng, (RED, RED, BLUE, ORANGE, YELLOW, GREEN), unlike=main.colour)
     radius, tall, nose = rng.uniform(0.3, 0.4), rng.uniform(1.2, 1.5), rng.uniform(0.45, 0.65)
     b.add(
-        lathe([(radius * 0.7, 0), (radius * 0.95, tall * 0.25), (radius, tall * 0.5), (radius * 0.8, tall)], 16),
+        lathe(
+            [(radius * 0.7, 0), (radius * 0.95, tall * 0.25), (radius, tall * 0.5), (radius * 0.8, tall)], 16
+        ),
         main.rgb,
     )
     b.add(
-        lathe([(radius * 0.82, 0), (radius * 0.62, nose * 0.45), (radius * 0.3, nose * 0.8), (0, nose)], 16).at(
-            y=tall - 0.01
-        ),
+        lathe(
+            [(radius * 0.82, 0), (radius * 0.62, nose * 0.45), (radius * 0.3, nose * 0.8), (0, nose)], 16
+        ).at(y=tall - 0.01),
         trim.rgb,
     )
     b.add(frustum(radius * 0.6, radius * 0.45, 0.18, 12).at(y=-0.16), STEEL * 0.6)
@@ -53,11 +55,15 @@ def rocket(b: Builder, rng: Rng, main: Paint) -> None:
     for y in (0.68, 0.4) if rng.random() < 0.5 else (0.64,):
         b.add(torus(0.13, 0.04, 16, 6).rx(90).at(0, tall * y, radius * 0.96), STEEL)
         b.add(sphere(0.12, 0.12, 0.05, segments=12, rows=6).at(0, tall * y, radius * 0.95), PANE)
-    b.add(lathe([(radius * 0.93, 0), (radius * 0.97, 0.03), (radius * 0.93, 0.06)], 16).at(y=tall * 0.84), trim.rgb)
+    b.add(
+        lathe([(radius * 0.93, 0), (radius * 0.97, 0.03), (radius * 0.93, 0.06)], 16).at(y=tall * 0.84),
+        trim.rgb,
+    )
     if rng.random() < 0.35:
         b.add(lathe([(0, -0.55), (radius * 0.35, -0.25), (radius * 0.4, 0)], 10).at(y=-0.12), (1.0, 0.6, 0.1))
         b.add(
-            lathe([(0, -0.35), (radius * 0.22, -0.15), (radius * 0.25, 0.02)], 10).at(y=-0.12, z=0.08), (1.0, 0.9, 0.3)
+            lathe([(0, -0.35), (radius * 0.22, -0.15), (radius * 0.25, 0.02)], 10).at(y=-0.12, z=0.08),
+            (1.0, 0.9, 0.3),
         )
     b.say(f"with {trim.words()} fins")
 
@@ -158,7 +164,13 @@ def helicopter(b: Builder, rng: Rng, main: Paint) -> None:
     tail = -0.35 - boom
     b.add(
         side_profile(
-            [(tail + 0.16, y + 0.1), (tail - 0.12, y + 0.48), (tail - 0.22, y + 0.48), (tail - 0.08, y + 0.08)], 0.06
+            [
+                (tail + 0.16, y + 0.1),
+                (tail - 0.12, y + 0.48),
+                (tail - 0.22, y + 0.48),
+                (tail - 0.08, y + 0.08),
+            ],
+            0.06,
         ),
         main.shade(0.8),
     )

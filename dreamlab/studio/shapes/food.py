@@ -78,7 +78,11 @@ def orange(b: Builder, rng: Rng, main: Paint) -> None:
 def lemon(b: Builder, rng: Rng, main: Paint) -> None:
     tip = rng.uniform(0.1, 0.16)
     half = [(0, -0.85), (tip * 0.7, -0.82), (tip, -0.7), (0.38, -0.48), (0.52, -0.15), (0.52, 0.15)]
-    body = lathe([*half, (0.38, 0.48), (tip, 0.7), (tip * 0.6, 0.8), (0, 0.82)], 14).rz(-90).rz(rng.uniform(0, 12))
+    body = (
+        lathe([*half, (0.38, 0.48), (tip, 0.7), (tip * 0.6, 0.8), (0, 0.82)], 14)
+        .rz(-90)
+        .rz(rng.uniform(0, 12))
+    )
     b.add(body, main.rgb)
     if rng.random() < 0.5:
         b.add(blade(0.5, 0.26, 0.04, 0.1).rz(60).at(-0.75, 0.05), (0.2, 0.5, 0.16))
@@ -135,7 +139,9 @@ def pumpkin(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(tube(stem, [0.12, 0.08, 0.07, 0.06, 0.06, 0.07], 7), (0.25, 0.38, 0.14))
     if rng.random() < 0.35:
         eye = extrude([(-0.11, 0), (0.11, 0), (0, 0.2)], 0.12)
-        dark = (0.1, 0.05, 0.02) if main.colour not in ("black", "dark blue", "dark green") else (1.0, 0.8, 0.2)
+        dark = (
+            (0.1, 0.05, 0.02) if main.colour not in ("black", "dark blue", "dark green") else (1.0, 0.8, 0.2)
+        )
         b.add_pair(eye.at(0.2, tall * 1.15, 0.62), dark)
         b.add(sphere(0.3, 0.09, 0.08, segments=10, rows=4).at(0, tall * 0.72, 0.63), dark)
         b.say("with a carved face")
@@ -184,7 +190,9 @@ def strawberry(b: Builder, rng: Rng, main: Paint) -> None:
     ]
     body = lathe([*profile, (0, 1.08)], 14)
     b.add(body, main.rgb)
-    seed = (0.98, 0.86, 0.45) if main.colour not in ("yellow", "golden", "beige", "white") else (0.55, 0.35, 0.1)
+    seed = (
+        (0.98, 0.86, 0.45) if main.colour not in ("yellow", "golden", "beige", "white") else (0.55, 0.35, 0.1)
+    )
     places, normals = surface_points(body, rng, 26, keep=body.centres()[:, 1] < 0.95)
     for place, normal in zip(places, normals, strict=True):
         b.add(sphere(0.028, 0.018, 0.028, segments=6, rows=4).aligned(normal).at(*place), seed)
@@ -223,7 +231,11 @@ def grapes(b: Builder, rng: Rng, main: Paint) -> None:
     for row, count in enumerate((7, 8, 6, 4, 1)):
         ring = (0.3, 0.34, 0.25, 0.15, 0.0)[row]
         for k in range(count):
-            grape = sphere(r * rng.uniform(0.92, 1.05), segments=8, rows=6).at(z=ring).ry(360 * k / count + 25 * row)
+            grape = (
+                sphere(r * rng.uniform(0.92, 1.05), segments=8, rows=6)
+                .at(z=ring)
+                .ry(360 * k / count + 25 * row)
+            )
             b.add(grape.at(y=1.0 - row * r * 1.35), main.shade(rng.uniform(0.85, 1.08)))
     b.add(tube(curve([(0, 1.0, 0), (0, 1.25, 0), (0.08, 1.42, 0)], 5), 0.04, 6), STALK)
     b.add(blade(0.5, 0.4, 0.04, 0.12, 0.5).rx(60).ry(rng.uniform(0, 360)).at(y=1.15), (0.22, 0.52, 0.16))
@@ -233,7 +245,11 @@ def grapes(b: Builder, rng: Rng, main: Paint) -> None:
 def corn(b: Builder, rng: Rng, main: Paint) -> None:
     wide = rng.uniform(0.24, 0.29)
     y = np.linspace(0.25, 1.55, 14)
-    r = wide * np.sqrt(np.clip(1 - (np.abs(y - 0.75) / 0.9) ** 3, 0.06, 1)) * np.where(np.arange(14) % 2, 1.06, 0.96)
+    r = (
+        wide
+        * np.sqrt(np.clip(1 - (np.abs(y - 0.75) / 0.9) ** 3, 0.06, 1))
+        * np.where(np.arange(14) % 2, 1.06, 0.96)
+    )
     cob = ribbed(lathe([(0, 0.2), *np.stack([r, y], axis=1), (0, 1.6)], 24), 8, 0.1)
     b.add(cob, main.rgb)
     for k in range(4):

@@ -34,7 +34,9 @@ CLOTH = (RED, BLUE, GREEN, GREY, BEIGE, PURPLE, PINK, TURQUOISE, YELLOW, WHITE)
 WOODS = (WOODEN, WOODEN, WOODEN, WHITE, BLACK, RED, BLUE)
 
 
-def _legs(b: Builder, rgb: FloatArray, x: float, z: float, height: float, thick: float, splay: float = 0.0) -> None:
+def _legs(
+    b: Builder, rgb: FloatArray, x: float, z: float, height: float, thick: float, splay: float = 0.0
+) -> None:
     """Four legs under (±x, ±z); splay moves the feet outwards by that share."""
     for sx in (-1, 1):
         for sz in (-1, 1):
@@ -53,7 +55,9 @@ def chair(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(wide, back, 0.09, bevel=0.02).rx(-5).at(y=seat + 0.05, z=-z), main.rgb)
     else:
         for sx in (-1, 1):
-            post = rod((sx * (wide / 2 - 0.05), seat, -z), (sx * (wide / 2 - 0.05), seat + back, -z - 0.06), thick)
+            post = rod(
+                (sx * (wide / 2 - 0.05), seat, -z), (sx * (wide / 2 - 0.05), seat + back, -z - 0.06), thick
+            )
             b.add(post, main.rgb)
         slats = (0.35, 0.62, 0.9) if style == 1 else (0.88,)
         for share in slats:
@@ -79,7 +83,9 @@ def stool(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(r, 0.13, 16).at(y=high), main.rgb)
 
 
-@generator("table", "furniture", natural=WOODS, sizes=(TALL, SHORT, LONG_X), wild=0.3, holds=True, shelters=True)
+@generator(
+    "table", "furniture", natural=WOODS, sizes=(TALL, SHORT, LONG_X), wild=0.3, holds=True, shelters=True
+)
 def table(b: Builder, rng: Rng, main: Paint) -> None:
     wide, deep, high = rng.uniform(1.1, 1.6), rng.uniform(0.8, 1.0), rng.uniform(0.6, 0.75)
     if rng.random() < 0.3:
@@ -151,7 +157,9 @@ def bed(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {frame.a('frame')}")
 
 
-@generator("lamp", "furniture", natural=(RED, YELLOW, WHITE, BEIGE, BLUE, GREEN, GOLDEN), sizes=(TALL,), wild=0.3)
+@generator(
+    "lamp", "furniture", natural=(RED, YELLOW, WHITE, BEIGE, BLUE, GREEN, GOLDEN), sizes=(TALL,), wild=0.3
+)
 def lamp(b: Builder, rng: Rng, main: Paint) -> None:
     """The shade bears the colour."""
     stand = paint(rng, (BLACK, METAL, WOODEN, GOLDEN, WHITE), unlike=main.colour)
@@ -195,9 +203,13 @@ def cabinet(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(wide + 0.1, 0.07, deep + 0.08, bevel=0.02).at(y=tall + 0.12), main.shade(0.85))
     for sx in (-1, 1):
         for sz in (-1, 1):
-            b.add(box(0.09, 0.12, 0.09).at(sx * (wide / 2 - 0.06), 0, sz * (deep / 2 - 0.06)), main.shade(0.75))
+            b.add(
+                box(0.09, 0.12, 0.09).at(sx * (wide / 2 - 0.06), 0, sz * (deep / 2 - 0.06)), main.shade(0.75)
+            )
     if rng.random() < 0.5:
-        b.add_pair(box(wide / 2 - 0.07, tall - 0.1, 0.04, bevel=0.015).at(wide / 4, 0.17, deep / 2), main.shade(0.86))
+        b.add_pair(
+            box(wide / 2 - 0.07, tall - 0.1, 0.04, bevel=0.015).at(wide / 4, 0.17, deep / 2), main.shade(0.86)
+        )
         b.add_pair(sphere(0.045, segments=8, rows=6).at(0.09, 0.12 + tall / 2, deep / 2 + 0.05), knobs.rgb)
         b.say(f"with two doors and {knobs.words()} knobs")
         return
@@ -206,7 +218,9 @@ def cabinet(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(drawers):
         y = 0.12 + each * k
         b.add(box(wide - 0.12, each - 0.07, 0.05, bevel=0.015).at(0, y + 0.035, deep / 2), main.shade(0.86))
-        b.add_pair(sphere(0.045, segments=8, rows=6).at(wide * 0.22, y + each / 2, deep / 2 + 0.05), knobs.rgb)
+        b.add_pair(
+            sphere(0.045, segments=8, rows=6).at(wide * 0.22, y + each / 2, deep / 2 + 0.05), knobs.rgb
+        )
     b.say(f"with drawers and {knobs.words()} knobs")
 
 

@@ -162,7 +162,9 @@ def listed(details: Sequence[str]) -> str:
     text = ""
     for detail in details:
         joint = (
-            " and " + detail.removeprefix("with ") if text.startswith("with ") and detail.startswith("with ") else ""
+            " and " + detail.removeprefix("with ")
+            if text.startswith("with ") and detail.startswith("with ")
+            else ""
         )
         text = text + joint if joint else f"{text} {detail}".strip()
     return text

@@ -100,7 +100,9 @@ def book(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"with {trim.a('circle')} on the cover")
     if rng.random() < 0.4:
         ribbon = box(0.09, 0.24, 0.02).at(wide * 0.2, -0.2, 0)
-        pieces.append((ribbon, np.array((0.85, 0.12, 0.15)) if main.colour != "red" else np.array((0.15, 0.3, 0.8))))
+        pieces.append(
+            (ribbon, np.array((0.85, 0.12, 0.15)) if main.colour != "red" else np.array((0.15, 0.3, 0.8)))
+        )
     lying = rng.random() < 0.45
     turn = rng.uniform(-20, 20)
     for solid, rgb in pieces:
@@ -121,7 +123,9 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
     shell = shell._replace(vertices=shell.vertices * (scallop[:, None] ** (1, 0, 1)))
     top = rng.uniform(1.05, 1.2)
     second = paint(rng, (WHITE, WHITE, YELLOW, BLACK), unlike=main.colour)
-    sector = np.floor((np.arctan2(shell.centres()[:, 0], shell.centres()[:, 2]) / np.pi + 1) * panels / 2).astype(int)
+    sector = np.floor(
+        (np.arctan2(shell.centres()[:, 0], shell.centres()[:, 2]) / np.pi + 1) * panels / 2
+    ).astype(int)
     striped = rng.random() < 0.3
     chosen = (sector % 4 == 0) & striped
     b.add(shell.at(y=top), np.where(chosen[:, None], second.rgb, main.rgb))
@@ -138,7 +142,9 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {stick.a('handle')}")
 
 
-@generator("television", "household", natural=(BLACK, BROWN, WOODEN, RED, GREY, ORANGE, TURQUOISE), sizes=(WIDE,))
+@generator(
+    "television", "household", natural=(BLACK, BROWN, WOODEN, RED, GREY, ORANGE, TURQUOISE), sizes=(WIDE,)
+)
 def television(b: Builder, rng: Rng, main: Paint) -> None:
     """An old set with a bulging back, screen to +Z, two knobs and an aerial."""
     wide, tall, deep = rng.uniform(1.15, 1.35), rng.uniform(0.85, 0.95), rng.uniform(0.5, 0.65)
@@ -169,7 +175,9 @@ def television(b: Builder, rng: Rng, main: Paint) -> None:
             INK,
         )
         for z in (-1, 1):
-            leg = rod((side * wide * 0.42, 0, z * deep * 0.42), (side * wide * 0.36, 0.22, z * deep * 0.34), 0.04, 6)
+            leg = rod(
+                (side * wide * 0.42, 0, z * deep * 0.42), (side * wide * 0.36, 0.22, z * deep * 0.34), 0.04, 6
+            )
             b.add(leg, main.shade(0.7))
 
 

@@ -41,21 +41,34 @@ def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
     """Seen from the front with its wings spread like a sheet of paper, leaning back a little."""
     spots = paint(rng, (WHITE, YELLOW, BLACK, PINK, LIGHT_BLUE), unlike=main.colour)
     big, small, fold = rng.uniform(0.85, 1.05), rng.uniform(0.6, 0.8), rng.uniform(12, 30)
-    upper = np.array([(0, -0.02), (0.5, 0.06), (0.95, 0.3), (1.05, 0.72), (0.85, 0.95), (0.45, 0.7), (0, 0.12)]) * big
+    upper = (
+        np.array([(0, -0.02), (0.5, 0.06), (0.95, 0.3), (1.05, 0.72), (0.85, 0.95), (0.45, 0.7), (0, 0.12)])
+        * big
+    )
     lower = (
-        np.array([(0, 0.08), (0, -0.12), (0.3, -0.66), (0.62, -0.8), (0.82, -0.55), (0.78, -0.12), (0.5, 0.02)]) * small
+        np.array(
+            [(0, 0.08), (0, -0.12), (0.3, -0.66), (0.62, -0.8), (0.82, -0.55), (0.78, -0.12), (0.5, 0.02)]
+        )
+        * small
     )
     edge = DARK * 1.6 if main.colour != "black" else spots.rgb
     for outline, spot_at in ((upper, (0.72, 0.6)), (lower, (0.5, -0.42))):
         middle = outline.mean(axis=0)
         scale = big if outline is upper else small
-        parts = [(extrude(outline, 0.05), edge), (extrude(middle + (outline - middle) * 0.84, 0.08), main.rgb)]
+        parts = [
+            (extrude(outline, 0.05), edge),
+            (extrude(middle + (outline - middle) * 0.84, 0.08), main.rgb),
+        ]
         for size, (x, y) in ((0.13, spot_at), (0.085, (spot_at[0] * 0.55, spot_at[1] * 0.62))):
-            parts.append((sphere(size, size, 0.06, segments=10, rows=4).at(x * scale, y * scale, 0), spots.rgb))
+            parts.append(
+                (sphere(size, size, 0.06, segments=10, rows=4).at(x * scale, y * scale, 0), spots.rgb)
+            )
         for solid, rgb in parts:
             b.add_pair(solid.ry(-fold).at(x=0.04), rgb)
     b.add(
-        spindle([(-0.62, 0, 0.02, 0.02), (-0.3, 0, 0.07, 0.07), (0.1, 0, 0.085, 0.085), (0.3, 0, 0.07, 0.07)], 10)
+        spindle(
+            [(-0.62, 0, 0.02, 0.02), (-0.3, 0, 0.07, 0.07), (0.1, 0, 0.085, 0.085), (0.3, 0, 0.07, 0.07)], 10
+        )
         .rx(-90)
         .at(y=0.0, z=0.02),
         DARK * 2,
@@ -97,7 +110,10 @@ def ladybug(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(torus(1, 0.022, 24, 6).rz(90).scaled(1, high, 0.72).at(y=0.165), dots.rgb)
     for azimuth, elevation in ((35, 50), (80, 32), (120, 58), (145, 24), (38, 16)):
         place, out = on_ellipsoid((0, 0.16, 0), (wide, high, 0.72), azimuth, elevation)
-        b.add_pair(sphere(0.1, 0.035, 0.1, segments=10, rows=4).aligned(out / (wide, high, 0.72)).at(*place), dots.rgb)
+        b.add_pair(
+            sphere(0.1, 0.035, 0.1, segments=10, rows=4).aligned(out / (wide, high, 0.72)).at(*place),
+            dots.rgb,
+        )
     head, radii = (0.0, 0.26, 0.68), (0.25, 0.2, 0.18)
     b.add(sphere(*radii).at(*head), DARK * 1.6)
     eyes(b, head, radii, 0.095, azimuth=36, elevation=20)
@@ -148,7 +164,8 @@ def snail(b: Builder, rng: Rng, main: Paint) -> None:
         body.rgb,
     )
     b.add(
-        tube(curve([(0, 0.16, 0.4), (0, 0.3, 0.66), (0, 0.58, 0.76)], 5), (0.16, 0.17, 0.16, 0.15, 0.14), 10), body.rgb
+        tube(curve([(0, 0.16, 0.4), (0, 0.3, 0.66), (0, 0.58, 0.76)], 5), (0.16, 0.17, 0.16, 0.15, 0.14), 10),
+        body.rgb,
     )
     head = (0.0, 0.64, 0.8)
     b.add(sphere(0.19, segments=12).at(*head), body.rgb)

@@ -45,14 +45,20 @@ def drum(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(torus(r * 1.01, 0.055, 22, 6).at(y=y), rim.rgb)
     for k in range(count):
         low, high, top = (np.deg2rad(360 / count * (k + t)) for t in (0, 0.5, 1))
-        at = [(r * 1.03 * np.sin(a), y, r * 1.03 * np.cos(a)) for a, y in ((low, 0.1), (high, tall - 0.08), (top, 0.1))]
+        at = [
+            (r * 1.03 * np.sin(a), y, r * 1.03 * np.cos(a))
+            for a, y in ((low, 0.1), (high, tall - 0.08), (top, 0.1))
+        ]
         b.add(rod(at[0], at[1], 0.022, 5), IVORY)
         b.add(rod(at[1], at[2], 0.022, 5), IVORY)
     if rng.random() < 0.75:
         for x, turn in ((0.12, 32), (-0.12, -28)):
             stick = rod((0, 0, -0.42), (0, 0.03, 0.44), (0.035, 0.025), 6)
             b.add(stick.ry(turn).at(x, tall + 0.08, 0.02), TIMBER * 1.6)
-            b.add(sphere(0.065, segments=8, rows=6).at(0, 0.03, 0.46).ry(turn).at(x, tall + 0.08, 0.02), TIMBER * 1.8)
+            b.add(
+                sphere(0.065, segments=8, rows=6).at(0, 0.03, 0.46).ry(turn).at(x, tall + 0.08, 0.02),
+                TIMBER * 1.8,
+            )
         b.say("with two drumsticks")
     b.say(f"with {with_article(rim.words())} rim")
 
@@ -62,7 +68,16 @@ def guitar(b: Builder, rng: Rng, main: Paint) -> None:
     """Upright, strings to the front."""
     low, high, waist = rng.uniform(0.46, 0.52), rng.uniform(0.33, 0.39), rng.uniform(0.24, 0.29)
     edge = curve(
-        [(0, -0.52), (low * 0.75, -0.42), (low, -0.1), (waist, 0.24), (high, 0.5), (high * 0.6, 0.72), (0, 0.76)], 17
+        [
+            (0, -0.52),
+            (low * 0.75, -0.42),
+            (low, -0.1),
+            (waist, 0.24),
+            (high, 0.5),
+            (high * 0.6, 0.72),
+            (0, 0.76),
+        ],
+        17,
     )
     outline = np.concatenate([edge, (edge * (-1, 1))[-2:0:-1]])
     depth = rng.uniform(0.18, 0.24)
@@ -105,9 +120,13 @@ def piano(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(extrude(plan * 0.93, 0.04).rx(-90).at(y=tall + 0.31), (0.85, 0.65, 0.25))
     lid = extrude(plan * (1.02, 1), 0.035).rx(-90).at(wide, 0, 0).rz(34).at(-wide, tall + 0.33, 0)
     b.add(lid, main.shade(0.85) if main.colour != "black" else main.shade(1.08))
-    b.add(rod((wide * 0.7, tall + 0.3, -0.1), (wide * 0.5, tall + 0.33 + wide, -0.1), 0.022, 6), main.shade(0.7))
+    b.add(
+        rod((wide * 0.7, tall + 0.3, -0.1), (wide * 0.5, tall + 0.33 + wide, -0.1), 0.022, 6), main.shade(0.7)
+    )
     b.add(box(wide * 2, 0.1, 0.3).at(0, tall, 0.52), main.rgb)
-    b.add(box(wide * 1.8, 0.05, 0.24).at(0, tall + 0.09, 0.54), IVORY if main.colour != "white" else IVORY * 0.9)
+    b.add(
+        box(wide * 1.8, 0.05, 0.24).at(0, tall + 0.09, 0.54), IVORY if main.colour != "white" else IVORY * 0.9
+    )
     for k in range(14):
         if k % 7 not in (2, 6):
             b.add(box(wide * 0.062, 0.045, 0.14).at(wide * (-0.83 + 0.1286 * k), tall + 0.13, 0.48), DARK)
@@ -187,7 +206,8 @@ def xylophone(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(count):
         t = (k + 0.5) / count
         b.add(
-            box(1.6 * wide / count, 0.06, 1.15 - 0.5 * t, bevel=0.015).at(wide * (2 * t - 1) * 0.95, 0.24, 0), bars[k]
+            box(1.6 * wide / count, 0.06, 1.15 - 0.5 * t, bevel=0.015).at(wide * (2 * t - 1) * 0.95, 0.24, 0),
+            bars[k],
         )
     for turn, x in ((24, 0.1), (-20, -0.25)):
         stick = rod((0, 0.36, -0.3), (0, 0.42, 0.55), 0.025, 6)

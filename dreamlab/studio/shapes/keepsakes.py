@@ -50,7 +50,9 @@ def balloon(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(tube(string, 0.018, 5), (0.92, 0.92, 0.9) if main.colour != "white" else (0.25, 0.25, 0.28))
 
 
-@generator("top hat", "clothing", natural=(BLACK, BLACK, GREY, PURPLE, RED, GREEN), sizes=(TALL, SHORT), wild=0.3)
+@generator(
+    "top hat", "clothing", natural=(BLACK, BLACK, GREY, PURPLE, RED, GREEN), sizes=(TALL, SHORT), wild=0.3
+)
 def top_hat(b: Builder, rng: Rng, main: Paint) -> None:
     r, tall = rng.uniform(0.4, 0.46), rng.uniform(0.62, 0.8)
     flare = r * rng.uniform(1.0, 1.18)
@@ -87,7 +89,9 @@ def boot(b: Builder, rng: Rng, main: Paint) -> None:
     tall = rng.uniform(0.8, 1.1)
     sole = paint(rng, (BLACK, BROWN, WHITE), unlike=main.colour)
     b.add(
-        lathe([(0.27, 0.1), (0.27, 0.4), (0.29, tall), (0.25, tall), (0.24, 0.45), (0, 0.4)], 14).scaled(0.9, 1, 1.05),
+        lathe([(0.27, 0.1), (0.27, 0.4), (0.29, tall), (0.25, tall), (0.24, 0.45), (0, 0.4)], 14).scaled(
+            0.9, 1, 1.05
+        ),
         main.rgb,
     )
     foot = sphere(0.28, 0.26, 0.52, segments=14, rows=8)

@@ -37,7 +37,9 @@ def spindle(stations: ArrayLike, segments: int = 12, square: float = 1.0) -> Sol
 
 
 def hull(stations: ArrayLike) -> Solid:
-    """Boat's hull along +Z through sections [K,5]: (z, keel y, deck y, half width at the deck, keel's share of it)."""
+    """Boat's hull along +Z through sections [K,5]: (z, keel y, deck y, half width at the deck, keel's share
+    of it).
+    """
     rings = [
         [(w, deck, z), (-w, deck, z), (-w * share, keel, z), (w * share, keel, z)]
         for z, keel, deck, w, share in np.asarray(stations, float)
@@ -58,7 +60,9 @@ def gable(width: float, height: float, depth: float) -> Solid:
 def on_ellipsoid(
     centre: ArrayLike, radii: ArrayLike, azimuth: float, elevation: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Point on an ellipsoid [3] and the direction [3] that leads there; degrees, azimuth 0 = front, 90 = +X."""
+    """Point on an ellipsoid [3] and the direction [3] that leads there; degrees, azimuth 0 = front, 90 =
+    +X.
+    """
     a, e = np.deg2rad((azimuth, elevation))
     direction = np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
     return np.asarray(centre, float) + direction * np.asarray(radii, float), direction
@@ -82,7 +86,13 @@ def eyes(
 
 
 def bead_eyes(
-    b: Builder, centre: ArrayLike, radii: ArrayLike, size: float, azimuth: float, elevation: float, dark_head: bool
+    b: Builder,
+    centre: ArrayLike,
+    radii: ArrayLike,
+    size: float,
+    azimuth: float,
+    elevation: float,
+    dark_head: bool,
 ) -> None:
     """Two small dark eyes, light ones on a dark head."""
     point, _ = on_ellipsoid(centre, radii, azimuth, elevation)
@@ -90,11 +100,20 @@ def bead_eyes(
 
 
 def four_legs(
-    b: Builder, x: float, front: float, back: float, height: float, radius: float, colour: ArrayLike, hoof: ArrayLike
+    b: Builder,
+    x: float,
+    front: float,
+    back: float,
+    height: float,
+    radius: float,
+    colour: ArrayLike,
+    hoof: ArrayLike,
 ) -> None:
     """Legs at (±x, front) and (±x, back), with a foot of another colour."""
     for z in (front, back):
-        leg = lathe([(radius * 0.85, height * 0.2), (radius * 0.85, height * 0.5), (radius * 1.15, height)], 10)
+        leg = lathe(
+            [(radius * 0.85, height * 0.2), (radius * 0.85, height * 0.5), (radius * 1.15, height)], 10
+        )
         b.add_pair(leg.at(x, 0, z), colour)
         b.add_pair(lathe([(radius * 1.08, 0), (radius * 0.95, height * 0.22)], 10).at(x, 0, z), hoof)
 
@@ -108,7 +127,13 @@ def wheel(radius: float, width: float) -> tuple[Solid, Solid]:
 
 
 def wheels(
-    b: Builder, x: float, places: Sequence[float], radius: float, width: float, hub: ArrayLike, tyre: ArrayLike = DARK
+    b: Builder,
+    x: float,
+    places: Sequence[float],
+    radius: float,
+    width: float,
+    hub: ArrayLike,
+    tyre: ArrayLike = DARK,
 ) -> None:
     """Pairs of wheels standing on y = 0 at (±x, z) for z in places."""
     rubber, disc = wheel(radius, width)
@@ -118,10 +143,15 @@ def wheels(
 
 
 def trunk(half: float, width: float, height: float, chest: float = 1.0) -> Solid:
-    """Barrel of a four-legged body along Z about the origin; chest: size of the front relative to the back."""
+    """Barrel of a four-legged body along Z about the origin; chest: size of the front relative to the
+    back.
+    """
     shares = ((-1, 0.3), (-0.88, 0.7), (-0.6, 0.95), (-0.1, 0.97), (0.5, 1), (0.85, 0.75), (1, 0.32))
     return spindle(
-        [(half * z, 0, width * s * (chest if z > 0 else 1), height * s * (chest if z > 0 else 1)) for z, s in shares],
+        [
+            (half * z, 0, width * s * (chest if z > 0 else 1), height * s * (chest if z > 0 else 1))
+            for z, s in shares
+        ],
         14,
     )
 

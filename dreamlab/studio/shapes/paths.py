@@ -51,7 +51,9 @@ def rod(start: ArrayLike, end: ArrayLike, radius: ArrayLike, sides: int = 8) -> 
     return tube(np.stack([np.asarray(start, float), np.asarray(end, float)]), radius, sides)
 
 
-def blade(length: float, width: float, thickness: float = 0.03, bend: float = 0.0, widest: float = 0.4) -> Solid:
+def blade(
+    length: float, width: float, thickness: float = 0.03, bend: float = 0.0, widest: float = 0.4
+) -> Solid:
     """Leaf, petal, feather or flame: grows from the origin along +Y, flat towards ±Z, pointed, closed.
 
     bend: how far the tip leans towards +Z; widest: where along the length the blade is broadest (0..1).
@@ -84,7 +86,9 @@ def extrude(outline: ArrayLike, depth: float, bevel: float = 0.0) -> Solid:
     if signed_area(p) < 0:
         p = p[::-1]
     middle = (p.min(axis=0) + p.max(axis=0)) / 2
-    fan = np.cross(np.c_[p - middle, np.zeros(len(p))], np.c_[np.roll(p, -1, axis=0) - middle, np.zeros(len(p))])
+    fan = np.cross(
+        np.c_[p - middle, np.zeros(len(p))], np.c_[np.roll(p, -1, axis=0) - middle, np.zeros(len(p))]
+    )
     inner = middle + (p - middle) * (1 - bevel)
     z = depth / 2
     layers = [(inner, -z), (p, -z / 3), (p, z / 3), (inner, z)] if bevel else [(p, -z), (p, z)]

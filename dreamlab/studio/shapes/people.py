@@ -67,7 +67,8 @@ def man(b: Builder, rng: Rng, main: Paint) -> None:
     skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR, unlike=main.colour)
     fat = rng.uniform(0.9, 1.15)
     b.add(
-        lathe([(0.27, 0.58), (0.26, 0.75), (0.32, 1.08), (0.26, 1.2), (0.1, 1.26)], 12).scaled(fat, 1, 0.66), main.rgb
+        lathe([(0.27, 0.58), (0.26, 0.75), (0.32, 1.08), (0.26, 1.2), (0.1, 1.26)], 12).scaled(fat, 1, 0.66),
+        main.rgb,
     )
     b.add(cylinder(0.09, 0.12, 8).at(y=1.2), skin)
     legs_of(b, main.shade(0.62), DARK * 2)
@@ -92,7 +93,10 @@ def man(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("knight", "character", natural=(METAL, METAL, METAL, GREY, GOLDEN, BLACK))
 def knight(b: Builder, rng: Rng, main: Paint) -> None:
     crest = paint(rng, (RED, BLUE, PURPLE, YELLOW, GREEN), unlike=main.colour)
-    b.add(lathe([(0.36, 0.56), (0.27, 0.76), (0.36, 1.06), (0.3, 1.2), (0.12, 1.26)], 12).scaled(1, 1, 0.72), main.rgb)
+    b.add(
+        lathe([(0.36, 0.56), (0.27, 0.76), (0.36, 1.06), (0.3, 1.2), (0.12, 1.26)], 12).scaled(1, 1, 0.72),
+        main.rgb,
+    )
     legs_of(b, main.shade(0.85), main.shade(0.6))
     hand = arms_of(b, rng, main.shade(0.9), main.shade(0.65), 0.34)
     b.add_pair(dome(0.18, 0.16, 10, 3).rz(-24).at(0.36, 1.08, 0), main.rgb)
@@ -104,12 +108,22 @@ def knight(b: Builder, rng: Rng, main: Paint) -> None:
     blade_rgb = STEEL * 1.3 if main.colour not in ("silver", "white", "grey") else STEEL * 1.5
     x, y, z = hand
     b.add(
-        extrude([(-0.05, 0), (0.05, 0), (0.05, 0.8), (0, 0.95), (-0.05, 0.8)], 0.04).at(x, y + 0.06, z + 0.04),
+        extrude([(-0.05, 0), (0.05, 0), (0.05, 0.8), (0, 0.95), (-0.05, 0.8)], 0.04).at(
+            x, y + 0.06, z + 0.04
+        ),
         np.minimum(blade_rgb, 1),
     )
     b.add(box(0.3, 0.06, 0.08).at(x, y + 0.04, z + 0.04), (0.85, 0.65, 0.2))
     b.add(cylinder(0.035, 0.26, 8).at(x, y - 0.2, z + 0.04), TIMBER)
-    shield = [(-0.24, 0.26), (0.24, 0.26), (0.24, -0.02), (0.15, -0.22), (0, -0.34), (-0.15, -0.22), (-0.24, -0.02)]
+    shield = [
+        (-0.24, 0.26),
+        (0.24, 0.26),
+        (0.24, -0.02),
+        (0.15, -0.22),
+        (0, -0.34),
+        (-0.15, -0.22),
+        (-0.24, -0.02),
+    ]
     b.add(extrude(shield, 0.08, bevel=0.15).at(-x - 0.02, y + 0.04, z + 0.14), crest.rgb)
     b.add(box(0.09, 0.46, 0.03).at(-x - 0.02, y - 0.2, z + 0.185), (0.95, 0.93, 0.85))
     b.add(box(0.38, 0.09, 0.03).at(-x - 0.02, y + 0.06, z + 0.185), (0.95, 0.93, 0.85))
@@ -120,7 +134,9 @@ def knight(b: Builder, rng: Rng, main: Paint) -> None:
 def wizard(b: Builder, rng: Rng, main: Paint) -> None:
     beard = paint(rng, (WHITE, WHITE, WHITE, GREY), unlike=main.colour)
     orb = paint(rng, (LIGHT_BLUE, RED, GREEN, YELLOW, PINK), unlike=main.colour)
-    trim = np.array((0.95, 0.8, 0.25)) if main.colour not in ("yellow", "golden") else np.array((0.5, 0.2, 0.6))
+    trim = (
+        np.array((0.95, 0.8, 0.25)) if main.colour not in ("yellow", "golden") else np.array((0.5, 0.2, 0.6))
+    )
     skin, wide = np.array(SKIN[rng.integers(4)]), rng.uniform(0.44, 0.54)
     b.add(lathe([(wide, 0), (wide * 0.75, 0.4), (0.3, 0.9), (0.28, 1.14), (0.12, 1.26)], 14), main.rgb)
     b.add(lathe([(wide * 1.03, 0), (wide * 0.99, 0.08)], 14), trim)
@@ -132,7 +148,9 @@ def wizard(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.27, 0.3, 0.15, segments=10, rows=6).at(0, 1.42, -0.17), beard.rgb)
     tall = rng.uniform(0.6, 0.85)
     b.add(cylinder(0.46, 0.05, 16).at(y=1.68), main.shade(0.85))
-    b.add(lathe([(0.3, 0), (0.17, tall * 0.5), (0.06, tall * 0.85), (0, tall)], 12).rx(-6).at(y=1.71), main.rgb)
+    b.add(
+        lathe([(0.3, 0), (0.17, tall * 0.5), (0.06, tall * 0.85), (0, tall)], 12).rx(-6).at(y=1.71), main.rgb
+    )
     b.add(lathe([(0.31, 0), (0.285, 0.09)], 12).at(y=1.72), trim)
     b.add(extrude(star_outline(5, 0.11, 0.05), 0.04).at(0, 1.93, 0.24), trim)
     b.add(rod((hand[0] + 0.02, 0.0, hand[2] + 0.04), (hand[0] + 0.02, 1.5, hand[2] + 0.04), 0.04, 8), TIMBER)
@@ -166,7 +184,10 @@ def astronaut(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("pirate", "character", natural=(RED, BLUE, DARK_RED, GREEN, PURPLE, BROWN))
 def pirate(b: Builder, rng: Rng, main: Paint) -> None:
     skin, beard = np.array(SKIN[rng.integers(3)]), paint(rng, (BROWN, ORANGE, GREY), unlike=main.colour)
-    b.add(lathe([(0.46, 0.3), (0.31, 0.7), (0.33, 1.06), (0.26, 1.2), (0.1, 1.26)], 12).scaled(1, 1, 0.72), main.rgb)
+    b.add(
+        lathe([(0.46, 0.3), (0.31, 0.7), (0.33, 1.06), (0.26, 1.2), (0.1, 1.26)], 12).scaled(1, 1, 0.72),
+        main.rgb,
+    )
     b.add(box(0.2, 0.56, 0.06).at(0, 0.58, 0.22), (0.95, 0.93, 0.88))
     b.add(lathe([(0.325, 0), (0.325, 0.1)], 12).scaled(1, 1, 0.76).at(y=0.68), DARK)
     b.add(box(0.14, 0.12, 0.05).at(0, 0.67, 0.25), (0.95, 0.78, 0.25))
@@ -180,7 +201,10 @@ def pirate(b: Builder, rng: Rng, main: Paint) -> None:
         ),
         STEEL * 1.3,
     )
-    b.add(sphere(0.12, 0.06, 0.1, segments=8, rows=6).at(hand[0], hand[1] + 0.07, hand[2] + 0.04), (0.85, 0.65, 0.2))
+    b.add(
+        sphere(0.12, 0.06, 0.1, segments=8, rows=6).at(hand[0], hand[1] + 0.07, hand[2] + 0.04),
+        (0.85, 0.65, 0.2),
+    )
     head_of(b, skin)
     b.add(sphere(0.09, 0.085, 0.05, segments=10, rows=6).at(-0.105, 1.54, 0.26), DARK)
     b.add(rod((-0.26, 1.5, 0.12), (0.16, 1.66, 0.24), 0.02, 5), DARK)
@@ -202,8 +226,14 @@ def princess(b: Builder, rng: Rng, main: Paint) -> None:
     skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR[:4], unlike=main.colour)
     wide = rng.uniform(0.55, 0.66)
     b.add(lathe([(wide, 0), (wide * 0.93, 0.2), (wide * 0.66, 0.5), (0.18, 0.8), (0.17, 0.84)], 16), main.rgb)
-    b.add(torus(wide * 0.98, 0.05, 20, 6).at(y=0.06), main.shade(1.5) if main.colour != "white" else main.shade(0.8))
-    b.add(lathe([(0.18, 0.8), (0.26, 1.08), (0.22, 1.16), (0.09, 1.22)], 12).scaled(1, 1, 0.74), main.shade(0.88))
+    b.add(
+        torus(wide * 0.98, 0.05, 20, 6).at(y=0.06),
+        main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+    )
+    b.add(
+        lathe([(0.18, 0.8), (0.26, 1.08), (0.22, 1.16), (0.09, 1.22)], 12).scaled(1, 1, 0.74),
+        main.shade(0.88),
+    )
     b.add(cylinder(0.085, 0.14, 8).at(y=1.16), skin)
     b.add_pair(sphere(0.14, segments=10, rows=6).at(0.28, 1.08, 0), main.shade(0.88))
     lift = rng.uniform(0, 0.3)
@@ -212,7 +242,11 @@ def princess(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(dome(0.31, 0.26, 14, 4).at(0, 1.56, -0.03), hair.rgb)
     b.add(sphere(0.33, 0.5, 0.18, segments=12).at(0, 1.36, -0.2), hair.rgb)
     b.add_pair(sphere(0.09, 0.34, 0.12, segments=10, rows=6).at(0.28, 1.36, -0.02), hair.rgb)
-    gold = np.array((0.95, 0.78, 0.22)) if main.colour not in ("yellow", "golden") else np.array((0.85, 0.86, 0.9))
+    gold = (
+        np.array((0.95, 0.78, 0.22))
+        if main.colour not in ("yellow", "golden")
+        else np.array((0.85, 0.86, 0.9))
+    )
     b.add(lathe([(0.18, 0), (0.2, 0.09)], 12).at(0, 1.77, 0), gold)
     for k in range(6):
         b.add(cone(0.055, 0.15, 5).at(0, 1.84, 0.17).ry(60 * k), gold)

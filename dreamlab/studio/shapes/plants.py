@@ -183,7 +183,9 @@ def flower(b: Builder, rng: Rng, main: Paint) -> None:
     lean, tip = _stalk(b, rng, height, green.rgb, int(rng.integers(1, 3))), rng.uniform(35, 65)
     for k in range(count):
         petal = blade(size, size * rng.uniform(0.62, 0.75), 0.05, 0.06, 0.6)
-        b.add(petal.rz(360 * k / count).rx(-90 + tip).at(lean, height, 0.03), main.shade(0.94 if k % 2 else 1))
+        b.add(
+            petal.rz(360 * k / count).rx(-90 + tip).at(lean, height, 0.03), main.shade(0.94 if k % 2 else 1)
+        )
     b.add(sphere(0.16, 0.07, 0.16, segments=12, rows=6).rx(tip).at(lean, height + 0.02, 0.05), eye.rgb)
     b.say(f"with {eye.a('middle')}")
 
@@ -194,7 +196,9 @@ def tulip(b: Builder, rng: Rng, main: Paint) -> None:
     height = rng.uniform(0.6, 0.8)
     lean = _stalk(b, rng, height, green.rgb, 2)
     wide, tall = rng.uniform(0.23, 0.28), rng.uniform(0.5, 0.6)
-    cup = lathe([(0, 0), (wide * 0.75, 0.07), (wide, tall * 0.4), (wide * 0.8, tall * 0.75), (0, tall * 0.7)], 12)
+    cup = lathe(
+        [(0, 0), (wide * 0.75, 0.07), (wide, tall * 0.4), (wide * 0.8, tall * 0.75), (0, tall * 0.7)], 12
+    )
     b.add(cup.at(lean, height), main.rgb)
     for k in range(6):
         petal = blade(tall, wide * 1.15, 0.06, 0.02, 0.45).rx(4 if k % 2 else 8).at(z=wide * 0.55)

@@ -24,7 +24,17 @@ from dreamlab.studio.shapes.grammar import (
     paint,
     with_article,
 )
-from dreamlab.studio.shapes.parts import DARK, LAMP, PANE, STEEL, TAIL_LAMP, side_profile, spindle, wheel, wheels
+from dreamlab.studio.shapes.parts import (
+    DARK,
+    LAMP,
+    PANE,
+    STEEL,
+    TAIL_LAMP,
+    side_profile,
+    spindle,
+    wheel,
+    wheels,
+)
 from dreamlab.studio.shapes.paths import curve, rod, tube
 from dreamlab.studio.shapes.solids import box, cylinder, frustum, sphere, torus
 
@@ -37,7 +47,8 @@ def _spoked_wheel(b: Builder, radius: float, z: float, tyre: FloatArray, rim: Fl
     b.add(cylinder(0.06, 0.14, 8).at(y=-0.07).rz(90).at(0, radius, z), STEEL)
     for k in range(4):
         b.add(
-            rod((0, -radius + thick, 0), (0, radius - thick, 0), 0.012, 4).rx(45 * k + 20).at(0, radius, z), STEEL * 1.3
+            rod((0, -radius + thick, 0), (0, radius - thick, 0), 0.012, 4).rx(45 * k + 20).at(0, radius, z),
+            STEEL * 1.3,
         )
 
 
@@ -53,7 +64,9 @@ def bicycle(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(rod(start, end, 0.06, 8), main.rgb)
     b.add(rod(post, (0, radius + 0.6, -0.25), 0.035, 6), STEEL)
     b.add(
-        spindle([(-0.2, 0, 0.11, 0.05), (-0.08, 0, 0.12, 0.05), (0.16, 0, 0.035, 0.04)], 8).at(0, radius + 0.62, -0.24),
+        spindle([(-0.2, 0, 0.11, 0.05), (-0.08, 0, 0.12, 0.05), (0.16, 0, 0.035, 0.04)], 8).at(
+            0, radius + 0.62, -0.24
+        ),
         seat.rgb,
     )
     top = (0, radius + 0.66, reach - 0.22)
@@ -73,7 +86,13 @@ def bicycle(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(torus(0.11, 0.025, 14, 6).rz(90).at(*crank), STEEL)
     for side in (1, -1):
         b.add(
-            rod((0, crank[1], crank[2]), (0.1 * side, crank[1] - 0.15 * side, crank[2] + 0.06 * side), 0.025, 6), STEEL
+            rod(
+                (0, crank[1], crank[2]),
+                (0.1 * side, crank[1] - 0.15 * side, crank[2] + 0.06 * side),
+                0.025,
+                6,
+            ),
+            STEEL,
         )
         b.add(box(0.14, 0.04, 0.1).at(0.14 * side, crank[1] - 0.17 * side, crank[2] + 0.06 * side), DARK)
     b.say(f"with {with_article(seat.words())} seat")
@@ -87,7 +106,9 @@ def motorcycle(b: Builder, rng: Rng, main: Paint) -> None:
         rubber, hub = wheel(radius, 0.2)
         b.add(rubber.at(0, radius, z), DARK)
         b.add(hub.at(0, radius, z), main.shade(0.85))
-        fender = [(0.0, radius * np.cos(a) * 1.14, radius * np.sin(a) * 1.14) for a in np.linspace(-1.1, 1.1, 7)]
+        fender = [
+            (0.0, radius * np.cos(a) * 1.14, radius * np.sin(a) * 1.14) for a in np.linspace(-1.1, 1.1, 7)
+        ]
         b.add(tube(np.array(fender) + np.array((0, radius, z)), 0.085, 8).scaled(1.6, 1, 1), main.rgb)
     b.add(box(0.28, 0.32, 0.4, bevel=0.06).at(0, radius - 0.08, 0), STEEL * 0.8)
     b.add(box(0.32, 0.2, 0.62, bevel=0.05).at(0, radius + 0.18, -0.06), main.rgb)
@@ -95,13 +116,25 @@ def motorcycle(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(box(0.34, 0.035, 0.32).at(0, radius + y - 0.04, 0.02), STEEL * 1.2)
     b.add(
         spindle(
-            [(-0.22, -0.04, 0.07, 0.06), (-0.1, 0, 0.14, 0.12), (0.16, 0.04, 0.19, 0.16), (0.34, 0.02, 0.1, 0.1)], 12
+            [
+                (-0.22, -0.04, 0.07, 0.06),
+                (-0.1, 0, 0.14, 0.12),
+                (0.16, 0.04, 0.19, 0.16),
+                (0.34, 0.02, 0.1, 0.1),
+            ],
+            12,
         ).at(0, radius + 0.42, 0.06),
         main.rgb,
     )
     b.add(
         spindle(
-            [(-0.34, 0.06, 0.09, 0.04), (-0.2, 0.02, 0.16, 0.07), (0.05, -0.02, 0.15, 0.07), (0.18, 0, 0.06, 0.04)], 10
+            [
+                (-0.34, 0.06, 0.09, 0.04),
+                (-0.2, 0.02, 0.16, 0.07),
+                (0.05, -0.02, 0.15, 0.07),
+                (0.18, 0, 0.06, 0.04),
+            ],
+            10,
         ).at(0, radius + 0.38, -0.32),
         seat.rgb,
     )
@@ -150,7 +183,11 @@ def tractor(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(0.045, 0.42, 8).at(0.1, 0.74, 0.5), DARK * 2)
     wheels(b, 0.46, (-0.46,), big, 0.24, hub.rgb)
     wheels(b, 0.36, (0.62,), small, 0.16, hub.rgb)
-    arch = np.array([(0, np.cos(a), np.sin(a)) for a in np.linspace(-1.1, 1.1, 7)]) * big * 1.12 + (0.46, big, -0.46)
+    arch = np.array([(0, np.cos(a), np.sin(a)) for a in np.linspace(-1.1, 1.1, 7)]) * big * 1.12 + (
+        0.46,
+        big,
+        -0.46,
+    )
     b.add_pair(tube(arch, 0.06, 6).at(-0.46).scaled(2.4, 1, 1).at(0.46), main.rgb)
     b.say(f"with {hub.words()} hubs")
 
@@ -160,7 +197,8 @@ def tank(b: Builder, rng: Rng, main: Paint) -> None:
     half, width, long = rng.uniform(0.8, 0.92), rng.uniform(0.62, 0.72), rng.uniform(0.7, 0.95)
     b.add(
         side_profile(
-            [(-half * 0.95, 0.26), (half * 0.85, 0.26), (half, 0.42), (half * 0.6, 0.56), (-half, 0.56)], width * 1.1
+            [(-half * 0.95, 0.26), (half * 0.85, 0.26), (half, 0.42), (half * 0.6, 0.56), (-half, 0.56)],
+            width * 1.1,
         ),
         main.rgb,
     )

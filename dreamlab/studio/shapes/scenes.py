@@ -31,7 +31,9 @@ def scene(
     elif relation not in RELATIONS:
         raise ValueError(f"relation is one of {', '.join(RELATIONS)}; got {relation!r}")
     base = _choose(rng, _bases(generators, relation), nouns[1])
-    thing = _choose(rng, [g for g in generators if g.noun != base.noun and g.category != "building"], nouns[0])
+    thing = _choose(
+        rng, [g for g in generators if g.noun != base.noun and g.category != "building"], nouns[0]
+    )
     first, second = _colours(rng) if colours is None else colours
     plain = colours is None and rng.random() < 0.4
     under = base.make(rng, None if plain else second)

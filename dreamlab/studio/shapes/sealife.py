@@ -61,11 +61,15 @@ def fish(b: Builder, rng: Rng, main: Paint) -> None:
     tail = side_profile([(-0.62, 0.0), (-1.06, 0.36), (-0.94, 0.0), (-1.06, -0.36)], 0.07)
     b.add(tail, fins.rgb)
     b.add(
-        side_profile([(-0.35, high * 0.55), (-0.42, high * 1.1), (0.0, high * 1.22), (0.25, high * 0.8)], 0.06),
+        side_profile(
+            [(-0.35, high * 0.55), (-0.42, high * 1.1), (0.0, high * 1.22), (0.25, high * 0.8)], 0.06
+        ),
         fins.rgb,
     )
     b.add(
-        side_profile([(-0.35, -high * 0.5), (-0.4, -high * 1.15), (-0.1, -high * 1.05), (0.0, -high * 0.8)], 0.06),
+        side_profile(
+            [(-0.35, -high * 0.5), (-0.4, -high * 1.15), (-0.1, -high * 1.05), (0.0, -high * 0.8)], 0.06
+        ),
         fins.rgb,
     )
     fin = extrude([(0, 0.1), (0.28, 0.0), (0.24, -0.16), (0, -0.08)], 0.04).rx(20).ry(38)
@@ -158,7 +162,15 @@ def shark(b: Builder, rng: Rng, main: Paint) -> None:
     )
     b.add(
         side_profile(
-            [(-0.9, 0.06), (-1.3, 0.6), (-1.15, 0.6), (-0.75, 0.12), (-0.8, 0.0), (-1.1, -0.34), (-1.2, -0.34)][::-1],
+            [
+                (-0.9, 0.06),
+                (-1.3, 0.6),
+                (-1.15, 0.6),
+                (-0.75, 0.12),
+                (-0.8, 0.0),
+                (-1.1, -0.34),
+                (-1.2, -0.34),
+            ][::-1],
             0.07,
         ),
         main.shade(0.85),
@@ -169,7 +181,14 @@ def shark(b: Builder, rng: Rng, main: Paint) -> None:
         x = 0.035 + 0.05 * k
         b.add_pair(cone(0.034, 0.1, 4).rx(180).at(x, -0.02, 0.8 - 0.035 * k), (1, 1, 1))
     mouth = curve(
-        [(0.21, -0.02, 0.62), (0.15, -0.04, 0.76), (0, -0.05, 0.83), (-0.15, -0.04, 0.76), (-0.21, -0.02, 0.62)], 9
+        [
+            (0.21, -0.02, 0.62),
+            (0.15, -0.04, 0.76),
+            (0, -0.05, 0.83),
+            (-0.15, -0.04, 0.76),
+            (-0.21, -0.02, 0.62),
+        ],
+        9,
     )
     b.add(tube(mouth, 0.03, 6), (0.6, 0.12, 0.14))
     eyes(b, (0, 0.06, 0.6), (fat * 0.8, fat * 0.8, 0.3), 0.065, azimuth=56, elevation=26)
@@ -183,7 +202,14 @@ def octopus(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(*radii, segments=14).at(*head), main.rgb)
     for k in range(8):
         arm = curve(
-            [(0, 0.4, 0.16), (0, 0.16, 0.4), (0, 0.07, reach * 0.75), (0, 0.1, reach), (0, 0.1 + curl, reach * 0.98)], 9
+            [
+                (0, 0.4, 0.16),
+                (0, 0.16, 0.4),
+                (0, 0.07, reach * 0.75),
+                (0, 0.1, reach),
+                (0, 0.1 + curl, reach * 0.98),
+            ],
+            9,
         )
         b.add(tube(arm, np.linspace(0.15, 0.035, 9), 8).ry(22.5 + 45 * k), main.shade(0.88))
     eyes(b, (0, 0.64, 0.04), (0.42, 0.4, 0.4), 0.14, azimuth=26, elevation=8)
@@ -192,7 +218,9 @@ def octopus(b: Builder, rng: Rng, main: Paint) -> None:
         spots = paint(rng, (WHITE, YELLOW, PINK, LIGHT_BLUE), unlike=main.colour)
         for azimuth, elevation in ((20, 50), (75, 35), (130, 20), (110, 62), (160, 45)):
             place, out = on_ellipsoid(head, radii, azimuth, elevation)
-            b.add_pair(sphere(0.075, 0.03, 0.075, segments=8, rows=4).aligned(out / radii).at(*place), spots.rgb)
+            b.add_pair(
+                sphere(0.075, 0.03, 0.075, segments=8, rows=4).aligned(out / radii).at(*place), spots.rgb
+            )
         b.say(f"with {spots.words()} spots")
     else:
         b.say("with eight arms")
@@ -214,9 +242,13 @@ def crab(b: Builder, rng: Rng, main: Paint) -> None:
         b.add_pair(tube(leg, (0.07, 0.06, 0.025), 7), main.shade(0.85))
     wrist = np.array((wide * 1.45, 0.66, 0.4))
     b.add_pair(
-        tube([(wide * 0.7, 0.42, 0.2), (wide * 1.35, 0.38, 0.42), wrist], (0.09, 0.085, 0.09), 8), main.shade(0.85)
+        tube([(wide * 0.7, 0.42, 0.2), (wide * 1.35, 0.38, 0.42), wrist], (0.09, 0.085, 0.09), 8),
+        main.shade(0.85),
     )
-    b.add_pair(sphere(claw, claw * 0.9, claw * 0.6, segments=10).at(*(wrist + np.array((0, claw * 0.5, 0)))), main.rgb)
+    b.add_pair(
+        sphere(claw, claw * 0.9, claw * 0.6, segments=10).at(*(wrist + np.array((0, claw * 0.5, 0)))),
+        main.rgb,
+    )
     for turn, shift in ((38, 0.7), (-30, -0.6)):
         pincer = cone(claw * 0.5, claw * 1.9, 8).scaled(1, 1, 0.75).rz(turn * 0.5)
         b.add_pair(pincer.at(*(wrist + np.array((shift * claw, claw * 0.6, 0)))), main.rgb)
@@ -243,11 +275,14 @@ def turtle(b: Builder, rng: Rng, main: Paint) -> None:
     head, radii = (0.0, 0.52, 0.9), (0.22, 0.2, 0.23)
     b.add(sphere(*radii).at(*head), skin.rgb)
     eyes(b, head, radii, 0.075, azimuth=44, elevation=22)
-    b.add(tube(curve([(-0.11, 0.45, 1.07), (0, 0.42, 1.11), (0.11, 0.45, 1.07)], 5), 0.018, 5), skin.shade(0.4))
+    b.add(
+        tube(curve([(-0.11, 0.45, 1.07), (0, 0.42, 1.11), (0.11, 0.45, 1.07)], 5), 0.018, 5), skin.shade(0.4)
+    )
     for z, spread in ((0.4, 1), (-0.42, -1)):
         b.add_pair(sphere(0.13, 0.2, 0.15, segments=10, rows=6).at(wide * 0.82, 0.14, z), skin.rgb)
         b.add_pair(
-            sphere(0.14, 0.07, 0.19, segments=10, rows=6).at(wide * 0.88, 0.03, z + 0.06 * spread), skin.shade(0.9)
+            sphere(0.14, 0.07, 0.19, segments=10, rows=6).at(wide * 0.88, 0.03, z + 0.06 * spread),
+            skin.shade(0.9),
         )
     b.add(cone(0.08, 0.26, 8).rx(-100).at(0, 0.24, -0.6), skin.rgb)
     b.say(f"with {with_article(skin.words())} head")
@@ -269,11 +304,14 @@ def frog(b: Builder, rng: Rng, main: Paint) -> None:
     )
     b.add(tube(smile, 0.028, 6), main.shade(0.35) if main.colour != "black" else belly)
     b.add_pair(sphere(0.2, 0.2, 0.36, segments=10).rx(-24).at(wide * 0.95, 0.26, -0.2), main.shade(0.85))
-    b.add_pair(sphere(0.16, 0.06, 0.28, segments=10, rows=6).ry(28).at(wide * 1.08, 0.04, 0.06), main.shade(0.85))
+    b.add_pair(
+        sphere(0.16, 0.06, 0.28, segments=10, rows=6).ry(28).at(wide * 1.08, 0.04, 0.06), main.shade(0.85)
+    )
     b.add_pair(rod((0.3, 0.42, 0.3), (0.34, 0.06, 0.46), (0.11, 0.08), 8), main.shade(0.9))
     for turn in (-35, 0, 35):
         b.add_pair(
-            sphere(0.05, 0.04, 0.13, segments=8, rows=4).at(z=0.1).ry(turn).at(0.34, 0.04, 0.46), main.shade(0.85)
+            sphere(0.05, 0.04, 0.13, segments=8, rows=4).at(z=0.1).ry(turn).at(0.34, 0.04, 0.46),
+            main.shade(0.85),
         )
     if rng.random() < 0.35:
         spots = paint(rng, (BROWN, YELLOW, RED, BLUE), unlike=main.colour)

@@ -90,13 +90,17 @@ def _sphere_profile(rows: int) -> FloatArray:
     return profile
 
 
-def sphere(rx: float, ry: float | None = None, rz: float | None = None, segments: int = 12, rows: int = 8) -> Solid:
+def sphere(
+    rx: float, ry: float | None = None, rz: float | None = None, segments: int = 12, rows: int = 8
+) -> Solid:
     """Ellipsoid with half axes rx, ry, rz about the origin (ry, rz default to rx)."""
     unit = lathe(_sphere_profile(rows), segments)
     return unit.scaled(rx, rx if ry is None else ry, rx if rz is None else rz)
 
 
-def cushion(width: float, height: float, depth: float, square: float = 0.5, segments: int = 16, rows: int = 8) -> Solid:
+def cushion(
+    width: float, height: float, depth: float, square: float = 0.5, segments: int = 16, rows: int = 8
+) -> Solid:
     """Superellipsoid about the origin: 1 = ellipsoid, towards 0 = box. For pillows, loaves, seats."""
     unit = lathe(_sphere_profile(rows), segments).vertices
     ring = np.hypot(unit[:, 0], unit[:, 2])
@@ -153,7 +157,10 @@ def _bevelled_corners() -> tuple[FloatArray, FloatArray, IntArray]:
         centre = points[loop].mean(axis=0)
         u = points[loop[0]] - centre
         v = np.cross(centre, u)
-        turn = [np.arctan2((points[i] - centre) @ v, (points[i] - centre) @ u * np.linalg.norm(centre)) for i in loop]
+        turn = [
+            np.arctan2((points[i] - centre) @ v, (points[i] - centre) @ u * np.linalg.norm(centre))
+            for i in loop
+        ]
         ordered = [loop[k] for k in np.argsort(turn)]
         faces += [(ordered[0], ordered[k], ordered[k + 1]) for k in range(1, len(ordered) - 1)]
     return signs, inset, np.array(faces)
@@ -183,7 +190,9 @@ def box(
     if taper != 1.0:
         tx, tz = (taper, taper) if isinstance(taper, (int, float)) else taper
         rise = points[:, 1:2] / height + 0.5
-        points = points * np.concatenate([1 + rise * (tx - 1), np.ones_like(rise), 1 + rise * (tz - 1)], axis=1)
+        points = points * np.concatenate(
+            [1 + rise * (tx - 1), np.ones_like(rise), 1 + rise * (tz - 1)], axis=1
+        )
     return Solid(points + np.array((0, half[1], 0)), faces)
 
 

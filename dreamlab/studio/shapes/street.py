@@ -38,7 +38,8 @@ def traffic_light(b: Builder, rng: Rng, main: Paint) -> None:
     for k, rgb in enumerate(((0.15, 0.8, 0.25), (1.0, 0.75, 0.1), (0.92, 0.12, 0.1))):
         y = tall + 0.22 + 0.35 * k
         b.add(
-            sphere(0.135, 0.135, 0.07, segments=14, rows=6).at(0, y, 0.18), np.array(rgb) * (1.0 if k == lit else 0.72)
+            sphere(0.135, 0.135, 0.07, segments=14, rows=6).at(0, y, 0.18),
+            np.array(rgb) * (1.0 if k == lit else 0.72),
         )
         hood = curve(
             [
@@ -89,7 +90,10 @@ def mailbox(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(extrude(outline, deep).at(y=y), main.rgb)
     b.add(extrude(outline * 1.06, 0.05).at(y=y, z=deep / 2), main.shade(0.8))
     b.add(box(0.1, 0.05, 0.06).at(0, y + half * 0.62, deep / 2 + 0.04), STEEL)
-    b.add(box(half * 0.9, 0.035, 0.03).at(0, y + 0.02, deep / 2 + 0.02), DARK if main.colour != "black" else STEEL)
+    b.add(
+        box(half * 0.9, 0.035, 0.03).at(0, y + 0.02, deep / 2 + 0.02),
+        DARK if main.colour != "black" else STEEL,
+    )
     b.add(box(0.04, 0.44, 0.07).at(half + 0.02, y - 0.06, deep * 0.12), flag.rgb)
     b.add(box(0.05, 0.16, 0.26).at(half + 0.02, y + 0.24, deep * 0.12 - 0.1), flag.rgb)
     b.say(f"with {with_article(flag.words())} flag")
@@ -98,7 +102,9 @@ def mailbox(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("street lamp", "street", natural=(BLACK, BLACK, DARK_GREEN, GREY, BLUE))
 def street_lamp(b: Builder, rng: Rng, main: Paint) -> None:
     tall = rng.uniform(1.5, 1.8)
-    b.add(lathe([(0.24, 0), (0.24, 0.08), (0.14, 0.14), (0.12, 0.34), (0.06, 0.4), (0.05, tall)], 12), main.rgb)
+    b.add(
+        lathe([(0.24, 0), (0.24, 0.08), (0.14, 0.14), (0.12, 0.34), (0.06, 0.4), (0.05, tall)], 12), main.rgb
+    )
     b.add(torus(0.075, 0.03, 12, 6).at(y=tall * 0.62), main.rgb)
     if rng.random() < 0.6:
         b.add_pair(rod((0, tall * 0.9, 0), (0.2, tall * 0.9, 0), 0.025, 6), main.rgb)
@@ -109,7 +115,9 @@ def street_lamp(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(cylinder(0.15, 0.05, 6).at(y=tall - 0.03), main.rgb)
         b.say("with one lamp")
     else:
-        arm = curve([(0, tall - 0.06, 0), (0.16, tall + 0.2, 0), (0.42, tall + 0.24, 0), (0.52, tall + 0.06, 0)], 8)
+        arm = curve(
+            [(0, tall - 0.06, 0), (0.16, tall + 0.2, 0), (0.42, tall + 0.24, 0), (0.52, tall + 0.06, 0)], 8
+        )
         b.add_pair(tube(arm, 0.035, 6), main.rgb)
         b.add_pair(cone(0.17, 0.12, 12).at(0.52, tall - 0.04, 0), main.rgb)
         b.add_pair(sphere(0.14, segments=12).at(0.52, tall - 0.1, 0), LAMP)
@@ -152,7 +160,10 @@ def trash_can(b: Builder, rng: Rng, main: Paint) -> None:
     lift = rng.uniform(0, 16)
     lid = [
         (lathe([(r * 1.1, 0), (r * 1.1, 0.07), (r * 0.7, 0.17), (0, 0.21)], 18), main.shade(0.92)),
-        (tube(curve([(-0.13, 0.18, 0), (-0.1, 0.3, 0), (0.1, 0.3, 0), (0.13, 0.18, 0)], 7), 0.028, 6), main.shade(0.6)),
+        (
+            tube(curve([(-0.13, 0.18, 0), (-0.1, 0.3, 0), (0.1, 0.3, 0), (0.13, 0.18, 0)], 7), 0.028, 6),
+            main.shade(0.6),
+        ),
     ]
     for solid, rgb in lid:
         b.add(solid.at(z=r).rx(-lift).at(y=tall + 0.01, z=-r), rgb)
@@ -179,7 +190,10 @@ def fountain(b: Builder, rng: Rng, main: Paint) -> None:
     )
     r, tall = rng.uniform(0.85, 0.95), rng.uniform(0.62, 0.78)
     b.add(
-        lathe([(r * 0.96, 0), (r, 0.06), (r * 0.97, 0.28), (r * 1.03, 0.34), (r * 0.9, 0.34), (r * 0.88, 0.12)], 20),
+        lathe(
+            [(r * 0.96, 0), (r, 0.06), (r * 0.97, 0.28), (r * 1.03, 0.34), (r * 0.9, 0.34), (r * 0.88, 0.12)],
+            20,
+        ),
         main.rgb,
     )
     b.add(cylinder(r * 0.89, 0.02, 20).at(y=0.25), water)
@@ -187,7 +201,9 @@ def fountain(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(lathe([(0.12, 0), (0.4, 0.1), (0.46, 0.2), (0.4, 0.2), (0.3, 0.13)], 18).at(y=tall), main.rgb)
     b.add(cylinder(0.4, 0.02, 18).at(y=tall + 0.165), water)
     b.add(lathe([(0.06, 0), (0.08, 0.2), (0.03, 0.24)], 10).at(y=tall + 0.12), main.shade(0.88))
-    spray = curve([(0, tall + 0.36, 0.02), (0, tall + 0.62, 0.12), (0, tall + 0.5, 0.3), (0, tall + 0.18, 0.36)], 8)
+    spray = curve(
+        [(0, tall + 0.36, 0.02), (0, tall + 0.62, 0.12), (0, tall + 0.5, 0.3), (0, tall + 0.18, 0.36)], 8
+    )
     fall = curve([(0, tall + 0.2, 0.44), (0, tall + 0.18, 0.56), (0, tall * 0.6, 0.66), (0, 0.26, 0.69)], 8)
     for k in range(8):
         b.add(tube(spray, 0.03, 5).ry(45 * k), water)

@@ -34,7 +34,13 @@ def _handle(b: Builder, rng: Rng, main: Paint, length: float, radius: float, bot
     grip = paint(rng, (WOODEN, WOODEN, RED, BLUE, BLACK), unlike=main.colour)
     b.add(
         lathe(
-            [(radius, 0), (radius * 1.15, length * 0.12), (radius * 0.85, length * 0.4), (radius * 0.9, length)], 10
+            [
+                (radius, 0),
+                (radius * 1.15, length * 0.12),
+                (radius * 0.85, length * 0.4),
+                (radius * 0.9, length),
+            ],
+            10,
         ).at(y=bottom),
         grip.rgb,
     )
@@ -59,8 +65,16 @@ def axe(b: Builder, rng: Rng, main: Paint) -> None:
     sides = (1, -1) if rng.random() < 0.3 else (1,)
     for side in sides:
         b.add(extrude(np.array(head) * (side, 1), 0.12), main.rgb)
-        edge = [(reach * 0.95, 1.34 - wide), (reach * 1.16, 1.34), (reach * 0.95, 1.34 + wide), (reach * 1.0, 1.34)]
-        b.add(extrude(np.array(edge) * (side, 1), 0.08), main.shade(1.5) if main.colour != "white" else main.shade(0.8))
+        edge = [
+            (reach * 0.95, 1.34 - wide),
+            (reach * 1.16, 1.34),
+            (reach * 0.95, 1.34 + wide),
+            (reach * 1.0, 1.34),
+        ]
+        b.add(
+            extrude(np.array(edge) * (side, 1), 0.08),
+            main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+        )
     b.add(box(0.3, 0.26, 0.24, bevel=0.03).at(y=1.21), main.shade(0.8))
     if len(sides) == 2:
         b.say("with two blades")
@@ -87,7 +101,13 @@ def pickaxe(b: Builder, rng: Rng, main: Paint) -> None:
     _handle(b, rng, main, 1.5, 0.085, 0)
     reach, drop = rng.uniform(0.72, 0.85), rng.uniform(0.28, 0.4)
     arm = curve(
-        [(0.04, 1.42, 0), (reach * 0.45, 1.4, 0), (reach * 0.8, 1.42 - drop * 0.5, 0), (reach, 1.42 - drop, 0)], 8
+        [
+            (0.04, 1.42, 0),
+            (reach * 0.45, 1.4, 0),
+            (reach * 0.8, 1.42 - drop * 0.5, 0),
+            (reach, 1.42 - drop, 0),
+        ],
+        8,
     )
     b.add_pair(tube(arm, np.linspace(0.12, 0.02, 8), 8), main.rgb)
     b.add(box(0.26, 0.28, 0.26, bevel=0.03).at(y=1.28), main.shade(0.8))
@@ -124,9 +144,10 @@ def screwdriver(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(0.06, long, 10).at(y=0.12), STEEL * 1.2)
     b.add(box(0.2, 0.22, 0.045, taper=(0.6, 2.4)), STEEL * 1.2)
     b.add(
-        lathe([(0.08, 0), (r * 0.6, 0.06), (r * 0.62, 0.16), (r, 0.3), (r, 0.66), (r * 0.75, 0.8), (0, 0.84)], 12).at(
-            y=long
-        ),
+        lathe(
+            [(0.08, 0), (r * 0.6, 0.06), (r * 0.62, 0.16), (r, 0.3), (r, 0.66), (r * 0.75, 0.8), (0, 0.84)],
+            12,
+        ).at(y=long),
         main.rgb,
     )
     for k in range(6):
@@ -186,7 +207,10 @@ def anvil(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(0.44, tall * 0.3, wide * 0.82, taper=(1.9, 1.15)).at(y=0.12 + tall * 0.4), main.shade(0.9))
     b.add(box(1.0, 0.24, wide, bevel=0.02).at(-0.1, tall * 0.82, 0), main.rgb)
     b.add(
-        cone(wide * 0.48, rng.uniform(0.55, 0.7), 12).rz(-90).scaled(1, 0.6, 1).at(0.38, tall * 0.82 + 0.12, 0),
+        cone(wide * 0.48, rng.uniform(0.55, 0.7), 12)
+        .rz(-90)
+        .scaled(1, 0.6, 1)
+        .at(0.38, tall * 0.82 + 0.12, 0),
         main.rgb,
     )
     b.add(box(0.98, 0.02, wide * 0.96).at(-0.1, tall * 0.82 + 0.235, 0), main.shade(1.3))
@@ -228,13 +252,18 @@ def ladder(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(rungs):
         t = (k + 0.6) / rungs
         b.add(
-            box(wide * 2 - 0.1 * t, 0.06, 0.14).at(y=tall * t - 0.03).rx(-lean).at(z=0.45 * folding), main.shade(0.82)
+            box(wide * 2 - 0.1 * t, 0.06, 0.14).at(y=tall * t - 0.03).rx(-lean).at(z=0.45 * folding),
+            main.shade(0.82),
         )
     if folding:
-        b.add_pair(box(0.08, tall, 0.07, bevel=0.02).rz(3).at(wide, 0, 0).rx(lean).at(z=-0.5), main.shade(0.7))
+        b.add_pair(
+            box(0.08, tall, 0.07, bevel=0.02).rz(3).at(wide, 0, 0).rx(lean).at(z=-0.5), main.shade(0.7)
+        )
         for t in (0.3, 0.6):
             b.add(box(wide * 2 - 0.1, 0.06, 0.06).at(y=tall * t).rx(lean).at(z=-0.5), main.shade(0.65))
-        b.add(box(wide * 1.7, 0.07, 0.3).at(0, tall * np.cos(np.deg2rad(lean)) - 0.04, -0.03), main.shade(0.9))
+        b.add(
+            box(wide * 1.7, 0.07, 0.3).at(0, tall * np.cos(np.deg2rad(lean)) - 0.04, -0.03), main.shade(0.9)
+        )
     b.say(f"with {('five', 'six', 'seven')[rungs - 5]} rungs")
 
 

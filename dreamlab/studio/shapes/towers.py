@@ -121,7 +121,9 @@ def well(b: Builder, rng: Rng, main: Paint) -> None:
     for row in range(3):
         for k in range(8):
             b.add(
-                box(r * 0.5, 0.13, 0.06, bevel=0.02).at(0, 0.05 + 0.2 * row, r * 0.96).ry(45 * k + 22.5 * row),
+                box(r * 0.5, 0.13, 0.06, bevel=0.02)
+                .at(0, 0.05 + 0.2 * row, r * 0.96)
+                .ry(45 * k + 22.5 * row),
                 main.shade(0.86),
             )
     b.add_pair(box(0.09, high + 0.14, 0.1).at(r * 0.92, tall - 0.1, 0), TIMBER)
@@ -134,7 +136,9 @@ def well(b: Builder, rng: Rng, main: Paint) -> None:
 
 
 def _snow_blocks(outer: FloatArray) -> Solid:
-    """Blocks whose outer faces are the quads [N,4,3], counter-clockwise from outside, and which reach inwards."""
+    """Blocks whose outer faces are the quads [N,4,3], counter-clockwise from outside, and which reach
+    inwards.
+    """
     one = np.array(
         [
             (4, 5, 6),
@@ -162,7 +166,9 @@ def igloo(b: Builder, rng: Rng, main: Paint) -> None:
             if row < 2 and np.cos(middle) > 0.93:
                 continue
             a = middle + np.array((-0.5, 0.5, 0.5, -0.5)) * 2 * np.pi / count * 0.93
-            quads.append(np.stack([r * np.cos(e) * np.sin(a), tall * np.sin(e), r * np.cos(e) * np.cos(a)], axis=1))
+            quads.append(
+                np.stack([r * np.cos(e) * np.sin(a), tall * np.sin(e), r * np.cos(e) * np.cos(a)], axis=1)
+            )
             tints.append(1 - 0.05 * ((k + row) % 3))
     b.add(_snow_blocks(np.array(quads)), main.rgb * np.repeat(tints, 12)[:, None])
     end = r + reach

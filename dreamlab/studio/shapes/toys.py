@@ -54,7 +54,11 @@ def soccer_ball(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(1, segments=24, rows=16), main.rgb)
     tilt = rng.uniform(0, 70)
     for corner in _CORNERS:
-        plate = lathe([(0.37, -0.03), (0.35, 0.02), (0.19, 0.066), (0, 0.078)], 5).aligned(corner).at(*(corner * 0.945))
+        plate = (
+            lathe([(0.37, -0.03), (0.35, 0.02), (0.19, 0.066), (0, 0.078)], 5)
+            .aligned(corner)
+            .at(*(corner * 0.945))
+        )
         b.add(plate.rx(tilt).ry(20), spots.rgb)
     for i, first in enumerate(_CORNERS):
         for second in _CORNERS[i + 1 :]:
@@ -120,7 +124,8 @@ def kite(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(rod((-half, 0, 0.03), (half, 0, 0.03), 0.022, 6), TIMBER)
     sway = rng.uniform(0.1, 0.25)
     tail = curve(
-        [(0, -down, 0), (sway, -down - 0.25, 0.05), (-sway, -down - 0.5, 0), (sway * 0.8, -down - 0.8, 0.05)], 13
+        [(0, -down, 0), (sway, -down - 0.25, 0.05), (-sway, -down - 0.5, 0), (sway * 0.8, -down - 0.8, 0.05)],
+        13,
     )
     b.add(tube(tail, 0.018, 5), (0.9, 0.88, 0.8))
     for k in (3, 6, 9, 12):
@@ -138,7 +143,13 @@ def spinning_top(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(lathe([(r, 0), (r * 0.72, high * 0.5), (0.13, high)], 20).at(y=low + 0.14), main.rgb)
     b.add(
         lathe(
-            [(r * 0.8, high * 0.36), (r * 0.83, high * 0.43), (r * 0.56, high * 0.68), (r * 0.53, high * 0.64)], 20
+            [
+                (r * 0.8, high * 0.36),
+                (r * 0.83, high * 0.43),
+                (r * 0.56, high * 0.68),
+                (r * 0.53, high * 0.64),
+            ],
+            20,
         ).at(y=low + 0.155),
         band.rgb,
     )
@@ -154,12 +165,17 @@ def rocking_horse(b: Builder, rng: Rng, main: Paint) -> None:
     y, reach = 0.72, rng.uniform(0.85, 0.98)
     b.add(trunk(0.45, 0.19, 0.2).at(y=y), main.rgb)
     b.add(rod((0, y, 0.3), (0, y + 0.46, 0.5), (0.18, 0.11), 10), main.rgb)
-    head = spindle([(-0.13, 0, 0.09, 0.1), (0.02, 0, 0.12, 0.13), (0.22, 0, 0.09, 0.09), (0.3, 0, 0.05, 0.06)], 10)
+    head = spindle(
+        [(-0.13, 0, 0.09, 0.1), (0.02, 0, 0.12, 0.13), (0.22, 0, 0.09, 0.09), (0.3, 0, 0.05, 0.06)], 10
+    )
     b.add(head.rx(26).at(0, y + 0.5, 0.5), main.rgb)
     eyes(b, (0, y + 0.52, 0.54), (0.12, 0.12, 0.12), 0.055, azimuth=60, elevation=20)
     b.add_pair(cone(0.05, 0.15, 6).at(0.07, y + 0.58, 0.44), main.rgb)
     for t in np.linspace(0, 1, 5):
-        b.add(sphere(0.045, 0.1, 0.1, segments=8, rows=6).rx(-30).at(0, y + 0.62 - 0.45 * t, 0.4 - 0.2 * t), mane.rgb)
+        b.add(
+            sphere(0.045, 0.1, 0.1, segments=8, rows=6).rx(-30).at(0, y + 0.62 - 0.45 * t, 0.4 - 0.2 * t),
+            mane.rgb,
+        )
     b.add(
         tube(
             curve([(0, y + 0.1, -0.4), (0, y + 0.06, -0.6), (0, y - 0.32, -0.66)], 6),
@@ -195,7 +211,8 @@ def chess_pawn(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(lathe([(r * 0.4, 0), (r * 0.68, 0.06), (r * 0.4, 0.12)], 18).at(y=tall - 0.02), main.shade(0.88))
     b.add(sphere(r * 0.62, segments=16, rows=10).at(y=tall + r * 0.58), main.rgb)
     b.add(
-        lathe([(r * 1.03, 0.0), (r * 1.03, 0.05)], 18), main.shade(0.6) if main.colour != "black" else main.shade(1.2)
+        lathe([(r * 1.03, 0.0), (r * 1.03, 0.05)], 18),
+        main.shade(0.6) if main.colour != "black" else main.shade(1.2),
     )
 
 

@@ -55,7 +55,11 @@ def car(b: Builder, rng: Rng, main: Paint) -> None:
     lean = float(np.degrees(np.arctan2(width * 0.094, tall)))
     for start, end in ((-0.4, -0.03), (0.03, 0.4)):
         pane = [(start, 0.14), (end, 0.14), (end * 0.8, 0.8), (start * 0.8, 0.8)]
-        side = side_profile([(z * cabin, y * tall) for z, y in pane], 0.03).rz(lean).at(width * 0.47, deck, middle)
+        side = (
+            side_profile([(z * cabin, y * tall) for z, y in pane], 0.03)
+            .rz(lean)
+            .at(width * 0.47, deck, middle)
+        )
         b.add_pair(side, PANE)
     b.add(box(width * 0.78, tall * 0.7, cabin * 1.0, (0.84, 0.79)).at(0, deck + tall * 0.1, middle), PANE)
     b.add(box(width * 0.84, 0.06, cabin * 0.72, (0.96, 0.96)).at(0, deck + tall * 0.94, middle), main.rgb)
@@ -65,7 +69,10 @@ def car(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(box(0.18, 0.1, 0.06).at(width * 0.34, lamp_y - 0.02, -half), TAIL_LAMP)
     b.add(box(width * 0.34, 0.1, 0.04).at(0, lamp_y - 0.06, half), DARK)
     for z in (half, -half):
-        b.add(box(width * 1.02, 0.09, 0.1, bevel=0.02).at(0, low - 0.02, z), STEEL if main.colour != "grey" else DARK)
+        b.add(
+            box(width * 1.02, 0.09, 0.1, bevel=0.02).at(0, low - 0.02, z),
+            STEEL if main.colour != "grey" else DARK,
+        )
     if rng.random() < 0.25:
         stripe = paint(rng, (WHITE, BLACK, YELLOW, RED), unlike=main.colour)
         b.add(box(width * 0.22, 0.03, cabin * 0.7).at(0, deck + tall, middle), stripe.rgb)
@@ -79,7 +86,9 @@ def _lamps(b: Builder, x: float, y: float, front: float, back: float, size: floa
     b.add_pair(box(size * 1.8, size * 1.4, 0.06).at(x, y - size * 0.7, back), TAIL_LAMP)
 
 
-def _cab(b: Builder, rgb: np.ndarray, width: float, low: float, tall: float, back: float, front: float) -> None:
+def _cab(
+    b: Builder, rgb: np.ndarray, width: float, low: float, tall: float, back: float, front: float
+) -> None:
     """A lorry's cab with windscreen, side windows, grille and bumper."""
     deep = front - back
     outline = [
@@ -124,7 +133,10 @@ def truck(b: Builder, rng: Rng, main: Paint) -> None:
         b.add_pair(box(0.07, 0.36, length).at(width * 0.5, 0.34, middle), main.rgb)
         for z in (cab - 0.1, -half + 0.04):
             b.add(box(width * 1.06, 0.36, 0.07).at(0, 0.34, z), main.rgb)
-        b.add(frustum(0.48, 0.1, 0.3, 8).scaled(width * 0.9, 1, length * 0.9).at(0, 0.4, middle), (0.45, 0.32, 0.2))
+        b.add(
+            frustum(0.48, 0.1, 0.3, 8).scaled(width * 0.9, 1, length * 0.9).at(0, 0.4, middle),
+            (0.45, 0.32, 0.2),
+        )
         b.say("with a load of earth")
     wheels(b, width / 2 - 0.02, (half * 0.7, -half * 0.35, -half * 0.76), radius, 0.18, STEEL * 1.2)
     b.add_pair(box(0.14, 0.1, 0.05).at(width * 0.34, 0.22, -half), TAIL_LAMP)
@@ -176,7 +188,10 @@ def train(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(0.86, 0.08, cabin * 1.25, taper=(0.9, 1)).at(0, 1.3, back + cabin / 2), main.shade(0.8))
     b.add(box(0.74, 0.3, cabin * 0.5).at(0, 0.9, back + cabin / 2), PANE * 0.75)
     b.add_pair(box(0.16, 0.24, 0.04).at(0.25, 0.95, back + cabin), PANE * 0.75)
-    b.add(cone(0.42, 0.4, 4).ry(45).scaled(1.15, 1, 0.9).rx(90).scaled(1, 0.55, 1).at(0, 0.2, half - 0.06), trim.rgb)
+    b.add(
+        cone(0.42, 0.4, 4).ry(45).scaled(1.15, 1, 0.9).rx(90).scaled(1, 0.55, 1).at(0, 0.2, half - 0.06),
+        trim.rgb,
+    )
     wheels(b, 0.34, (half * 0.66, half * 0.24), axle, 0.1, trim.rgb, DARK * 2.5)
     wheels(b, 0.34, (-half * 0.2, -half * 0.68), axle * 1.35, 0.1, trim.rgb, DARK * 2.5)
     b.add_pair(box(0.05, 0.06, half * 1.2).at(0.42, axle, 0), STEEL)
@@ -208,12 +223,16 @@ def fire_truck(b: Builder, rng: Rng, main: Paint) -> None:
         )
     for k in range(8):
         b.add(
-            box(0.3, 0.05, 0.05).at(0, 0.07, half * (0.05 + 0.22 * k)).rx(-tilt).at(0, top + 0.04, -half * 0.95),
+            box(0.3, 0.05, 0.05)
+            .at(0, 0.07, half * (0.05 + 0.22 * k))
+            .rx(-tilt)
+            .at(0, top + 0.04, -half * 0.95),
             (0.92, 0.92, 0.93),
         )
     b.add(cylinder(0.2, 0.1, 12).at(0, top - 0.02, -half * 0.7), STEEL)
     b.add_pair(
-        sphere(0.08, 0.08, 0.08, segments=8, rows=6).at(width * 0.3, 0.22 + tall * 1.1, half * 0.7), (0.15, 0.4, 0.95)
+        sphere(0.08, 0.08, 0.08, segments=8, rows=6).at(width * 0.3, 0.22 + tall * 1.1, half * 0.7),
+        (0.15, 0.4, 0.95),
     )
     wheels(b, width / 2 - 0.03, (half * 0.68, -half * 0.62), 0.21, 0.18, STEEL * 1.2)
     b.add_pair(box(0.14, 0.1, 0.05).at(width * 0.34, 0.3, -half), TAIL_LAMP)

@@ -48,9 +48,13 @@ def teapot(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(0.32, 0.06, 14).at(y=-0.01), main.shade(0.85))
     b.add(lathe([(0.34, 0), (0.32, 0.07), (0.2, 0.13), (0, 0.16)], 14).at(y=tall * 1.78), trim)
     b.add(sphere(0.09, segments=9, rows=7).at(y=tall * 1.78 + 0.22), trim)
-    spout = curve([(0.45, tall * 0.75, 0), (0.78, tall * 0.95, 0), (0.88, tall * 1.45, 0), (1.05, tall * 1.75, 0)], 9)
+    spout = curve(
+        [(0.45, tall * 0.75, 0), (0.78, tall * 0.95, 0), (0.88, tall * 1.45, 0), (1.05, tall * 1.75, 0)], 9
+    )
     b.add(tube(spout, np.linspace(0.17, 0.075, 9), 9), main.rgb)
-    loop = curve([(-0.45, tall * 1.5, 0), (-0.8, tall * 1.6, 0), (-0.92, tall * 1.05, 0), (-0.5, tall * 0.55, 0)], 11)
+    loop = curve(
+        [(-0.45, tall * 1.5, 0), (-0.8, tall * 1.6, 0), (-0.92, tall * 1.05, 0), (-0.5, tall * 0.55, 0)], 11
+    )
     b.add(tube(loop, 0.06, 7), trim)
     if two:
         b.say(f"with {accent.a('lid and handle')}")
@@ -71,7 +75,9 @@ def mug(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(_handle(r * 0.95, h * 0.5, h * 0.28, 0.065), main.rgb)
     if inside:
         drink = paint(rng, (BROWN, BROWN, WHITE), unlike=main.colour)
-        b.add(cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.colour == "brown" else 1))
+        b.add(
+            cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.colour == "brown" else 1)
+        )
         b.say("of coffee" if drink.colour == "brown" else "of milk")
     if rng.random() < 0.35:
         band = paint(rng, COLOURS, unlike=main.colour)
@@ -113,7 +119,9 @@ def vase(b: Builder, rng: Rng, main: Paint) -> None:
         b.say(f"with {band.a('stripe')}")
 
 
-@generator("barrel", "household", natural=(WOODEN, WOODEN, WOODEN, RED, BLUE), sizes=(TALL, SHORT, FAT), holds=True)
+@generator(
+    "barrel", "household", natural=(WOODEN, WOODEN, WOODEN, RED, BLUE), sizes=(TALL, SHORT, FAT), holds=True
+)
 def barrel(b: Builder, rng: Rng, main: Paint) -> None:
     r, h, bulge = rng.uniform(0.38, 0.46), rng.uniform(1.05, 1.25), rng.uniform(1.18, 1.3)
     profile = [
@@ -152,9 +160,15 @@ def jug(b: Builder, rng: Rng, main: Paint) -> None:
     outer = curve([(0.3, 0, 0), (belly, h * 0.35, 0), (0.24, h * 0.78, 0), (0.33, h, 0)], 10)[:, :2]
     body = lathe([*outer, (0.28, h), (0.2, h * 0.8), (0, h * 0.7)], 16)
     x, y, z = body.vertices.T
-    pull = np.clip((y / h - 0.78) / 0.22, 0, 1) * np.clip(x / 0.33, 0, 1) ** 2 * (1 - np.minimum(np.abs(z) / 0.33, 1))
+    pull = (
+        np.clip((y / h - 0.78) / 0.22, 0, 1)
+        * np.clip(x / 0.33, 0, 1) ** 2
+        * (1 - np.minimum(np.abs(z) / 0.33, 1))
+    )
     b.add(Solid(np.stack([x + 0.22 * pull, y + 0.06 * pull, z], axis=1), body.faces), main.rgb)
-    loop = curve([(-0.24, h * 0.92, 0), (-0.62, h * 0.95, 0), (-0.7, h * 0.6, 0), (-belly * 0.9, h * 0.38, 0)], 10)
+    loop = curve(
+        [(-0.24, h * 0.92, 0), (-0.62, h * 0.95, 0), (-0.7, h * 0.6, 0), (-belly * 0.9, h * 0.38, 0)], 10
+    )
     b.add(tube(loop, 0.06, 7), main.shade(0.92))
 
 

@@ -102,7 +102,9 @@ def mountain(b: Builder, rng: Rng, main: Paint) -> None:
     snow = main.colour not in ("white", "silver") and rng.random() < 0.75
     for k in range(int(rng.integers(1, 4))):
         tall = rng.uniform(1.0, 1.25) if k == 0 else rng.uniform(0.5, 0.75)
-        _peak(b, rng, main, tall, snow, 0.0 if k == 0 else rng.uniform(0.4, 0.55), 130 * k + rng.uniform(0, 60))
+        _peak(
+            b, rng, main, tall, snow, 0.0 if k == 0 else rng.uniform(0.4, 0.55), 130 * k + rng.uniform(0, 60)
+        )
     if snow:
         b.say("with a white top")
 
