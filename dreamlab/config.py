@@ -18,13 +18,12 @@ from dreamlab.mesh.clean import CleanConfig
 from dreamlab.mesh.extract import ExtractConfig
 from dreamlab.optimise import StageConfig
 from dreamlab.presets import did_you_mean, load_preset, load_yaml, parse_value
-from dreamlab.priors.embedded import EmbeddedPriorConfig
+from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render.volume import VolumeRendererConfig
 
 LONGEST_PROMPT = 1000
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control, unpaired surrogate, line and paragraph ends
 _TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-PriorConfig = EmbeddedPriorConfig
 MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
 
 

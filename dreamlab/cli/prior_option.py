@@ -1,4 +1,4 @@
-"""What `--prior WHICH` means."""
+"""What `--prior WHICH`, `--lora FILE:SCALE` and `--vram GB` mean."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from dreamlab.errors import InputError
 
 
 def prior_settings(text: str) -> dict[str, Any]:
-    """Settings of the prior that WHICH names: "embedded", or a weights file that `dreamlab studio train`
-    wrote.
+    """Settings of the prior that WHICH names: "embedded", an alias, a hub id, a pipeline's folder or a
+    .safetensors file (a pretrained model, or weights that `dreamlab studio train` wrote).
 
-    Raises InputError if it is neither.
+    Raises InputError if it is none of them.
     """
     if text == "embedded":
         return {"kind": "embedded"}
-    path = Path(text)
-    if path.suffix == ".safetensors" and path.is_file():
-        return {"kind": "embedded", "weights": str(path)}
-    raise InputError(
-        f"there is no prior {text!r}",
-        expected="embedded, or a .safetensors file of an embedded prior",
-        mend="See `dreamlab priors`",
-    )
+    from dreamlab.priors.recognise import kind_of
+
+    kind = kind_of(text)
+    return {"kind": kind, "weights" if kind == "embedded" else "model": text}
+
+
+def lora_settings(text: str) -> dict[str, Any]:
+    """FILE or FILE:SCALE. Raises InputError if there is no such file."""
+    file, colon, scale = text.rpartition(":")
+    try:
+        settings = {"file": file, "scale": float(scale)} if colon else {"file": text}
+    except ValueError:
+        settings = {"file": text}
+    if not Path(settings["file"]).is_file():
+        raise InputError(
+            f"there is no LoRA {settings['file']}",
+            expected="FILE or FILE:SCALE, such as style.safetensors:0.8",
+        )
+    return settings

@@ -31,6 +31,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="one setting, such as stages.0.steps=200",
     )
     parser.add_argument("--prior", metavar="WHICH", help="the 2D diffusion model; see `dreamlab priors`")
+    parser.add_argument(
+        "--lora", action="append", metavar="FILE[:SCALE]", help="adaptation of the prior; may be given again"
+    )
+    parser.add_argument(
+        "--vram", type=int, choices=(6, 8, 12, 24), help="make the prior fit this much memory, in GB"
+    )
     parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
@@ -66,11 +72,15 @@ def execute(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The options as plain settings."""
-    from dreamlab.cli.prior_option import prior_settings
+    from dreamlab.cli.prior_option import lora_settings, prior_settings
 
     settings: dict[str, Any] = {}
     if args.prior is not None:
         settings["prior"] = prior_settings(args.prior)
+    if args.lora:
+        settings.setdefault("prior", {})["lora"] = [lora_settings(text) for text in args.lora]
+    if args.vram is not None:
+        settings.setdefault("prior", {})["vram"] = args.vram
     if args.negative is not None:
         settings["negative_prompt"] = args.negative
     if args.seed is not None:

