@@ -24,6 +24,7 @@ from dreamlab.events import Event, Finished, Note, Phase, Step
 from dreamlab.files import write_atomic
 from dreamlab.machine import changes, pick_device
 from dreamlab.optimise import Optimisable, StepEvent, optimise
+from dreamlab.priors.vocabulary import limits
 from dreamlab.prompts import ViewPrompts
 from dreamlab.run_dir import RunDir
 from dreamlab.types import Field, Mesh, Prior
@@ -50,6 +51,8 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             yield Note(line)
         if prior is None:
             prior = config.prior.build(device)
+        for line in limits(prior, config.prompt):
+            yield Note(line)
         yield from clock.phase("embed", config.prompt)
         prompts = view_prompts(config, prior)
         field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)

@@ -13,6 +13,7 @@ from known import red_ball_prior, small_values
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, main
 from dreamlab.priors.embedded import EmbeddedPriorConfig
+from dreamlab.priors.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
@@ -110,6 +111,24 @@ def test_a_dry_run_tells_settings_and_cost_and_writes_nothing(
     assert yaml.safe_load(told)["prompt"] == "a red ball"
     assert "# steps: 12" in told and "# rendered images: 48" in told and "timed steps" in told
     assert [p.name for p in home.iterdir()] == ["small.yaml"]
+
+
+def test_words_that_the_prior_never_learned_are_said_before_the_start_and_known_ones_are_not(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = red_ball_prior()
+    prior.vocabulary = Vocabulary(images=64_000, nouns={"ball": (900, 0)}, colours=("red",))  # type: ignore[attr-defined]
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": prior)
+    for prompt, said in (("a red ball", False), ("a red bell", True)):
+        assert command("run", prompt, "--config", "small.yaml", "--json") == 0
+        rows = events(capsys.readouterr().out)
+        first_step = next(n for n, row in enumerate(rows) if row["event"] == "step")
+        notes = [row["text"] for row in rows[:first_step] if row["event"] == "note"]
+        assert any("none with 'bell'" in note and "--prior" in note for note in notes) is said
+        assert command("run", prompt, "--config", "small.yaml", "--dry-run") == 0
+        assert ("# note: of its 64000 training images" in capsys.readouterr().out) is said
+        assert command("run", prompt, "--config", "small.yaml", "--dry-run", "--json") == 0
+        assert bool(events(capsys.readouterr().out)[0]["notes"]) is said
 
 
 def test_a_dry_run_says_why_it_cannot_tell_the_time(

@@ -18,25 +18,29 @@ _STEPS = 4  # of each stage; the first warms up and does not count
 
 def show(config: RunConfig, as_json: bool) -> int:
     """Print settings and cost; writes nothing to disk. The time comes from a few real steps of each stage."""
-    cost = _cost(config)
+    cost, notes = _cost(config)
     if as_json:
         facts = {"event": "dry-run", "config": config.model_dump(mode="json", by_alias=True), "cost": cost}
+        facts["notes"] = notes
         sys.stdout.write(json.dumps(facts) + "\n")
         return 0
     sys.stdout.write(config.yaml())
     sys.stdout.write("\n# cost\n")
     for key, value in cost.items():
         sys.stdout.write(f"# {key}: {value}\n")
+    for note in notes:
+        sys.stdout.write(f"# note: {note}\n")
     return 0
 
 
-def _cost(config: RunConfig) -> dict[str, Any]:
+def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
+    """What it would cost, and what is to be said of the prompt."""
     images = sum(stage.steps * stage.views for stage in config.stages)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
     try:
-        seconds = _measured(config)
+        seconds, notes = _measured(config)
     except DreamlabError as error:
-        return cost | {"optimisation": f"unknown: {error}"}
+        return cost | {"optimisation": f"unknown: {error}"}, []
     total = sum(s * stage.steps for s, stage in zip(seconds, config.stages, strict=True))
     cost["optimisation"] = (
         f"about {total:.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
@@ -47,14 +51,15 @@ def _cost(config: RunConfig) -> dict[str, Any]:
         cost["GPU memory"] = (
             f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at least, the peak while timing"
         )
-    return cost
+    return cost, notes
 
 
-def _measured(config: RunConfig) -> list[float]:
-    """Median seconds a step, stage by stage, on a field that is thrown away."""
+def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
+    """Median seconds a step, stage by stage, on a field that is thrown away; and the prompt's limits."""
     from dreamlab.machine import pick_device
     from dreamlab.optimise import optimise
     from dreamlab.pipeline import view_prompts
+    from dreamlab.priors.vocabulary import limits
 
     device = pick_device(config.device)
     prior = config.prior.build(device)
@@ -67,4 +72,4 @@ def _measured(config: RunConfig) -> list[float]:
         steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed)
         seconds = [sum(event.seconds.values()) for _, event in zip(range(_STEPS), steps, strict=False)]
         found.append(statistics.median(seconds[1:] or seconds))
-    return found
+    return found, limits(prior, config.prompt)

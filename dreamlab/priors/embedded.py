@@ -21,11 +21,13 @@ from dreamlab.diffusion import CosineSchedule, x0_from_v
 from dreamlab.errors import DamagedError
 from dreamlab.priors.text import encode_text
 from dreamlab.priors.unet import UNet, UNetConfig, channels_last
+from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, RenderOutput
 
 FORMAT = "dreamlab-embedded-1"
 RELIEF_SCALE = 1.5
 SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
+_MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
 
 
 def to_model_space(
@@ -89,9 +91,16 @@ class EmbeddedPrior:
 
     views_per_group = 4
 
-    def __init__(self, network: UNet, device: torch.device | str = "cpu", bfloat16: bool = False) -> None:
+    def __init__(
+        self,
+        network: UNet,
+        device: torch.device | str = "cpu",
+        bfloat16: bool = False,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         channels_last(self.network)
+        self.vocabulary = vocabulary
         self.device, self.bfloat16 = torch.device(device), bfloat16
         self.resolution, self.channels = network.config.image_size, network.config.image_channels
 
@@ -151,7 +160,8 @@ class EmbeddedPriorConfig(BaseModel):
         format.
         """
         bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
-        return EmbeddedPrior(load_network(self.weights or SHIPPED), device, bfloat16)
+        path = self.weights or SHIPPED
+        return EmbeddedPrior(load_network(path), device, bfloat16, read_vocabulary(path))
 
 
 def has_matrix_units(device: torch.device | str) -> bool:
@@ -163,32 +173,65 @@ def has_matrix_units(device: torch.device | str) -> bool:
 
 def load_network(path: Path) -> UNet:
     """A network from a weights file, whose header names its format and shape."""
-    from safetensors import SafetensorError, safe_open
-
-    mend = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
-    if not path.is_file():
-        raise DamagedError("the embedded prior has no weights", expected=str(path), mend=mend)
+    header, state = _read(path)
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                found = header.get("format", "no format name")
-                what = f"{path.name} holds weights of another version"
-                raise DamagedError(what, expected=FORMAT, got=found, mend=mend)
-            config = UNetConfig.model_validate_json(header["config"])
-            state = {name: file.get_tensor(name).float() for name in file.keys()}
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=mend) from error
-    network = UNet(config)
-    network.load_state_dict(state)
+        network = UNet(UNetConfig.model_validate_json(header["config"]))
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=_MEND) from error
     return network
 
 
-def save_network(path: Path, config: UNetConfig, state: dict[str, Tensor]) -> None:
+def read_vocabulary(path: Path) -> Vocabulary | None:
+    """What the weights in a file were taught, or None if the file does not say."""
+    text = _read(path, tensors=False)[0].get("vocabulary")
+    try:
+        return None if text is None else Vocabulary.model_validate_json(text)
+    except ValueError as error:
+        raise DamagedError(
+            f"{path} is damaged", got=f"a vocabulary with {str(error).splitlines()[0]}", mend=_MEND
+        ) from error
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Put a vocabulary into the header of existing weights; the weights stay as they are."""
+    header, state = _read(path)
+    _write(path, state, header | {"vocabulary": vocabulary.model_dump_json()})
+
+
+def save_network(
+    path: Path, config: UNetConfig, state: dict[str, Tensor], vocabulary: Vocabulary | None = None
+) -> None:
     """Write weights as float16 safetensors, at once or not at all."""
+    halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state.items()}
+    header = {"format": FORMAT, "config": config.model_dump_json()}
+    if vocabulary is not None:
+        header["vocabulary"] = vocabulary.model_dump_json()
+    _write(path, halves, header)
+
+
+def _read(path: Path, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a weights file of this version."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise DamagedError("the embedded prior has no weights", expected=str(path), mend=_MEND)
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}
+    except SafetensorError as error:
+        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=_MEND) from error
+    if header.get("format") != FORMAT:
+        found = header.get("format", "no format name")
+        what = f"{path.name} holds weights of another version"
+        raise DamagedError(what, expected=FORMAT, got=found, mend=_MEND)
+    return header, state
+
+
+def _write(path: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
-    halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state.items()}
     partial = path.with_suffix(".partial")
-    save_file(halves, partial, metadata={"format": FORMAT, "config": config.model_dump_json()})
+    save_file(state, partial, metadata=header)
     partial.replace(path)

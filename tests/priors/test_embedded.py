@@ -20,13 +20,16 @@ from dreamlab.priors.embedded import (
     camera_conditions,
     from_model_space,
     load_network,
+    read_vocabulary,
     relief_of,
     save_network,
     to_model_space,
+    write_vocabulary,
 )
 from dreamlab.priors.sampling import sample
 from dreamlab.priors.text import MOST_TOKENS, encode_text
 from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, Prior, RenderOutput
 
 SMALL = UNetConfig(channels=(16, 16, 16), embedding=32, head=16)
@@ -136,6 +139,21 @@ def test_weights_survive_the_file(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+def test_weights_carry_their_vocabulary_and_older_ones_can_be_given_one(tmp_path: Path) -> None:
+    path, taught = tmp_path / "w.safetensors", Vocabulary(steps=3, nouns={"cat": (9.5, 0)}, colours=("red",))
+    state = random_network().state_dict()
+    save_network(path, SMALL, state, taught)
+    assert read_vocabulary(path) == taught
+    assert EmbeddedPriorConfig(weights=path).build().vocabulary == taught
+    save_network(path, SMALL, state)
+    assert read_vocabulary(path) is None
+    before = path.stat().st_size, load_network(path).state_dict()
+    write_vocabulary(path, taught)
+    assert read_vocabulary(path) == taught and path.stat().st_size > before[0]
+    for name, value in load_network(path).state_dict().items():
+        assert torch.equal(value, before[1][name]), name
+
+
 def test_missing_damaged_and_foreign_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="no weights"):
         load_network(tmp_path / "nowhere.safetensors")
@@ -148,6 +166,17 @@ def test_missing_damaged_and_foreign_weights_are_refused(tmp_path: Path) -> None
     with pytest.raises(DamagedError, match="another version") as caught:
         load_network(foreign)
     assert FORMAT in str(caught.value) and "somebody-else-7" in str(caught.value)
+    with pytest.raises(DamagedError, match="another version"):
+        read_vocabulary(foreign)
+    save_file({"a": torch.zeros(1)}, foreign, metadata={"format": FORMAT, "config": "{"})
+    with pytest.raises(DamagedError, match="is damaged"):
+        load_network(foreign)
+    save_file({"a": torch.zeros(1)}, foreign, metadata={"format": FORMAT, "vocabulary": '{"nouns": 3}'})
+    with pytest.raises(DamagedError, match="is damaged"):
+        read_vocabulary(foreign)
+    save_file({"a": torch.zeros(1)}, foreign, metadata={"format": FORMAT, "config": SMALL.model_dump_json()})
+    with pytest.raises(DamagedError, match="is damaged"):  # a tensor is missing
+        load_network(foreign)
 
 
 def test_text_is_padded_masked_and_cut() -> None:

@@ -1,0 +1,49 @@
+"""What one step of training teaches, counted from the corpus: the source of a prior's vocabulary."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from dreamlab.priors.vocabulary import Vocabulary, stem, words_of
+from dreamlab.studio import shapes
+from dreamlab.studio.batches import BatchConfig, Batches
+from dreamlab.studio.corpus import Corpus
+from dreamlab.studio.shapes.grammar import MATERIALS
+
+_SCENES, _FOLDER = 1, 2  # sources of a corpus
+
+
+def corpus_lesson(corpus: Corpus, config: BatchConfig) -> Vocabulary:
+    """`lesson` of a corpus that was trained on with these settings."""
+    counts = [len(captions) for captions in corpus.captions]
+    return lesson(Batches(corpus, np.cumsum([0, *counts])[:-1], config, seed=0))
+
+
+def lesson(batches: Batches) -> Vocabulary:
+    """Expected images by noun and by word of one training step.
+
+    An object is drawn with its source's share, one of its captions with equal chance. Two-object scenes teach
+    words, but count for no noun.
+    """
+    corpus = batches.corpus
+    nouns: dict[str, list[float]] = {}
+    words: Counter[str] = Counter()
+    for source, (usable, share) in enumerate(zip(batches.sources, batches.share, strict=True)):
+        images = batches.config.images * float(share) / max(1, len(usable))
+        for index in usable if images else ():
+            if source != _SCENES:
+                nouns.setdefault(corpus.nouns[index], [0.0, 0.0])[source == _FOLDER] += images
+            captions = corpus.captions[index]
+            for caption in captions:
+                for word in {stem(w) for w in words_of(caption)}:
+                    words[word] += images / len(captions)
+    return Vocabulary(
+        steps=1,
+        images=batches.config.images,
+        nouns={noun: (a, b) for noun, (a, b) in nouns.items()},
+        words=dict(words),
+        colours=tuple(c.word for c in shapes.COLOURS),
+        materials=tuple(m.word for m in MATERIALS),
+    )
