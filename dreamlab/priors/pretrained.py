@@ -12,10 +12,12 @@ from torch import Tensor
 
 from dreamlab.diffusion import DiscreteSchedule, FlowSchedule, x0_from_flow, x0_from_noise, x0_from_v
 from dreamlab.errors import ConfigError
+from dreamlab.priors.adapters import learn_words, merge_loras
 from dreamlab.priors.image_space import ImageSpace, LatentSpace, to_pixels
 from dreamlab.priors.loading import load
+from dreamlab.priors.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
 from dreamlab.priors.prompt_cache import PromptCache
-from dreamlab.priors.source import PretrainedConfig, Source, class_name, find
+from dreamlab.priors.source import PretrainedConfig, Source, class_name, find, fingerprint
 from dreamlab.types import Cameras, Condition, RenderOutput
 
 Image = Float[Tensor, "B C h w"]
@@ -70,15 +72,20 @@ class PretrainedPrior(ABC):
 
     network_part: ClassVar[str] = "unet"
     text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer")
+    t5_parts: ClassVar[tuple[str, ...]] = ()
     unused_parts: ClassVar[tuple[str, ...]] = ()
+    patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
+    trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1
 
     def __init__(self, config: PretrainedConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device = config, torch.device(device)
         self.dtype = config.torch_dtype(device)
         self.source = self._checked(find(config))
-        pipe = self._load(self._skipped(self.text_parts))
-        self.network = getattr(pipe, self.network_part).to(self.device).eval().requires_grad_(False)
+        pipe = self._load(self.text_parts)
+        network = getattr(pipe, self.network_part)
+        self.memory = plan(config.vram, weight_bytes(network), bool(self.t5_parts))
+        self.network = place(network, self.memory, self.device)
         self.schedule, self.prediction = self._schedule(pipe)
         self.space = self._space(pipe)
         self.resolution, self.channels = self.space.side, self.space.channels
@@ -102,7 +109,7 @@ class PretrainedPrior(ABC):
     def denoise(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
         """x0_hat, in float32."""
         told = Told(z_t.to(self.dtype), self.timestep(t), condition, cameras)
-        said = self._answer(told).float()
+        said = self._answer(told)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
         return to_x0(self.prediction, z_t.float(), said, *self.alpha_sigma(t.float()))
 
     def timestep(self, t: Level) -> Level:
@@ -121,16 +128,26 @@ class PretrainedPrior(ABC):
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         """Encode prompts with a pipeline of the text parts."""
 
-    def _space(self, pipe: Any) -> ImageSpace:
-        factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
-        side = self.config.resolution or int(self.network.config.sample_size) * factor
-        if side % (2 * factor):
+    def _factor(self, pipe: Any) -> int:
+        """Image pixels to a side of one latent pixel."""
+        return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+
+    def _side(self, pipe: Any) -> int:
+        """The image side. Raises ConfigError if `resolution` does not fit the network."""
+        unit = self.patch * self._factor(pipe)
+        side = self.config.resolution or self.trained_side or self._sample_size() * self._factor(pipe)
+        if side % unit:
             raise ConfigError(
-                "prior.resolution does not fit the model",
-                expected=f"a multiple of {2 * factor}",
-                got=str(side),
+                "prior.resolution does not fit the model", expected=f"a multiple of {unit}", got=str(side)
             )
-        return LatentSpace(pipe.vae, side, self.device, self._vae_dtype(pipe.vae))
+        return side
+
+    def _sample_size(self) -> int:
+        return int(self.network.config.sample_size)
+
+    def _space(self, pipe: Any) -> ImageSpace:
+        vae = thrifty_vae(pipe.vae, self.memory)
+        return LatentSpace(vae, self._side(pipe), self.device, self._vae_dtype(vae))
 
     def _schedule(self, pipe: Any) -> tuple[Schedule, Prediction]:
         return schedule_of(pipe.scheduler)
@@ -148,11 +165,11 @@ class PretrainedPrior(ABC):
             )
         return source
 
-    def _skipped(self, parts: Sequence[str]) -> tuple[str, ...]:
-        return (*parts, *self.unused_parts)
-
-    def _load(self, skip: Sequence[str]) -> Any:
-        return load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=self.dtype)
+    def _load(self, skip: Sequence[str], **parts: Any) -> Any:
+        """The pipeline without `skip`; whole where adaptations may touch every part of it."""
+        skip = self.unused_parts if self.config.lora else (*skip, *self.unused_parts)
+        pipe = load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=self.dtype, **parts)
+        return merge_loras(pipe, self.config.lora, self.config.model)
 
     def _vae_dtype(self, vae: Any) -> torch.dtype:
         if self.config.vae_dtype != "auto":
@@ -162,8 +179,17 @@ class PretrainedPrior(ABC):
 
     @torch.no_grad()
     def _encoded(self, prompts: list[str]) -> Condition:
-        pipe = self._load(self._skipped((self.network_part, "vae"))).to(self.device)
+        """Load the text parts, encode, and let go of them."""
+        bits = {"quantization_config": eight_bits(self.t5_parts)} if self.memory.encoder_8bit else {}
+        pipe = self._load((self.network_part, "vae"), **bits)
+        learn_words(pipe, self.config.textual_inversion, self.config.model)
+        for part in self.text_parts:
+            module = getattr(pipe, part, None)
+            if isinstance(module, torch.nn.Module) and not (bits and part in self.t5_parts):
+                module.to(self.device)
         return self._encode_text(pipe, prompts)
 
     def _identity(self) -> str | None:
-        return None
+        if not self.config.cache_prompts:
+            return None
+        return type(self).__name__ + fingerprint(self.config, self.source, self.text_parts)

@@ -6,11 +6,29 @@ from pathlib import Path
 
 from dreamlab.errors import InputError
 from dreamlab.priors.aliases import alias
+from dreamlab.priors.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
+from dreamlab.priors.flux import FluxPriorConfig
+from dreamlab.priors.mvdream import MVDreamPriorConfig
+from dreamlab.priors.pixart import PixArtPriorConfig
+from dreamlab.priors.sd3 import SD3PriorConfig
+from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.single_file import header, model_type, refuse_lora
 from dreamlab.priors.source import PretrainedConfig, class_name, find
 from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.zero123 import Zero123PriorConfig
 
-FAMILIES: tuple[type[PretrainedConfig], ...] = (StableDiffusionPriorConfig,)
+# ControlNet is not among them: it takes a second model, and so is chosen by prior.kind.
+FAMILIES: tuple[type[PretrainedConfig], ...] = (
+    StableDiffusionPriorConfig,
+    SDXLPriorConfig,
+    SD3PriorConfig,
+    FluxPriorConfig,
+    DeepFloydPriorConfig,
+    DeepFloydUpscalerPriorConfig,
+    PixArtPriorConfig,
+    MVDreamPriorConfig,
+    Zero123PriorConfig,
+)
 _EMBEDDED = "dreamlab-embedded"
 
 

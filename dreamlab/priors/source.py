@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from dreamlab.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.aliases import alias
-from dreamlab.priors.hub_errors import translated
+from dreamlab.priors.hub_errors import FETCH_AGAIN, translated
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -123,6 +124,25 @@ def _first(config: PretrainedConfig, mirrors: list[Source]) -> Source:
     return mirrors[-1]
 
 
+def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) -> str:
+    """What tells this model's text encoding from any other's: place, commit or the files' sizes and times,
+    precision, and everything put on top.
+    """
+    path = source.path
+    if path is None:
+        index = cached(source.place, source.revision)
+        state: list[Any] = [index.parent.name if index else source.revision]
+    else:
+        files = [path] if path.is_file() else sorted(f for part in parts for f in (path / part).rglob("*"))
+        state = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    put_on_top = [
+        (str(lora.file.resolve()), lora.file.stat().st_mtime_ns, lora.scale) for lora in config.lora
+    ]
+    put_on_top += [(str(f.resolve()), f.stat().st_mtime_ns, 1.0) for f in config.textual_inversion]
+    place = str(path.resolve()) if path else source.place
+    return json.dumps([place, state, config.dtype, config.vram, config.layout, put_on_top])
+
+
 def is_offline(config: PretrainedConfig) -> bool:
     """Whether the hub must not be asked."""
     from huggingface_hub import constants
@@ -143,22 +163,27 @@ def class_name(config: PretrainedConfig, source: Source) -> str:
     path = source.path
     if path is not None and path.is_file():
         return ""
-    index = path / "model_index.json" if path is not None else _fetched_index(config, source)
+    index = path / "model_index.json" if path is not None else fetched(config, source, "model_index.json")
     if not index.is_file():
         raise InputError(f"{path} is not a pipeline's folder", expected="a model_index.json in it")
     try:
-        return str(json.loads(index.read_text(encoding="utf-8"))["_class_name"])
+        name = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+        return str(
+            name if isinstance(name, str) else name[-1]
+        )  # [module, class] where it brings its own code
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"{index} is damaged", expected="JSON with _class_name") from error
 
 
-def _fetched_index(config: PretrainedConfig, source: Source) -> Path:
+def fetched(config: PretrainedConfig, source: Source, file: str) -> Path:
+    """One file of a model, downloaded if need be. Raises what `hub_errors.translated` raises."""
+    path = source.path
+    if path is not None:
+        if not (path / file).is_file():
+            raise DamagedError(f"files of {path} are missing", expected=file, mend=FETCH_AGAIN)
+        return path / file
     from huggingface_hub import hf_hub_download
 
     offline = is_offline(config)
     with translated(source.place):
-        return Path(
-            hf_hub_download(
-                source.place, "model_index.json", revision=source.revision, local_files_only=offline
-            )
-        )
+        return Path(hf_hub_download(source.place, file, revision=source.revision, local_files_only=offline))

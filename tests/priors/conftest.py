@@ -1,0 +1,19 @@
+"""Pretrained priors are tested offline, with a cache of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """HF_HUB_OFFLINE as it is read when huggingface_hub is imported, and an empty cache of prompts."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("dreamlab.priors.prompt_cache.cache_folder", lambda: cache)
+    return cache
