@@ -6,24 +6,32 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
+
+if TYPE_CHECKING:
+    from dreamlab.priors.aliases import Alias
+
+_COLUMNS = ("name", "usable", "memory", "licence", "where", "about")
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "priors",
         help="list the diffusion models that can be used",
-        description="List the priors that can be used.",
+        description="List the priors with short names; --prior also takes a hub id, a folder or a file.",
     )
     parser.set_defaults(execute=execute)
+    parser.add_argument("--check", action="store_true", help="ask the hub whether each model is still there")
     add_output_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    rows = [_embedded()]
+    from dreamlab.priors.aliases import ALIASES
+
+    rows = [_embedded(), *(_alias(known, args.check) for known in ALIASES)]
     if args.json:
         sys.stdout.write(json.dumps({"event": "priors", "priors": rows}) + "\n")
     elif args.quiet:
@@ -38,14 +46,55 @@ def _embedded() -> dict[str, Any]:
     from dreamlab.errors import DreamlabError
     from dreamlab.priors.embedded import SHIPPED, load_network
 
-    row: dict[str, Any] = {"name": "embedded", "where": str(SHIPPED), "licence": "MIT"}
+    row: dict[str, Any] = {"name": "embedded", "where": str(SHIPPED), "licence": "MIT", "memory": ""}
     try:
         network = load_network(Path(SHIPPED))
     except DreamlabError as error:
-        return row | {"usable": "no", "why": str(error)}
+        return row | {"usable": "no", "about": str(error)}
     count = sum(p.numel() for p in network.parameters())
-    about = f"{count / 1e6:.1f} M parameters, {count * 4 / 2**20:.0f} MiB in memory"
-    return row | {"usable": "yes", "why": about}
+    return row | {
+        "usable": "yes",
+        "memory": f"{count * 4 / 2**30:.1f} GiB",
+        "about": f"{count / 1e6:.1f} M parameters, ships with dreamlab",
+    }
+
+
+def _alias(known: Alias, check: bool) -> dict[str, Any]:
+    """usable: "yes" if it lies here, "download" if it could come from the hub, "no" if the hub must not be
+    asked or says no.
+    """
+    from dreamlab.priors.source import PretrainedConfig, is_offline, snapshot
+
+    here = next((found for hub in known.hubs if (found := snapshot(hub, known.revision))), None)
+    about = known.about + ("; gated: accept its licence on the hub and log in" if known.gated else "")
+    row = {
+        "name": known.name,
+        "usable": "yes" if here else "download",
+        "memory": f"{known.gigabytes:.1f} GB",
+        "licence": known.licence,
+        "where": str(here) if here else known.hubs[0],
+        "about": about,
+    }
+    if here:
+        return row
+    if is_offline(PretrainedConfig(model=known.name)):
+        return row | {"usable": "no", "about": f"not on this machine, and HF_HUB_OFFLINE is set; {about}"}
+    return row | _asked(known, about) if check else row
+
+
+def _asked(known: Alias, about: str) -> dict[str, str]:
+    """What the hub says of the model's homes, the first that answers well."""
+    from dreamlab.errors import DreamlabError
+    from dreamlab.priors.source import reachable
+
+    complaint = ""
+    for hub in known.hubs:
+        try:
+            reachable(hub, known.revision)
+            return {"where": hub, "about": f"the hub has it; {about}"}
+        except DreamlabError as error:
+            complaint = complaint or str(error)
+    return {"usable": "no", "about": complaint}
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -53,7 +102,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("prior", "usable", "licence", "where", "about")
+    table = Table(*_COLUMNS)
     for row in rows:
-        table.add_row(*(Text(str(row[key])) for key in ("name", "usable", "licence", "where", "why")))
+        table.add_row(*(Text(str(row[key])) for key in _COLUMNS))
     Console().print(table)

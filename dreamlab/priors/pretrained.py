@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamlab.diffusion import DiscreteSchedule, FlowSchedule, x0_from_flow, x0_from_noise, x0_from_v
 from dreamlab.errors import ConfigError
 from dreamlab.priors.adapters import learn_words, merge_loras
+from dreamlab.priors.hub_errors import listening
 from dreamlab.priors.image_space import ImageSpace, LatentSpace, to_pixels
 from dreamlab.priors.loading import load
 from dreamlab.priors.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
@@ -187,7 +188,8 @@ class PretrainedPrior(ABC):
             module = getattr(pipe, part, None)
             if isinstance(module, torch.nn.Module) and not (bits and part in self.t5_parts):
                 module.to(self.device)
-        return self._encode_text(pipe, prompts)
+        with listening():
+            return self._encode_text(pipe, prompts)
 
     def _identity(self) -> str | None:
         if not self.config.cache_prompts:

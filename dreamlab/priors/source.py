@@ -187,3 +187,19 @@ def fetched(config: PretrainedConfig, source: Source, file: str) -> Path:
     offline = is_offline(config)
     with translated(source.place):
         return Path(hf_hub_download(source.place, file, revision=source.revision, local_files_only=offline))
+
+
+def snapshot(hub: str, revision: str | None = None) -> Path | None:
+    """The folder in the hub's cache that holds this model's weights, or None."""
+    index = cached(hub, revision)
+    if index is None or not any(index.parent.rglob("*.safetensors")):
+        return None
+    return index.parent
+
+
+def reachable(hub: str, revision: str | None = None) -> None:
+    """Ask the hub for a model, and download nothing. Raises UnavailableError if it is not to be had."""
+    from huggingface_hub import HfApi
+
+    with translated(hub):
+        HfApi().model_info(hub, revision=revision, timeout=10)

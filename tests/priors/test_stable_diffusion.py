@@ -95,7 +95,7 @@ def test_predictions_of_every_kind_mean_the_same_image(folders: dict[str, Path])
 def test_a_schedule_that_ends_in_pure_noise_stays_finite(tmp_path: Path) -> None:
     from diffusers import DDIMScheduler
 
-    scheduler = DDIMScheduler(**tiny.SD_BETAS, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    scheduler = DDIMScheduler(**tiny.DDIM, prediction_type="v_prediction", rescale_betas_zero_snr=True)
     prior = StableDiffusionPriorConfig(
         model=str(tiny.stable_diffusion(tmp_path, "v_prediction", scheduler=scheduler))
     ).build()
@@ -105,9 +105,7 @@ def test_a_schedule_that_ends_in_pure_noise_stays_finite(tmp_path: Path) -> None
 
 def test_a_resolution_that_does_not_fit_is_an_error(folders: dict[str, Path]) -> None:
     config = StableDiffusionPriorConfig(model=str(folders["epsilon"]), resolution=30)
-    with pytest.raises(
-        ConfigError, match=r"prior\.resolution does not fit the model; expected a multiple of 4"
-    ):
+    with pytest.raises(ConfigError, match="does not fit the model; expected a multiple of 4"):
         config.build()
 
 

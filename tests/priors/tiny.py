@@ -17,9 +17,8 @@ SD_BETAS: dict[str, Any] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
-    "clip_sample": False,
-    "steps_offset": 1,
 }
+DDIM: dict[str, Any] = SD_BETAS | {"clip_sample": False, "steps_offset": 1}
 WITHOUT_QUANT = {"use_quant_conv": False, "use_post_quant_conv": False}
 WIDTH = 32  # of text
 
@@ -96,7 +95,7 @@ def stable_diffusion(folder: Path, prediction: str = "epsilon", **more: Any) -> 
         "text_encoder": clip_text(),
         "tokenizer": clip_tokeniser(),
         "unet": unet(),
-        "scheduler": DDIMScheduler(**SD_BETAS, prediction_type=prediction),
+        "scheduler": DDIMScheduler(**DDIM, prediction_type=prediction),
         "safety_checker": None,
         "feature_extractor": None,
         "requires_safety_checker": False,
@@ -285,7 +284,7 @@ def zero123(folder: Path, projection: str = "cc_projection") -> Path:
     torch.manual_seed(3)
     unet(in_channels=8).save_pretrained(folder / "unet")
     vae().save_pretrained(folder / "vae")
-    DDIMScheduler(**SD_BETAS).save_pretrained(folder / "scheduler")
+    DDIMScheduler(**DDIM).save_pretrained(folder / "scheduler")
     CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=16,
