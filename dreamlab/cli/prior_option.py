@@ -19,19 +19,21 @@ def prior_settings(text: str) -> dict[str, Any]:
     from dreamlab.priors.recognise import kind_of
 
     kind = kind_of(text)
-    return {"kind": kind, "weights" if kind == "embedded" else "model": text}
+    place = Path(text).expanduser()
+    where = str(place.resolve()) if place.exists() else text  # a run may be resumed from elsewhere
+    return {"kind": kind, "weights" if kind == "embedded" else "model": where}
 
 
 def lora_settings(text: str) -> dict[str, Any]:
     """FILE or FILE:SCALE. Raises InputError if there is no such file."""
     file, colon, scale = text.rpartition(":")
     try:
-        settings = {"file": file, "scale": float(scale)} if colon else {"file": text}
+        given: dict[str, Any] = {"scale": float(scale)} if colon else {}
     except ValueError:
-        settings = {"file": text}
-    if not Path(settings["file"]).is_file():
+        given = {}
+    path = Path(file if given else text).expanduser()
+    if not path.is_file():
         raise InputError(
-            f"there is no LoRA {settings['file']}",
-            expected="FILE or FILE:SCALE, such as style.safetensors:0.8",
+            f"there is no LoRA {path}", expected="FILE or FILE:SCALE, such as style.safetensors:0.8"
         )
-    return settings
+    return {"file": str(path.resolve())} | given

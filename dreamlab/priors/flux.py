@@ -34,6 +34,7 @@ class FluxPriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("FluxPipeline",)
     single_files: ClassVar = ("flux-dev", "flux-schnell")
+    half: ClassVar = torch.bfloat16
     kind: Literal["flux"] = "flux"
     embedded_guidance: float = Field(default=1.0, ge=0.0)
     max_tokens: int = Field(default=256, ge=8, le=512)

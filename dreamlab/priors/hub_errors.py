@@ -52,11 +52,13 @@ def _explained(place: str, error: Exception) -> Exception:
         return UnavailableError(f"the hub has no {place}, or it is private", mend="See `dreamlab priors`")
     if caused_by(SafetensorError):
         return DamagedError(f"the weights of {place} are damaged", got=_line(chain), mend=FETCH_AGAIN)
+    if caused_by(hub.EntryNotFoundError):
+        return DamagedError(f"{place} lacks files", got=_line(chain), mend="Choose another model or variant")
     if not local and (caused_by(hub.HfHubHTTPError, ConnectionError, TimeoutError) or _no_connection(chain)):
         return UnavailableError(
             f"the hub could not be reached for {place}", got=_line(chain), mend="Try again"
         )
-    if caused_by(OSError, hub.EntryNotFoundError):
+    if caused_by(OSError):
         return DamagedError(f"files of {place} are missing or damaged", got=_line(chain), mend=FETCH_AGAIN)
     if caused_by(ValueError, RuntimeError, KeyError, TypeError, AttributeError):
         return DamagedError(

@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamlab.errors import DamagedError, UnavailableError
 from dreamlab.priors.hub_errors import FETCH_AGAIN, listening, translated
 from dreamlab.priors.single_file import model_type
-from dreamlab.priors.source import PretrainedConfig, Source, cached, fetched, is_offline
+from dreamlab.priors.source import PretrainedConfig, Source, cached, fetched, index_of, is_offline
 
 
 def load(
@@ -35,7 +35,9 @@ def load(
         UnavailableError: the model cannot be reached or may not be downloaded.
     """
     path = source.path
-    options: dict[str, Any] = dict.fromkeys(skip) | parts | {"torch_dtype": dtype}
+    index = index_of(config, source)
+    absent = [name for name, told in index.items() if isinstance(told, list) and told and told[0] is None]
+    options: dict[str, Any] = dict.fromkeys([*absent, *skip]) | parts | {"torch_dtype": dtype}
     options["local_files_only"] = is_offline(config)
     with translated(source.place), listening() as heard:
         import diffusers

@@ -81,7 +81,7 @@ class PromptCache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as partial:
-                save_file({name: value.contiguous() for name, value in tensors.items()}, partial)
+                save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
         except (OSError, InputError) as error:
             warnings.warn(f"encoded prompts cannot be kept in {path.parent}: {error}", stacklevel=2)
             self.identity = None

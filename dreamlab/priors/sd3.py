@@ -52,6 +52,7 @@ class SD3Prior(PretrainedPrior):
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         limit = self.config.max_tokens
+        pipe.register_modules(transformer=self.network)  # asked for its width where T5 is missing
         if pipe.text_encoder_3 is None:
             warn_of_cut(pipe.tokenizer, prompts, pipe.tokenizer.model_max_length)
         else:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from dreamlab.errors import DamagedError, InputError
 
 _LONGEST_HEADER = 100 * 2**20
+_STABLE_DIFFUSION = "model.diffusion_model.input_blocks."
 
 
 def header(path: str | Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
@@ -28,11 +29,17 @@ def header(path: str | Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]
 
 
 def model_type(path: str | Path) -> str:
-    """diffusers' name for the kind of model, such as "xl_base"; "v1" also where it does not know."""
+    """diffusers' name for the kind of model, such as "v1" or "xl_base"; "unknown" where it does not know."""
     from diffusers.loaders.single_file_utils import infer_diffusers_model_type
 
     shapes, _ = header(path)
-    return str(infer_diffusers_model_type({name: SimpleNamespace(shape=s) for name, s in shapes.items()}))
+    try:
+        found = infer_diffusers_model_type({k: SimpleNamespace(shape=s) for k, s in shapes.items()})
+    except (KeyError, IndexError, UnboundLocalError):  # half of the names it looks for
+        return "unknown"
+    if found == "v1" and not any(name.startswith(_STABLE_DIFFUSION) for name in shapes):
+        return "unknown"  # what it says when nothing fits
+    return str(found)
 
 
 def looks_like_lora(path: str | Path) -> bool:

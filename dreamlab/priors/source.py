@@ -36,7 +36,7 @@ class PretrainedConfig(BaseModel):
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
-    dtype: of the network; "auto" is float16 on CUDA and float32 elsewhere.
+    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, which overflows), float32 elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
     vram: a memory tier in GB, see dreamlab.priors.memory; None does nothing about memory.
     resolution: image side that renders are resized to, pixels; None is the one the model was trained for.
@@ -50,6 +50,7 @@ class PretrainedConfig(BaseModel):
     # diffusers calls single files of it.
     pipelines: ClassVar[tuple[str, ...]] = ()
     single_files: ClassVar[tuple[str, ...]] = ()
+    half: ClassVar[torch.dtype] = torch.float16
 
     model: str
     layout: str | None = None
@@ -67,7 +68,7 @@ class PretrainedConfig(BaseModel):
     def torch_dtype(self, device: torch.device | str) -> torch.dtype:
         """The network's floating point type on this device."""
         if self.dtype == "auto":
-            return torch.float16 if torch.device(device).type == "cuda" else torch.float32
+            return self.half if torch.device(device).type == "cuda" else torch.float32
         return getattr(torch, self.dtype)
 
 
@@ -160,19 +161,31 @@ def cached(hub: str, revision: str | None = None, file: str = "model_index.json"
 
 def class_name(config: PretrainedConfig, source: Source) -> str:
     """The pipeline class that model_index.json names; "" for a single file, which does not say."""
+    name = index_of(config, source).get("_class_name", "")
+    return str(name if isinstance(name, str) else name[-1])  # [module, class] where it brings its own code
+
+
+def index_of(config: PretrainedConfig, source: Source) -> dict[str, Any]:
+    """model_index.json, or nothing for a single file.
+
+    Raises InputError for a folder without one, DamagedError for one that cannot be read, UnavailableError
+    where the hub does not give it.
+    """
     path = source.path
     if path is not None and path.is_file():
-        return ""
-    index = path / "model_index.json" if path is not None else fetched(config, source, "model_index.json")
-    if not index.is_file():
+        return {}
+    if path is not None and not (path / "model_index.json").is_file():
         raise InputError(f"{path} is not a pipeline's folder", expected="a model_index.json in it")
+    file = fetched(config, source, "model_index.json")
     try:
-        name = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
-        return str(
-            name if isinstance(name, str) else name[-1]
-        )  # [module, class] where it brings its own code
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"{index} is damaged", expected="JSON with _class_name") from error
+        index = json.loads(file.read_text(encoding="utf-8"))
+        if not index.get("_class_name"):
+            raise ValueError("no _class_name")
+    except (ValueError, AttributeError) as error:
+        raise DamagedError(
+            f"{file} is damaged", expected="JSON with _class_name", mend=FETCH_AGAIN
+        ) from error
+    return index
 
 
 def fetched(config: PretrainedConfig, source: Source, file: str) -> Path:

@@ -94,35 +94,6 @@ def test_weights_under_the_original_names_are_the_same_network(prior: MVDreamPri
         have = network.config[name]
         assert (list(have) if isinstance(have, tuple) else have) == value, name
     state = network.state_dict()
-    back = renamed({_original(name): value for name, value in state.items()}, settings)
+    back = renamed({tiny.original_unet_name(name): value for name, value in state.items()}, settings)
     assert back.keys() == state.keys()
     assert all(torch.equal(back[name], state[name]) for name in state)
-
-
-def _original(name: str) -> str:
-    """diffusers' name of a weight of the tiny UNet in the original code's words."""
-    tops = {
-        "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
-        "class_embedding.linear_1": "camera_embed.0", "class_embedding.linear_2": "camera_embed.2",
-        "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
-        "down_blocks.0.resnets.0": "input_blocks.1.0",
-        "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
-        "down_blocks.1.resnets.0": "input_blocks.3.0", "down_blocks.1.attentions.0": "input_blocks.3.1",
-        "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
-        "mid_block.resnets.1": "middle_block.2",
-        "up_blocks.0.resnets.0": "output_blocks.0.0", "up_blocks.0.attentions.0": "output_blocks.0.1",
-        "up_blocks.0.resnets.1": "output_blocks.1.0", "up_blocks.0.attentions.1": "output_blocks.1.1",
-        "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
-        "up_blocks.1.resnets.0": "output_blocks.2.0", "up_blocks.1.resnets.1": "output_blocks.3.0",
-    }  # fmt: skip
-    inner = {
-        "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1",
-        "norm2": "out_layers.0",
-        "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
-    }  # fmt: skip
-    top = max((key for key in tops if name.startswith(key + ".")), key=len)
-    rest = name[len(top) + 1 :]
-    part, _, leaf = rest.partition(".")
-    if "resnets" in top and part in inner:
-        rest = f"{inner[part]}.{leaf}"
-    return f"{tops[top]}.{rest}"

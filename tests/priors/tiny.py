@@ -317,3 +317,90 @@ def picture(file: Path, side: int = 40) -> Path:
 
     Image.radial_gradient("L").resize((side, side)).convert("RGB").save(file)
     return file
+
+
+def single_file(folder: Path, file: Path) -> Path:
+    """A tiny Stable Diffusion of these shapes in one file, under the names of the original code."""
+    from safetensors.torch import load_file, save_file
+
+    state = {}
+    for part, prefix, name in (
+        ("unet", "model.diffusion_model.", original_unet_name),
+        ("vae", "first_stage_model.", original_vae_name),
+    ):
+        weights = load_file(folder / part / "diffusion_pytorch_model.safetensors")
+        state |= {prefix + name(key): value for key, value in weights.items()}
+    text = load_file(folder / "text_encoder" / "model.safetensors")
+    state |= {
+        "cond_stage_model.transformer.text_model." + key.removeprefix("text_model."): value
+        for key, value in text.items()
+    }
+    save_file({key: value.contiguous() for key, value in state.items()}, file)
+    return file
+
+
+_TOPS = {
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "class_embedding.linear_1": "camera_embed.0",
+    "class_embedding.linear_2": "camera_embed.2",
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+    "down_blocks.0.resnets.0": "input_blocks.1.0",
+    "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
+    "down_blocks.1.resnets.0": "input_blocks.3.0",
+    "down_blocks.1.attentions.0": "input_blocks.3.1",
+    "mid_block.resnets.0": "middle_block.0",
+    "mid_block.attentions.0": "middle_block.1",
+    "mid_block.resnets.1": "middle_block.2",
+    "up_blocks.0.resnets.0": "output_blocks.0.0",
+    "up_blocks.0.attentions.0": "output_blocks.0.1",
+    "up_blocks.0.resnets.1": "output_blocks.1.0",
+    "up_blocks.0.attentions.1": "output_blocks.1.1",
+    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
+    "up_blocks.1.resnets.0": "output_blocks.2.0",
+    "up_blocks.1.resnets.1": "output_blocks.3.0",
+}
+_INNER = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+
+
+def original_unet_name(name: str) -> str:
+    """diffusers' name of a weight of the tiny UNet in the original code's words."""
+    top = max((key for key in _TOPS if name.startswith(key + ".")), key=len)
+    rest = name[len(top) + 1 :]
+    part, _, leaf = rest.partition(".")
+    if "resnets" in top and part in _INNER:
+        rest = f"{_INNER[part]}.{leaf}"
+    return f"{_TOPS[top]}.{rest}"
+
+
+def original_vae_name(name: str) -> str:
+    """The same for the tiny VAE of two levels, whose decoder counts its levels from the bottom."""
+    for new, old in (
+        ("encoder.down_blocks.", "encoder.down."),
+        ("decoder.up_blocks.0", "decoder.up.1"),
+        ("decoder.up_blocks.1", "decoder.up.0"),
+        (".resnets.", ".block."),
+        ("downsamplers.0", "downsample"),
+        ("upsamplers.0", "upsample"),
+        ("mid_block.block.0", "mid.block_1"),
+        ("mid_block.block.1", "mid.block_2"),
+        ("mid_block.attentions.0", "mid.attn_1"),
+        ("group_norm", "norm"),
+        ("to_q", "q"),
+        ("to_k", "k"),
+        ("to_v", "v"),
+        ("to_out.0", "proj_out"),
+        ("conv_norm_out", "norm_out"),
+        ("conv_shortcut", "nin_shortcut"),
+    ):
+        name = name.replace(new, old)
+    return name

@@ -1,0 +1,93 @@
+"""Memory tiers by what they set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from priors import tiny
+
+from dreamlab.errors import UnavailableError
+from dreamlab.priors import SD3PriorConfig, StableDiffusionPriorConfig
+from dreamlab.priors.memory import MemoryPlan, Tier, eight_bits, place, plan
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("tier", "gib", "t5", "wanted"),
+    [
+        (None, 24, True, MemoryPlan()),
+        (24, 5, True, MemoryPlan()),
+        (24, 23, True, MemoryPlan(offload="block_level")),
+        (12, 2, True, MemoryPlan(vae_slicing=True)),
+        (12, 7, False, MemoryPlan(vae_slicing=True, offload="block_level")),
+        (8, 2, False, MemoryPlan(vae_slicing=True, vae_tiling=True)),
+        (8, 5, True, MemoryPlan(True, True, "block_level", encoder_8bit=True)),
+        (6, 2, False, MemoryPlan(vae_slicing=True, vae_tiling=True)),
+        (6, 4, True, MemoryPlan(True, True, "leaf_level", encoder_8bit=True)),
+    ],
+)
+def test_a_tier_sets_what_it_says(tier: Tier | None, gib: int, t5: bool, wanted: MemoryPlan) -> None:
+    assert plan(tier, gib * GIB, t5) == wanted
+
+
+def test_the_vae_slices_and_tiles(tmp_path: Path) -> None:
+    folder = str(tiny.stable_diffusion(tmp_path))
+    found = {}
+    for tier in (None, 12, 6):
+        prior = StableDiffusionPriorConfig(model=folder, vram=tier).build()
+        found[tier] = (prior.space.vae.use_slicing, prior.space.vae.use_tiling)
+        tiny.check_step(prior)
+    assert found == {None: (False, False), 12: (True, False), 6: (True, True)}
+
+
+def test_a_crowded_network_waits_in_main_memory_and_answers_the_same() -> None:
+    class Noted(torch.nn.Module):
+        def enable_group_offload(self, **told: Any) -> None:
+            self.told = told
+
+    for kind, blocks in (("block_level", {"num_blocks_per_group": 1}), ("leaf_level", {})):
+        network = place(Noted(), MemoryPlan(offload=kind), torch.device("meta"))
+        assert (
+            network.told
+            == {
+                "onload_device": torch.device("meta"),
+                "offload_device": torch.device("cpu"),
+                "offload_type": kind,
+            }
+            | blocks
+        )
+
+
+@pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
+def test_diffusers_takes_these_settings(kind: str) -> None:
+    network = tiny.unet().eval()
+    inputs = (torch.randn(1, 4, 16, 16), 500, torch.randn(1, 3, tiny.WIDTH))
+    with torch.no_grad():
+        wanted = network(*inputs).sample
+        blocks = {"num_blocks_per_group": 1} if kind == "block_level" else {}
+        network.enable_group_offload(
+            onload_device=torch.device("cpu"), offload_device=torch.device("cpu"), offload_type=kind, **blocks
+        )
+        assert torch.equal(network(*inputs).sample, wanted)
+
+
+def test_eight_bits_without_bitsandbytes_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamlab.priors.memory.find_spec", lambda _: None)
+    prior = SD3PriorConfig(model=str(tiny.sd3(tmp_path)), vram=6).build()
+    with pytest.raises(
+        UnavailableError, match=r"bitsandbytes is not installed\. pip install bitsandbytes, or choose"
+    ):
+        prior.embed(["a cube"])
+
+
+def test_eight_bits_are_asked_for_the_t5_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamlab.priors.memory.find_spec", lambda _: object())
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **told: asked.append(told))
+    eight_bits(("text_encoder_3",))
+    assert asked[0]["components_to_quantize"] == ["text_encoder_3"]
+    assert asked[0]["quant_kwargs"] == {"load_in_8bit": True}
