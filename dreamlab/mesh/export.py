@@ -7,22 +7,23 @@ GLB, OBJ, PLY and USDZ are +Y up in metres. STL and 3MF are what printers' slice
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
 import re
 import struct
 import zipfile
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dreamlab.errors import InputError
+from dreamlab.errors import InputError, UnavailableError
 from dreamlab.files import write_atomic
 from dreamlab.mesh.clean import check_faces
 from dreamlab.mesh.colour import png, texture_of, to_bytes, vertex_colours
-from dreamlab.mesh.gltf import glb_bytes
+from dreamlab.mesh.gltf import Compression, glb_bytes
+from dreamlab.mesh.quads import quads_of
 from dreamlab.mesh.shape import normals_of
 from dreamlab.mesh.splat import splat_bytes
 from dreamlab.mesh.usd import write_usdz
@@ -31,26 +32,53 @@ from dreamlab.types import Mesh
 FORMATS = (".glb", ".obj", ".ply", ".stl", ".3mf", ".usdz", ".splat.ply")
 
 
-def write(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
+def check_packages(kinds: Iterable[str], compression: Compression = "none", quads: bool = False) -> None:
+    """Raise UnavailableError now, not after an hour's run, if one of these formats or ways needs a package
+    that is not installed."""
+    wants = {
+        "usdz": ("usd-core", "pxr", "usd"),
+        "draco": ("DracoPy", "DracoPy", "draco"),
+        "quads": ("pynanoinstantmeshes", "pynanoinstantmeshes", "quads"),
+    }
+    for asked in (*kinds, compression, "quads" if quads else ""):
+        package, module, extra = wants.get(asked.lstrip("."), ("", "", ""))
+        if module and not _importable(module):
+            raise UnavailableError(
+                f"{asked} needs {package}, which is not installed",
+                mend=f"pip install 'dreamlab[{extra}]', or do without {asked}",
+            )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it was imported before, and is marked as missing
+        return False
+
+
+def write(
+    mesh: Mesh, path: str | os.PathLike[str], *, compression: Compression = "none", quads: bool = False
+) -> list[Path]:
     """Write the mesh; returns the files written, the named one first.
 
     The suffix decides: .glb, .obj (with .mtl and .png), .ply, .stl, .3mf, .usdz (needs usd-core), .splat.ply
-    (one flat Gaussian a face).
+    (one flat Gaussian a face). `compression` is for GLB; `quads` writes OBJ faces of four corners where two
+    triangles that follow each other share a diagonal, as remeshing to quads leaves them.
 
     Raises:
         InputError: an unknown suffix, a mesh without faces, a place that cannot be written to.
-        UnavailableError: USDZ without usd-core.
+        UnavailableError: USDZ without usd-core, Draco without DracoPy.
     """
     path = Path(path)
     check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
     kind = ".splat.ply" if path.name.lower().endswith(".splat.ply") else path.suffix.lower()
     if kind == ".obj":
-        return _write_obj(mesh, path)
+        return _write_obj(mesh, path, quads)
     if kind == ".usdz":
         write_usdz(mesh, path)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, path.stem)
+        data = glb_bytes(mesh, path.stem, compression)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
@@ -67,7 +95,7 @@ def write(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
     return [path]
 
 
-def _write_obj(mesh: Mesh, path: Path) -> list[Path]:
+def _write_obj(mesh: Mesh, path: Path, quads: bool) -> list[Path]:
     """OBJ with its MTL and textures beside it; those are written first, so the OBJ never points at
     nothing."""
     base = companion_name(path.stem)
@@ -82,7 +110,7 @@ def _write_obj(mesh: Mesh, path: Path) -> list[Path]:
     material = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps, ""]
     written.append(path.with_name(f"{base}.mtl"))
     write_atomic(written[-1], "\n".join(material).encode())
-    write_atomic(path, obj_bytes(mesh, written[-1].name))
+    write_atomic(path, obj_bytes(mesh, written[-1].name, quads))
     return [path, *reversed(written)]
 
 
@@ -93,7 +121,7 @@ def companion_name(stem: str) -> str:
     return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(stem.encode()).hexdigest()[:6]}"
 
 
-def obj_bytes(mesh: Mesh, material_file: str) -> bytes:
+def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False) -> bytes:
     """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them."""
     rows = mesh.vertices.double().numpy()
     textured = texture_of(mesh, "albedo") is not None
@@ -104,7 +132,8 @@ def obj_bytes(mesh: Mesh, material_file: str) -> bytes:
         lines += _lines("vt", mesh.uv.double().numpy())
     lines += [*_lines("vn", normals_of(mesh)), "usemtl surface"]
     corner = "{0}/{0}/{0}" if mesh.uv is not None else "{0}//{0}"
-    lines += [f"f {' '.join(corner.format(i) for i in face)}" for face in (mesh.faces.numpy() + 1).tolist()]
+    polygons = quads_of(mesh.faces.numpy()) if quads else mesh.faces.tolist()
+    lines += [f"f {' '.join(corner.format(i + 1) for i in polygon)}" for polygon in polygons]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -208,13 +237,3 @@ def _weld_rows(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from dreamlab.mesh.topology import unique_rows
 
     return unique_rows(vertices)
-
-
-def without_texture(mesh: Mesh) -> Mesh:
-    """The mesh with its texture turned into vertex colours."""
-    colours = vertex_colours(mesh)
-    import torch
-
-    return replace(
-        mesh, colors=None if colours is None else torch.from_numpy(colours).float(), uv=None, textures=()
-    )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dreamlab.mesh import draco
 from dreamlab.mesh.colour import png, srgb_to_linear, texture_of
 from dreamlab.mesh.shape import normals_of, tangents_of
 from dreamlab.types import Mesh
+
+Compression = Literal["none", "draco"]
 
 ARRAY, ELEMENTS = 34962, 34963
 FLOAT, USHORT, UINT = 5126, 5123, 5125
@@ -66,38 +69,73 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh, name: str = "object") -> bytes:
-    """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours."""
+def glb_bytes(mesh: Mesh, name: str = "object", compression: Compression = "none") -> bytes:
+    """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
+
+    "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs DracoPy.
+    """
     buffer = _Buffer()
     albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
-    attributes = {
-        "POSITION": buffer.attribute(mesh.vertices.numpy().astype(np.float32), bounds=True),
-        "NORMAL": buffer.attribute(normals_of(mesh).astype(np.float32)),
-    }
-    if mesh.uv is not None and (albedo is not None or normal_map is not None):
-        uv = mesh.uv.double().numpy() * [1, -1] + [0, 1]
-        attributes["TEXCOORD_0"] = buffer.attribute(uv.astype(np.float32))
-    if normal_map is not None:
-        attributes["TANGENT"] = buffer.attribute(tangents_of(mesh).astype(np.float32))
-    if albedo is None and mesh.colors is not None:
-        linear = srgb_to_linear(mesh.colors.double().numpy().clip(0, 1))
-        rgba = np.concatenate([linear, np.ones((len(linear), 1))], 1)  # 16 bits: 8 would band in the darks
-        attributes["COLOR_0"] = buffer.attribute((rgba * 65535 + 0.5).astype(np.uint16))
+    rows = _rows(mesh, albedo, normal_map)
+    primitive: dict[str, Any] = {"material": 0}
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "dreamlab"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
-        "meshes": [{"primitives": [{"attributes": attributes, "material": 0}]}],
+        "meshes": [{"primitives": [primitive]}],
         "materials": [
             {"name": name, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}
         ],
     }
-    document["meshes"][0]["primitives"][0]["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
+    if compression == "draco":
+        primitive |= _packed(buffer, rows, mesh.faces.numpy())
+        document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
+    else:
+        primitive["attributes"] = {
+            attribute: buffer.attribute(_wide_colours(attribute, values), bounds=attribute == "POSITION")
+            for attribute, values in rows.items()
+        }
+        primitive["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
     _add_textures(document, buffer, albedo, normal_map)
     document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     return _container(document, bytes(buffer.data))
+
+
+def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Float32 rows by glTF's attribute names."""
+    rows = {"POSITION": mesh.vertices.numpy(), "NORMAL": normals_of(mesh)}
+    if mesh.uv is not None and (albedo is not None or normal_map is not None):
+        rows["TEXCOORD_0"] = mesh.uv.double().numpy() * [1, -1] + [0, 1]
+    if normal_map is not None:
+        rows["TANGENT"] = tangents_of(mesh)
+    if albedo is None and mesh.colors is not None:
+        linear = srgb_to_linear(mesh.colors.double().numpy().clip(0, 1))
+        rows["COLOR_0"] = np.concatenate([linear, np.ones((len(linear), 1))], 1)
+    return {name: values.astype(np.float32) for name, values in rows.items()}
+
+
+def _wide_colours(name: str, values: np.ndarray) -> np.ndarray:
+    """Colours as 16-bit shares of one: half the size of floats, and 8 bits would band in the darks."""
+    return (values * 65535 + 0.5).astype(np.uint16) if name == "COLOR_0" else values
+
+
+def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> dict[str, Any]:
+    """A primitive whose accessors have no bytes of their own: they tell what the Draco data holds."""
+    packed = draco.pack(rows, faces)
+    low, high = packed.bounds
+    attributes = {}
+    for name, values in rows.items():
+        attributes[name] = len(buffer.accessors)
+        accessor = {"componentType": FLOAT, "count": packed.corners, "type": f"VEC{values.shape[1]}"}
+        buffer.accessors.append(accessor)
+        if name == "POSITION":
+            accessor |= {"min": low.tolist(), "max": high.tolist()}
+    indices = len(buffer.accessors)
+    buffer.accessors.append({"componentType": UINT, "count": packed.indices, "type": "SCALAR"})
+    extension = {"bufferView": buffer.view(packed.data), "attributes": packed.identifiers}
+    return {"attributes": attributes, "indices": indices, "extensions": {draco.EXTENSION: extension}}
 
 
 def _add_textures(

@@ -14,19 +14,20 @@ import numpy as np
 import torch
 
 from dreamlab.errors import DamagedError, InputError, UnavailableError
+from dreamlab.mesh import draco
 from dreamlab.mesh.colour import linear_to_srgb
 from dreamlab.types import Mesh
 
 KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-UNDERSTOOD = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform"}
+UNDERSTOOD = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform", draco.EXTENSION}
 
 
 def read_gltf(path: Path) -> list[Mesh]:
     """One Mesh for every triangle primitive that the scene shows, in world space.
 
-    Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (Draco,
-    meshopt), InputError for textures or buffers that are not there.
+    Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (meshopt, and
+    Draco without DracoPy), InputError for textures or buffers that are not there.
     """
     document = _Document(path)
     needed = set(document.json.get("extensionsRequired", [])) - UNDERSTOOD
@@ -86,17 +87,13 @@ class _Document:
         return out
 
     def _mesh(self, primitive: dict[str, Any], world: np.ndarray) -> Mesh:
-        attributes = primitive["attributes"]
-        vertices = self.accessor(attributes["POSITION"]) @ world[:3, :3].T + world[:3, 3]
-        if "indices" in primitive:
-            faces = self.accessor(primitive["indices"]).astype(np.int64).reshape(-1, 3)
-        else:
-            faces = np.arange(len(vertices)).reshape(-1, 3)
+        attributes, faces = self._rows(primitive)
+        vertices = attributes["POSITION"] @ world[:3, :3].T + world[:3, 3]
         if np.linalg.det(world[:3, :3]) < 0:
             faces = faces[:, ::-1].copy()
         normals = None
         if "NORMAL" in attributes:
-            normals = self.accessor(attributes["NORMAL"]) @ np.linalg.inv(world[:3, :3])
+            normals = attributes["NORMAL"] @ np.linalg.inv(world[:3, :3])
             normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
         material = self.json["materials"][primitive["material"]] if "material" in primitive else {}
         surface = material.get("pbrMetallicRoughness", {})
@@ -108,7 +105,7 @@ class _Document:
             ):
                 if slot is not None and slot.get("texCoord", 0) == 0:
                     textures.append((name, torch.from_numpy(self.image(slot["index"]))))
-            uv = torch.from_numpy(self.accessor(attributes["TEXCOORD_0"]) * [1, -1] + [0, 1]).float()
+            uv = torch.from_numpy(attributes["TEXCOORD_0"] * [1, -1] + [0, 1]).float()
         colours = self._colours(attributes, surface, len(vertices), bool(textures))
         return Mesh(
             torch.from_numpy(vertices).float(),
@@ -119,8 +116,30 @@ class _Document:
             tuple(textures),
         )
 
+    def _rows(self, primitive: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The attributes that a Mesh can hold, as float64 rows, and faces [F,3]; unpacked if they are in
+        Draco."""
+        wanted = ("POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0")
+        packed = primitive.get("extensions", {}).get(draco.EXTENSION)
+        if packed is not None:
+            identifiers = {name: i for name, i in packed["attributes"].items() if name in wanted}
+            rows, faces = draco.unpack(self.view(packed["bufferView"]), identifiers)
+            return {name: self._shares(name, values, primitive) for name, values in rows.items()}, faces
+        rows = {
+            name: self.accessor(index) for name, index in primitive["attributes"].items() if name in wanted
+        }
+        if "indices" in primitive:
+            return rows, self.accessor(primitive["indices"]).astype(np.int64).reshape(-1, 3)
+        return rows, np.arange(len(rows["POSITION"])).reshape(-1, 3)
+
+    def _shares(self, name: str, values: np.ndarray, primitive: dict[str, Any]) -> np.ndarray:
+        """Unpacked rows as float64, integers as shares of one where their accessor says so."""
+        spec = self.json["accessors"][primitive["attributes"][name]]
+        top = np.iinfo(KINDS[spec["componentType"]]).max if spec.get("normalized") else 1
+        return values.astype(np.float64) / top
+
     def _colours(
-        self, attributes: dict[str, int], surface: dict[str, Any], count: int, textured: bool
+        self, attributes: dict[str, np.ndarray], surface: dict[str, Any], count: int, textured: bool
     ) -> np.ndarray | None:
         """sRGB per vertex from the linear COLOR_0 and base colour factor; None where a texture has the
         colour."""
@@ -129,7 +148,7 @@ class _Document:
             return None
         linear = np.ones((count, 3))
         if "COLOR_0" in attributes:
-            linear = self.accessor(attributes["COLOR_0"])[:, :3]
+            linear = attributes["COLOR_0"][:, :3]
         return linear_to_srgb((linear * factor).clip(0, 1))
 
     def accessor(self, index: int) -> np.ndarray:
@@ -153,6 +172,11 @@ class _Document:
             rows = np.maximum(rows / np.iinfo(kind).max, -1.0)
         return rows if width > 1 else rows[:, 0]
 
+    def view(self, index: int) -> bytes:
+        view = self.json["bufferViews"][index]
+        start = view.get("byteOffset", 0)
+        return self.buffer(view["buffer"])[start : start + view["byteLength"]]
+
     def buffer(self, index: int) -> bytes:
         uri = self.json["buffers"][index].get("uri")
         if uri is None and self.binary is not None:
@@ -164,9 +188,7 @@ class _Document:
 
         image = self.json["images"][self.json["textures"][texture]["source"]]
         if "bufferView" in image:
-            view = self.json["bufferViews"][image["bufferView"]]
-            start = view.get("byteOffset", 0)
-            data = self.buffer(view["buffer"])[start : start + view["byteLength"]]
+            data = self.view(image["bufferView"])
         else:
             data = self._resource(image["uri"])
         return np.array(Image.open(io.BytesIO(data)).convert("RGB"))

@@ -64,6 +64,21 @@ def test_khronos_validator_finds_nothing_to_say(mesh: Mesh, name: str, tmp_path)
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0)
 
 
+def test_khronos_validator_accepts_draco(mesh: Mesh, tmp_path) -> None:
+    pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
+    folder = node_modules()
+    write(mesh, tmp_path / "m.glb", compression="draco")
+    done = subprocess.run(
+        ["node", "-e", VALIDATE, str(tmp_path / "m.glb")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": folder},
+    )
+    issues = json.loads(done.stdout)
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
+
+
 def test_khronos_validator_does_find_faults(coloured: Mesh, tmp_path) -> None:
     """The test above can fail: a GLB with a broken accessor is reported."""
     folder = node_modules()
