@@ -15,6 +15,7 @@ from torch import Tensor
 from dreamlab.errors import InputError
 from dreamlab.mesh.colour import to_bytes
 from dreamlab.mesh.extract import CHUNK
+from dreamlab.mesh.lighting import daylight, under_light
 from dreamlab.mesh.raster import depth_inside, rasterise_uv
 from dreamlab.mesh.shape import normals_of, tangents_of
 from dreamlab.types import Field, Mesh
@@ -40,12 +41,19 @@ class BakeConfig(BaseModel):
     normal_map: bool = Setting(
         default=True, description="also bake the fine surface's normals, where one is given"
     )
+    lighting: bool = Setting(
+        default=False, description="darken the colours as a white sky would light the fine surface"
+    )
 
 
-def vertex_colors(mesh: Mesh, field: Field, *, depth: float = 0.03, samples: int = 4) -> Mesh:
+def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) -> Mesh:
     """The mesh with the colour that the field shows at every vertex, looked at along the normal."""
+    config = config or BakeConfig()
     normal = torch.from_numpy(normals_of(mesh)).float()
-    return replace(mesh, colors=seen_colour(field, mesh.vertices, normal, depth, samples))
+    colours = seen_colour(field, mesh.vertices, normal, config.depth, config.samples)
+    if config.lighting:
+        colours = torch.from_numpy(under_light(colours.double().numpy(), daylight(mesh))).float()
+    return replace(mesh, colors=colours)
 
 
 def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
@@ -60,7 +68,7 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
     """
     config = config or BakeConfig()
     n = config.resolution
-    texel, position, normal, step, corner, weight = _texels(mesh, n)
+    texel, position, normal, step, corner, weight = texels(mesh, n)
     jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
     colour = seen_colour(
         field,
@@ -70,10 +78,14 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
         config.samples,
         spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
     )
-    textures = [("albedo", _fill(texel, to_bytes(colour.numpy()), n))]
+    seen = colour.numpy()
+    if config.lighting:
+        surface = mesh if fine is None else fine
+        seen = under_light(seen, _blended(surface, daylight(surface)[:, None], position)[:, 0])
+    textures = [("albedo", fill(texel, to_bytes(seen), n))]
     if config.normal_map and fine is not None:
-        local = _tangent_normals(mesh, fine, position, normal, corner, weight)
-        textures.append(("normal", _fill(texel, to_bytes(local / 2 + 0.5), n)))
+        local = tangent_normals(mesh, _blended(fine, normals_of(fine), position), normal, corner, weight)
+        textures.append(("normal", fill(texel, to_bytes(local / 2 + 0.5), n)))
     return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
 
 
@@ -111,7 +123,7 @@ def seen_colour(
     return torch.cat(out).clamp(0, 1)
 
 
-def _texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
+def texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
     """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3],
     the triangle's corners [T,3] and their weights."""
     if mesh.uv is None:
@@ -142,16 +154,19 @@ def _texel_steps(corners: np.ndarray, uv: np.ndarray, n: int) -> np.ndarray:
     return np.stack([(e1 * d2[:, 1:] - e2 * d1[:, 1:]) / safe, (e2 * d1[:, :1] - e1 * d2[:, :1]) / safe], 1)
 
 
-def _tangent_normals(
-    mesh: Mesh, fine: Mesh, position: np.ndarray, normal: np.ndarray, corner: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """Unit normals [T,3] of the fine surface's nearest corners, in the mesh's own tangent frames."""
+def _blended(surface: Mesh, values: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Of values [V,C] at the surface's corners: those near each position [T,3], blended."""
     from scipy.spatial import KDTree
 
-    tree = KDTree(fine.vertices.double().numpy())
-    distance, near = tree.query(position, k=3)
+    distance, near = KDTree(surface.vertices.double().numpy()).query(position, k=3)
     blend = 1 / np.maximum(distance, 1e-9)
-    wanted = np.einsum("tk,tki->ti", blend / blend.sum(1, keepdims=True), normals_of(fine)[near])
+    return np.einsum("tk,tki->ti", blend / blend.sum(1, keepdims=True), values[near])
+
+
+def tangent_normals(
+    mesh: Mesh, wanted: np.ndarray, normal: np.ndarray, corner: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """World-space normals [T,3] of texels in the mesh's own tangent frames there, as unit vectors."""
     frame = tangents_of(mesh)
     tangent = np.einsum("tk,tki->ti", weight.clip(0, 1), frame[corner, :3])
     tangent -= normal * np.einsum("ij,ij->i", tangent, normal)[:, None]
@@ -162,7 +177,7 @@ def _tangent_normals(
     return local / np.linalg.norm(local, axis=1, keepdims=True)
 
 
-def _fill(texel: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+def fill(texel: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     """An image [n,n,3]: the values at their texels, around them the nearest value, and the mean in the
     open."""
     from scipy.ndimage import distance_transform_edt

@@ -84,3 +84,35 @@ def parse_size(text: str) -> float:
             "the size cannot be read", expected="a length such as 0.3m, 30cm or 12in", got=repr(text)
         )
     return float(found[1]) * units[found[2]]
+
+
+def creased_normals(
+    vertices: np.ndarray, faces: np.ndarray, degrees: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices [V,3], faces [F,3] and unit normals [V,3] that are smooth over edges up to this angle.
+
+    Corners on sharper edges are doubled, one for each side.
+    """
+    normal, area = topo.face_normals(vertices, faces)
+    corner_vertex, corner_face = faces.reshape(-1), np.repeat(np.arange(len(faces)), 3)
+    order = np.argsort(corner_vertex, kind="stable")
+    count = np.bincount(corner_vertex, minlength=len(vertices))
+    start = count.cumsum() - count
+    # every corner against every face around its vertex
+    around = count[corner_vertex]
+    corner = np.repeat(np.arange(len(corner_vertex)), around)
+    other = order[
+        start[corner_vertex[corner]] + np.arange(len(corner)) - np.repeat(around.cumsum() - around, around)
+    ]
+    near = np.einsum("ni,ni->n", normal[corner_face[corner]], normal[corner_face[other]])
+    smooth = near >= np.cos(np.radians(degrees))
+    total = np.zeros((len(corner_vertex), 3))
+    weighted = normal * area[:, None]
+    for axis in range(3):
+        total[:, axis] = np.bincount(
+            corner[smooth], weights=weighted[corner_face[other[smooth]], axis], minlength=len(total)
+        )
+    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
+    key = np.concatenate([corner_vertex[:, None], np.round(total * 1e4)], 1)
+    first, index = topo.unique_rows(key)
+    return vertices[corner_vertex[first]], index.reshape(-1, 3), total[first]

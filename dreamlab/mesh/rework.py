@@ -1,0 +1,150 @@
+"""Any mesh with fewer faces or another texture, and the look it had: every part stays, colours are carried
+over from the surface as it was."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dreamlab.errors import InputError
+from dreamlab.mesh import topology as topo
+from dreamlab.mesh.bake import fill, tangent_normals, texels
+from dreamlab.mesh.clean import CleanConfig, check_faces
+from dreamlab.mesh.colour import sample, texture_of, to_bytes, vertex_colours
+from dreamlab.mesh.decimate import decimate
+from dreamlab.mesh.quads import remesh_quads
+from dreamlab.mesh.shape import creased_normals, normals_of
+from dreamlab.mesh.unwrap import unwrap
+from dreamlab.types import Mesh
+
+log = logging.getLogger(__name__)
+
+SAMPLES = 100_000  # points that stand for a surface, besides one a face
+FACING = 0.05  # a normal's weight against a distance in sizes: thin walls keep their two sides apart
+NEAR_ENOUGH = 0.25  # what is found may be this share farther than the nearest: exact search can crawl
+CREASE = 40.0  # degrees between faces from which on an edge stays sharp
+WHOLE = 0.9  # of the area: below it a remeshed surface has lost parts
+TEXTURE_SIDES = (256, 2048)  # of a new texture, where only the old one says how large
+
+
+def rework(mesh: Mesh, config: CleanConfig, texture: int | None = None) -> Mesh:
+    """The mesh brought within `config.faces` (or laid anew in quads), all its parts and holes kept.
+
+    Colours follow: a textured mesh gets new uv and a texture baked from the old one, with a normal map of the
+    old surface, a mesh with vertex colours new ones. `texture` is the new texture's side in pixels; 0 turns
+    a texture into vertex colours, None keeps the kind and about the size.
+
+    Raises:
+        InputError: nothing with an area, or a texture is asked for where there is no colour.
+        UnavailableError: quads without their package.
+    """
+    check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
+    albedo, colours = texture_of(mesh, "albedo"), vertex_colours(mesh)
+    if texture and colours is None:
+        raise InputError(
+            "the mesh has no colours to bake", expected="a texture or vertex colours", got="neither"
+        )
+    side = texture if texture is not None else 0 if albedo is None else _side(albedo)
+    in_corners = colours is not None and not side
+    bare = _reduced(mesh, config, colours if in_corners else None)
+    surface = _Surface(mesh)
+    if in_corners:
+        at = surface.colours(bare.vertices.double().numpy(), normals_of(bare))
+        return replace(bare, colors=torch.from_numpy(at).float())
+    return _baked(unwrap(bare, resolution=side), surface, side) if side else bare
+
+
+def _side(image: np.ndarray) -> int:
+    return int(np.clip(max(image.shape[:2]), *TEXTURE_SIDES))
+
+
+def _reduced(mesh: Mesh, config: CleanConfig, colours: np.ndarray | None) -> Mesh:
+    """The shape alone, with normals that are smooth up to sharp edges."""
+    points = mesh.vertices.double().numpy()
+    vertices, faces = topo.weld(points, mesh.faces.numpy())
+    if len(faces) == 0 or np.ptp(vertices, axis=0).max() <= 0:
+        raise InputError("the mesh has no area", expected="triangles", got="points and lines only")
+    if colours is not None:
+        from scipy.spatial import KDTree
+
+        colours = colours[KDTree(points).query(vertices)[1]]
+    if config.remesh == "quads":
+        area = topo.face_normals(vertices, faces)[1].sum()
+        vertices, faces = remesh_quads(vertices, faces, config.faces)
+        if (left := topo.face_normals(vertices, faces)[1].sum() / area) < WHOLE:
+            log.warning("the quads cover %.0f%% of the surface: open or thin parts are lost", 100 * left)
+    else:
+        vertices, faces = decimate(vertices, faces, config.faces, colours, config.colour_weight)
+    vertices, faces, normals = creased_normals(vertices, faces, CREASE)
+    return Mesh(
+        torch.from_numpy(vertices).float(), torch.from_numpy(faces), torch.from_numpy(normals).float()
+    )
+
+
+def _baked(mesh: Mesh, surface: _Surface, side: int) -> Mesh:
+    texel, position, normal, _, corner, weight = texels(mesh, side)
+    face, share = surface.nearest(position, normal)
+    local = tangent_normals(mesh, surface.normals(face, share), normal, corner, weight)
+    images = {
+        "albedo": to_bytes(surface.colour_of(face, share)),
+        "normal": to_bytes(local / 2 + 0.5),
+    }
+    textures = ((name, torch.from_numpy(fill(texel, values, side))) for name, values in images.items())
+    return replace(mesh, textures=tuple(textures))
+
+
+class _Surface:
+    """A mesh that can be asked for its colour and normal at the point nearest to any other."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        from scipy.spatial import KDTree
+
+        self.mesh = mesh
+        self.faces = mesh.faces.numpy()
+        self.corners = mesh.vertices.double().numpy()[self.faces]
+        self.size = float(np.ptp(self.corners.reshape(-1, 3), axis=0).max()) or 1.0
+        self.facing, area = topo.face_normals(mesh.vertices.double().numpy(), self.faces)
+        draw = np.random.default_rng(0)
+        spread = draw.choice(len(area), SAMPLES, p=area / area.sum())
+        self.face = np.concatenate([np.arange(len(area)), np.sort(spread)])
+        share = draw.dirichlet((1, 1, 1), len(self.face))
+        share[: len(area)] = 1 / 3
+        points = np.einsum("nk,nki->ni", share, self.corners[self.face])
+        self.tree = KDTree(self._key(points, self.facing[self.face]))
+
+    def _key(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        return np.concatenate([points / self.size, normals * FACING], 1)
+
+    def nearest(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The face [N] under each point that looks its way, and the point's barycentric weights in it."""
+        face = self.face[self.tree.query(self._key(points, normals), eps=NEAR_ENOUGH)[1]]
+        a, b, c = (self.corners[face, k] for k in range(3))
+        u, v, w = b - a, c - a, points - a
+        uu, uv, vv = (np.einsum("ni,ni->n", p, q) for p, q in ((u, u), (u, v), (v, v)))
+        wu, wv = np.einsum("ni,ni->n", w, u), np.einsum("ni,ni->n", w, v)
+        det = np.maximum(uu * vv - uv * uv, 1e-30)
+        s, t = (vv * wu - uv * wv) / det, (uu * wv - uv * wu) / det
+        share = np.stack([1 - s - t, s, t], -1).clip(0, 1)
+        return face, share / share.sum(1, keepdims=True)
+
+    def colours(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        return self.colour_of(*self.nearest(points, normals))
+
+    def colour_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """sRGB [N,3] in 0..1 at points of faces; the texture's, else between the corners' colours."""
+        corners = self.faces[face]
+        albedo = texture_of(self.mesh, "albedo")
+        if albedo is not None and self.mesh.uv is not None:
+            uv = np.einsum("nk,nki->ni", share, self.mesh.uv.double().numpy()[corners])
+            return sample(albedo[..., :3], uv)
+        colours = vertex_colours(self.mesh)
+        if colours is None:
+            raise InputError("the mesh has no colours", expected="a texture or vertex colours")
+        return np.einsum("nk,nki->ni", share, colours[corners])
+
+    def normals(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
+        out = np.einsum("nk,nki->ni", share, normals_of(self.mesh)[self.faces[face]])
+        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
