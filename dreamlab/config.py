@@ -16,6 +16,7 @@ from dreamlab.guidance import GuidanceConfig, SDSConfig
 from dreamlab.mesh.bake import BakeConfig
 from dreamlab.mesh.clean import CleanConfig
 from dreamlab.mesh.extract import ExtractConfig
+from dreamlab.mesh.shape import parse_size
 from dreamlab.optimise import StageConfig
 from dreamlab.presets import did_you_mean, load_preset, load_yaml, parse_value
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
@@ -35,7 +36,8 @@ class RunStageConfig(StageConfig):
 
 class MeshConfig(BaseModel):
     """How the field becomes files: surface, cleaning, texture and formats. Without a texture the vertices are
-    coloured.
+    coloured. `size` is the longest side, such as 0.3m or 12in; else the box of the field is 2 m wide. Origin
+    "base" is the middle of the underside. `compression` is for GLB.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,16 @@ class MeshConfig(BaseModel):
     texture: bool = True
     bake: BakeConfig = BakeConfig()
     formats: tuple[MeshFormat, ...] = ("glb", "obj")
+    size: str | None = None
+    origin: Literal["keep", "centre", "base"] = "keep"
+    compression: Literal["none", "draco"] = "none"
+
+    @field_validator("size")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_size(text)
+        return text
 
 
 class TurntableConfig(BaseModel):

@@ -23,7 +23,9 @@ from dreamlab.errors import DamagedError, InputError
 from dreamlab.events import Event, Finished, Note, Phase, Step
 from dreamlab.files import write_atomic
 from dreamlab.machine import changes, pick_device
+from dreamlab.mesh.export import check_packages
 from dreamlab.optimise import Optimisable, StepEvent, optimise
+from dreamlab.priors.licence import provenance
 from dreamlab.priors.vocabulary import limits
 from dreamlab.prompts import ViewPrompts
 from dreamlab.run_dir import RunDir
@@ -44,6 +46,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         prior: instead of building `config.prior`.
     """
     with run.at_work():
+        check_packages(config.mesh.formats, config.mesh.compression, config.mesh.clean.remesh == "quads")
         clock = _Clock()
         yield from clock.phase("load", config.prior.kind)
         device = pick_device(config.device)
@@ -63,7 +66,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         yield from clock.phase("extract")
         mesh, measures = mesh_of(field, config.mesh)
         yield from clock.phase("export", ", ".join(config.mesh.formats))
-        files = export(mesh, run.path, config.mesh.formats)
+        files = export(mesh, run.path, config.mesh)
         if config.turntable.frames:
             yield from clock.phase("turntable")
             files |= film(mesh, run.path, config.turntable)
@@ -83,26 +86,36 @@ def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
 
 
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
-    """The field's surface: extracted, cleaned, coloured or textured; and what was measured on the way."""
+    """The field's surface: extracted, cleaned, coloured or textured, and placed; and what was measured on
+    the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
     from dreamlab.mesh.bake import bake, vertex_colors
     from dreamlab.mesh.clean import clean, solidity
     from dreamlab.mesh.extract import extract
+    from dreamlab.mesh.shape import parse_size, place
     from dreamlab.mesh.unwrap import unwrap
+    from dreamlab.views.fidelity import fidelity
 
     found = extract(field, config.extract)
-    mesh = clean(found.mesh, config.clean)
-    solid = solidity(mesh)
+    if config.texture:
+        bare = clean(found.mesh, config.clean)
+        flat = unwrap(bare, resolution=config.bake.resolution)
+        mesh = bake(flat, field, config.bake, fine=found.mesh)
+    else:  # colours at the corners: they decide with the shape where corners stay
+        bare = clean(vertex_colors(found.mesh, field), config.clean)
+        mesh = vertex_colors(bare, field, config.bake)
+    solid = solidity(bare)
     measures = {
         "iso": found.report.iso,
         "silhouette_iou": found.report.silhouette_iou,
-        "vertices": float(len(mesh.vertices)),
+        "vertices": float(len(bare.vertices)),
         "faces": float(len(mesh.faces)),
         "watertight": float(solid.watertight),
     }
-    if not config.texture:
-        return vertex_colors(mesh, field), measures
-    unwrapped = unwrap(mesh, resolution=config.bake.resolution)
-    return bake(unwrapped, field, config.bake, fine=found.mesh), measures
+    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
+        likeness = fidelity(mesh, field)
+        measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
+    size = None if config.size is None else parse_size(config.size)
+    return place(mesh, size=size, origin=config.origin), measures
 
 
 def field_of(run: RunDir) -> Field:
@@ -127,11 +140,15 @@ def field_of(run: RunDir) -> Field:
     return field
 
 
-def export(mesh: Mesh, folder: Path, formats: tuple[str, ...], stem: str = "mesh") -> dict[str, Path]:
-    """Write the mesh in every format, by format name."""
+def export(mesh: Mesh, folder: Path, config: MeshConfig, stem: str = "mesh") -> dict[str, Path]:
+    """Write the mesh in every format of the config, by format name."""
     from dreamlab.mesh.export import write
 
-    return {kind: write(mesh, folder / f"{stem}.{kind}")[0] for kind in formats}
+    quads = config.clean.remesh == "quads"
+    return {
+        kind: write(mesh, folder / f"{stem}.{kind}", compression=config.compression, quads=quads)[0]
+        for kind in config.formats
+    }
 
 
 def film(mesh: Mesh, folder: Path, config: TurntableConfig) -> dict[str, Path]:
@@ -165,19 +182,22 @@ def report(
     write_atomic(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
     if "glb" not in files:
         return {}
+    from dreamlab.mesh.gltf import glb_bytes
+    from dreamlab.mesh.load import load
     from dreamlab.views.report import write_report
 
+    packed = config.mesh.compression != "none"  # the page's viewer reads plain GLB
     rows = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     write_report(
         run.path / "report.html",
         title=config.prompt,
-        model=files["glb"],
+        model=glb_bytes(load(files["glb"])) if packed else files["glb"],
         turntable=files.get("webp"),
         facts=measures,
         timings={name: value for name, value in seconds.items() if "." not in name},
         metrics=[json.loads(row) for row in rows],
         settings=config.model_dump(mode="json", by_alias=True),
-        prior={"prior": config.prior.kind},
+        prior=provenance(config.prior),
     )
     return {"report": run.path / "report.html"}
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from dreamlab.cameras import camera_rays, turntable
-from dreamlab.mesh.bake import BakeConfig, bake
+from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
 from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
 from dreamlab.types import Cameras
+from dreamlab.views.fidelity import fidelity, field_pictures
 from dreamlab.views.render import render_mesh
 from tests.mesh.analytic import Solid
 from tests.views.conftest import SHAPE
@@ -47,3 +50,22 @@ def test_pictures_of_the_textured_mesh_match_pictures_of_the_field() -> None:
 
     assert psnr(mesh).min() > 26
     assert psnr(flat).max() < 20
+
+
+def test_field_pictures_are_those_of_plain_quadrature() -> None:
+    """Skipping empty space changes nothing that can be seen."""
+    field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 12) + 1) / 2)
+    cameras = turntable(2, 0.4, 3.5, 0.6, (40, 40))
+    pictures, opacity = field_pictures(field, cameras)
+    assert np.abs(pictures.numpy() - seen(field, cameras)).mean() < 0.01
+    assert opacity.min() >= 0 and opacity.max() > 0.99
+
+
+def test_the_figure_tells_a_good_mesh_from_a_grey_and_a_moved_one() -> None:
+    field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 6) + 1) / 2)
+    fine = extract(field, ExtractConfig(resolution=64)).mesh
+    good = vertex_colors(fine, field)
+    grey, moved = replace(good, colors=None), replace(good, vertices=good.vertices + 0.1)
+    best, *others = (fidelity(mesh, field, views=3, size=48) for mesh in (good, grey, moved))
+    assert best.psnr > 20 and best.worst <= best.psnr
+    assert all(other.psnr < best.psnr - 5 for other in others)
