@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from known import red_ball_prior, small_values
 
@@ -45,6 +46,13 @@ def events(text: str) -> list[dict]:
 # ---- the walk of a user ----
 
 
+def bounds(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    from dreamlab.mesh.load import load
+
+    vertices = load(path).vertices
+    return vertices.amin(0), vertices.amax(0)
+
+
 def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("run", "a red ball", "--config", "small.yaml", "--quiet") == 0
     mesh = Path(capsys.readouterr().out.strip())
@@ -72,6 +80,14 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     assert command(*still) == 0 and (home / "still.png").is_file()
     film = ("render", str(mesh), "--to", "film.webp", "--size", "32", "--frames", "3", "--renderer", "native")
     assert command(*film) == 0 and (home / "film.webp").is_file()
+    sheet = ("render", str(mesh), "--sheet", "2", "--style", "all", "--size", "32", "--renderer", "native")
+    assert command(*sheet) == 0 and (mesh.parent / "sheet.png").is_file()
+
+    small = ("export", str(mesh), "--faces", "100", "--size", "30cm", "--origin", "base", "--to", "small")
+    assert command(*small) == 0
+    low, high = bounds(home / "small" / "mesh.glb")
+    assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
+    assert float(low[1]) == pytest.approx(0, abs=1e-5)
 
 
 def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,10 +189,16 @@ MISTAKES = [
     (["export", "77"], "no run '77'"),
     (["export", "broken.glb"], "broken.glb"),
     (["export", "bad.yaml"], "bad.yaml"),
-    (["export", "broken.glb", "--texture", "64"], "need a run"),
+    (["export", "broken.glb", "--resolution", "64"], "need a run"),
+    (["export", "broken.glb", "--lighting"], "need a run"),
+    (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),
+    (["export", "broken.glb", "--origin", "bse"], "The nearest is base"),
+    (["export", "broken.glb", "--to", "/dev/null/x"], "--to /dev/null/x cannot be made"),
     (["render", "broken.glb"], "broken.glb"),
     (["render", "broken.glb", "--size", "1"], "--size"),
     (["render", "broken.glb", "--style", "clya"], "The nearest is clay"),
+    (["render", "broken.glb", "--style", "lit,clay"], "Add --sheet"),
+    (["render", "broken.glb", "--sheet", "0"], "--sheet"),
 ]
 
 

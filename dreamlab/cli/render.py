@@ -30,10 +30,17 @@ def add_parser(subparsers: Subparsers) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=".mp4 or .webp for a turntable, .png for a still (default: turntable.mp4)",
+        help=".mp4 or .webp for a turntable, .png for a still or a sheet (default: turntable.mp4)",
     )
     parser.add_argument(
-        "--style", choices=STYLES, default="lit", metavar="STYLE", help=f"one of {', '.join(STYLES)}"
+        "--style",
+        type=_styles,
+        default=("lit",),
+        metavar="LIST",
+        help=f"of {', '.join(STYLES)}; several, or all, for a contact sheet",
+    )
+    parser.add_argument(
+        "--sheet", type=int, metavar="N", help="a contact sheet: a row of N views around for every style"
     )
     parser.add_argument(
         "--renderer", choices=RENDERERS, default="auto", metavar="NAME", help="auto, pyrender or native"
@@ -56,6 +63,20 @@ def add_parser(subparsers: Subparsers) -> None:
     add_output_options(parser)
 
 
+def _styles(text: str) -> tuple[str, ...]:
+    """The styles that a list names, each once, in the order given."""
+    names = STYLES if text == "all" else tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in STYLES:
+            from dreamlab.presets import did_you_mean
+
+            clue = did_you_mean(name, STYLES)
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not one of {', '.join(STYLES)}. {clue}".rstrip(". ")
+            )
+    return names
+
+
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.subject import mesh_and_home
@@ -67,19 +88,26 @@ def execute(args: argparse.Namespace) -> int:
         ("size", args.size, 16, 4096),
         ("frames", args.frames, 1, 2000),
         ("fps", args.fps, 1, 120),
+        ("sheet", args.sheet if args.sheet is not None else 1, 1, 100),
     ):
         if not least <= value <= most:
             raise InputError(f"--{name} cannot be used", expected=f"{least} to {most}", got=str(value))
+    if len(args.style) > 1 and args.sheet is None:
+        raise InputError(
+            "several styles make a contact sheet", got=", ".join(args.style), mend="Add --sheet 4"
+        )
     mesh, home, _ = mesh_and_home(args.subject, args.out, None)
-    target = args.to or home / "turntable.mp4"
+    target = args.to or home / ("turntable.mp4" if args.sheet is None else "sheet.png")
     background = None if args.transparent else WHITE
     elevation = radians(args.elevation)
-    if target.suffix.lower() == ".png":
+    if args.sheet is not None:
+        _sheet(mesh, target, args, elevation)
+    elif target.suffix.lower() == ".png":
         _still(mesh, target, args, elevation, background)
     else:
         write_turntable(
             mesh, target, frames=args.frames, size=args.size, fps=args.fps, elevation=elevation,
-            style=args.style, background=background, renderer=args.renderer,
+            style=args.style[0], background=background, renderer=args.renderer,
         )  # fmt: skip
     tell_files(args, {target.suffix.lstrip("."): target})
     return 0
@@ -99,6 +127,20 @@ def _still(
     fovy = torch.tensor([FOVY])
     angles = torch.tensor([radians(args.azimuth)]), torch.tensor([elevation])
     camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (args.size, args.size))
-    picture = render_mesh(framed(mesh), camera, args.style, background, args.renderer)[0]
+    picture = render_mesh(framed(mesh), camera, args.style[0], background, args.renderer)[0]
     with atomic_path(target) as temporary:
         Image.fromarray(picture).save(temporary, "png")
+
+
+def _sheet(mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float) -> None:
+    """A row for every style, its name under each picture."""
+    from dreamlab.views.contact import write_contact_sheet
+    from dreamlab.views.render import framed, render_mesh
+    from dreamlab.views.turntable import turntable_cameras
+
+    cameras = turntable_cameras(args.sheet, args.size, elevation)
+    rows = [render_mesh(framed(mesh), cameras, style, renderer=args.renderer) for style in args.style]
+    pictures = [picture for row in rows for picture in row]
+    degrees = [round(360 * k / args.sheet) for k in range(args.sheet)]
+    captions = [f"{style} {angle} deg" for style in args.style for angle in degrees]
+    write_contact_sheet(target, pictures, captions, columns=args.sheet)
