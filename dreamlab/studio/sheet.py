@@ -10,7 +10,7 @@ import torch
 
 from dreamlab.priors.embedded import EmbeddedPrior, from_model_space
 from dreamlab.priors.sampling import sample
-from dreamlab.studio.measure import ring
+from dreamlab.studio.questions import ring
 from dreamlab.types import Cameras
 
 

@@ -1,0 +1,85 @@
+"""Distilled objects before the judge: each mesh from all sides, named view by view and by majority."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.studio import shapes
+from dreamlab.studio.asset_files import ColouredMesh
+from dreamlab.studio.judge import Judge
+from dreamlab.studio.questions import HELD_OUT, Question, ring, shoot, shoot_mesh
+
+AROUND = 8
+"""Views of each object, evenly spaced."""
+
+
+def majority(probabilities: Float[Tensor, "objects views classes"]) -> Tensor:
+    """The class that most views of an object name [objects]; among equals the one they are surer of."""
+    votes = torch.nn.functional.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).sum(1)
+    return (votes + probabilities.mean(1) * 0.999).argmax(-1)
+
+
+def judge_objects(
+    judge: Judge,
+    meshes: Sequence[ColouredMesh | None],
+    questions: Sequence[Question],
+    copies: int = 3,
+) -> tuple[dict[str, float], list[dict[str, str]]]:
+    """Shares of right answers for meshes that were made for questions, and what each was taken for.
+
+    noun, colour, form_noun (outline and relief alone): by majority; with `_view`: over single views; with
+    `_ceiling`: the same of `copies` real objects a question; with `_ratio`: the quotient. None is an object
+    that could not be made: all its answers are wrong.
+    """
+    cameras = ring(AROUND, 0.0)
+    made = [i for i, mesh in enumerate(meshes) if mesh is not None]
+    views = [shoot_mesh(*mesh, cameras) for mesh in meshes if mesh is not None]
+    real = []
+    for number, question in enumerate(questions):
+        for copy in range(copies):
+            rng = np.random.default_rng((HELD_OUT, 6, number, copy))
+            real.append(shoot(question.real(judge.nouns, rng), cameras))
+    wanted = [questions[i] for i in made]
+    got, named = _named(judge, views, wanted) if made else ({}, [])
+    ceiling, _ = _named(judge, real, [q for q in questions for _ in range(copies)])
+    share = len(made) / len(questions)
+    figures = {name: got.get(name, 0.0) * share for name in ceiling}
+    figures |= {f"{name}_ceiling": value for name, value in ceiling.items()}
+    figures |= {f"{name}_ratio": figures[name] / max(ceiling[name], 1e-9) for name in ceiling}
+    answers = [{} for _ in questions]
+    for i, answer in zip(made, named, strict=True):
+        answers[i] = answer
+    return figures, answers
+
+
+def _named(
+    judge: Judge, pictures: Sequence[Tensor], questions: Sequence[Question]
+) -> tuple[dict[str, float], list[dict[str, str]]]:
+    """Scores of objects, and what the majority of their views calls them."""
+    x = torch.cat(list(pictures))
+    colour, form = judge.look(x, "colour"), judge.look(x, "form")
+    asked = {
+        "noun": (colour.noun, torch.tensor([q.noun for q in questions])),
+        "colour": (colour.colour, torch.tensor([q.colour for q in questions])),
+        "form_noun": (form.noun, torch.tensor([q.noun for q in questions])),
+    }
+    scores, names = {}, {}
+    for name, (probabilities, truth) in asked.items():
+        each = probabilities.view(len(questions), -1, probabilities.shape[-1])
+        names[name] = majority(each)
+        scores[name] = (names[name] == truth).float().mean().item()
+        scores[f"{name}_view"] = (each.argmax(-1) == truth[:, None]).float().mean().item()
+    words = [
+        {
+            "noun": judge.nouns[int(names["noun"][i])],
+            "colour": shapes.COLOURS[int(names["colour"][i])].word,
+            "form_noun": judge.nouns[int(names["form_noun"][i])],
+        }
+        for i in range(len(questions))
+    ]
+    return scores, words

@@ -1,0 +1,76 @@
+"""Judges distilled objects: random prompts "a COLOUR NOUN" through `dreamlab run`, seen from all sides.
+
+usage: python scripts/measure_distilled.py --count 40 --preset fast --out distilled.json
+
+The prompts are drawn by the seed from what the prior has learned. Each mesh is photographed through the
+prior's own channels, and a judge that has only seen held-out renders names noun and colour, view by view and
+by majority. Other real objects of the same prompts give the ceiling. A run that failed counts as wrong. Runs
+are kept, and an interrupted measurement goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from commissions import add_options, commissions, drawn, fulfil, nouns_to_draw
+
+from dreamlab.errors import DamagedError, DreamlabError
+from dreamlab.studio.asset_files import ColouredMesh, read_mesh
+from dreamlab.studio.judge import judge_of
+from dreamlab.studio.objects import judge_objects
+from dreamlab.studio.questions import MeasureConfig
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=40, help="prompts (default %(default)s)")
+    parser.add_argument("--judge", type=Path, help="file to keep the trained judge in")
+    parser.add_argument("--out", type=Path, help="JSON to write besides printing it")
+    add_options(parser)
+    args = parser.parse_args(arguments)
+    try:
+        report = measured(args)
+    except DreamlabError as error:
+        sys.stderr.write(f"measure_distilled: {error}\n")
+        return 2
+    text = json.dumps(report, indent=1) + "\n"
+    if args.out:
+        args.out.write_text(text)
+    sys.stdout.write(text)
+    return 0
+
+
+def measured(args: argparse.Namespace) -> dict[str, object]:
+    """Run what is not run yet, then judge everything."""
+    nouns = nouns_to_draw(args)
+    questions = drawn(nouns, args.count, args.seed)
+    meshes, rows = [], []
+    for outcome in fulfil(commissions(args, [q.prompt for q in questions]), args.runs):
+        mesh, failure = read(outcome.glb) if outcome.glb else (None, outcome.failure)
+        meshes.append(mesh)
+        rows.append({**outcome.told(), "failure": failure})
+        told = failure or f"{outcome.seconds['wall']:.0f} s"
+        sys.stderr.write(f"{len(rows)}/{len(questions)} {outcome.prompt}: {told}\n")
+    config = MeasureConfig(nouns=nouns)
+    figures, answers = judge_objects(judge_of(config, args.judge), meshes, questions)
+    objects = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
+    about = {"preset": args.preset, "seed": args.seed, "nouns": len(nouns), "objects": len(objects)}
+    return {**about, "failed": sum(bool(row["failure"]) for row in rows), **figures, "each": objects}
+
+
+def read(glb: Path) -> tuple[ColouredMesh | None, str]:
+    """The mesh, or why it cannot be read."""
+    try:
+        return read_mesh(glb), ""
+    except DamagedError as error:
+        return None, str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Every figure has a known answer planted: real photographs reach the ceiling, mirrored, turned or repainted
+ones fail where they must and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dreamlab.errors import DamagedError, InputError
+from dreamlab.priors.embedded import EmbeddedPrior
+from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.studio import shapes
+from dreamlab.studio.asset_files import ColouredMesh
+from dreamlab.studio.judge import Judge, draw_exam, judge_of, train_judge
+from dreamlab.studio.measure import (
+    binding,
+    can_bind,
+    exam_of,
+    measure_sampler,
+    mistaken,
+    naming,
+    real_pictures,
+)
+from dreamlab.studio.obedience import obedience
+from dreamlab.studio.objects import judge_objects, majority
+from dreamlab.studio.questions import (
+    HELD_OUT,
+    VIEWS,
+    MeasureConfig,
+    Question,
+    draw_questions,
+    prior_sampler,
+    ring,
+    rings,
+    shoot,
+    visible,
+)
+from dreamlab.types import Cameras
+
+NOUNS = ("banana", "car", "snowman")
+WORDS = [c.word for c in shapes.COLOURS]
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return train_judge(draw_exam(NOUNS, 20, 6, (HELD_OUT, 1)), NOUNS, epochs=12)
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[Question]:
+    return draw_questions(NOUNS, 12, (1,))
+
+
+@pytest.fixture(scope="module")
+def real(questions: list[Question]) -> Tensor:
+    return real_pictures(questions, NOUNS, 5)
+
+
+def parsed(phrase: str) -> tuple[shapes.ColourWord, str]:
+    words = phrase.split(" ", 1)[1]
+    colour = max((c for c in shapes.COLOURS if words.startswith(c.word + " ")), key=lambda c: len(c.word))
+    return colour, words.removeprefix(colour.word + " ")
+
+
+def photographs(
+    repaint: Callable[[list[shapes.ColourWord]], list[shapes.ColourWord]] = list,
+) -> Callable[[Sequence[str], Cameras, int], Tensor]:
+    """A sampler that answers with photographs of real objects, in other colours if asked to."""
+
+    def draw(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
+        out = []
+        for number in range(0, len(prompts), VIEWS):
+            rng = np.random.default_rng((1, seed, number))
+            things = [parsed(phrase) for phrase in prompts[number].split(" on ")]
+            colours, nouns = repaint([c for c, _ in things]), tuple(n for _, n in things)
+            if len(things) == 1:
+                shape = shapes.make(rng, nouns[0], colours[0])
+            else:
+                shape = shapes.scene(rng, "on", (nouns[0], nouns[1]), (colours[0], colours[1]))
+            out.append(shoot(shape, cameras[number : number + VIEWS]))
+        return torch.cat(out)
+
+    return draw
+
+
+def test_real_photographs_reach_every_ceiling(judge: Judge) -> None:
+    config = MeasureConfig(nouns=NOUNS, prompts=8, scenes=0)
+    figures = measure_sampler(photographs(), config, judge)
+    for name in ("noun", "form_noun", "colour_near"):
+        assert float(str(figures[f"{name}_ceiling"])) > 0.6, name
+        assert float(str(figures[f"{name}_ratio"])) > 0.8, name
+    for name in ("left_right", "front_back"):
+        assert float(str(figures[name])) > 0.9 and float(str(figures[f"{name}_ceiling"])) > 0.9
+    assert "binding" not in figures and "colours_mistaken" in figures
+
+
+def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
+    config = MeasureConfig(nouns=("apple", "table"), scenes=12)
+    right, ceiling = binding(photographs(), config)
+    swapped, _ = binding(photographs(lambda colours: colours[::-1]), config)
+    assert right > 0.8 and ceiling > 0.8 and swapped < 0.3
+
+
+def test_binding_needs_something_to_stand_on() -> None:
+    assert can_bind(("apple", "table")) and not can_bind(("apple", "banana")) and not can_bind(("table",))
+
+
+def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[Question], real: Tensor) -> None:
+    shifted = [q._replace(colour=(q.colour + 7) % len(WORDS)) for q in questions]
+    right = naming(judge, exam_of(real, questions))
+    wrong = naming(judge, exam_of(real_pictures(shifted, NOUNS, 5), questions))
+    assert wrong["colour"] < 0.4 * right["colour"] and wrong["noun"] > 0.8 * right["noun"]
+    (common, count), *_ = mistaken(judge, exam_of(real_pictures(shifted, NOUNS, 5), questions)).items()
+    assert count > 1 and " > " in common
+
+
+def test_other_nouns_fail_in_noun(judge: Judge, questions: list[Question], real: Tensor) -> None:
+    shifted = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in questions]
+    wrong = naming(judge, exam_of(real, shifted))
+    assert wrong["noun"] < 0.2 and wrong["form_noun"] < 0.2
+
+
+def test_mirrored_views_fail_left_and_right(questions: list[Question], real: Tensor) -> None:
+    found = obedience(real.flip(-1), questions, NOUNS, objects=6)
+    assert found["left_right"] < 0.1 and found["left_right_ceiling"] > 0.9
+    assert found["iou_mirrored"] > found["iou_asked"] + 0.05
+    assert found["iou_asked_ceiling"] > found["iou_mirrored_ceiling"] + 0.05
+
+
+def test_views_from_behind_fail_front_and_back(questions: list[Question], real: Tensor) -> None:
+    behind = real.view(-1, VIEWS, *real.shape[1:]).roll(2, dims=1).flatten(0, 1)
+    found = obedience(behind, questions, NOUNS, objects=6)
+    assert found["front_back"] < 0.1 and found["front_back_ceiling"] > 0.9
+
+
+def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(questions: list[Question]) -> None:
+    cameras = ring(1, 0.5)
+    rng = np.random.default_rng(3)
+    same = torch.cat([shoot(q.real(NOUNS, rng), cameras).expand(VIEWS, -1, -1, -1) for q in questions])
+    found = obedience(same, questions, NOUNS, objects=6)
+    assert 0.3 < found["left_right"] < 0.7 and 0.3 < found["front_back"] < 0.7
+
+
+def test_nouns_without_a_side_are_not_asked() -> None:
+    round_things = draw_questions(("orange",), 4, (2,))
+    found = obedience(real_pictures(round_things, ("orange",), 0), round_things, ("orange",))
+    assert found["sides_asked"] == 0 and math.isnan(found["left_right"]) and math.isnan(found["iou_asked"])
+
+
+def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
+    judge: Judge, questions: list[Question]
+) -> None:
+    made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(questions)]
+    meshes = [ColouredMesh(s.vertices, s.faces, s.face_colours) for s in made]
+    good, answers = judge_objects(judge, meshes, questions, copies=1)
+    assert (
+        good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1
+    )
+    assert answers[0].keys() == {"noun", "colour", "form_noun"}
+    half = [mesh if i % 2 else None for i, mesh in enumerate(meshes)]
+    missing, answers = judge_objects(judge, half, questions, copies=1)
+    assert missing["noun"] <= 0.5 and answers[0] == {} and answers[1] != {}
+    none, _ = judge_objects(judge, [None] * len(questions), questions, copies=1)
+    assert none["noun"] == 0 and none["noun_ceiling"] > 0.6
+    others = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in questions]
+    assert judge_objects(judge, meshes, others, copies=1)[0]["noun"] < 0.2
+
+
+def test_the_majority_decides_and_the_surer_side_where_there_is_none() -> None:
+    votes = torch.tensor([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]], [[0.5, 0.5], [0.1, 0.9], [0.6, 0.4]]])
+    assert majority(votes).tolist() == [0, 0]
+    assert majority(torch.tensor([[[0.6, 0.4], [0.1, 0.9]]])).tolist() == [1]
+
+
+def test_what_no_screen_can_show_is_clipped_and_the_rest_is_kept(real: Tensor) -> None:
+    torch.testing.assert_close(visible(real), real)
+    wild = torch.tensor([1.5, -2.0, 0.2, -0.4, 3.0]).view(1, 5, 1, 1)
+    torch.testing.assert_close(visible(wild).flatten(), torch.tensor([-0.4, -1.0, -0.4, -0.4, 3.0]))
+
+
+def test_many_prompts_are_sampled_together_and_each_view_gets_its_own() -> None:
+    class Echo(EmbeddedPrior):
+        """Answers with the first number of its condition and the sine of its camera."""
+
+        sizes: tuple[int, ...] = ()
+
+        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+            Echo.sizes += (len(z_t),)
+            told = torch.zeros_like(z_t)
+            told[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
+            if cameras is not None:
+                told[:, 3] = cameras.azimuth.sin().view(-1, 1, 1)
+            return told
+
+    prior = Echo(UNet(UNetConfig(channels=(16, 16, 16), embedding=32, head=16)))
+    config = MeasureConfig(steps=2, batch=2, guidance_scale=1.0)
+    prompts, cameras = ["a cat", "a dog", "a cat"], rings([0.1, 0.7, 1.3])
+    x = prior_sampler(prior, config)([p for p in prompts for _ in range(VIEWS)], cameras, 0)
+    assert set(Echo.sizes) == {8, 4}
+    pooled = prior.embed(prompts).pooled
+    assert pooled is not None
+    torch.testing.assert_close(x[:, 4, 0, 0], pooled[:, 0].repeat_interleave(VIEWS), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(x[:, 3, 0, 0], cameras.azimuth.sin(), atol=1e-4, rtol=1e-3)
+
+
+def test_a_kept_judge_is_the_same_and_another_one_is_refused(tmp_path: Path) -> None:
+    config, path = MeasureConfig(nouns=("banana", "car"), judge_objects=2), tmp_path / "judge.safetensors"
+    first, again = judge_of(config, path), judge_of(config, path)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    with pytest.raises(InputError, match="another judge"):
+        judge_of(MeasureConfig(nouns=("banana", "mug"), judge_objects=2), path)
+    path.write_bytes(b"no judge at all")
+    with pytest.raises(DamagedError, match="no judge"):
+        judge_of(config, path)
