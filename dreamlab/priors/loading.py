@@ -101,7 +101,9 @@ def load_part(
         read = json.loads(fetched(config, source, f"{folder}/config.json").read_text(encoding="utf-8"))
         wanted = settings(read)
         network = getattr(diffusers, part_class).from_config(wanted)
-        state = load_file(fetched(config, source, f"{folder}/diffusion_pytorch_model.safetensors"))
+        variant = f".{config.variant}" if config.variant else ""
+        weights = f"{folder}/diffusion_pytorch_model{variant}.safetensors"
+        state = load_file(fetched(config, source, weights))
         network.load_state_dict(rename(state, wanted))
         return network.to(dtype)
 

@@ -194,4 +194,4 @@ class PretrainedPrior(ABC):
     def _identity(self) -> str | None:
         if not self.config.cache_prompts:
             return None
-        return type(self).__name__ + fingerprint(self.config, self.source, self.text_parts)
+        return f"{self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"

@@ -17,6 +17,8 @@ from dreamlab.priors.hub_errors import FETCH_AGAIN, translated
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
+_NOT_OF_TEXT = {"model", "revision", "offline", "vae_dtype", "resolution", "cache_prompts"}
+
 
 class LoraConfig(BaseModel):
     """A low-rank adaptation on top of the model; scale 1 is as it was trained."""
@@ -126,8 +128,8 @@ def _first(config: PretrainedConfig, mirrors: list[Source]) -> Source:
 
 
 def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) -> str:
-    """What tells this model's text encoding from any other's: place, commit or the files' sizes and times,
-    precision, and everything put on top.
+    """What tells this model's text encoding from any other's: the settings, the commit or the files' sizes
+    and times, and the same of everything put on top.
     """
     path = source.path
     if path is None:
@@ -135,13 +137,15 @@ def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) 
         state: list[Any] = [index.parent.name if index else source.revision]
     else:
         files = [path] if path.is_file() else sorted(f for part in parts for f in (path / part).rglob("*"))
-        state = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-    put_on_top = [
-        (str(lora.file.resolve()), lora.file.stat().st_mtime_ns, lora.scale) for lora in config.lora
-    ]
-    put_on_top += [(str(f.resolve()), f.stat().st_mtime_ns, 1.0) for f in config.textual_inversion]
-    place = str(path.resolve()) if path else source.place
-    return json.dumps([place, state, config.dtype, config.vram, config.layout, put_on_top])
+        state = [_state(file) for file in files if file.is_file()]
+    on_top = [_state(file) for file in (*(lora.file for lora in config.lora), *config.textual_inversion)]
+    settings = config.model_dump(mode="json", exclude=_NOT_OF_TEXT)
+    return json.dumps([str(path.resolve()) if path else source.place, state, on_top, settings])
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    known = file.stat() if file.is_file() else None  # what is not there is said when it is loaded
+    return (str(file.resolve()), known.st_size, known.st_mtime_ns) if known else (str(file), 0, 0)
 
 
 def is_offline(config: PretrainedConfig) -> bool:

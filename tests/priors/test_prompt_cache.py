@@ -8,7 +8,7 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.priors import SDXLPriorConfig, StableDiffusionPriorConfig
+from dreamlab.priors import FluxPriorConfig, SDXLPriorConfig, StableDiffusionPriorConfig
 from dreamlab.priors.prompt_cache import PromptCache
 from dreamlab.types import Condition
 
@@ -107,4 +107,7 @@ def test_what_is_cached_depends_on_files_and_settings(tmp_path: Path) -> None:
     tiny.clip_text().save_pretrained(folder / "text_encoder")  # trained on, say
     seen.add(config.build()._identity())
     assert len(seen) == 3 and config.build()._identity() in seen
+    flow = str(tiny.flux(tmp_path / "flux"))
+    lengths = [FluxPriorConfig(model=flow, resolution=32, max_tokens=n).build() for n in (8, 16)]
+    assert [prior.embed(["ab"]).tokens.shape[1] for prior in lengths] == [8, 16]
     assert StableDiffusionPriorConfig(model=str(folder), cache_prompts=False).build()._identity() is None
