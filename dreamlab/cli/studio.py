@@ -8,9 +8,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 from dreamlab.errors import InputError
+
+if TYPE_CHECKING:
+    from dreamlab.studio.train import TrainConfig
 
 _EXAMPLES = """\
 examples:
@@ -35,6 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_train(jobs)
     _add_sheet(jobs)
     _add_measure(jobs)
+    _add_vocabulary(jobs)
 
 
 def _add_gather(jobs: Subparsers) -> None:
@@ -79,10 +84,21 @@ def _add_sheet(jobs: Subparsers) -> None:
 def _add_measure(jobs: Subparsers) -> None:
     job = jobs.add_parser("measure", help="judge sampled images against held-out renders")
     job.add_argument("weights", type=Path)
-    job.add_argument("--prompts", type=int, default=100, help="prompts to draw (default %(default)s)")
+    job.add_argument("--prompts", type=int, default=60, help="prompts to draw (default %(default)s)")
     job.add_argument("--nouns", help="comma-separated procedural nouns (default: all)")
-    job.add_argument("--scenes", type=int, default=40, help="two-object prompts (default %(default)s)")
+    job.add_argument("--scenes", type=int, default=24, help="two-object prompts (default %(default)s)")
+    job.add_argument("--judge", type=Path, help="file to keep the trained judge in, for the next time")
     job.set_defaults(execute=measure)
+    add_output_options(job)
+
+
+def _add_vocabulary(jobs: Subparsers) -> None:
+    job = jobs.add_parser("vocabulary", help="write into older weights which words they were taught")
+    job.add_argument("weights", type=Path)
+    job.add_argument("corpus", type=Path, help="the corpus that they were trained on")
+    job.add_argument("--steps", type=int, required=True, help="the steps that they were trained for")
+    job.add_argument("--config", type=Path, help="JSON with the TrainConfig settings of that training")
+    job.set_defaults(execute=vocabulary)
     add_output_options(job)
 
 
@@ -106,27 +122,20 @@ def train(args: argparse.Namespace) -> int:
     set_up_messages(args)
     import torch
 
-    from dreamlab.priors.embedded import load_network
+    from dreamlab.priors.embedded import load_network, read_vocabulary
     from dreamlab.studio import train as training
     from dreamlab.studio.corpus import Corpus
 
     if args.threads:
         torch.set_num_threads(args.threads)
     corpus = Corpus.load(args.corpus)
-    config = None
-    if args.config:
-        try:
-            config = training.TrainConfig.model_validate_json(args.config.read_text())
-        except (ValueError, OSError) as error:
-            raise InputError(
-                f"{args.config} is no training config", got=str(error).splitlines()[0]
-            ) from error
+    config = _train_config(args.config)
     if (args.training / "training.safetensors").exists():
         trainer = training.Trainer.load(args.training, args.device, config)
     else:
         trainer = training.Trainer(config or training.TrainConfig(), args.device)
         if args.start:
-            trainer.begin_from(load_network(args.start))
+            trainer.begin_from(load_network(args.start), read_vocabulary(args.start))
     for event in training.train(trainer, corpus, args.training, args.steps):
         if event.step % 20 == 0:
             told = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
@@ -148,13 +157,44 @@ def sheet(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.priors.embedded import EmbeddedPriorConfig
-    from dreamlab.studio.measure import MeasureConfig, measure_prior
+    from dreamlab.studio.judge import judge_of
+    from dreamlab.studio.measure import measure_prior
+    from dreamlab.studio.questions import MeasureConfig
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
     config = MeasureConfig(prompts=args.prompts, nouns=_names(args.nouns), scenes=args.scenes)
-    figures = measure_prior(prior, config)
+    figures = measure_prior(prior, config, judge_of(config, args.judge))
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
+
+
+def vocabulary(args: argparse.Namespace) -> int:
+    set_up_messages(args)
+    from dreamlab.priors.embedded import write_vocabulary
+    from dreamlab.priors.vocabulary import Vocabulary
+    from dreamlab.studio.corpus import Corpus
+    from dreamlab.studio.lesson import corpus_lesson
+    from dreamlab.studio.train import TrainConfig
+
+    config = _train_config(args.config) or TrainConfig()
+    taught = Vocabulary().plus(corpus_lesson(Corpus.load(args.corpus), config.batch), times=args.steps)
+    write_vocabulary(args.weights, taught)
+    told = f"{len(taught.nouns)} nouns, {len(taught.learned())} of them learned, in {args.weights}"
+    learned = {"event": "vocabulary", "nouns": len(taught.nouns), "learned": list(taught.learned())}
+    _say(args, learned, told)
+    return 0
+
+
+def _train_config(path: Path | None) -> TrainConfig | None:
+    """Settings of a training from a JSON file. Raises InputError if it holds none."""
+    from dreamlab.studio.train import TrainConfig
+
+    if path is None:
+        return None
+    try:
+        return TrainConfig.model_validate_json(path.read_text())
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is no training config", got=str(error).splitlines()[0]) from error
 
 
 def _names(listed: str | None) -> tuple[str, ...] | None:

@@ -5,6 +5,9 @@ exactly.
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +102,27 @@ def test_a_resumed_training_equals_the_uninterrupted_one(corpus: Corpus, tmp_pat
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, parts.network.state_dict()[name]), name
         assert torch.equal(whole.average[name], parts.average[name]), name
+
+
+def test_a_training_killed_outright_goes_on_from_its_last_save(corpus: Corpus, tmp_path: Path) -> None:
+    whole = Trainer(SMALL)
+    list(train(whole, corpus, tmp_path / "whole", 4))
+    corpus.save(tmp_path / "corpus")
+    child = (
+        "import os, signal, sys; from pathlib import Path; from dreamlab.studio.corpus import Corpus\n"
+        "from dreamlab.studio.train import TrainConfig, Trainer, train\n"
+        "home = Path(sys.argv[1]); config = TrainConfig.model_validate_json(sys.argv[2])\n"
+        "for event in train(Trainer(config), Corpus.load(home / 'corpus'), home / 'run', 4, save_every=0):\n"
+        "    if event.step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    line = [sys.executable, "-c", child, str(tmp_path), SMALL.model_dump_json()]
+    assert subprocess.run(line, timeout=300).returncode == -signal.SIGKILL
+    (tmp_path / "run" / "training.partial").write_bytes(b"half a file")  # as if it had died while saving
+    resumed = Trainer.load(tmp_path / "run")
+    assert resumed.step == 3
+    list(train(resumed, corpus, tmp_path / "run", 4))
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
 
 
 def test_training_lowers_the_loss_and_logs_it(corpus: Corpus, tmp_path: Path) -> None:
