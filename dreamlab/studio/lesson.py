@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def lesson(batches: Batches) -> Vocabulary:
     """
     corpus = batches.corpus
     nouns: dict[str, list[float]] = {}
-    words: Counter[str] = Counter()
+    words: defaultdict[str, float] = defaultdict(float)
     for source, (usable, share) in enumerate(zip(batches.sources, batches.share, strict=True)):
         images = batches.config.images * float(share) / max(1, len(usable))
         for index in usable if images else ():
