@@ -8,6 +8,7 @@ the tier.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -76,9 +77,7 @@ def eight_bits(parts: tuple[str, ...]) -> Any:
             "this memory tier reads the T5 text encoder in 8 bits, for which bitsandbytes is not installed",
             mend="pip install bitsandbytes, or choose a higher tier",
         )
-    from diffusers.quantizers import PipelineQuantizationConfig
-
-    return PipelineQuantizationConfig(
+    return import_module("diffusers.quantizers").PipelineQuantizationConfig(
         quant_backend="bitsandbytes_8bit",
         quant_kwargs={"load_in_8bit": True},
         components_to_quantize=list(parts),

@@ -9,6 +9,7 @@ conversions, which keeps the names of the original code, is renamed while it loa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -84,9 +85,7 @@ class MVDreamPrior(StableDiffusionPrior):
         if self.network_part not in skip:
             made["unet"] = self._load_network()
         with listening():
-            from diffusers import StableDiffusionPipeline
-
-            pipe = StableDiffusionPipeline(
+            pipe = import_module("diffusers").StableDiffusionPipeline(
                 **{"unet": None} | made,
                 safety_checker=None,
                 feature_extractor=None,

@@ -78,6 +78,7 @@ class PretrainedPrior(ABC):
     patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
     trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1
+    prediction: Prediction
 
     def __init__(self, config: PretrainedConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device = config, torch.device(device)
@@ -147,6 +148,9 @@ class PretrainedPrior(ABC):
         return int(self.network.config.sample_size)
 
     def _space(self, pipe: Any) -> ImageSpace:
+        return self._latents(pipe)
+
+    def _latents(self, pipe: Any) -> LatentSpace:
         vae = thrifty_vae(pipe.vae, self.memory)
         return LatentSpace(vae, self._side(pipe), self.device, self._vae_dtype(vae))
 

@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 
 from dreamlab.errors import ConfigError, DamagedError, InputError
 from dreamlab.priors.hub_errors import listening, translated
-from dreamlab.priors.image_space import to_pixels
+from dreamlab.priors.image_space import LatentSpace, to_pixels
 from dreamlab.priors.loading import load_component
 from dreamlab.priors.pretrained import PretrainedPrior, Told
 from dreamlab.priors.source import PretrainedConfig, fetched
@@ -60,6 +60,7 @@ class Zero123Prior(PretrainedPrior):
     """
 
     config: Zero123PriorConfig
+    space: LatentSpace
     text_parts = ("image_encoder",)
     trained_side = 256
 
@@ -114,9 +115,9 @@ class Zero123Prior(PretrainedPrior):
         changed = file.stat().st_mtime_ns if file.is_file() else 0
         return f"{kept} {file.resolve()} {changed} {self.space.side}"
 
-    def _space(self, pipe: Any) -> Any:
+    def _space(self, pipe: Any) -> LatentSpace:
         self.projection = _projection(self.config, self.source).to(self.device, self.dtype)
-        return super()._space(pipe)
+        return self._latents(pipe)
 
 
 class _Parts:
