@@ -24,7 +24,10 @@ Background = tuple[float, float, float] | None  # sRGB in 0..1; None: transparen
 WHITE = (1.0, 1.0, 1.0)
 CLAY = 0.72  # sRGB grey
 LINE = (0.13, 0.16, 0.22)  # sRGB of the wires
-LINE_PIXELS = 0.6  # half the width of a wire
+# pixels a pixel for wires: one that holds parts of two faces cannot tell how near their common edge is
+WIRE_FINER = 2
+LINE_PIXELS = 1.1  # half the width of a wire in those finer pixels
+STEEPEST = 0.3  # cosine to the viewer down to which wires are widened
 # towards the light, in the camera's own axes: over the viewer's left shoulder
 KEY = np.array([-0.45, 0.65, 0.61])
 
@@ -65,11 +68,13 @@ def iterate_views(
             "the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points"
         )
     geometry, layers = _layers(mesh, style)
+    finer = WIRE_FINER if style == "wireframe" else 1
+    cameras = cameras.resized(cameras.size[0] * finer, cameras.size[1] * finer)
     for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
         covered = drawn.coverage > 0
         rgb = np.zeros((*covered.shape, 3), np.float32)
         rgb[covered] = _shade([layer[covered] for layer in drawn.layers], style, cameras[view : view + 1])
-        yield _finish(rgb, drawn.coverage, background)
+        yield _finish(*_shrunk(rgb, drawn.coverage, finer), background)
 
 
 def choose_renderer(name: RendererName) -> Renderer:
@@ -134,7 +139,7 @@ def _shade(layers: list[np.ndarray], style: Style, camera: Cameras) -> np.ndarra
         return normal / 2 + 0.5
     if style != "wireframe":
         return _light(layers[0], normal, camera)
-    wire = _wires(layers[0].min(-1), camera)[:, None]
+    wire = _wires(layers[0].min(-1), normal, camera)[:, None]
     return (
         _light(np.full_like(normal, CLAY), normal, camera) * (1 - wire) + np.asarray(LINE, np.float32) * wire
     )
@@ -147,6 +152,16 @@ def _light(albedo: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarra
     shade = 0.62 * np.clip(normal @ key, 0, None) + 0.16 * (normal[..., 1] + 1) + 0.2
     linear = np.clip(albedo, 0, 1) ** 2.2 * shade[..., None]
     return np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+def _shrunk(rgb: np.ndarray, coverage: np.ndarray, times: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours and coverage averaged in boxes of `times` pixels each way, colours by their coverage."""
+    if times == 1:
+        return rgb, coverage
+    h, w = (n // times for n in coverage.shape)
+    box = np.concatenate([rgb * coverage[..., None], coverage[..., None]], -1)
+    box = box.reshape(h, times, w, times, 4).mean((1, 3))
+    return box[..., :3] / np.maximum(box[..., 3:], 1e-6), box[..., 3]
 
 
 def _finish(rgb: np.ndarray, coverage: np.ndarray, background: Background) -> np.ndarray:
@@ -174,10 +189,12 @@ def _altitudes(corners: np.ndarray) -> np.ndarray:
     return (np.eye(3)[None] * height[:, None] / ALTITUDE).reshape(-1, 3).astype(np.float32)
 
 
-def _wires(altitude: np.ndarray, camera: Cameras) -> np.ndarray:
-    """How much of each pixel an edge covers, 0..1."""
+def _wires(altitude: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndarray:
+    """How much of each pixel an edge covers, 0..1. On faces seen from the side a pixel holds more of the
+    surface, and a wire must be as much wider there, or it would break up into dots."""
     pixel = 2 * float(camera.distance[0]) * np.tan(float(camera.fovy[0]) / 2) / camera.size[0]
-    return np.clip(LINE_PIXELS + 0.5 - altitude * ALTITUDE / pixel, 0, 1)
+    facing = np.abs(normal @ camera.c2w[0, :3, 2].numpy()).clip(STEEPEST, 1)
+    return np.clip(LINE_PIXELS + 0.5 - altitude * ALTITUDE / pixel * facing, 0, 1)
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
