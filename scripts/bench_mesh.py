@@ -28,6 +28,7 @@ from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.export import write
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
+from dreamlab.views.fidelity import fidelity
 from dreamlab.views.render import choose_renderer
 from dreamlab.views.turntable import write_turntable
 
@@ -64,6 +65,7 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
         "bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=found.mesh)
     )
     clock.time("write", lambda: [write(mesh, folder / f"mesh.{kind}") for kind in ("glb", "obj")])
+    likeness = clock.time("fidelity", lambda: fidelity(mesh, field))
     if options.frames:
         films = [folder / "turntable.mp4", folder / "turntable.webp"]
         clock.time(
@@ -72,6 +74,7 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
         )
     return {
         "silhouette_iou": round(found.report.silhouette_iou, 4),
+        "psnr": round(likeness.psnr, 2),
         "faces": len(mesh.faces),
         "glb_bytes": (folder / "mesh.glb").stat().st_size,
     }

@@ -117,7 +117,8 @@ def _nothing_there(
         f"the field holds no surface{level}, so no mesh was made",
         expected="something opaque",
         got=f"max density {max_density:.3g}, max opacity {max_opacity:.2f}, fill fraction {fill:.4f}",
-        mend="Train longer, or raise the density's initial blob; set iso=auto if a level was given",
+        mend="Train longer, or raise the density's initial blob; set iso=auto if a level was given. What "
+        "is thinner than a cell wants a higher extract.resolution",
     )
 
 

@@ -177,6 +177,20 @@ def test_no_empty_mesh_is_made_and_the_reason_is_told(field, config, word: str) 
     assert word in str(caught.value)
 
 
+def test_what_is_thinner_than_a_cell_is_refused_or_closed_never_torn() -> None:
+    """A plate of a twentieth of a cell: between lattice planes nothing is found, and resolution is named as
+    the cure; on one it is a closed surface."""
+
+    def thin(height: float) -> Solid:
+        sdf = plate(0.005)
+        return Solid(lambda x: sdf(x - torch.tensor([0.0, height, 0.0])), width=1e-4)
+
+    config = ExtractConfig(resolution=16, iso=100.0)
+    with pytest.raises(DreamlabError, match=r"extract\.resolution"):
+        extract(thin(0.06), config)
+    assert is_closed(extract(thin(0.0), config).mesh.faces.numpy())
+
+
 def test_nan_in_the_field_is_refused() -> None:
     field = Solid(lambda x: torch.where(x[:, 0] > 0.9, torch.nan, x.norm(dim=-1) - 0.5))
     with pytest.raises(DreamlabError, match="not finite"):
