@@ -54,14 +54,14 @@ def _embedded() -> dict[str, Any]:
     count = sum(p.numel() for p in network.parameters())
     return row | {
         "usable": "yes",
-        "memory": f"{count * 4 / 2**30:.1f} GiB",
+        "memory": f"{count * 4 / 1e9:.2f} GB",
         "about": f"{count / 1e6:.1f} M parameters, ships with dreamlab",
     }
 
 
 def _alias(known: Alias, check: bool) -> dict[str, Any]:
-    """usable: "yes" if it lies here, "download" if it could come from the hub, "no" if the hub must not be
-    asked or says no.
+    """usable: "yes" if it lies here, "download" if it could come from the hub, "offline" if the hub must not
+    be asked for it, "no" if the hub says no.
     """
     from dreamlab.priors.source import PretrainedConfig, is_offline, snapshot
 
@@ -78,7 +78,7 @@ def _alias(known: Alias, check: bool) -> dict[str, Any]:
     if here:
         return row
     if is_offline(PretrainedConfig(model=known.name)):
-        return row | {"usable": "no", "about": f"not on this machine, and HF_HUB_OFFLINE is set; {about}"}
+        return row | {"usable": "offline"}
     return row | _asked(known, about) if check else row
 
 
@@ -102,7 +102,12 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*_COLUMNS)
+    table = Table()
+    for name in _COLUMNS:
+        table.add_column(name, no_wrap=name in ("name", "usable", "memory"), overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(row[key])) for key in _COLUMNS))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if any(row["usable"] == "offline" for row in rows):
+        console.print("HF_HUB_OFFLINE is set: what is not on this machine cannot be downloaded.")
