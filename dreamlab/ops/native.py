@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 _MAX_LAYERS = 8
+# Hidden activations are kept for the backward pass up to this size; beyond, they are computed again.
+_MOST_HIDDEN_BYTES = 1 << 30
 
 
 # ---- buffers and layouts ----
@@ -83,7 +85,7 @@ class _Scratch:
     them.
     """
 
-    KEPT_BYTES = 512 << 20
+    KEPT_BYTES = 2 << 30
 
     def __init__(self) -> None:
         self._free: list[Tensor] = []
@@ -177,8 +179,9 @@ def _forward(
     x: Tensor,
     table: Tensor | None,
     spec: HashGridSpec | None,
-    features: Tensor | None,
     weights: Sequence[Tensor],
+    features: Tensor | None = None,
+    hidden: Tensor | None = None,
 ) -> Tensor:
     out = torch.empty(x.shape[0], weights[-1].shape[0])
     call(
@@ -191,6 +194,7 @@ def _forward(
         x,
         x.shape[0],
         features,
+        hidden,
         out,
         threads(),
     )
@@ -198,7 +202,12 @@ def _forward(
 
 
 def _backward(
-    x: Tensor, spec: HashGridSpec | None, weights: Sequence[Tensor], gradient: Tensor, g_input: Tensor | None
+    x: Tensor,
+    spec: HashGridSpec | None,
+    weights: Sequence[Tensor],
+    hidden: Tensor | None,
+    gradient: Tensor,
+    g_input: Tensor | None,
 ) -> list[Tensor]:
     g_weights = [torch.empty_like(w) for w in weights]
     call(
@@ -208,6 +217,7 @@ def _backward(
         _widths(weights),
         pointers(weights),
         x,
+        hidden,
         gradient.contiguous(),
         gradient.shape[0],
         pointers(g_weights),
@@ -217,18 +227,25 @@ def _backward(
     return g_weights
 
 
+def _hidden(weights: Sequence[Tensor], n: int) -> Tensor | None:
+    """Room for the hidden activations of n samples, or None where that is too much to keep."""
+    floats = call("dl_mlp_hidden_floats", len(weights), _widths(weights), n)
+    return _scratch.take(floats) if 0 < 4 * floats <= _MOST_HIDDEN_BYTES else None
+
+
 class _Mlp(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
         ctx.save_for_backward(x, *weights)
-        return _forward(x, None, None, None, weights)
+        ctx.hidden = _hidden(weights, x.shape[0])
+        return _forward(x, None, None, weights, hidden=ctx.hidden)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, *weights = ctx.saved_tensors
         g_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        return g_x, *_backward(x, None, weights, gradient, g_x)
+        return g_x, *_backward(x, None, weights, ctx.hidden, gradient, g_x)
 
 
 class _EncodeMlp(Function):
@@ -236,8 +253,9 @@ class _EncodeMlp(Function):
     def forward(ctx: Any, x: Tensor, table: Tensor, spec: HashGridSpec, *weights: Tensor) -> Tensor:
         ctx.spec = spec
         ctx.features = _scratch.take(x.shape[0] * spec.width)
+        ctx.hidden = _hidden(weights, x.shape[0])
         ctx.save_for_backward(x, table, *weights)
-        return _forward(x, table, spec, ctx.features, weights)
+        return _forward(x, table, spec, weights, ctx.features, ctx.hidden)
 
     @staticmethod
     @once_differentiable
@@ -246,7 +264,7 @@ class _EncodeMlp(Function):
         spec, n = ctx.spec, x.shape[0]
         wants = ctx.needs_input_grad[:2]
         g_features = _scratch.take(n * spec.width) if any(wants) else None
-        g_weights = _backward(ctx.features, spec, weights, gradient, g_features)
+        g_weights = _backward(ctx.features, spec, weights, ctx.hidden, gradient, g_features)
         if g_features is None:
             return None, None, None, *g_weights
         # Level by level: [levels, n, features]
@@ -269,11 +287,12 @@ def _check_widths(weights: Sequence[Tensor]) -> list[Tensor]:
 
 
 def mlp(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    return _Mlp.apply(ready_in_graph("x", x), *_check_widths(weights))
+    x, weights = ready_in_graph("x", x), _check_widths(weights)
+    return _Mlp.apply(x, *weights) if _wants_gradient(x, *weights) else _forward(x, None, None, weights)
 
 
 def encode_mlp(x: Tensor, table: Tensor, spec: HashGridSpec, weights: Sequence[Tensor]) -> Tensor:
     x, table, weights = ready_in_graph("x", x), ready_in_graph("table", table), _check_widths(weights)
     if _wants_gradient(x, table, *weights):
         return _EncodeMlp.apply(x, table, spec, *weights)
-    return _forward(x, table, spec, None, weights)
+    return _forward(x, table, spec, weights)

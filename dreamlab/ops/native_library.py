@@ -36,6 +36,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         library = ctypes.CDLL(str(path))
         library.dl_isa.restype = ctypes.c_char_p
         library.dl_march_find.restype = ctypes.c_int64
+        library.dl_mlp_hidden_floats.restype = ctypes.c_int64
         library.dl_ray_starts.restype = ctypes.c_int
         library.dl_set_isa.restype = ctypes.c_int
         for name in ("dl_hash_encode", "dl_mlp", "dl_mlp_backward", "dl_composite", "dl_sample_points"):

@@ -130,6 +130,46 @@ def test_the_fused_kernel_equals_encoding_then_mlp(name, instruction_set):
         assert torch.equal(mine, other)
 
 
+def test_keeping_hidden_activations_or_computing_them_again_gives_the_same_bytes(
+    monkeypatch, instruction_set
+):
+    spec = SPECS["mixed"]
+    x, table = inputs(spec, 301)
+    weights = layers(spec.width, 64, 33, 5)
+    leaves = [x, table, *weights]
+    outcomes, asked = [], []
+    call = native.call
+    monkeypatch.setattr(native, "call", lambda name, *args: asked.append((name, args)) or call(name, *args))
+    for limit in (native._MOST_HIDDEN_BYTES, 0):
+        monkeypatch.setattr(native, "_MOST_HIDDEN_BYTES", limit)
+        with ops.use_backend("native"):
+            fused = ops.encode_mlp(x, table, spec, weights)
+            alone = ops.mlp(x, layers(3, 20, 20, 2))
+        outcomes.append(
+            [
+                fused,
+                alone,
+                *torch.autograd.grad(fused.square().sum(), leaves),
+                *torch.autograd.grad(alone.square().sum(), x),
+            ]
+        )
+    kept = [args[5] is not None for name, args in asked if name == "dl_mlp_backward"]
+    assert kept == [True, True, False, False], "the limit decides"
+    assert all(torch.equal(a, b) for a, b in zip(*outcomes, strict=True))
+
+
+def test_without_gradients_long_inputs_go_through_in_parts_with_the_same_bytes():
+    spec = HashGridSpec(levels=2, log2_table_size=9, base_resolution=3, finest_resolution=20)
+    generator = torch.Generator().manual_seed(4)
+    x, weights = torch.rand((1 << 16) + 101, 3, generator=generator), layers(spec.width, 5, 2)
+    table = torch.randn(spec.table_rows, 2, generator=generator)
+    with ops.use_backend("native"):
+        whole = ops.encode_mlp(x, table, spec, weights)
+        with torch.no_grad():
+            parts = ops.encode_mlp(x, table, spec, weights)
+    assert torch.equal(whole, parts)
+
+
 def test_several_graphs_may_wait_for_their_backward_pass():
     spec = SPECS["mixed"]
     weights = layers(spec.width, 16, 2)

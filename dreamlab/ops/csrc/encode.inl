@@ -51,6 +51,19 @@ DREAMLAB_INLINE void load_points(const float* x, int n, Vec out[3]) {
     for (int axis = 0; axis < 3; ++axis) out[axis] = (Vec)_mm512_i32gather_ps(every, x + axis, 4);
     return;
   }
+#elif defined(__AVX2__)
+  if (n == kLanes) {  // four points in each half: x0 y0 z0 x1, y1 z1 x2 y2, z2 x3 y3 z3
+    const auto halves = [&](int at) {
+      return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x + at)), _mm_loadu_ps(x + 12 + at), 1);
+    };
+    const __m256 first = halves(0), second = halves(4), third = halves(8);
+    const __m256 xy = _mm256_shuffle_ps(second, third, _MM_SHUFFLE(2, 1, 3, 2));
+    const __m256 yz = _mm256_shuffle_ps(first, second, _MM_SHUFFLE(1, 0, 2, 1));
+    out[0] = (Vec)_mm256_shuffle_ps(first, xy, _MM_SHUFFLE(2, 0, 3, 0));
+    out[1] = (Vec)_mm256_shuffle_ps(yz, xy, _MM_SHUFFLE(3, 1, 2, 0));
+    out[2] = (Vec)_mm256_shuffle_ps(yz, third, _MM_SHUFFLE(3, 0, 3, 1));
+    return;
+  }
 #endif
   alignas(64) float lanes[3][kLanes];
   for (int i = 0; i < kLanes; ++i)
@@ -58,132 +71,156 @@ DREAMLAB_INLINE void load_points(const float* x, int n, Vec out[3]) {
   for (int axis = 0; axis < 3; ++axis) out[axis] = load(lanes[axis]);
 }
 
-// Interpolated features of kLanes points, point by point: out[lane * F + f].
-template <int F>
-DREAMLAB_INLINE void interpolate(const Cell& cell, const float* rows, float* out) {
-#if defined(__AVX512F__)
-  if (F == 2) {  // a row is one 64-bit element: gather eight rows at a time
-    const __m512i low = (__m512i)IVec{0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7};
-    const __m512i high = (__m512i)IVec{8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
-    Vec sum[2] = {Vec{}, Vec{}};
-#pragma GCC unroll 8
-    for (int c = 0; c < 8; ++c) {
-      const __m512i index = (__m512i)cell.index[c];
-      const __m512 weight = (__m512)cell.weight[c];
-      const __m256i first = _mm512_castsi512_si256(index), second = _mm512_extracti64x4_epi64(index, 1);
-      sum[0] = fma((Vec)_mm512_permutexvar_ps(low, weight), (Vec)_mm512_i32gather_pd(first, rows, 8), sum[0]);
-      sum[1] = fma((Vec)_mm512_permutexvar_ps(high, weight), (Vec)_mm512_i32gather_pd(second, rows, 8), sum[1]);
-    }
-    store(out, sum[0]);
-    store(out + kLanes, sum[1]);
-    return;
-  }
-#endif
+// The same in memory, for work that goes point by point.
+struct Spread {
   alignas(64) uint32_t index[8][kLanes];
   alignas(64) float weight[8][kLanes];
+};
+
+DREAMLAB_INLINE void spread(const Cell& cell, Spread& out) {
   for (int c = 0; c < 8; ++c) {
-    store(index[c], cell.index[c]);
-    store(weight[c], cell.weight[c]);
-  }
-  for (int i = 0; i < kLanes; ++i) {
-    float sum[F] = {};
-    for (int c = 0; c < 8; ++c)
-      for (int f = 0; f < F; ++f) sum[f] += weight[c][i] * rows[static_cast<int64_t>(index[c][i]) * F + f];
-    for (int f = 0; f < F; ++f) out[i * F + f] = sum[f];
+    store(out.index[c], cell.index[c]);
+    store(out.weight[c], cell.weight[c]);
   }
 }
 
+// With two features, the rows of two neighbours along x are four floats, and in a dense level they adjoin: one load.
+struct Pairs {
+  alignas(64) uint32_t index[8][kLanes];
+  alignas(64) float area[4][kLanes];  // weights in the y-z plane
+  alignas(64) float low[kLanes], high[kLanes];  // weights along x
+  bool adjoin;  // index[2 k + 1] = index[2 k] + 1 at every point; then the odd ones are not filled in
+};
+
+DREAMLAB_INLINE void pair(const Level& level, const Vec points[3], Pairs& out) {
+  Cell cell;
+  locate(level, points, cell);
+  const Vec fx = cell.fraction[0], fy = cell.fraction[1], fz = cell.fraction[2];
+  store(out.area[0], (1.0f - fy) * (1.0f - fz));
+  store(out.area[1], fy * (1.0f - fz));
+  store(out.area[2], (1.0f - fy) * fz);
+  store(out.area[3], fy * fz);
+  store(out.low, 1.0f - fx);
+  store(out.high, fx);
+  IVec apart = IVec{};  // where the second of a pair wraps around
+  for (int c = 0; c < 8; c += 2) {
+    store(out.index[c], cell.index[c]);
+    apart |= cell.index[c + 1] != cell.index[c] + 1u;
+  }
+  out.adjoin = level.dense && !bits(apart);
+  if (!out.adjoin)
+    for (int c = 1; c < 8; c += 2) store(out.index[c], cell.index[c]);
+}
+
+// One level's features of n points into out[point * stride + f].
 template <int F>
-void encode_rows_of(const Grid& grid, const float* table, const float* x, int64_t n, float* out, int64_t stride) {
-  alignas(64) float buffer[kLanes * F];
-  for (int64_t at = 0; at < n; at += kLanes) {
-    const int count = static_cast<int>(n - at < kLanes ? n - at : kLanes);
+void encode_points(const Level& level, const float* rows, const float* x, int64_t n, float* out, int64_t stride) {
+  Spread at;
+  for (int64_t begin = 0; begin < n; begin += kLanes) {
+    const int count = static_cast<int>(n - begin < kLanes ? n - begin : kLanes);
     Vec points[3];
-    load_points(x + at * 3, count, points);
-    for (int l = 0; l < grid.levels; ++l) {
-      Cell cell;
-      locate(grid.level[l], points, cell);
-      interpolate<F>(cell, table + grid.level[l].offset * F, buffer);
-      float* to = out + at * stride + l * F;
-      for (int i = 0; i < count; ++i) std::memcpy(to + i * stride, buffer + i * F, sizeof(float) * F);
+    Cell cell;
+    load_points(x + begin * 3, count, points);
+    locate(level, points, cell);
+    spread(cell, at);
+    for (int i = 0; i < count; ++i) {
+      float sum[F] = {};
+      for (int c = 0; c < 8; ++c)
+        for (int f = 0; f < F; ++f) sum[f] += at.weight[c][i] * rows[static_cast<int64_t>(at.index[c][i]) * F + f];
+      for (int f = 0; f < F; ++f) out[(begin + i) * stride + f] = sum[f];
     }
   }
 }
 
-// n points to rows of levels * features floats, `stride` floats apart.
-void encode_rows(const Grid& grid, const float* table, const float* x, int64_t n, float* out, int64_t stride) {
+template <>
+void encode_points<2>(const Level& level, const float* rows, const float* x, int64_t n, float* out, int64_t stride) {
+  Pairs at;
+  for (int64_t begin = 0; begin < n; begin += kLanes) {
+    const int count = static_cast<int>(n - begin < kLanes ? n - begin : kLanes);
+    Vec points[3];
+    load_points(x + begin * 3, count, points);
+    pair(level, points, at);
+    float* to = out + begin * stride;
+    if (at.adjoin) {
+      for (int i = 0; i < count; ++i) {
+        Four sum = splat4(at.area[0][i]) * load4(rows + int64_t{at.index[0][i]} * 2);
+#pragma GCC unroll 3
+        for (int k = 1; k < 4; ++k)
+          sum = fma4(splat4(at.area[k][i]), load4(rows + int64_t{at.index[2 * k][i]} * 2), sum);
+        store2(to + i * stride, fma4(splat4(at.low[i]), sum, splat4(at.high[i]) * upper2(sum)));
+      }
+    } else {
+      for (int i = 0; i < count; ++i) {
+        Four sum = Four{};
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) {
+          const Four two = join2(rows + int64_t{at.index[2 * k][i]} * 2, rows + int64_t{at.index[2 * k + 1][i]} * 2);
+          sum = k ? fma4(splat4(at.area[k][i]), two, sum) : splat4(at.area[k][i]) * two;
+        }
+        store2(to + i * stride, fma4(splat4(at.low[i]), sum, splat4(at.high[i]) * upper2(sum)));
+      }
+    }
+  }
+}
+
+void encode(const Grid& grid, int level, const float* table, const float* x, int64_t begin, int64_t end,
+            const Features<float>& out) {
+  const Level& which = grid.level[level];
+  const float* rows = table + which.offset * grid.features;
+  float* to = out.data + level * out.level + begin * out.row;
   switch (grid.features) {
-    case 1: return encode_rows_of<1>(grid, table, x, n, out, stride);
-    case 2: return encode_rows_of<2>(grid, table, x, n, out, stride);
-    case 4: return encode_rows_of<4>(grid, table, x, n, out, stride);
-    default: return encode_rows_of<8>(grid, table, x, n, out, stride);
+    case 1: return encode_points<1>(which, rows, x + begin * 3, end - begin, to, out.row);
+    case 2: return encode_points<2>(which, rows, x + begin * 3, end - begin, to, out.row);
+    case 4: return encode_points<4>(which, rows, x + begin * 3, end - begin, to, out.row);
+    default: return encode_points<8>(which, rows, x + begin * 3, end - begin, to, out.row);
   }
-}
-
-void encode(const Grid& grid, const float* table, const float* x, int64_t begin, int64_t end, float* out) {
-  const int width = grid.levels * grid.features;
-  encode_rows(grid, table, x + begin * 3, end - begin, out + begin * width, width);
-}
-
-template <int F>
-DREAMLAB_INLINE void add_row(float* row, const float* value) {
-#if defined(__SSE2__)
-  if (F == 2) {
-    const __m128 sum = _mm_add_ps(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row))),
-                                  _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(value))));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(row), _mm_castps_si128(sum));
-    return;
-  }
-#endif
-  for (int f = 0; f < F; ++f) row[f] += value[f];
-}
-
-// weight * gradient of kLanes points, point by point: out[lane * F + f].
-template <int F>
-DREAMLAB_INLINE void scale_gradient(Vec weight, const float* gradient, float* out) {
-#if defined(__AVX512F__)
-  if (F == 2) {
-    const __m512i low = (__m512i)IVec{0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7};
-    const __m512i high = (__m512i)IVec{8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
-    store(out, (Vec)_mm512_permutexvar_ps(low, (__m512)weight) * load(gradient));
-    store(out + kLanes, (Vec)_mm512_permutexvar_ps(high, (__m512)weight) * load(gradient + kLanes));
-    return;
-  }
-#endif
-  for (int i = 0; i < kLanes; ++i)
-    for (int f = 0; f < F; ++f) out[i * F + f] = weight[i] * gradient[i * F + f];
 }
 
 // One thread owns a level: points are added in order, without atomics.
 template <int F>
 void scatter_level(const Level& level, const float* x, int64_t n, const float* gradient, int64_t row, float* out) {
-  alignas(64) uint32_t index[8][kLanes];
-  alignas(64) float value[8][kLanes * F];
-  alignas(64) float g[kLanes * F];
+  Spread at;
   float* rows = out + level.offset * F;
-  for (int64_t at = 0; at < n; at += kLanes) {
-    const int count = static_cast<int>(n - at < kLanes ? n - at : kLanes);
+  for (int64_t begin = 0; begin < n; begin += kLanes) {
+    const int count = static_cast<int>(n - begin < kLanes ? n - begin : kLanes);
     Vec points[3];
-    load_points(x + at * 3, count, points);
     Cell cell;
+    load_points(x + begin * 3, count, points);
     locate(level, points, cell);
-    if (row == F && count == kLanes)
-      std::memcpy(g, gradient + at * F, sizeof g);
-    else
-      for (int i = 0; i < kLanes; ++i)
-        for (int f = 0; f < F; ++f) g[i * F + f] = i < count ? gradient[(at + i) * row + f] : 0.0f;
-    for (int c = 0; c < 8; ++c) {
-      store(index[c], cell.index[c]);
-      scale_gradient<F>(cell.weight[c], g, value[c]);
-    }
+    spread(cell, at);
     for (int i = 0; i < count; ++i)
-#pragma GCC unroll 8
-      for (int c = 0; c < 8; ++c) add_row<F>(rows + static_cast<int64_t>(index[c][i]) * F, value[c] + i * F);
+      for (int c = 0; c < 8; ++c)
+        for (int f = 0; f < F; ++f)
+          rows[static_cast<int64_t>(at.index[c][i]) * F + f] += at.weight[c][i] * gradient[(begin + i) * row + f];
   }
 }
 
-void encode_backward_table(const Grid& grid, int level, const float* x, int64_t n, Features<const float> gradient,
-                           float* out) {
+template <>
+void scatter_level<2>(const Level& level, const float* x, int64_t n, const float* gradient, int64_t row, float* out) {
+  Pairs at;
+  float* rows = out + level.offset * 2;
+  for (int64_t begin = 0; begin < n; begin += kLanes) {
+    const int count = static_cast<int>(n - begin < kLanes ? n - begin : kLanes);
+    Vec points[3];
+    load_points(x + begin * 3, count, points);
+    pair(level, points, at);
+    for (int i = 0; i < count; ++i) {
+      const float* g = gradient + (begin + i) * row;
+      const Four both = join2(g, g), low = both * splat4(at.low[i]), high = both * splat4(at.high[i]);
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) {
+        const Four area = splat4(at.area[k][i]);
+        float* first = rows + int64_t{at.index[2 * k][i]} * 2;
+        float* second = at.adjoin ? first + 2 : rows + int64_t{at.index[2 * k + 1][i]} * 2;
+        store2(first, fma4(area, low, load2(first)));
+        store2(second, fma4(area, high, load2(second)));
+      }
+    }
+  }
+}
+
+void encode_backward_table(const Grid& grid, int level, const float* x, int64_t n,
+                           const Features<const float>& gradient, float* out) {
   const Level& which = grid.level[level];
   const float* g = gradient.data + level * gradient.level;
   switch (grid.features) {
@@ -196,7 +233,7 @@ void encode_backward_table(const Grid& grid, int level, const float* x, int64_t 
 
 // d/dx: the trilinear weights' derivatives, times scale; zero for points that were clamped.
 void encode_backward_x(const Grid& grid, const float* table, const float* x, int64_t begin, int64_t end,
-                       Features<const float> gradient, float* out) {
+                       const Features<const float>& gradient, float* out) {
   const int F = grid.features;
   for (int64_t at = begin; at < end; at += kLanes) {
     const int count = static_cast<int>(end - at < kLanes ? end - at : kLanes);

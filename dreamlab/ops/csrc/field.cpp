@@ -26,6 +26,12 @@ float* work_space() {
   return buffer.get();
 }
 
+int64_t hidden_floats(int64_t layers, const int* width) {
+  int64_t sum = 0;
+  for (int64_t l = 1; l < layers; ++l) sum += padded(width[l]);
+  return sum * kTile;
+}
+
 // The weights padded to whole vectors, both ways round.
 struct Weights {
   Mlp mlp{};
@@ -40,6 +46,7 @@ struct Weights {
       mlp.gradient_offset[l] = gradient_floats;
       gradient_floats += int64_t{padded(width[l])} * padded(width[l + 1]);
     }
+    mlp.hidden_floats = hidden_floats(layers, width);
     floats = 2 * gradient_floats;
     memory = allocate(floats);
     std::memset(memory.get(), 0, sizeof(float) * static_cast<size_t>(floats));
@@ -58,9 +65,9 @@ struct Weights {
 struct Pieces {
   int64_t count, size, n;
 
-  Pieces(int64_t n, int64_t most) : n(n) {
+  Pieces(int64_t n, int64_t least_tiles, int64_t most) : n(n) {
     const int64_t tiles = (n + kTile - 1) / kTile;
-    count = pieces(tiles, 8, most);
+    count = pieces(tiles, least_tiles, most);
     size = count ? (tiles + count - 1) / count * kTile : 0;
   }
   int64_t begin(int64_t i) const { return i * size < n ? i * size : n; }
@@ -68,17 +75,42 @@ struct Pieces {
 };
 
 constexpr int64_t kManyPieces = 1 << 20;
+constexpr int64_t kFewTiles = 8;
 constexpr int64_t kGradientPieces = 64;  // each carries a private copy of the weights' gradient
+constexpr int64_t kPointsAtOnce = 1 << 16;  // where features are not kept
+
+// Level after level: all threads read one level's rows, which stay in cache from point to point.
+void encode_all(const Grid& grid, const float* table, const float* x, int64_t n, const Features<float>& out,
+                int threads) {
+  const Pieces cut(n, kFewTiles * 8, kManyPieces);
+  parallel_for(grid.levels * cut.count, threads, [&](int64_t task, int) {
+    const int64_t i = task % cut.count;
+    kernels().encode(grid, static_cast<int>(task / cut.count), table, x, cut.begin(i), cut.end(i), out);
+  });
+}
+
+float* encoded_space(int64_t floats) {
+  thread_local Buffer buffer;
+  thread_local int64_t size = 0;
+  if (size < floats) buffer = allocate(size = floats);
+  return buffer.get();
+}
+
+void mlp_all(const Mlp& mlp, const Features<const float>& input, int levels, int64_t n, float* hidden, float* out,
+             int threads) {
+  const Pieces cut(n, kFewTiles, kManyPieces);
+  parallel_for(cut.count, threads, [&](int64_t i, int) {
+    kernels().mlp(mlp, input, levels, cut.begin(i), cut.end(i), hidden, out, work_space());
+  });
+}
 
 }  // namespace
 
 extern "C" {
 
 void dl_hash_encode(const Grid* grid, const float* table, const float* x, int64_t n, float* out, int threads) {
-  const Pieces cut(n, kManyPieces);
-  parallel_for(cut.count, threads, [&](int64_t i, int) {
-    kernels().encode(*grid, table, x, cut.begin(i), cut.end(i), out);
-  });
+  const Features<float> rows{out, int64_t{grid->levels} * grid->features, grid->features};
+  encode_all(*grid, table, x, n, rows, threads);
 }
 
 // g_table (zeroed by the caller) and g_x may be null. The gradient's strides are in floats.
@@ -90,35 +122,53 @@ void dl_hash_encode_backward(const Grid* grid, const float* table, const float* 
       kernels().encode_backward_table(*grid, static_cast<int>(l), x, n, features, g_table);
     });
   if (!g_x) return;
-  const Pieces cut(n, kManyPieces);
+  const Pieces cut(n, kFewTiles, kManyPieces);
   parallel_for(cut.count, threads, [&](int64_t i, int) {
     kernels().encode_backward_x(*grid, table, x, cut.begin(i), cut.end(i), features, g_x);
   });
 }
 
-// grid null: a plain MLP on x [n, width[0]]; else x [n, 3] is encoded first, and kept in `features` if that is given.
-void dl_mlp(const Grid* grid, const float* table, int64_t layers, const int* width,
-            const float* const* weight, const float* x, int64_t n, float* features, float* out, int threads) {
-  const Weights packed(layers, width, weight);
-  const Pieces cut(n, kManyPieces);
-  parallel_for(cut.count, threads, [&](int64_t i, int) {
-    kernels().mlp(grid, table, packed.mlp, x, cut.begin(i), cut.end(i), features, out, work_space());
-  });
+// Floats that dl_mlp needs to keep the hidden activations of n samples.
+int64_t dl_mlp_hidden_floats(int64_t layers, const int* width, int64_t n) {
+  return (n + kTile - 1) / kTile * hidden_floats(layers, width);
 }
 
-// input [n, width[0]], gradient [n, last width]; g_weight[l] is [out, in]; g_input may be null and is
-// [n, width[0]], or with a grid [levels, n, features].
-void dl_mlp_backward(const Grid* grid, int64_t layers, const int* width, const float* const* weight, const float* input,
-                     const float* gradient, int64_t n, float* const* g_weight, float* g_input, int threads) {
+// grid null: a plain MLP on x [n, width[0]]; else x [n, 3] is encoded first. features [levels, n, features] and hidden
+// (dl_mlp_hidden_floats) keep what dl_mlp_backward can use; either may be null.
+void dl_mlp(const Grid* grid, const float* table, int64_t layers, const int* width, const float* const* weight,
+            const float* x, int64_t n, float* features, float* hidden, float* out, int threads) {
   const Weights packed(layers, width, weight);
-  const Pieces cut(n, kGradientPieces);
+  if (!grid) return mlp_all(packed.mlp, {x, width[0], 0}, 1, n, hidden, out, threads);
+  const int64_t each = grid->features;
+  if (features) {
+    encode_all(*grid, table, x, n, {features, each, n * each}, threads);
+    return mlp_all(packed.mlp, {features, each, n * each}, grid->levels, n, hidden, out, threads);
+  }
+  for (int64_t begin = 0; begin < n; begin += kPointsAtOnce) {
+    const int64_t count = n - begin < kPointsAtOnce ? n - begin : kPointsAtOnce;
+    float* space = encoded_space(count * width[0]);
+    encode_all(*grid, table, x + begin * 3, count, {space, each, count * each}, threads);
+    mlp_all(packed.mlp, {space, each, count * each}, grid->levels, count, nullptr, out + begin * width[layers],
+            threads);
+  }
+}
+
+// input [n, width[0]], or with a grid [levels, n, features]; g_input, which may be null, likewise. hidden is what dl_mlp
+// kept, or null. gradient [n, last width]; g_weight[l] is [out, in].
+void dl_mlp_backward(const Grid* grid, int64_t layers, const int* width, const float* const* weight, const float* input,
+                     float* hidden, const float* gradient, int64_t n, float* const* g_weight, float* g_input,
+                     int threads) {
+  const Weights packed(layers, width, weight);
+  const Pieces cut(n, kFewTiles, kGradientPieces);
   const Buffer partial = allocate(cut.count * packed.gradient_floats + 1);
-  const Features<float> out = grid ? Features<float>{g_input, grid->features, n * grid->features}
-                                   : Features<float>{g_input, width[0], 0};
+  const int64_t row = grid ? grid->features : width[0], level = grid ? n * grid->features : 0;
+  const Features<const float> from{input, row, level};
+  const Features<float> to{g_input, row, level};
   parallel_for(cut.count, threads, [&](int64_t i, int) {
     float* mine = partial.get() + i * packed.gradient_floats;
     std::memset(mine, 0, sizeof(float) * static_cast<size_t>(packed.gradient_floats));
-    kernels().mlp_backward(grid, packed.mlp, input, gradient, cut.begin(i), cut.end(i), mine, out, work_space());
+    kernels().mlp_backward(packed.mlp, from, grid ? grid->levels : 1, hidden, gradient, cut.begin(i), cut.end(i), mine,
+                           to, work_space());
   });
   for (int l = 0; l < layers; ++l) {
     const int in = width[l], rows = width[l + 1], wide = padded(in);

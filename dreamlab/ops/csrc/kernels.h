@@ -33,6 +33,7 @@ struct Mlp {
   const float* weight[kMaxLayers];
   const float* transposed[kMaxLayers];
   int64_t gradient_offset[kMaxLayers];  // of layer l within a partial gradient: [padded out][padded in]
+  int64_t hidden_floats;                // of a tile's hidden activations
 };
 
 // Work space of one thread: an activation tile per layer and two gradient tiles.
@@ -67,15 +68,19 @@ struct Packed {
 
 struct Kernels {
   const char* name;
-  void (*encode)(const Grid&, const float* table, const float* x, int64_t begin, int64_t end, float* out);
-  void (*encode_backward_table)(const Grid&, int level, const float* x, int64_t n, Features<const float>, float* out);
+  // One level of the points begin..end-1.
+  void (*encode)(const Grid&, int level, const float* table, const float* x, int64_t begin, int64_t end,
+                 const Features<float>& out);
+  void (*encode_backward_table)(const Grid&, int level, const float* x, int64_t n, const Features<const float>&,
+                                float* out);
   void (*encode_backward_x)(const Grid&, const float* table, const float* x, int64_t begin, int64_t end,
-                            Features<const float>, float* out);
-  // grid, table null: x is [n][width[0]]; else x is [n][3] and features, if not null, keeps what was encoded.
-  void (*mlp)(const Grid*, const float* table, const Mlp&, const float* x, int64_t begin, int64_t end, float* features,
+                            const Features<const float>&, float* out);
+  // The input's width is cut into `levels` equal parts; begin is a multiple of kTile.
+  void (*mlp)(const Mlp&, const Features<const float>& input, int levels, int64_t begin, int64_t end, float* hidden,
               float* out, float* work);
-  void (*mlp_backward)(const Grid*, const Mlp&, const float* input, const float* gradient, int64_t begin, int64_t end,
-                       float* partial, Features<float>, float* work);
+  void (*mlp_backward)(const Mlp&, const Features<const float>& input, int levels, float* hidden,
+                       const float* gradient, int64_t begin, int64_t end, float* partial,
+                       const Features<float>& input_gradient, float* work);
   void (*march)(const March&, int64_t begin, int64_t end, float* near, uint16_t* masks, int32_t* counts);
   void (*composite)(const Packed&, const int64_t* start, int64_t begin, int64_t end, float* rgb, float* opacity,
                     float* depth, float* weights);

@@ -11,6 +11,7 @@ constexpr int kRows = 6, kColumns = 4;
 #else
 constexpr int kRows = 4, kColumns = 2;
 #endif
+constexpr bool kManyRegisters = kColumns == 4;  // 32 of them, not 16
 
 enum class After { nothing, relu, add };
 
@@ -51,8 +52,8 @@ DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int
 template <int C, bool Transposed, After after>
 DREAMLAB_INLINE void rows(int n, const float* a, int lda, const float* b, int ldb, int depth, float* c, int ldc,
                           const float* mask) {
-  // Enough sums at once to hide the latency of an fma; n is a multiple of R.
-  constexpr int R = Transposed ? (C <= 2 ? 16 / C : 4) : (C * 2 <= kColumns ? 2 * kRows : kRows);
+  // Enough sums at once to hide the latency of an fma, no more than there are registers; n is a multiple of R.
+  constexpr int R = Transposed ? (kManyRegisters && C <= 2 ? 16 / C : 4) : (C * 2 <= kColumns ? 2 * kRows : kRows);
   for (int r = 0; r < n; r += R)
     block<R, C, Transposed, after>(a + (Transposed ? r : static_cast<int64_t>(r) * lda), lda, b, ldb, depth,
                                    c + static_cast<int64_t>(r) * ldc, ldc,
@@ -73,62 +74,99 @@ void product(int n, int columns, int depth, const float* a, int lda, const float
   if (kColumns > 1 && left == 1) rows<1, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m);
 }
 
-// Layers from work[0], the input tile, to work[layers]; tile l has rows of padded(width[l]) floats.
-void forward_tile(const Mlp& mlp, float* work, int layers) {
+// Where the activations of a tile are: layer l has rows of padded(width[l]) floats. Hidden ones are in the work space,
+// or in what is kept from the forward pass for the backward pass.
+struct Activations {
+  float* layer[kMaxLayers + 1];
+
+  Activations(const Mlp& mlp, int64_t tile, float* hidden, float* work) {
+    float* kept = hidden ? hidden + tile * mlp.hidden_floats : nullptr;
+    for (int l = 0; l <= mlp.layers; ++l) {
+      const bool is_hidden = l > 0 && l < mlp.layers;
+      layer[l] = kept && is_hidden ? kept : work + l * kTileFloats;
+      if (kept && is_hidden) kept += kTile * padded(mlp.width[l]);
+    }
+  }
+};
+
+void forward_tile(const Mlp& mlp, const Activations& at, int layers) {
   for (int l = 0; l < layers; ++l) {
     const int in = padded(mlp.width[l]), out = padded(mlp.width[l + 1]);
-    const float* a = work + l * kTileFloats;
-    float* c = work + (l + 1) * kTileFloats;
+    const float* a = at.layer[l];
+    float* c = at.layer[l + 1];
     if (l + 1 < mlp.layers)
       product<false, After::relu>(kTile, out, mlp.width[l], a, in, mlp.transposed[l], out, c, out);
-    else
-      product<false, After::nothing>(kTile, out, mlp.width[l], a, in, mlp.transposed[l], out, c, out);
+    else  // no more columns than are asked for, to the next whole vector
+      product<false, After::nothing>(kTile, (mlp.width[l + 1] + kLanes - 1) / kLanes * kLanes, mlp.width[l], a, in,
+                                     mlp.transposed[l], out, c, out);
   }
 }
 
-// n rows of `width` floats into a tile whose other entries are zero.
-void load_tile(const float* from, int64_t n, int width, float* tile) {
-  const int wide = padded(width);
-  if (width != wide || n < kTile) std::memset(tile, 0, sizeof(float) * kTile * wide);
-  for (int64_t s = 0; s < n; ++s) std::memcpy(tile + s * wide, from + s * width, sizeof(float) * width);
+// n rows of F floats (F = 0: of `width`), each `stride` or `to_stride` from the next.
+template <int F>
+DREAMLAB_INLINE void copy_rows(const float* from, int64_t stride, float* to, int64_t to_stride, int64_t n, int width) {
+  for (int64_t s = 0; s < n; ++s)
+    std::memcpy(to + s * to_stride, from + s * stride, sizeof(float) * static_cast<size_t>(F ? F : width));
 }
 
-void mlp_forward(const Grid* grid, const float* table, const Mlp& mlp, const float* x, int64_t begin, int64_t end,
-                 float* features, float* out, float* work) {
-  const int in = mlp.width[0], last = mlp.width[mlp.layers];
+void copy_features(const float* from, int64_t stride, float* to, int64_t to_stride, int64_t n, int width) {
+  switch (width) {
+    case 1: return copy_rows<1>(from, stride, to, to_stride, n, width);
+    case 2: return copy_rows<2>(from, stride, to, to_stride, n, width);
+    case 4: return copy_rows<4>(from, stride, to, to_stride, n, width);
+    case 8: return copy_rows<8>(from, stride, to, to_stride, n, width);
+    default: return copy_rows<0>(from, stride, to, to_stride, n, width);
+  }
+}
+
+// Asks for the next tile's memory while this one is computed. An address beyond the end does no harm.
+DREAMLAB_INLINE void expect(const float* from, int64_t floats) {
+  for (int64_t i = 0; i < floats; i += 16) __builtin_prefetch(from + i, 0, 2);
+}
+
+// n samples' features into a tile whose other entries are zero.
+void load_tile(const Features<const float>& from, int levels, int64_t at, int64_t n, int width, float* tile) {
+  const int wide = padded(width), each = width / levels;
+  if (width != wide || n < kTile) std::memset(tile, 0, sizeof(float) * static_cast<size_t>(kTile * wide));
+  for (int l = 0; l < levels; ++l) {
+    const float* here = from.data + at * from.row + l * from.level;
+    if (n == kTile) expect(here + kTile * from.row, kTile * from.row);
+    copy_features(here, from.row, tile + l * each, wide, n, each);
+  }
+}
+
+// hidden, if not null, keeps the hidden activations: hidden_floats a tile.
+void mlp_forward(const Mlp& mlp, const Features<const float>& input, int levels, int64_t begin, int64_t end,
+                 float* hidden, float* out, float* work) {
+  const int last = mlp.width[mlp.layers];
   for (int64_t at = begin; at < end; at += kTile) {
     const int64_t n = end - at < kTile ? end - at : kTile;
-    if (grid) {
-      if (in != padded(in) || n < kTile) std::memset(work, 0, sizeof(float) * kTile * padded(in));
-      encode_rows(*grid, table, x + at * 3, n, work, padded(in));
-      if (features)
-        for (int64_t s = 0; s < n; ++s)
-          std::memcpy(features + (at + s) * in, work + s * padded(in), sizeof(float) * in);
-    } else {
-      load_tile(x + at * in, n, in, work);
-    }
-    forward_tile(mlp, work, mlp.layers);
-    const float* result = work + mlp.layers * kTileFloats;
-    for (int64_t s = 0; s < n; ++s)
-      std::memcpy(out + (at + s) * last, result + s * padded(last), sizeof(float) * last);
+    load_tile(input, levels, at, n, mlp.width[0], work);
+    const Activations tile(mlp, at / kTile, hidden, work);
+    forward_tile(mlp, tile, mlp.layers);
+    copy_features(tile.layer[mlp.layers], padded(last), out + at * last, last, n, last);
   }
 }
 
-// Hidden activations are computed again from the input: cheaper than fetching them from memory, and they need none.
-void mlp_backward(const Grid* grid, const Mlp& mlp, const float* input, const float* gradient, int64_t begin,
-                  int64_t end, float* partial, Features<float> input_gradient, float* work) {
+// Without the hidden activations that mlp_forward may have kept, they are computed again.
+void mlp_backward(const Mlp& mlp, const Features<const float>& input, int levels, float* hidden, const float* gradient,
+                  int64_t begin, int64_t end, float* partial, const Features<float>& input_gradient, float* work) {
   const int in = mlp.width[0], last = mlp.width[mlp.layers];
+  const Features<const float> of_output{gradient, last, 0};
   float* g = work + (kMaxLayers + 1) * kTileFloats;
   float* next = g + kTileFloats;
   for (int64_t at = begin; at < end; at += kTile) {
     const int64_t n = end - at < kTile ? end - at : kTile;
-    load_tile(input + at * in, n, in, work);
-    forward_tile(mlp, work, mlp.layers - 1);
-    load_tile(gradient + at * last, n, last, g);
+    load_tile(input, levels, at, n, in, work);
+    const Activations tile(mlp, at / kTile, hidden, work);
+    if (!hidden) forward_tile(mlp, tile, mlp.layers - 1);
+    load_tile(of_output, 1, at, n, last, g);
     for (int l = mlp.layers - 1; l >= 0; --l) {
       const int wide_in = padded(mlp.width[l]), wide_out = padded(mlp.width[l + 1]);
-      const float* a = work + l * kTileFloats;
-      product<true, After::add>(wide_in % (kColumns * kLanes) ? wide_out : (mlp.width[l + 1] + 3) / 4 * 4, wide_in, kTile, g, wide_out, a, wide_in,
+      const float* a = tile.layer[l];
+      if (hidden && l > 0 && n == kTile) expect(a + mlp.hidden_floats, int64_t{kTile} * wide_in);
+      const int rows_of_weight = wide_in % (kColumns * kLanes) ? wide_out : (mlp.width[l + 1] + 3) / 4 * 4;
+      product<true, After::add>(rows_of_weight, wide_in, kTile, g, wide_out, a, wide_in,
                                 partial + mlp.gradient_offset[l], wide_in);
       if (l == 0 && !input_gradient.data) break;
       product<false, After::nothing>(kTile, wide_in, mlp.width[l + 1], g, wide_out, mlp.weight[l], wide_in, next,
@@ -138,11 +176,10 @@ void mlp_backward(const Grid* grid, const Mlp& mlp, const float* input, const fl
       next = spent;
     }
     if (!input_gradient.data) continue;
-    const int wide = padded(in), levels = grid ? grid->levels : 1, per_level = in / levels;
-    for (int64_t s = 0; s < n; ++s)
-      for (int l = 0; l < levels; ++l)
-        std::memcpy(input_gradient.data + (at + s) * input_gradient.row + l * input_gradient.level,
-                    g + s * wide + l * per_level, sizeof(float) * per_level);
+    const int each = in / levels;
+    for (int l = 0; l < levels; ++l)
+      copy_features(g + l * each, padded(in), input_gradient.data + at * input_gradient.row + l * input_gradient.level,
+                    input_gradient.row, n, each);
   }
 }
 

@@ -103,4 +103,55 @@ DREAMLAB_INLINE Vec clamp(Vec x, float low, float high) {  // a NaN stays a NaN
   return x > high ? splat(high) : x;
 }
 
+// ---- four floats, whatever the width of Vec ----
+
+typedef float Four __attribute__((vector_size(16)));
+
+DREAMLAB_INLINE Four load4(const float* p) {
+  Four v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+DREAMLAB_INLINE Four splat4(float s) { return s - Four{}; }
+
+DREAMLAB_INLINE Four fma4(Four a, Four b, Four c) {
+#if defined(__FMA__)
+  return (Four)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+#elif defined(__ARM_NEON)
+  return (Four)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+
+// a[0], a[1], b[0], b[1]
+DREAMLAB_INLINE Four join2(const float* a, const float* b) {
+#if defined(__SSE2__)
+  const __m128 low = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
+  return (Four)_mm_loadh_pi(low, reinterpret_cast<const __m64*>(b));
+#elif defined(__ARM_NEON)
+  return (Four)vcombine_f32(vld1_f32(a), vld1_f32(b));
+#else
+  return Four{a[0], a[1], b[0], b[1]};
+#endif
+}
+
+// Two floats in the lower half; the upper half is of no account.
+DREAMLAB_INLINE Four load2(const float* p) {
+#if defined(__SSE2__)
+  return (Four)_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+#else
+  return Four{p[0], p[1], 0.0f, 0.0f};
+#endif
+}
+DREAMLAB_INLINE void store2(float* p, Four v) { std::memcpy(p, &v, 2 * sizeof(float)); }
+
+DREAMLAB_INLINE Four upper2(Four v) {
+#if defined(__SSE2__)
+  return (Four)_mm_movehl_ps((__m128)v, (__m128)v);
+#else
+  return Four{v[2], v[3], v[2], v[3]};
+#endif
+}
+
 }  // namespace
