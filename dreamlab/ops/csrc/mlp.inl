@@ -15,6 +15,18 @@ constexpr bool kManyRegisters = kColumns == 4;  // 32 of them, not 16
 
 enum class After { nothing, relu, add };
 
+// Memory of the next tile, asked for a little at a time while this one is computed: all at once would hold up the loads
+// that the arithmetic waits for. Asking beyond the end of an array does no harm.
+struct Ahead {
+  const float* next = nullptr;
+  const float* end = nullptr;
+
+  template <bool Write>
+  DREAMLAB_INLINE void ask(int lines) {
+    for (int i = 0; i < lines && next < end; ++i, next += 16) __builtin_prefetch(next, Write, 2);
+  }
+};
+
 // c[r][:] = sum_k a(r, k) * b[k][:] on a block of R rows and C vectors; a(r, k) = a[k * lda + r] if Transposed.
 template <int R, int C, bool Transposed, After after>
 DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int depth, float* c, int ldc,
@@ -49,29 +61,44 @@ DREAMLAB_INLINE void block(const float* a, int lda, const float* b, int ldb, int
     }
 }
 
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
 template <int C, bool Transposed, After after>
 DREAMLAB_INLINE void rows(int n, const float* a, int lda, const float* b, int ldb, int depth, float* c, int ldc,
-                          const float* mask) {
-  // Enough sums at once to hide the latency of an fma, no more than there are registers; n is a multiple of R.
-  constexpr int R = Transposed ? (kManyRegisters && C <= 2 ? 16 / C : 4) : (C * 2 <= kColumns ? 2 * kRows : kRows);
-  for (int r = 0; r < n; r += R)
-    block<R, C, Transposed, after>(a + (Transposed ? r : static_cast<int64_t>(r) * lda), lda, b, ldb, depth,
-                                   c + static_cast<int64_t>(r) * ldc, ldc,
-                                   mask ? mask + static_cast<int64_t>(r) * ldc : nullptr);
+                          const float* mask, Ahead& ahead) {
+  // Enough sums at once to hide the latency of an fma, no more than there are registers; n is a multiple of R, or of 4.
+  constexpr int R = !Transposed ? (C * 2 <= kColumns ? 2 * kRows : kRows) : !kManyRegisters ? 6 : C <= 2 ? 16 / C : 4;
+  const auto at = [&](auto count, int r) {
+    constexpr int kCount = decltype(count)::value;
+    ahead.ask<after == After::relu>(after == After::relu ? 8 : 3);
+    block<kCount, C, Transposed, after>(a + (Transposed ? r : static_cast<int64_t>(r) * lda), lda, b, ldb, depth,
+                                        c + static_cast<int64_t>(r) * ldc, ldc,
+                                        mask ? mask + static_cast<int64_t>(r) * ldc : nullptr);
+  };
+  // What is no multiple of six ends in fours.
+  const int rest = Transposed && !kManyRegisters ? n % 6 : 0, fours = rest == 4 ? 1 : rest;
+  int r = 0;
+  for (; r < n - 4 * fours; r += R) at(Count<R>{}, r);
+  if (Transposed && !kManyRegisters)
+    for (; r < n; r += 4) at(Count<4>{}, r);
 }
 
 // c [n][columns] of n rows; columns a multiple of kPad. mask: keep c only where mask > 0 (the gradient of ReLU).
 template <bool Transposed, After after>
 void product(int n, int columns, int depth, const float* a, int lda, const float* b, int ldb, float* c, int ldc,
-             const float* mask = nullptr) {
+             Ahead& ahead, const float* mask = nullptr) {
   int done = 0;
   for (; columns - done >= kColumns * kLanes; done += kColumns * kLanes)
-    rows<kColumns, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, mask ? mask + done : nullptr);
+    rows<kColumns, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, mask ? mask + done : nullptr,
+                                         ahead);
   const int left = (columns - done) / kLanes;
   const float* m = mask ? mask + done : nullptr;
-  if (kColumns > 3 && left == 3) rows<3, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m);
-  if (kColumns > 2 && left == 2) rows<2, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m);
-  if (kColumns > 1 && left == 1) rows<1, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m);
+  if (kColumns > 3 && left == 3) rows<3, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m, ahead);
+  if (kColumns > 2 && left == 2) rows<2, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m, ahead);
+  if (kColumns > 1 && left == 1) rows<1, Transposed, after>(n, a, lda, b + done, ldb, depth, c + done, ldc, m, ahead);
 }
 
 // Where the activations of a tile are: layer l has rows of padded(width[l]) floats. Hidden ones are in the work space,
@@ -87,18 +114,24 @@ struct Activations {
       if (kept && is_hidden) kept += kTile * padded(mlp.width[l]);
     }
   }
+
+  // What is kept of the next tile.
+  Ahead next(const Mlp& mlp, const float* hidden) const {
+    if (!hidden || mlp.layers < 2) return {};
+    return {layer[1] + mlp.hidden_floats, layer[1] + 2 * mlp.hidden_floats};
+  }
 };
 
-void forward_tile(const Mlp& mlp, const Activations& at, int layers) {
+void forward_tile(const Mlp& mlp, const Activations& at, int layers, Ahead& ahead) {
   for (int l = 0; l < layers; ++l) {
     const int in = padded(mlp.width[l]), out = padded(mlp.width[l + 1]);
     const float* a = at.layer[l];
     float* c = at.layer[l + 1];
     if (l + 1 < mlp.layers)
-      product<false, After::relu>(kTile, out, mlp.width[l], a, in, mlp.transposed[l], out, c, out);
+      product<false, After::relu>(kTile, out, mlp.width[l], a, in, mlp.transposed[l], out, c, out, ahead);
     else  // no more columns than are asked for, to the next whole vector
       product<false, After::nothing>(kTile, (mlp.width[l + 1] + kLanes - 1) / kLanes * kLanes, mlp.width[l], a, in,
-                                     mlp.transposed[l], out, c, out);
+                                     mlp.transposed[l], out, c, out, ahead);
   }
 }
 
@@ -143,7 +176,8 @@ void mlp_forward(const Mlp& mlp, const Features<const float>& input, int levels,
     const int64_t n = end - at < kTile ? end - at : kTile;
     load_tile(input, levels, at, n, mlp.width[0], work);
     const Activations tile(mlp, at / kTile, hidden, work);
-    forward_tile(mlp, tile, mlp.layers);
+    Ahead ahead = tile.next(mlp, hidden);
+    forward_tile(mlp, tile, mlp.layers, ahead);
     copy_features(tile.layer[mlp.layers], padded(last), out + at * last, last, n, last);
   }
 }
@@ -159,18 +193,18 @@ void mlp_backward(const Mlp& mlp, const Features<const float>& input, int levels
     const int64_t n = end - at < kTile ? end - at : kTile;
     load_tile(input, levels, at, n, in, work);
     const Activations tile(mlp, at / kTile, hidden, work);
-    if (!hidden) forward_tile(mlp, tile, mlp.layers - 1);
+    Ahead ahead = tile.next(mlp, hidden);
+    if (!hidden) forward_tile(mlp, tile, mlp.layers - 1, ahead);
     load_tile(of_output, 1, at, n, last, g);
     for (int l = mlp.layers - 1; l >= 0; --l) {
       const int wide_in = padded(mlp.width[l]), wide_out = padded(mlp.width[l + 1]);
       const float* a = tile.layer[l];
-      if (hidden && l > 0 && n == kTile) expect(a + mlp.hidden_floats, int64_t{kTile} * wide_in);
       const int rows_of_weight = wide_in % (kColumns * kLanes) ? wide_out : (mlp.width[l + 1] + 3) / 4 * 4;
       product<true, After::add>(rows_of_weight, wide_in, kTile, g, wide_out, a, wide_in,
-                                partial + mlp.gradient_offset[l], wide_in);
+                                partial + mlp.gradient_offset[l], wide_in, ahead);
       if (l == 0 && !input_gradient.data) break;
       product<false, After::nothing>(kTile, wide_in, mlp.width[l + 1], g, wide_out, mlp.weight[l], wide_in, next,
-                                     wide_in, l > 0 ? a : nullptr);
+                                     wide_in, ahead, l > 0 ? a : nullptr);
       float* spent = g;
       g = next;
       next = spent;
