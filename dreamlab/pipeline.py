@@ -24,6 +24,7 @@ from dreamlab.events import Event, Finished, Note, Phase, Step
 from dreamlab.files import write_atomic
 from dreamlab.machine import changes, pick_device
 from dreamlab.mesh.export import check_packages
+from dreamlab.ops import threads
 from dreamlab.optimise import Optimisable, StepEvent, optimise
 from dreamlab.priors.licence import provenance
 from dreamlab.priors.vocabulary import limits
@@ -46,6 +47,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         prior: instead of building `config.prior`.
     """
     with run.at_work():
+        threads.apply()
         check_packages(config.mesh.formats, config.mesh.compression, config.mesh.clean.remesh == "quads")
         clock = _Clock()
         yield from clock.phase("load", config.prior.kind)

@@ -63,9 +63,11 @@ def execute(args: argparse.Namespace) -> int:
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
     from dreamlab.machine import environment, pick_device
+    from dreamlab.ops import threads
     from dreamlab.run_dir import RunDir
 
     pick_device(config.device)  # before anything is written
+    threads.apply()  # before the environment is written down
     run = RunDir.create(args.out, config, environment())
     return drive(config, run, view_mode(args))
 

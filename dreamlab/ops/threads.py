@@ -24,7 +24,8 @@ _held: list[int] = []  # descriptor of this process's lock file, kept open while
 def apply() -> int:
     """Set torch's threads to this process's share of the cores and return it.
 
-    Call at the start of a run, and again now and then: the share follows the runs that come and go.
+    Called at the start of a run, and only there: torch's sums depend on the number of threads, which must
+    not change under a run. A run that begins beside others takes an even part; those keep what they have.
     DREAMLAB_THREADS, or else OMP_NUM_THREADS, overrides it. Raises ConfigError if that is not a positive
     whole number.
     """

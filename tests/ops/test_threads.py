@@ -6,9 +6,14 @@ import sys
 
 import pytest
 import torch
+from known import red_ball_prior, small_config
 
+from dreamlab.cli import main
 from dreamlab.errors import ConfigError
+from dreamlab.machine import environment
 from dreamlab.ops import threads
+from dreamlab.pipeline import generate
+from dreamlab.run_dir import RunDir
 
 LOCKER = """
 import sys
@@ -114,3 +119,26 @@ def test_a_folder_that_cannot_be_written_means_one_run(tmp_path, fresh_lock):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     assert threads.live_runs(blocked / "locks") == 1
+
+
+@pytest.fixture
+def three_asked_for(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("DREAMLAB_THREADS", "3")
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_run_begins_by_deciding_its_threads(tmp_path, three_asked_for):
+    config = small_config()
+    events = generate(config, RunDir.create(tmp_path, config, environment()), red_ball_prior())
+    next(events)
+    assert torch.get_num_threads() == 3
+    events.close()
+
+
+def test_the_command_line_writes_down_the_threads_it_decided(tmp_path, three_asked_for, monkeypatch):
+    seen = []
+    monkeypatch.setattr("dreamlab.cli.drive.drive", lambda config, run, mode: seen.append(run) or 0)
+    assert main(["run", "a red ball", "--out", str(tmp_path)]) == 0
+    assert seen[0].environment()["threads"] == 3
