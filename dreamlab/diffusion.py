@@ -73,6 +73,20 @@ def ddim_step(z: Image, x0: Image, now: tuple[Level, Level], then: tuple[Level, 
     return add_noise(x0, noise_from_x0(z, x0, *now), *then)
 
 
+def ancestral_step(
+    z: Image, x0: Image, now: tuple[Level, Level], then: tuple[Level, Level], fresh: Image, eta: float = 1.0
+) -> Image:
+    """One step towards less noise of which a share is drawn anew (DDIM: Song et al. 2021, eq. 12 and 16).
+
+    eta 0 is `ddim_step`; 1 is DDPM's ancestral sampling, which forgets the errors of earlier steps. fresh:
+    standard normal noise like z.
+    """
+    ratio = (then[1] / now[1]) * (1 - (now[0] / then[0]).square()).clamp_min(0).sqrt()
+    new = per_image(eta * ratio, z)
+    kept = (per_image(then[1], z).square() - new.square()).clamp_min(0).sqrt()
+    return per_image(then[0], z) * x0 + kept * noise_from_x0(z, x0, *now) + new * fresh
+
+
 # ---- guidance scales ----
 
 

@@ -243,6 +243,7 @@ def optimise(
         progress = now.step / max(1, stage.steps - 1)
         clock = _Clock(now.device)
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
+        views = guidance.look(views, progress, now.generator)
         render = _render(now, views, lights.sample(views, progress, now.generator), progress)
         terms = stage.losses.terms(
             render, progress, directions=render.directions, depth_variance=render.depth_variance

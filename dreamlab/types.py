@@ -202,6 +202,10 @@ class Prior(Protocol):
 class Guidance(Protocol):
     """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out."""
 
+    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
+        ...
+
     def __call__(
         self,
         render: RenderOutput,

@@ -210,6 +210,20 @@ def test_x0_and_ddim_steps_are_diffusers(prediction):
     assert torch.allclose(d.ddim_step(z, x0, now, then), theirs.prev_sample, atol=1e-5)
 
 
+def test_ancestral_steps_are_diffusers():
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False)
+    scheduler.set_timesteps(50)
+    ours = d.DiscreteSchedule(scheduler.alphas_cumprod)
+    z, told, fresh = image(0), image(1), image(2)
+    now, then = (ours.alpha_sigma(torch.full((4,), s / 1000, dtype=DOUBLE)) for s in (500, 480))
+    x0 = d.x0_from_noise(z, told, *now)
+    for eta in (0.0, 0.4, 1.0):
+        theirs = scheduler.step(told, 500, z, eta=eta, variance_noise=fresh).prev_sample
+        assert torch.allclose(d.ancestral_step(z, x0, now, then, fresh, eta), theirs, atol=1e-5)
+
+
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 def test_flow_levels_and_steps_are_diffusers_euler(shift):
     from diffusers import FlowMatchEulerDiscreteScheduler

@@ -250,6 +250,9 @@ class Push:
     def __init__(self, loss: Callable[[torch.Tensor], torch.Tensor], calls: tuple[int, int]) -> None:
         self.loss, self.calls, self.call = loss, calls, 0
 
+    def look(self, cameras: Cameras, *args: Any) -> Cameras:
+        return cameras
+
     def __call__(self, render: RenderOutput, *args: Any) -> GuidanceOut:
         self.call += 1
         wild = self.calls[0] <= self.call < self.calls[1]

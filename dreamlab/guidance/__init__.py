@@ -9,6 +9,7 @@ from pydantic import Field
 from dreamlab.guidance.anchords import AnchorDSConfig
 from dreamlab.guidance.asd import ASDConfig
 from dreamlab.guidance.csd import CSDConfig
+from dreamlab.guidance.dataset import DatasetUpdateConfig
 from dreamlab.guidance.dds import DDSConfig
 from dreamlab.guidance.ism import ISMConfig
 from dreamlab.guidance.mixture import MixtureConfig, PartConfig
@@ -31,6 +32,7 @@ GuidanceConfig = Annotated[
     | SDIConfig
     | ASDConfig
     | DDSConfig
+    | DatasetUpdateConfig
     | AnchorDSConfig
     | RFDSConfig
     | MixtureConfig,
@@ -46,6 +48,7 @@ __all__ = [
     "AnchorDSConfig",
     "CSDConfig",
     "DDSConfig",
+    "DatasetUpdateConfig",
     "GuidanceConfig",
     "ISMConfig",
     "MixtureConfig",

@@ -64,6 +64,16 @@ class Mixture:
         self.parts: list[Guidance] = [
             p.guidance.build(own) for p, own in zip(config.parts, self.priors, strict=True)
         ]
+        for part, told in zip(self.parts, config.parts, strict=True):
+            if getattr(part, "chooses_views", False):
+                raise ConfigError(
+                    f"{told.guidance.kind} chooses its own views, so it cannot share a step with others",
+                    mend="Give it a stage of its own",
+                )
+
+    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """At the drawn cameras, for all parts alike."""
+        return cameras
 
     def __call__(
         self,

@@ -37,6 +37,7 @@ from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
 
 Image = Float[Tensor, "B C h w"]
+Level = Float[Tensor, " B"]
 
 
 class MethodConfig(BaseModel):
@@ -160,7 +161,8 @@ def ask(prior: Prior, passes: Sequence[Pass], max_batch: int | None = None) -> l
 def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Image:
     z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
     condition = Condition.cat([p.condition for p in passes])
-    cameras = _join([p.cameras for p in passes if p.cameras is not None])
+    known = [p.cameras for p in passes if p.cameras is not None]
+    cameras = join_cameras(known) if known else None
     group = views_per_group(prior)
     size = len(z) if max_batch is None else max(max_batch // group, 1) * group
     parts = [slice(i, i + size) for i in range(0, len(z), size)]
@@ -169,9 +171,8 @@ def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Ima
     )
 
 
-def _join(cameras: Sequence[Cameras]) -> Cameras | None:
-    if not cameras:
-        return None
+def join_cameras(cameras: Sequence[Cameras]) -> Cameras:
+    """Cameras of one image size, one after another."""
     first = cameras[0]
     names = ("c2w", "fovy", "azimuth", "elevation", "distance")
     return Cameras(*(torch.cat([getattr(c, n) for c in cameras]) for n in names), size=first.size)
@@ -185,6 +186,10 @@ class Distillation(ABC):
 
     def __init__(self, config: MethodConfig, prior: Prior) -> None:
         self.config, self.prior = config, prior
+
+    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
+        return cameras
 
     @abstractmethod
     def __call__(

@@ -13,7 +13,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab.cameras import camera_rays
@@ -89,18 +89,17 @@ class EmbeddedPrior:
     other.
     """
 
-    views_per_group = 4
-
     def __init__(
         self,
         network: UNet,
         device: torch.device | str = "cpu",
         bfloat16: bool = False,
         vocabulary: Vocabulary | None = None,
+        views_per_group: int = 4,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         channels_last(self.network)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.views_per_group = vocabulary, views_per_group
         self.device, self.bfloat16 = torch.device(device), bfloat16
         self.resolution, self.channels = network.config.image_size, network.config.image_channels
 
@@ -147,6 +146,8 @@ class EmbeddedPriorConfig(BaseModel):
 
     precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
     float32.
+    views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views can
+    be drawn together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -154,6 +155,7 @@ class EmbeddedPriorConfig(BaseModel):
     kind: Literal["embedded"] = "embedded"
     weights: Path | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    views_per_group: int = Field(default=4, ge=1)
 
     def build(self, device: torch.device | str = "cpu") -> EmbeddedPrior:
         """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another
@@ -161,7 +163,8 @@ class EmbeddedPriorConfig(BaseModel):
         """
         bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
         path = self.weights or SHIPPED
-        return EmbeddedPrior(load_network(path), device, bfloat16, read_vocabulary(path))
+        vocabulary, group = read_vocabulary(path), self.views_per_group
+        return EmbeddedPrior(load_network(path), device, bfloat16, vocabulary, group)
 
 
 def has_matrix_units(device: torch.device | str) -> bool:

@@ -41,14 +41,16 @@ class Views(NamedTuple):
 
 
 class BatchConfig(BaseModel):
-    """images a step; views of one object in a group; share of single-view batches; shares of the corpus'
-    sources.
+    """What a batch is made of.
+
+    images: how many a step. views: how many views of one object stand in a group, one of these. single: share
+    of batches in which every image shows another object. shares: how often the corpus' sources are drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int = Field(default=64, ge=1)
-    views: int = Field(default=4, ge=1)
+    views: tuple[int, ...] = Field(default=(4, 8), min_length=1)
     single: float = Field(default=0.5, ge=0, le=1)
     shares: tuple[float, float, float] = (0.65, 0.12, 0.23)
     size: int = 64
@@ -90,7 +92,7 @@ class Batches(Dataset):
 
     def __getitem__(self, step: int) -> Views:
         rng = np.random.default_rng((self.seed, step))
-        views = 1 if rng.random() < self.config.single else self.config.views
+        views = 1 if rng.random() < self.config.single else int(rng.choice(self.config.views))
         groups = self.config.images // views
         cameras = draw_cameras(rng, groups, views)
         images, captions = [], []

@@ -1,7 +1,8 @@
-"""Training of the embedded prior: v-prediction on photographs of the corpus, with a moving average and exact resume.
+"""Training of the embedded prior: v-prediction on photographs of the corpus, with a moving average and exact
+resume.
 
-v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and together,
-so that both can be guided (Ho & Salimans 2022).
+v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and
+together, so that both can be guided (Ho & Salimans 2022).
 """
 
 from __future__ import annotations
@@ -23,18 +24,25 @@ from torch.utils.data import DataLoader
 from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
 from dreamlab.priors.text import encode_text
 from dreamlab.priors.unet import UNet, UNetConfig, channels_last
+from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.studio.batches import BatchConfig, Batches, Views
 from dreamlab.studio.corpus import Corpus
+from dreamlab.studio.lesson import lesson
+from dreamlab.studio.muon import Muon
 from dreamlab.types import Condition
 
 logger = logging.getLogger(__name__)
+
+_ENDS = ("enter.", "leave.", "embed.0.")
+"""Where the network begins and ends: these learn by AdamW, for their rows and columns are no equals."""
 
 
 class TrainConfig(BaseModel):
     """Everything that decides a training; saved with it, so that resuming needs nothing else.
 
-    decay: steps between which the learning rate falls linearly to nothing, or None. level_power: noise levels are drawn
-    as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen more often.
+    decay: steps between which the learning rate falls linearly to nothing, or None. level_power: noise levels
+    are drawn as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen
+    more often.
     drop: share of groups that lose only the text, only the camera, and both, each.
     """
 
@@ -52,7 +60,9 @@ class TrainConfig(BaseModel):
 
 
 class TrainEvent(NamedTuple):
-    """One step done. loss_by_level holds the mean v-loss of four bands of the noise level, least noise first."""
+    """One step done. loss_by_level holds the mean v-loss of four bands of the noise level, least noise
+    first.
+    """
 
     step: int
     loss: float
@@ -89,29 +99,48 @@ class CaptionTable:
 
 
 class Trainer:
-    """Network, its moving average and Adam's moments; `steps` trains, `save` and `load` keep them on disk."""
+    """Network, its moving average and the optimisers' moments; `steps` trains, `save` and `load` keep them on
+    disk.
+    """
 
     def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device, self.step = config, torch.device(device), 0
+        self._taught = (Vocabulary(), 0, Vocabulary())  # before a step, that step, by each step since
         torch.manual_seed(config.seed)
         self.network = UNet(config.network).to(device)
         channels_last(self.network)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
-        self.adam = torch.optim.AdamW(
-            self.network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
-        )
+        inner = {n: p for n, p in self.network.named_parameters() if p.ndim > 1 and not n.startswith(_ENDS)}
+        outer = {n: p for n, p in self.network.named_parameters() if n not in inner}
+        lr, decay = config.learning_rate, 0.01
+        muon = Muon(inner.values(), lr, weight_decay=decay)
+        adam = torch.optim.AdamW(outer.values(), lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
+        self.optimisers: tuple[tuple[dict[str, Tensor], torch.optim.Optimizer], ...]
+        self.optimisers = ((inner, muon), (outer, adam))
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
 
-    def begin_from(self, network: UNet) -> None:
-        """Take over the weights of a trained network of the same shape; step count and moments begin anew."""
+    def begin_from(self, network: UNet, vocabulary: Vocabulary | None = None) -> None:
+        """Take over the weights of a trained network of the same shape, and what it was taught; step count
+        and moments begin anew.
+        """
+        self._taught = (vocabulary or Vocabulary(), self.step, Vocabulary())
         self.network.load_state_dict(network.state_dict())
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the network was taught up to now, earlier trainings included."""
+        before, step, lesson_each = self._taught
+        return before.plus(lesson_each, times=self.step - step)
 
     def steps(self, corpus: Corpus, until: int) -> Iterator[TrainEvent]:
         """Train up to step `until`."""
         table = CaptionTable(corpus)
         batches = Batches(corpus, table.first, self.config.batch, self.config.seed)
-        loader = DataLoader(batches, batch_size=None, sampler=range(self.step, until), num_workers=1, prefetch_factor=4)
+        loader = DataLoader(
+            batches, batch_size=None, sampler=range(self.step, until), num_workers=1, prefetch_factor=4
+        )
+        self._taught = (self.vocabulary, self.step, lesson(batches))
         for views in loader:
             start = time.perf_counter()
             by_level = self._update(Views(*views), table)
@@ -137,16 +166,17 @@ class Trainer:
         x, noise, t, tokens, mask, pooled, camera, rays, known = (i.to(self.device) for i in inputs)
 
         alpha, sigma = (level.view(-1, 1, 1, 1) for level in alpha_sigma(t))
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate()
+        for _, optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            optimiser.param_groups[0]["lr"] = self.rate()
         with self.autocast:
             z = alpha * x + sigma * noise
             v = self.network(z, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
         error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
-        self.adam.zero_grad(set_to_none=True)
         error.mean().backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.adam.step()
+        for _, optimiser in self.optimisers:
+            optimiser.step()
         self._follow()
         band = (t * 4).long().clamp_max(3)
         return tuple(error.detach()[band == b].mean().item() for b in range(4))
@@ -171,17 +201,21 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         state |= {f"average.{k}": v for k, v in self.average.items()}
-        for number, moments in self.adam.state_dict()["state"].items():
-            state |= {f"adam.{number}.{k}": v for k, v in moments.items()}
+        for parameters, optimiser in self.optimisers:
+            for name, parameter in parameters.items():
+                state |= {f"{key}:{name}": value for key, value in optimiser.state[parameter].items()}
         partial = folder / "training.partial"
         meta = {"step": str(self.step), "config": self.config.model_dump_json()}
+        meta["vocabulary"] = self.vocabulary.model_dump_json()
         save_file({k: v.contiguous() for k, v in state.items()}, partial, metadata=meta)
         partial.replace(folder / "training.safetensors")
-        save_network(folder / "embedded.safetensors", self.config.network, self.average)
+        save_network(folder / "embedded.safetensors", self.config.network, self.average, self.vocabulary)
 
     @staticmethod
     def load(folder: Path, device: torch.device | str = "cpu", config: TrainConfig | None = None) -> Trainer:
-        """Go on from what `save` wrote; a config given here replaces the saved one (new rates, shares, corpus)."""
+        """Go on from what `save` wrote; a config given here replaces the saved one (new rates, shares,
+        corpus).
+        """
         from safetensors import safe_open
 
         path = folder / "training.safetensors"
@@ -189,20 +223,19 @@ class Trainer:
             meta = file.metadata()
         trainer = Trainer(config or TrainConfig.model_validate_json(meta["config"]), device)
         trainer.step = int(meta["step"])
+        before = Vocabulary.model_validate_json(meta.get("vocabulary", "{}"))
+        trainer._taught = (before, trainer.step, Vocabulary())
         state = load_file(path, device=str(device))
         trainer.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
         trainer.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
-        parameters = list(trainer.network.parameters())
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in state.items():
-            if name.startswith("adam."):
-                _, number, key = name.split(".")
-                # Fused Adam walks memory, so the moments must lie as their parameter lies.
-                like = parameters[int(number)]
-                value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-                moments.setdefault(int(number), {})[key] = value
-        groups = trainer.adam.state_dict()["param_groups"]
-        trainer.adam.load_state_dict({"state": moments, "param_groups": groups})
+        for parameters, optimiser in trainer.optimisers:
+            for entry, value in state.items():
+                key, _, name = entry.partition(":")
+                if name in parameters:
+                    # Fused Adam walks memory, so the moments must lie as their parameter lies.
+                    like = parameters[name]
+                    laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+                    optimiser.state[like][key] = laid
         return trainer
 
 

@@ -21,7 +21,21 @@ from dreamlab.types import Guidance
 
 TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
 POINTS = torch.tensor([[0.3, 0.1], [-0.2, 0.4]], dtype=torch.float64)
-KINDS = ("sds", "sjc", "x0", "vsd", "csd", "nfsd", "ism", "sdi", "asd", "dds", "anchords", "rfds")
+KINDS = (
+    "sds",
+    "sjc",
+    "x0",
+    "vsd",
+    "csd",
+    "nfsd",
+    "ism",
+    "sdi",
+    "asd",
+    "dds",
+    "anchords",
+    "rfds",
+    "dataset-update",
+)
 
 
 def parse(settings):

@@ -1,0 +1,141 @@
+"""Iterative dataset update: the prior draws a set of views together, and the field is fitted to them.
+
+Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views drawn at once by a prior whose
+views see each other, as Instant3D (Li et al. 2024) draws its four. Later sets begin from the field's own
+renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the first
+set did not agree on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from dreamlab.cameras import distance_to_fit, orbit_cameras
+from dreamlab.diffusion import ancestral_step
+from dreamlab.errors import DamagedError
+from dreamlab.guidance.teacher import Distillation, Image, MethodConfig, Step, draw_noise, join_cameras
+from dreamlab.prompts import ViewPrompts
+from dreamlab.schedules import Ramp
+from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+
+_CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
+
+
+class DatasetUpdateConfig(MethodConfig):
+    """g = x - target, at remembered cameras whose targets the prior drew.
+
+    rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
+    every: steps from one drawing to the next; t walks from t_max to t_min with the stage.
+    memory: sets that are kept, the oldest going first.
+    drawing_steps: denoising steps from t = 1, from lower levels proportionally fewer.
+    eta: share of fresh noise in each of them: 1 is ancestral, 0 deterministic.
+    """
+
+    kind: Literal["dataset-update"] = "dataset-update"
+    guidance_scale: float = Field(default=2.0, ge=0.0)
+    t_min: Ramp = Ramp.constant(0.4)
+    t_max: Ramp = Ramp.constant(0.99)
+    levels: Literal["random", "linear", "sqrt", "dreamtime"] = "linear"
+    rings: tuple[tuple[int, float], ...] = ((8, 15.0), (4, 50.0))
+    every: int = Field(default=60, ge=1)
+    memory: int = Field(default=1, ge=1)
+    drawing_steps: int = Field(default=30, ge=1)
+    eta: float = Field(default=1.0, ge=0.0, le=1.0)
+    fovy: float = Field(default=40.0, gt=1.0, lt=170.0)
+
+    def build(self, prior: Prior) -> DatasetUpdate:
+        return DatasetUpdate(self, prior)
+
+
+class DatasetUpdate(Distillation):
+    """See DatasetUpdateConfig. The drawn sets are its state."""
+
+    config: DatasetUpdateConfig
+    chooses_views = True
+
+    def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
+        super().__init__(config, prior)
+        self._steps, self._level = 0, 0.0
+        self._sets: list[tuple[Cameras, Image]] = []
+        self._chosen: Image | None = None
+
+    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """A new ring where one is due, else as many of the remembered views as were asked for."""
+        if self._steps % self.config.every == 0:
+            self._chosen = None
+            return self._ring(cameras.size, generator).to(cameras.c2w.device)
+        known = join_cameras([c for c, _ in self._sets])
+        targets = torch.cat([x for _, x in self._sets])
+        rows = torch.randperm(len(targets), generator=generator)[: len(cameras)]
+        self._chosen = targets[rows.to(targets.device)]
+        return known[rows.to(targets.device)]
+
+    def __call__(
+        self,
+        render: RenderOutput,
+        cameras: Cameras,
+        prompts: ViewPrompts,
+        progress: float,
+        generator: torch.Generator,
+    ) -> GuidanceOut:
+        target = self._chosen
+        if target is None:
+            step = self.start(render, cameras, progress, generator)
+            target = self.draw(step, prompts, cameras, generator)
+            self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
+            self._level = float(step.t.mean())
+        else:
+            x = self.prior.encode(render, cameras)
+            one = torch.ones(len(x)).to(x)
+            step = Step(x, x.detach(), x.detach(), one * self._level, one, one)
+        self._steps += 1
+        return self.finish(step, step.clean - target, target)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {"steps": torch.tensor(self._steps), "level": torch.tensor(self._level)}
+        for number, (cameras, target) in enumerate(self._sets):
+            state |= {f"{number}.{name}": getattr(cameras, name).clone() for name in _CAMERA}
+            state |= {f"{number}.size": torch.tensor(cameras.size), f"{number}.target": target.clone()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        try:
+            self._steps, self._level = int(state["steps"]), float(state["level"])
+            self._sets = []
+            for number in range((len(state) - 2) // (len(_CAMERA) + 2)):
+                values = {name: state[f"{number}.{name}"].clone() for name in _CAMERA}
+                height, width = state[f"{number}.size"].tolist()
+                cameras = Cameras(**values, size=(height, width))
+                self._sets.append((cameras, state[f"{number}.target"].clone()))
+        except KeyError as error:
+            raise DamagedError("the checkpoint holds no drawn views", expected=str(error)) from error
+
+    @torch.no_grad()
+    def draw(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> Image:
+        """Clean images from step.z, in steps of even length from its levels to almost none."""
+        steps = max(1, round(self.config.drawing_steps * float(step.t.max())))
+        z, x0 = step.z, step.z
+        for i in range(steps):
+            now, then = (step.t * (1 - j / steps) for j in (i, i + 1))
+            x0 = self.guided(self.answers(z, now, prompts, cameras))
+            if i < steps - 1:
+                scales = self.prior.alpha_sigma(now), self.prior.alpha_sigma(then)
+                z = ancestral_step(z, x0, *scales, draw_noise(z, generator), self.config.eta)
+        return x0
+
+    def _ring(self, size: tuple[int, int], generator: torch.Generator) -> Cameras:
+        azimuths, elevations = [], []
+        for count, elevation in self.config.rings:
+            start = torch.rand((), generator=generator) * 2 * math.pi
+            azimuths.append((start + torch.arange(count) * (2 * math.pi / count)) % (2 * math.pi))
+            elevations.append(torch.full((count,), math.radians(elevation)))
+        azimuth, elevation = torch.cat(azimuths), torch.cat(elevations)
+        fovy = torch.full_like(azimuth, math.radians(self.config.fovy))
+        return orbit_cameras(azimuth, elevation, 1.02 * distance_to_fit(fovy), fovy, size)

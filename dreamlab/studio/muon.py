@@ -1,0 +1,74 @@
+"""Muon: momentum whose matrices are made orthogonal before they are applied, beside AdamW for everything
+else.
+
+Muon (Jordan et al. 2024) with the update's size matched to AdamW's (Liu et al. 2025, "Muon is scalable for
+LLM training", eq. 4), so that one learning rate and weight decay serve both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Coefficients of the quintic iteration by Jordan et al.: singular values go to about 1 (0.7 to 1.2) in five
+# rounds.
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalised(matrices: Float[Tensor, "N R C"], rounds: int = 5) -> Float[Tensor, "N R C"]:
+    """Each matrix with its singular values brought near 1 and its singular vectors kept (Newton-Schulz)."""
+    a, b, c = _QUINTIC
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
+    for _ in range(rounds):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Parameters of two or more dimensions, seen as matrices [out, the rest].
+
+    lr and weight_decay as for AdamW: an update has a root mean square of about 0.2 lr. Nesterov momentum.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update of every parameter that has a gradient. Matrices of one shape are taken together.
+
+        No closure is called: the gradients must be there.
+        """
+        for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[tuple(parameter.shape)].append(parameter)
+            for parameters in alike.values():
+                self._update(parameters, group)
+
+    def _update(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        momentum, lr = group["momentum"], group["lr"]
+        directions = []
+        for parameter in parameters:
+            assert parameter.grad is not None
+            state = self.state[parameter]
+            if "momentum" not in state:
+                state["momentum"] = torch.zeros_like(parameter)
+            state["momentum"].lerp_(parameter.grad, 1 - momentum)
+            directions.append(parameter.grad.lerp(state["momentum"], momentum).flatten(1))
+        stacked = torch.stack(directions)
+        scale = 0.2 * max(stacked.shape[1:]) ** 0.5
+        for parameter, direction in zip(parameters, orthogonalised(stacked), strict=True):
+            parameter.mul_(1 - lr * group["weight_decay"])
+            parameter.add_(direction.view(parameter.shape), alpha=-lr * scale)

@@ -1,0 +1,109 @@
+"""Views that the prior draws and the field is fitted to."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dreamlab.cameras import orbit_cameras
+from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.guidance import DatasetUpdateConfig, MixtureConfig
+from dreamlab.guidance.mixture import PartConfig
+from dreamlab.schedules import Ramp
+from dreamlab.types import Cameras
+
+ONE = (0.5, -0.3, 0.2, "red")
+RINGS = ((3, 10.0), (1, 60.0))
+PLAIN = DatasetUpdateConfig(guidance_scale=1.0, rings=RINGS, every=5)
+
+
+def around(n: int) -> Cameras:
+    return orbit_cameras(torch.zeros(n), torch.zeros(n), torch.ones(n), torch.ones(n), (1, 1))
+
+
+def drawn(guidance, scene, progress: float = 0.0, points: torch.Tensor | None = None, seed: int = 0):
+    """One step as the loop takes it: where the method looks, then what it says of points seen there."""
+    generator = torch.Generator().manual_seed(seed)
+    cameras = guidance.look(around(2), progress, generator)
+    x = torch.zeros(len(cameras), 2, dtype=torch.float64) if points is None else points[: len(cameras)]
+    return cameras, *scene.tell(guidance, x, progress, seed, cameras)
+
+
+@pytest.fixture
+def scene(toy):
+    return toy(ONE)
+
+
+def test_a_drawing_step_looks_at_whole_rings_and_others_at_remembered_views(scene):
+    guidance = PLAIN.build(scene.prior)
+    ring, _, _ = drawn(guidance, scene)
+    assert len(ring) == 4
+    assert torch.allclose(torch.rad2deg(ring.elevation), torch.tensor([10.0, 10.0, 10.0, 60.0]))
+    gaps = (ring.azimuth[1:3] - ring.azimuth[:2]) % (2 * math.pi)
+    assert torch.allclose(gaps, torch.full((2,), 2 * math.pi / 3))
+    for seed in range(1, 5):
+        seen, _, _ = drawn(guidance, scene, seed=seed)
+        assert len(seen) == 2
+        assert all(any(torch.equal(a, r) for r in ring.c2w) for a in seen.c2w)
+    again, _, _ = drawn(guidance, scene, seed=5)
+    assert len(again) == 4 and not torch.equal(again.c2w, ring.c2w)
+
+
+def test_views_drawn_from_nothing_follow_the_priors_own_distribution(toy):
+    """Ancestral sampling of a Gaussian: its mean, and its spread (within what 60 steps allow)."""
+    scene = toy(ONE)
+    config = PLAIN.model_copy(update={"rings": ((800, 0.0),), "drawing_steps": 60})
+    guidance = config.build(scene.prior)
+    _, gradient, _ = drawn(guidance, scene)
+    targets = -gradient  # of points at zero
+    assert torch.allclose(targets.mean(0), torch.tensor(ONE[:2], dtype=torch.float64), atol=0.03)
+    assert torch.allclose(targets.std(0), torch.full((2,), ONE[2], dtype=torch.float64), rtol=0.15)
+
+
+def test_between_drawings_the_gradient_is_the_distance_to_the_remembered_target(scene):
+    guidance = PLAIN.build(scene.prior)
+    ring, gradient, _ = drawn(guidance, scene)
+    targets = -gradient
+    seen, gradient, out = drawn(guidance, scene, seed=1, points=torch.ones(4, 2, dtype=torch.float64))
+    rows = [next(i for i, r in enumerate(ring.c2w) if torch.equal(r, a)) for a in seen.c2w]
+    assert torch.allclose(gradient, 1 - targets[rows])
+    assert out.metrics["t"] == pytest.approx(0.99)
+
+
+def test_at_low_levels_a_new_set_keeps_what_is_rendered(scene):
+    moved = []
+    for level in (Ramp.constant(0.05), Ramp.constant(0.9)):
+        config = PLAIN.model_copy(update={"t_min": level, "t_max": level})
+        _, gradient, _ = drawn(
+            config.build(scene.prior), scene, points=2 * torch.ones(4, 2, dtype=torch.float64)
+        )
+        moved.append(float(gradient.norm()))
+    assert moved[0] < 0.3 * moved[1]
+
+
+def test_a_saved_guidance_goes_on_as_if_it_had_never_stopped(scene):
+    whole, parts = PLAIN.build(scene.prior), PLAIN.build(scene.prior)
+    for seed in range(3):
+        drawn(whole, scene, seed=seed)
+    parts.load_state_dict(whole.state_dict())
+    for seed in range(3, 8):
+        (a, ga, _), (b, gb, _) = (drawn(g, scene, seed=seed) for g in (whole, parts))
+        assert torch.equal(a.c2w, b.c2w) and torch.equal(ga, gb)
+    with pytest.raises(DamagedError):
+        parts.load_state_dict({})
+
+
+def test_old_sets_are_forgotten(scene):
+    config = DatasetUpdateConfig(guidance_scale=1.0, rings=((2, 0.0),), every=1, memory=2)
+    guidance = config.build(scene.prior)
+    for seed in range(4):
+        drawn(guidance, scene, seed=seed)
+    assert len([name for name in guidance.state_dict() if name.endswith("target")]) == 2
+
+
+def test_it_cannot_share_a_step_with_other_methods(scene):
+    config = MixtureConfig(parts=(PartConfig(guidance=PLAIN),))
+    with pytest.raises(ConfigError, match="stage of its own"):
+        config.build(scene.prior)
