@@ -41,9 +41,8 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
         seconds, notes = _measured(config)
     except DreamlabError as error:
         return cost | {"optimisation": f"unknown: {error}"}, []
-    total = sum(s * stage.steps for s, stage in zip(seconds, config.stages, strict=True))
     cost["optimisation"] = (
-        f"about {total:.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
+        f"about {sum(seconds):.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cost["memory"] = f"{peak / 2**30:.1f} GiB at least, the peak while timing"
@@ -55,7 +54,12 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
 
 
 def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
-    """Median seconds a step, stage by stage, on a field that is thrown away; and the prompt's limits."""
+    """Seconds of each stage, on a field that is thrown away; and the prompt's limits.
+
+    A stage takes as long as its median step, times its steps. Where whole sets of views are drawn, a single
+    denoising of one is timed, and counted as often as the stage will do it.
+    """
+    from dreamlab.guidance import DatasetUpdateConfig
     from dreamlab.machine import pick_device
     from dreamlab.optimise import optimise
     from dreamlab.pipeline import view_prompts
@@ -68,8 +72,14 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     renderer, shared = config.renderer.build(), config.guidance.build(prior)
     found = []
     for stage in config.stages:
+        method, denoisings = stage.guidance or config.guidance, 0
         guidance = stage.guidance.build(prior) if stage.guidance else shared
+        if isinstance(method, DatasetUpdateConfig):
+            denoisings = method.denoisings(stage.steps)
+            guidance = method.model_copy(update={"drawing_steps": 1}).build(prior)
         steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed)
-        seconds = [sum(event.seconds.values()) for _, event in zip(range(_STEPS), steps, strict=False)]
-        found.append(statistics.median(seconds[1:] or seconds))
+        laps = [event.seconds for _, event in zip(range(_STEPS), steps, strict=False)]
+        seconds = [sum(lap.values()) for lap in laps]
+        median = statistics.median(seconds[1:] or seconds)
+        found.append(median * stage.steps + laps[0]["prior"] * denoisings)
     return found, limits(prior, config.prompt)

@@ -18,9 +18,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
     parser.add_argument(
         "--preset",
-        default="default",
         metavar="NAME",
-        help=f"one of {', '.join(preset_names())} (default: default)",
+        help=f"one of {', '.join(preset_names())} (default: default, or pretrained with a pretrained --prior)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings on top of the preset")
     parser.add_argument(
@@ -54,9 +53,9 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.config import resolve
 
-    config = resolve(
-        args.prompt, preset=args.preset, file=args.config, settings=_settings(args), overrides=args.set
-    )
+    settings = _settings(args)
+    preset = args.preset or _preset_for(settings)
+    config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
 
@@ -70,6 +69,12 @@ def execute(args: argparse.Namespace) -> int:
     threads.apply()  # before the environment is written down
     run = RunDir.create(args.out, config, environment())
     return drive(config, run, view_mode(args))
+
+
+def _preset_for(settings: dict[str, Any]) -> str:
+    """Which preset to take where none is named: the default one suits the embedded prior alone."""
+    kind = settings.get("prior", {}).get("kind", "embedded")
+    return "default" if kind == "embedded" else "pretrained"
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views drawn at once by a prior whose
 views see each other, as Instant3D (Li et al. 2024) draws its four. Later sets begin from the field's own
-renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the first
-set did not agree on.
+renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the
+first set did not agree on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.cameras import distance_to_fit, orbit_cameras
-from dreamlab.diffusion import ancestral_step
+from dreamlab.diffusion import ancestral_step, scheduled_level
 from dreamlab.errors import DamagedError
 from dreamlab.guidance.teacher import Distillation, Image, MethodConfig, Step, draw_noise, join_cameras
 from dreamlab.prompts import ViewPrompts
@@ -52,6 +52,23 @@ class DatasetUpdateConfig(MethodConfig):
 
     def build(self, prior: Prior) -> DatasetUpdate:
         return DatasetUpdate(self, prior)
+
+    def denoisings(self, steps: int) -> int:
+        """How often a whole set is denoised in a stage of so many steps (the mean, if levels are random)."""
+        total = 0
+        for step in range(0, steps, self.every):
+            progress = step / max(1, steps - 1)
+            low, high = self.t_min(progress), self.t_max(progress)
+            if self.levels == "random":
+                level = (low + high) / 2
+            else:
+                level = scheduled_level(self.levels, progress, low, high)
+            total += self.steps_from(level)
+        return total
+
+    def steps_from(self, level: float) -> int:
+        """Denoising steps of a drawing that begins at this level."""
+        return max(1, round(self.drawing_steps * level))
 
 
 class DatasetUpdate(Distillation):
@@ -120,7 +137,7 @@ class DatasetUpdate(Distillation):
     @torch.no_grad()
     def draw(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> Image:
         """Clean images from step.z, in steps of even length from its levels to almost none."""
-        steps = max(1, round(self.config.drawing_steps * float(step.t.max())))
+        steps = self.config.steps_from(float(step.t.max()))
         z, x0 = step.z, step.z
         for i in range(steps):
             now, then = (step.t * (1 - j / steps) for j in (i, i + 1))

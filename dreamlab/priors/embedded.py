@@ -146,8 +146,8 @@ class EmbeddedPriorConfig(BaseModel):
 
     precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
     float32.
-    views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views can
-    be drawn together.
+    views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views
+    can be drawn together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

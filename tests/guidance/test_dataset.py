@@ -107,3 +107,12 @@ def test_it_cannot_share_a_step_with_other_methods(scene):
     config = MixtureConfig(parts=(PartConfig(guidance=PLAIN),))
     with pytest.raises(ConfigError, match="stage of its own"):
         config.build(scene.prior)
+
+
+def test_the_cost_told_beforehand_is_the_denoisings_done(toy):
+    scene = toy(ONE, watch=4)
+    config = PLAIN.model_copy(update={"drawing_steps": 7})
+    guidance = config.build(scene.prior)
+    for step in range(12):
+        drawn(guidance, scene, progress=step / 11, seed=step)
+    assert len(scene.prior.calls) == config.denoisings(12)
