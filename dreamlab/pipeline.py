@@ -95,7 +95,7 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     from dreamlab.mesh.extract import extract
     from dreamlab.mesh.shape import parse_size, place
     from dreamlab.mesh.unwrap import unwrap
-    from dreamlab.views.fidelity import fidelity
+    from dreamlab.fidelity import fidelity
 
     found = extract(field, config.extract)
     if config.texture:

@@ -28,7 +28,7 @@ from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.export import write
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
-from dreamlab.views.fidelity import fidelity
+from dreamlab.fidelity import fidelity
 from dreamlab.views.render import choose_renderer
 from dreamlab.views.turntable import write_turntable
 

@@ -19,7 +19,7 @@ FLOORS = [
     {"cameras", "diffusion", "prompts", "losses", "watchdog"},
     {"fields", "render", "priors", "guidance"},
     {"mesh", "views"},
-    {"optimise"},
+    {"optimise", "fidelity"},
     {"config", "machine"},
     {"checkpoints", "events"},
     {"run_dir", "console"},

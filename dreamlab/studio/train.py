@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +115,7 @@ class Trainer:
         lr, decay = config.learning_rate, 0.01
         muon = Muon(inner.values(), lr, weight_decay=decay)
         adam = torch.optim.AdamW(outer.values(), lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
-        self.optimisers: tuple[tuple[dict[str, Tensor], torch.optim.Optimizer], ...]
+        self.optimisers: tuple[tuple[Mapping[str, Tensor], torch.optim.Optimizer], ...]
         self.optimisers = ((inner, muon), (outer, adam))
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
 

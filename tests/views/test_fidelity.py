@@ -11,7 +11,7 @@ from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
 from dreamlab.types import Cameras
-from dreamlab.views.fidelity import fidelity, field_pictures
+from dreamlab.fidelity import fidelity, field_pictures
 from dreamlab.views.render import render_mesh
 from tests.mesh.analytic import Solid
 from tests.views.conftest import SHAPE
