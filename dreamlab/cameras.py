@@ -129,8 +129,9 @@ class OrbitCamerasConfig(BaseModel):
     start.
 
     Angles in degrees. The distance is the one at which the unit sphere just fits the field of view, times a
-    factor drawn from `distance_factor`. With `shared`, the views of a group have elevation, fovy and
-    distance in common (MVDream's layout); else each view draws its own. Until progress `widen_until` the
+    factor drawn from `distance_factor`; with fit "plane" the one at which a plane through the origin, two
+    units high, does (MVDream's 1 / tan(fovy / 2)). With `shared`, the views of a group have elevation, fovy
+    and distance in common (MVDream's layout); else each view draws its own. Until progress `widen_until` the
     elevation and fovy ranges grow from their middle to their full width.
     """
 
@@ -142,6 +143,7 @@ class OrbitCamerasConfig(BaseModel):
     elevation: Range = (-10.0, 60.0)
     fovy: Range = (35.0, 45.0)
     distance_factor: Range = (1.0, 1.1)
+    fit: Literal["sphere", "plane"] = "sphere"
     widen_until: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
@@ -179,7 +181,8 @@ class OrbitCameras:
         draws, repeats = (groups, c.views) if c.shared else (n, 1)
         elevation = _uniform(_narrowed(c.elevation, width), draws, generator).deg2rad()
         fovy = _uniform(_narrowed(c.fovy, width), draws, generator).deg2rad()
-        distance = _uniform(c.distance_factor, draws, generator) * distance_to_fit(fovy)
+        fitting = distance_to_fit(fovy) if c.fit == "sphere" else 1 / torch.tan(fovy / 2)
+        distance = _uniform(c.distance_factor, draws, generator) * fitting
         elevation, distance, fovy = (v.repeat_interleave(repeats) for v in (elevation, distance, fovy))
         return orbit_cameras(azimuth, elevation, distance, fovy, self.size)
 

@@ -11,10 +11,10 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic import Field as Setting
 from torch import Tensor
 
@@ -42,11 +42,18 @@ class Optimisable(Field, Protocol):
         ...
 
 
+def _whole_sizes(size: Ramp) -> Ramp:
+    for pixels in (size.start, size.end):
+        if not (8 <= pixels <= 1024 and pixels == int(pixels)):
+            raise ValueError("a size is a whole number of pixels from 8 to 1024")
+    return size if size.then is None else size.model_copy(update={"then": _whole_sizes(size.then)})
+
+
 class StageConfig(BaseModel):
     """One stage of a run: how long, from where, how lit, and how fast.
 
-    `views` cameras a step, `size` pixels square (None: the prior's resolution). `lr` and `background_lr`
-    are Adam's; `clip_norm` bounds the norm of the whole gradient (None: no bound).
+    `views` cameras a step, `size` pixels square (None: the prior's resolution), which may grow as a ramp.
+    `lr` and `background_lr` are Adam's; `clip_norm` bounds the norm of the whole gradient (None: no bound).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +61,7 @@ class StageConfig(BaseModel):
     name: str = "coarse"
     steps: int = Setting(default=400, ge=1)
     views: int = Setting(default=4, ge=1)
-    size: int | None = Setting(default=None, ge=8, le=1024)
+    size: Annotated[Ramp, AfterValidator(_whole_sizes)] | None = None
     cameras: CamerasConfig = OrbitCamerasConfig()
     shading: ShadingConfig = AlbedoShadingConfig()
     background: BackgroundConfig = RandomBackgroundConfig()
@@ -65,6 +72,10 @@ class StageConfig(BaseModel):
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = Setting(default=1e-15, gt=0)
     clip_norm: float | None = Setting(default=None, gt=0)
+
+    def side(self, progress: float, prior: Prior) -> int:
+        """Pixels of a view's side at this progress."""
+        return prior.resolution if self.size is None else round(self.size(progress))
 
 
 @dataclass(frozen=True)
@@ -237,11 +248,12 @@ def optimise(
     now = OptimiserState(stage, field, renderer, guidance, seed)
     if state is not None:
         now.load_state_dict(state)
-    size = stage.size or prior.resolution
-    cameras, lights = stage.cameras.build((size, size)), stage.shading.build()
+    lights = stage.shading.build()
     while now.step < stage.steps:
         progress = now.step / max(1, stage.steps - 1)
         clock = _Clock(now.device)
+        side = stage.side(progress, prior)
+        cameras = stage.cameras.build((side, side))
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
         views = guidance.look(views, progress, now.generator)
         render = _render(now, views, lights.sample(views, progress, now.generator), progress)

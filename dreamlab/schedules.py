@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import Self
 
 
@@ -13,7 +21,8 @@ class Ramp(BaseModel):
     """A value that goes from `start` to `end` while the progress goes from `from` to `to`, and rests outside.
 
     Progress is the fraction 0..1 of a stage. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to:
-    0.5}`, or a bare number for a constant. In Python the keyword `from` is spelt `from_`.
+    0.5}`, or a bare number for a constant. In Python the keyword `from` is spelt `from_`. `then` is another
+    ramp that takes over at its own `from`, as in a warm-up that a decay follows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
@@ -29,6 +38,7 @@ class Ramp(BaseModel):
     )
     to: float = Field(default=1.0, ge=0.0, le=1.0)
     curve: Literal["linear", "cosine"] = "linear"
+    then: Ramp | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -43,10 +53,18 @@ class Ramp(BaseModel):
             raise ValueError(f"a ramp runs forward: from ({self.from_}) must not be after to ({self.to})")
         if not (math.isfinite(self.start) and math.isfinite(self.end)):
             raise ValueError("a ramp's start and end must be finite")
+        if self.then is not None and self.then.from_ < self.to:
+            raise ValueError(f"what comes then begins (from: {self.then.from_}) before this ends ({self.to})")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in plain(self).items() if value is not None}
 
     def __call__(self, progress: float) -> float:
         """The value at `progress` in 0..1."""
+        if self.then is not None and progress >= self.then.from_:
+            return self.then(progress)
         if progress >= self.to:
             return self.end
         if progress <= self.from_:
@@ -57,8 +75,9 @@ class Ramp(BaseModel):
         return self.start + fraction * (self.end - self.start)
 
     def scaled(self, factor: float) -> Ramp:
-        """The same ramp with both values multiplied by `factor`."""
-        return self.model_copy(update={"start": self.start * factor, "end": self.end * factor})
+        """The same ramp with all values multiplied by `factor`."""
+        then = self.then and self.then.scaled(factor)
+        return self.model_copy(update={"start": self.start * factor, "end": self.end * factor, "then": then})
 
     @staticmethod
     def constant(value: float) -> Ramp:

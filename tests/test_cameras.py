@@ -160,6 +160,13 @@ def test_orbit_range_widens_with_progress() -> None:
     assert spans[3].max() - spans[3].min() > 39
 
 
+def test_fit_plane_puts_the_camera_where_a_plane_fills_the_view() -> None:
+    cameras = OrbitCamerasConfig(fit="plane", distance_factor=(0.8, 1.0), fovy=(15, 60)).build()
+    views = cameras.sample(4000, 0.0, rng())
+    share = views.distance * torch.tan(views.fovy / 2)  # half the height seen at the origin
+    assert 0.8 <= share.min() < 0.81 and 0.99 < share.max() <= 1.0001
+
+
 def test_views_that_do_not_fit_the_layout_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"multiple of cameras\.views = 4"):
         OrbitCamerasConfig(views=4).build().sample(6, 0.0, rng())

@@ -84,8 +84,8 @@ class Fixture:
 
     def __init__(self, field: FieldConfig | None = None, size: int = 16, **stage: Any) -> None:
         self.prior, _ = known_views(8, size)
-        settings = {"steps": 12, "cameras": CAMERAS, "lr": Ramp.constant(0.1), **stage}
-        self.stage = StageConfig(**settings)
+        self.settings = {"steps": 12, "cameras": CAMERAS, "lr": Ramp.constant(0.1), **stage}
+        self.stage = StageConfig(**self.settings)
         self.config = field or VoxelFieldConfig(resolution=12)
 
     def parts(self) -> dict[str, Any]:
@@ -170,8 +170,19 @@ def test_image_size_is_the_priors_unless_said() -> None:
         1
     ]
     last(fixture.run())
-    last(fixture.run(stage=fixture.stage.model_copy(update={"size": 24})))
+    last(fixture.run(stage=StageConfig.model_validate({**fixture.settings, "size": 24})))
     assert sizes == [16, 24]
+    grown = {"start": 8, "end": 24, "from": 0.5, "to": 0.5}
+    last(fixture.run(stage=StageConfig.model_validate({**fixture.settings, "size": grown, "steps": 4})))
+    assert sizes[2:] == [8, 8, 24, 24]
+
+
+@pytest.mark.parametrize(
+    "size", [4, 2000, 16.5, {"start": 16, "end": 16, "then": {"start": 16, "end": 7, "from": 1}}]
+)
+def test_a_size_that_is_no_number_of_pixels_is_refused(size: Any) -> None:
+    with pytest.raises(ValueError, match="whole number of pixels"):
+        StageConfig.model_validate({"size": size})
 
 
 def test_preview_is_an_image_and_disturbs_nothing() -> None:

@@ -38,9 +38,19 @@ def test_scaling_scales_both_ends() -> None:
     assert (ramp(0.0), ramp(1.0)) == (2.0, 6.0)
 
 
+def test_a_second_ramp_takes_over_at_its_own_beginning() -> None:
+    decay = {"start": 4, "end": 0, "from": 0.5, "curve": "cosine"}
+    ramp = Ramp.model_validate({"start": 0, "end": 2, "to": 0.25, "then": decay})
+    assert [ramp(p) for p in (0.0, 0.125, 0.4, 0.5, 1.0)] == [0.0, 1.0, 2.0, 4.0, 0.0]
+    assert ramp(0.75) == pytest.approx(2.0) and ramp.scaled(3.0)(0.5) == 12.0
+    plain = ramp.model_dump()
+    assert Ramp.model_validate(plain) == ramp and "then" not in plain["then"]
+
+
 @pytest.mark.parametrize(
     "bad",
     [
+        {"start": 0, "end": 1, "to": 0.5, "then": {"start": 1, "end": 0, "from": 0.4}},
         {"start": 0, "end": 1, "from": 0.6, "to": 0.4},
         {"start": 0, "end": float("nan")},
         {"start": 0, "end": 1, "till": 0.4},

@@ -60,17 +60,19 @@ class RandomBackground(nn.Module):
     ) -> Float[Tensor, "B H W 3"]:
         if generator is None:
             return directions.new_tensor(self.still).expand_as(directions)
-        colours = torch.rand(directions.shape[0], 1, 1, 3, generator=generator)
-        return colours.to(directions).expand_as(directions)
+        return _colours(directions, generator)
 
 
 class LearnedBackgroundConfig(BaseModel):
-    """A small MLP on the ray direction, learned with the object (DreamFusion's environment map)."""
+    """A small MLP on the ray direction, learned with the object (DreamFusion's environment map). `random` is
+    the share of steps that see a new uniform colour behind every view instead, as threestudio's does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["learned"] = "learned"
     frequencies: int = Field(default=4, ge=1, le=10)
     width: int = Field(default=32, ge=4)
+    random: float = Field(default=0.0, ge=0.0, le=1.0)
 
     def build(self, generator: torch.Generator) -> LearnedBackground:
         return LearnedBackground(self, generator)
@@ -81,7 +83,7 @@ class LearnedBackground(nn.Module):
 
     def __init__(self, config: LearnedBackgroundConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.frequencies = config.frequencies
+        self.frequencies, self.random = config.frequencies, config.random
         inputs = 3 + 6 * config.frequencies
         self.first = nn.Parameter(
             torch.randn(config.width, inputs, generator=generator) * math.sqrt(2 / inputs)
@@ -91,9 +93,17 @@ class LearnedBackground(nn.Module):
     def forward(
         self, directions: Float[Tensor, "B H W 3"], generator: torch.Generator | None
     ) -> Float[Tensor, "B H W 3"]:
+        if generator is not None and self.random and torch.rand((), generator=generator) < self.random:
+            return _colours(directions, generator)
         octaves = directions[..., None] * (2.0 ** torch.arange(self.frequencies, device=directions.device))
         encoded = torch.cat([directions, octaves.sin().flatten(-2), octaves.cos().flatten(-2)], dim=-1)
         return torch.sigmoid(torch.relu(encoded @ self.first.T) @ self.last.T)
+
+
+def _colours(directions: Float[Tensor, "B H W 3"], generator: torch.Generator) -> Float[Tensor, "B H W 3"]:
+    """A uniform colour for every view."""
+    drawn = torch.rand(directions.shape[0], 1, 1, 3, generator=generator)
+    return drawn.to(directions).expand_as(directions)
 
 
 BackgroundConfig = Annotated[

@@ -6,6 +6,7 @@ unit vector from the surface to the light.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -74,7 +75,9 @@ class LitShadingConfig(BaseModel):
     """DreamFusion's rule: albedo alone until `albedo_until`, then lit with probability `lit`, and of the
     lit steps `textureless` of them on white clay. With the defaults 25 % albedo, 37.5 % each of the others.
 
-    The light stands in direction N(camera position, 1), at a distance drawn from `light_distance`. `soft`
+    The light stands in direction N(camera position, 1), at a distance drawn from `light_distance`. With
+    `light_cone` its angle from the camera's direction is even in 0..light_cone degrees instead (Magic3D: 60).
+    `soft`
     draws the ambient share uniformly between `ambient` and 1 for every lit step (Magic3D's soft shading);
     the diffuse share is the rest.
     """
@@ -87,6 +90,7 @@ class LitShadingConfig(BaseModel):
     ambient: float = Field(default=0.1, ge=0.0, le=1.0)
     soft: bool = False
     light_distance: tuple[float, float] = (0.8, 1.5)
+    light_cone: float | None = Field(default=None, ge=0.0, le=180.0)
 
     def build(self) -> LitShading:
         return LitShading(self)
@@ -102,7 +106,8 @@ class LitShading:
         """One mode for the step, one light a view. Always draws the same amount of randomness."""
         c = self.config
         coin, clay, softness = torch.rand(3, generator=generator).tolist()
-        toward = cameras.c2w[:, :3, 3].cpu() + torch.randn(len(cameras), 3, generator=generator)
+        position, noise = cameras.c2w[:, :3, 3].cpu(), torch.randn(len(cameras), 3, generator=generator)
+        toward = position + noise if c.light_cone is None else _within_cone(position, noise, c.light_cone)
         near, far = c.light_distance
         reach = near + (far - near) * torch.rand(len(cameras), 1, generator=generator)
         if progress < c.albedo_until or coin >= c.lit:
@@ -110,6 +115,18 @@ class LitShading:
         ambient = c.ambient + (1 - c.ambient) * softness if c.soft else c.ambient
         mode = "textureless" if clay < c.textureless else "lambertian"
         return Shading(mode, F.normalize(toward, dim=-1) * reach, ambient, 1 - ambient)
+
+
+def _within_cone(
+    axis: Float[Tensor, "B 3"], noise: Float[Tensor, "B 3"], degrees: float
+) -> Float[Tensor, "B 3"]:
+    """Unit vectors at even angles 0..degrees from the axes. The noise along an axis is standard normal and
+    gives the angle; across it, it gives the side.
+    """
+    axis = F.normalize(axis, dim=-1)
+    along = (noise * axis).sum(-1, keepdim=True)
+    angle = torch.special.ndtr(along) * math.radians(degrees)
+    return angle.cos() * axis + angle.sin() * F.normalize(noise - along * axis, dim=-1)
 
 
 ShadingConfig = Annotated[AlbedoShadingConfig | LitShadingConfig, Field(discriminator="kind")]

@@ -47,6 +47,19 @@ def test_lights_stand_around_the_camera_at_the_papers_distance() -> None:
     torch.testing.assert_close(mean, oracle, atol=0.04, rtol=0)
 
 
+def test_a_light_cone_is_even_in_the_angle_and_around_the_axis() -> None:
+    config = LitShadingConfig(albedo_until=0, lit=1, light_cone=60, light_distance=(1, 1))
+    cameras = turntable(3000, 0.4, 1.2, 0.8, (4, 4))
+    light, axis = config.build().sample(cameras, 0.5, rng()).light, cameras.c2w[:, :3, 2]
+    angle = torch.acos((light * axis).sum(-1).clamp(-1, 1)).rad2deg()
+    shares = torch.histc(angle, 6, 0, 60) / 3000
+    assert angle.max() < 60.01 and (shares - 1 / 6).abs().max() < 0.03
+    sideways = [(light * cameras.c2w[:, :3, k]).sum(-1) for k in (0, 1)]
+    assert all(
+        abs(float(s.mean())) < 0.03 and abs(float((s > 0).float().mean()) - 0.5) < 0.04 for s in sideways
+    )
+
+
 def test_hard_light_is_a_tenth_ambient_and_soft_light_varies() -> None:
     cameras, generator = turntable(1, 0.0, 1.2, 0.8, (4, 4)), rng()
     hard = LitShadingConfig(albedo_until=0, lit=1).build()
@@ -95,6 +108,17 @@ def test_random_background_is_one_colour_a_view_and_still_without_generator() ->
 def test_solid_background_is_its_colour() -> None:
     got = SolidBackgroundConfig(colour=(1.0, 0.5, 0.0)).build(rng())(directions(), rng())
     torch.testing.assert_close(got, torch.tensor([1.0, 0.5, 0.0]).expand(3, 4, 5, 3))
+
+
+def test_a_learned_background_can_give_way_to_random_colours_while_it_learns() -> None:
+    background, generator = LearnedBackgroundConfig(random=0.4).build(rng()), rng(1)
+    looking, learned = directions(), 0
+    for _ in range(1000):
+        drawn = background(looking, generator)
+        learned += drawn.requires_grad
+        if not drawn.requires_grad:
+            assert torch.equal(drawn, drawn[:, :1, :1].expand_as(drawn))
+    assert 550 < learned < 650 and background(looking, None).requires_grad
 
 
 def test_learned_background_learns_a_sky_by_direction() -> None:
