@@ -1,8 +1,8 @@
 """Runs of dreamlab for a list of prompts, each in a folder of its own: done once, kept, gone on with.
 
-Shared by contact_sheet.py and measure_distilled.py. A commission's folder is named by its prompt and a hash
-of everything that decides the result (prompt, preset, seed, settings, weights), so a changed preset or prior
-is a new commission, and an old result is never mistaken for a new one.
+Shared by contact_sheet.py, measure_distilled.py and compare_guidance.py. A commission's folder is named by
+its prompt and a hash of everything that decides the result (prompt, preset, seed, settings, weights), so a
+changed preset or prior is a new commission, and an old result is never mistaken for a new one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Commission:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a commission: the GLB, or what failed. seconds: by phase, and `wall` in all."""
+    """What became of a commission: the GLB, or what failed. seconds: by phase, and `wall` in all. peak: the
+    most memory that the process held, in bytes, or None where it left no note.
+    """
 
     prompt: str
     preset: str
@@ -58,6 +60,7 @@ class Outcome:
     glb: Path | None
     failure: str
     seconds: dict[str, float]
+    peak: int | None = None
 
     def told(self) -> dict[str, Any]:
         """As plain values."""
@@ -80,13 +83,14 @@ def fulfil(commissions: Iterable[Commission], home: Path) -> Iterator[Outcome]:
         failure = told["failure"] or ("" if glb and glb.is_file() else "its mesh is gone")
         yield Outcome(
             commission.prompt, commission.preset, commission.seed, None if failure else glb, failure,
-            told["seconds"],
+            told["seconds"], told.get("peak"),
         )  # fmt: skip
 
 
 def _made(commission: Commission, folder: Path) -> dict[str, Any]:
     """Run or resume; the last event, condensed. A run that was killed from outside leaves no record."""
-    line = [sys.executable, "-m", "dreamlab"]
+    note = folder / "peak.txt"
+    line = [sys.executable, str(Path(__file__).parent / "measured_run.py"), str(note)]
     if any(folder.glob("*/config.yaml")):
         line += ["resume", "latest"]
     else:
@@ -97,14 +101,15 @@ def _made(commission: Commission, folder: Path) -> dict[str, Any]:
     done = subprocess.run([*line, "--out", str(folder), "--json"], stdout=subprocess.PIPE, text=True)
     if done.returncode < 0 or done.returncode > 128:
         raise SystemExit(f"{commission.prompt}: stopped by signal {abs(done.returncode) % 128}; start again")
+    peak = int(note.read_text()) if note.is_file() else None
     last = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
     seconds = {name: round(s, 2) for name, s in last.get("seconds", {}).items()}
     seconds["wall"] = round(time.perf_counter() - began, 2)
     if last.get("event") == "finished":
         glb = Path(last["files"]["glb"]).resolve().relative_to(folder.resolve())
-        return {"glb": str(glb), "failure": "", "seconds": seconds}
+        return {"glb": str(glb), "failure": "", "seconds": seconds, "peak": peak}
     failure = last.get("message") or f"exit code {done.returncode}"
-    return {"glb": None, "failure": failure, "seconds": seconds}
+    return {"glb": None, "failure": failure, "seconds": seconds, "peak": peak}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

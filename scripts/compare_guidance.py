@@ -1,0 +1,206 @@
+"""Makes one prompt into an object by every guidance method on the embedded prior, and sets them side by side.
+
+usage: python scripts/compare_guidance.py methods.png --prompt "a red mushroom"
+       python scripts/compare_guidance.py two.png --methods sds,vsd --steps 100 --judge judge.safetensors
+
+Beside the picture lie a JSON file and a table in Markdown with the same name. Methods of score distillation
+share field, learning rate and mesh, and differ by the settings in METHODS; dataset-update keeps those of its
+preset. With --judge, a judge that has only seen held-out renders names noun and colour; the file is where it
+is kept. Runs are kept, and an interrupted comparison goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from commissions import Commission, Outcome, add_options, commissions, fulfil, nouns_to_draw
+from contact_sheet import GRIDS, tile
+
+from dreamlab.errors import DamagedError, DreamlabError, InputError
+from dreamlab.files import write_atomic
+from dreamlab.studio.asset_files import read_mesh
+from dreamlab.studio.judge import judge_of
+from dreamlab.studio.objects import judge_objects
+from dreamlab.studio.questions import MeasureConfig, Question
+from dreamlab.studio.shapes import COLOURS
+from dreamlab.views.contact import write_contact_sheet
+
+# Guidance as strong for the camera as for the text, one level for the four views. Below 0.4 the colours of the
+# shipped prior drift.
+_GUIDED = "guidance_scale: 3, camera_guidance_scale: 3"
+_LEVELS = "shared_t: true, t_min: {start: 0.9, end: 0.4}, t_max: {start: 0.98, end: 0.55}"
+_USUAL = f"{_GUIDED}, {_LEVELS}"
+METHODS = {
+    "dataset-update": "",
+    "sds": _USUAL,
+    "sjc": _USUAL,
+    "x0": f"{_USUAL}, cfg_rescale: 0.5",
+    "vsd": f"{_USUAL}, weighting: uniform",
+    "csd": f"{_USUAL}, weighting: uniform",
+    "nfsd": f"{_USUAL}, weighting: uniform",
+    "ism": _USUAL,
+    "sdi": f"{_GUIDED}, inversion_scale: -3, inversion_steps: 5, t_max: 0.9, t_min: 0.4",
+    "asd": f"{_USUAL}, weighting: uniform",
+    "rfds": f"{_USUAL}, weighting: uniform, reverse: true",
+}
+"""Settings of every method, as YAML; none: the preset's own."""
+LEFT_OUT = {
+    "dds": "it changes an object that is there",
+    "anchords": "the embedded prior cannot be shown a picture",
+    "mixture": "it is made of others",
+}
+_NEGATIVE = "negative_prompt=a shapeless grey lump"  # nfsd cannot do without
+_SCORE = (
+    "prior.views_per_group=4",
+    "field={kind: hashgrid}",
+    "stages.0.lr={start: 0.02, end: 0.004}",
+    "stages.0.losses={}",
+)
+_ALWAYS = ("turntable.frames=0", "mesh.formats=[glb]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("picture", type=Path, help="PNG to write; JSON and Markdown get the same name")
+    parser.add_argument("--prompt", default="a red mushroom", help="(default %(default)s)")
+    parser.add_argument("--methods", default=",".join(METHODS), help="(default %(default)s)")
+    parser.add_argument("--steps", type=int, help="of every method (default: the preset's)")
+    parser.add_argument("--judge", type=Path, help="have noun and colour named; file to keep the judge in")
+    add_options(parser)
+    parser.set_defaults(preset="default")
+    args = parser.parse_args(arguments)
+    try:
+        question = asked(args) if args.judge else None
+        orders = ordered(args)
+        outcomes = []
+        for name, outcome in zip(orders, fulfil(orders.values(), args.runs), strict=True):
+            outcomes.append(outcome)
+            sys.stderr.write(f"{name}: {outcome.failure or format(outcome.seconds['wall'], '.0f') + ' s'}\n")
+        rows = [row(name, outcome) for name, outcome in zip(orders, outcomes, strict=True)]
+        if question is not None:
+            named = judged(args, question, outcomes)
+            rows = [told | names for told, names in zip(rows, named, strict=True)]
+        write(args, rows, outcomes)
+    except DreamlabError as error:
+        sys.stderr.write(f"compare_guidance: {error}\n")
+        return 2
+    return 0
+
+
+def ordered(args: argparse.Namespace) -> dict[str, Commission]:
+    """A commission for every method that was asked for. Raises InputError for an unknown one."""
+    orders = {}
+    (base,) = commissions(args, [args.prompt])
+    for name in (part.strip() for part in args.methods.split(",")):
+        if name not in METHODS:
+            why = LEFT_OUT.get(name, "no such method")
+            raise InputError(f"{name} cannot be compared: {why}", expected=", ".join(METHODS))
+        settings = _ALWAYS
+        if METHODS[name]:
+            settings += (*_SCORE, f"guidance={{kind: {name}, {METHODS[name]}}}")
+        if name == "nfsd":
+            settings += (_NEGATIVE,)
+        if args.steps:
+            settings += (f"stages.0.steps={args.steps}",)
+        orders[name] = replace(base, settings=settings + base.settings)
+    return orders
+
+
+def row(name: str, outcome: Outcome) -> dict[str, Any]:
+    """What a run tells of itself. residual: at its last step, at the method's own noise level."""
+    told: dict[str, Any] = {"method": name, "failure": outcome.failure, "seconds": outcome.seconds}
+    told["peak_mb"] = None if outcome.peak is None else round(outcome.peak / 2**20)
+    if outcome.glb is not None:
+        folder = outcome.glb.parent
+        measures = json.loads((folder / "summary.json").read_text())["measures"]
+        steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        told |= {"steps": steps[-1]["step"], "residual": round(steps[-1]["residual"], 4)}
+        told |= {key: round(measures[key], 4) for key in ("silhouette_iou", "faces")}
+    return told
+
+
+def asked(args: argparse.Namespace) -> Question:
+    """The prompt "a COLOUR NOUN" as a question to the judge. Raises InputError for any other."""
+    nouns, words = nouns_to_draw(args), [colour.word for colour in COLOURS]
+    _, _, phrase = args.prompt.lower().partition(" ")
+    for number, word in enumerate(words):
+        noun = phrase.removeprefix(f"{word} ")
+        if noun != phrase and noun in nouns:
+            return Question(args.prompt, nouns.index(noun), number, 0.0)
+    raise InputError(
+        "the judge does not know what to look for",
+        expected="a prompt such as 'a red mushroom', of a colour and a noun that it knows",
+        got=args.prompt,
+        mend="Leave --judge out, or name the noun with --nouns",
+    )
+
+
+def judged(args: argparse.Namespace, question: Question, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """What each object was taken for, by the majority of its views, and whether that is right."""
+    config = MeasureConfig(nouns=nouns_to_draw(args))
+    meshes = []
+    for outcome in outcomes:
+        try:
+            meshes.append(read_mesh(outcome.glb) if outcome.glb else None)
+        except DamagedError:
+            meshes.append(None)
+    _, answers = judge_objects(judge_of(config, args.judge), meshes, [question] * len(meshes), copies=1)
+    right = {"noun": config.vocabulary[question.noun], "colour": COLOURS[question.colour].word}
+    return [
+        {f"named_{key}": answer.get(key) for key in right}
+        | {f"{key}_right": answer.get(key) == value for key, value in right.items()}
+        for answer in answers
+    ]
+
+
+def write(args: argparse.Namespace, rows: list[dict[str, Any]], outcomes: Sequence[Outcome]) -> None:
+    """Picture, JSON and Markdown."""
+    args.picture.parent.mkdir(parents=True, exist_ok=True)
+    columns, size = GRIDS["large"]
+    tiles = [tile(outcome, size) for outcome in outcomes]
+    write_contact_sheet(args.picture, tiles, [told["method"] for told in rows], columns=columns)
+    about = {"prompt": args.prompt, "preset": args.preset, "seed": args.seed, "methods": rows}
+    write_atomic(args.picture.with_suffix(".json"), (json.dumps(about, indent=1) + "\n").encode())
+    write_atomic(args.picture.with_suffix(".md"), markdown(args.prompt, rows).encode())
+
+
+def markdown(prompt: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The table that people read."""
+    named = any("named_noun" in told for told in rows)
+    heads = [
+        "method",
+        *(["taken for"] if named else []),
+        "silhouette IoU",
+        "residual",
+        "steps",
+        "seconds",
+        "peak MB",
+    ]
+    lines = [f"{prompt!r} by every method.", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for told in rows:
+        taken = f"{told.get('named_colour') or '-'} {told.get('named_noun') or '-'}"
+        if told["failure"]:
+            cells = [told["method"], *([taken] if named else []), f"failed: {told['failure']}", "", ""]
+        else:
+            iou, residual = f"{told['silhouette_iou']:.3f}", f"{told['residual']:.3f}"
+            cells = [told["method"], *([taken] if named else []), iou, residual, str(told["steps"])]
+        cells += [f"{told['seconds']['wall']:.0f}", str(told["peak_mb"] or "")]
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    lines += [
+        "",
+        "Silhouette IoU: of the mesh against the field. Residual: root mean square of x - x0_hat at the",
+    ]
+    lines += ["last step, at the method's own noise level, so not to be compared across methods."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
