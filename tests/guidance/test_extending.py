@@ -74,3 +74,41 @@ def test_the_example_prior_teaches_an_image(tmp_path, monkeypatch):
         optimiser.step()
     assert not torch.allclose(start, rgb.detach(), atol=0.1)
     assert out.metrics["residual"] < 0.05
+
+
+def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_path, monkeypatch):
+    from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
+    from huggingface_hub import constants
+    from priors import tiny
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("dreamlab.priors.prompt_cache.cache_folder", lambda: tmp_path / "cache")
+    torch.manual_seed(0)
+    pipe = StableDiffusionInstructPix2PixPipeline(
+        vae=tiny.vae(), text_encoder=tiny.clip_text(), tokenizer=tiny.clip_tokeniser(),
+        unet=tiny.unet(in_channels=8), scheduler=DDIMScheduler(**tiny.DDIM), safety_checker=None,
+        feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.save_pretrained(tmp_path / "model")
+    module = example("family", tmp_path, monkeypatch)
+    prior = module.Pix2PixPriorConfig(model=str(tmp_path / "model")).build()
+    assert isinstance(prior, Prior)
+    tiny.check_step(prior)
+
+    # What the network is told is what diffusers' own pipeline tells it.
+    render, cameras = tiny.views(1)
+    z, t = prior.encode(render, cameras).detach(), torch.tensor([0.5])
+    condition = prior.embed(["make it red"])
+    ids = pipe.tokenizer("make it red", padding="max_length", max_length=77, return_tensors="pt").input_ids
+    with torch.no_grad():
+        torch.testing.assert_close(condition.tokens, pipe.text_encoder(ids)[0])
+        pixels = torch.nn.functional.interpolate(
+            render.rgb.movedim(-1, 1) * 2 - 1, (32, 32), mode="bilinear", antialias=True
+        )
+        shown = pipe.vae.encode(pixels).latent_dist.mode()
+        said = pipe.unet(torch.cat([z, shown], 1), 500, encoder_hidden_states=condition.tokens).sample
+    alpha, sigma = prior.alpha_sigma(t)
+    got = (z - alpha[:, None, None, None] * prior.denoise(z, t, condition, cameras)) / sigma[
+        :, None, None, None
+    ]
+    torch.testing.assert_close(got, said, rtol=1e-3, atol=1e-3)
