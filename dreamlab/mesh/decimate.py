@@ -105,7 +105,7 @@ def _fast(
     import fast_simplification
 
     v, f, *_ = fast_simplification.simplify(
-        points.astype(np.float32),
+        points.astype(np.float32),  # pyright: ignore[reportArgumentType]
         faces.astype(np.int32),
         target_count=target,
         agg=aggression,
