@@ -90,12 +90,12 @@ def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     """The field's surface: extracted, cleaned, coloured or textured, and placed; and what was measured on
     the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
+    from dreamlab.fidelity import fidelity
     from dreamlab.mesh.bake import bake, vertex_colors
     from dreamlab.mesh.clean import clean, solidity
     from dreamlab.mesh.extract import extract
     from dreamlab.mesh.shape import parse_size, place
     from dreamlab.mesh.unwrap import unwrap
-    from dreamlab.fidelity import fidelity
 
     found = extract(field, config.extract)
     if config.texture:

@@ -22,13 +22,13 @@ from typing import Any
 import torch
 
 from dreamlab import ops
+from dreamlab.fidelity import fidelity
 from dreamlab.fields import HashGridFieldConfig
 from dreamlab.mesh.bake import BakeConfig, bake
 from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.export import write
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
-from dreamlab.fidelity import fidelity
 from dreamlab.views.render import choose_renderer
 from dreamlab.views.turntable import write_turntable
 

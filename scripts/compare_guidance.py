@@ -31,8 +31,8 @@ from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
 
-# Guidance as strong for the camera as for the text, one level for the four views. Below 0.4 the colours of the
-# shipped prior drift.
+# Guidance as strong for the camera as for the text, one level for the four views. Below 0.4 the colours of
+# the shipped prior drift.
 _GUIDED = "guidance_scale: 3, camera_guidance_scale: 3"
 _LEVELS = "shared_t: true, t_min: {start: 0.9, end: 0.4}, t_max: {start: 0.98, end: 0.55}"
 _USUAL = f"{_GUIDED}, {_LEVELS}"

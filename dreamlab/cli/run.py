@@ -19,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(preset_names())} (default: default, or pretrained with a pretrained --prior)",
+        help=f"one of {', '.join(preset_names())} (default: default; pretrained with a pretrained --prior)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings on top of the preset")
     parser.add_argument(

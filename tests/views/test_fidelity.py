@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from dreamlab.cameras import camera_rays, turntable
+from dreamlab.fidelity import fidelity, field_pictures
 from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
 from dreamlab.mesh.clean import CleanConfig, clean
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
 from dreamlab.types import Cameras
-from dreamlab.fidelity import fidelity, field_pictures
 from dreamlab.views.render import render_mesh
 from tests.mesh.analytic import Solid
 from tests.views.conftest import SHAPE
