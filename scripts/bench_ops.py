@@ -1,32 +1,38 @@
-"""How fast the hot loops are, against the reference, torch.compile and the machine's own limits. Prints JSON.
+"""How fast the hot loops are, against the reference, torch.compile and the machine's own limits. Writes JSON.
 
 The work unit W: one view of rays through a ball-shaped occupancy grid (about 130,000 samples at 64 x 64), a
 hash grid, an MLP to 64 to 64 to 4, softplus and sigmoid, compositing, the backward pass and Adam. All
 contestants, and the limits (sgemm, copying memory), take turns within each round, so that a busy machine
-slows them alike; ratios are of medians.
+slows them alike; ratios are of medians. Then the whole step of a run, by phases (bench_step.py). A machine
+that is not free is told of on standard error and in the JSON.
 
-    taskset -c 0 python scripts/bench_ops.py --threads 1 --clock cpu
-    python scripts/bench_ops.py --threads 2 --sizes 64 128 256 --compile --rasterise
+    python scripts/bench_ops.py --quick                    a minute: W on one thread and on all
+    python scripts/bench_ops.py --compile --large --out bench.json
+    taskset -c 0 python scripts/bench_ops.py --threads 1 --clock cpu --no-step    on a busy machine
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from bench_rasterise import steps as raster_steps
+from bench_step import whole_step
+from bench_tools import free_share, interleaved, limits, on
 from torch.nn import functional as F
 
 from dreamlab import ops
 from dreamlab.cameras import camera_rays, orbit_cameras
 from dreamlab.ops import native, reference
+from dreamlab.ops.threads import available_cores
 from dreamlab.types import Rays
 
 HIDDEN, OUT = 64, 4
@@ -106,39 +112,10 @@ def traffic(spec: ops.HashGridSpec, samples: int) -> float:
     return 3.0 * samples * spec.levels * 8 * spec.features * 4
 
 
-def limits() -> dict[str, tuple[Callable[[], object], float]]:
-    """Name -> (what to time, floating point operations or bytes moved)."""
-    a, b, c = torch.randn(1024, 1024), torch.randn(1024, 1024), torch.empty(1024, 1024)
-    source, target = torch.randn(16 << 20), torch.empty(16 << 20)
-    return {
-        "sgemm": (lambda: torch.mm(a, b, out=c), 2.0 * 1024**3),
-        "copy": (lambda: target.copy_(source), 2.0 * source.numel() * 4),
-    }
-
-
-def interleaved(
-    jobs: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
-) -> dict[str, float]:
-    """Median milliseconds of each job; each round runs every job once, after one round that does not
-    count.
-    """
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(rounds + 1):
-        for name, job in jobs.items():
-            start = clock()
-            job()
-            if turn:
-                times[name].append((clock() - start) * 1e3)
-    return {name: statistics.median(t) for name, t in times.items()}
-
-
-def compare(
-    size: int, levels: int, log2: int, options: argparse.Namespace, clock: Callable[[], float]
-) -> dict:
-    """One configuration of W: medians, ratios and the share of the floor that native reaches."""
-    contestants = {"native": Work(scene(size, levels, log2), "native")}
+def contestants(size: int, levels: int, log2: int, options: argparse.Namespace) -> dict[str, Work]:
+    found = {"native": Work(scene(size, levels, log2), "native")}
     if size <= 64:
-        contestants["eager"] = Work(scene(size, levels, log2), "reference")
+        found["eager"] = Work(scene(size, levels, log2), "reference")
     if options.compile and size <= 64:
         # The field only: marching and compositing have shapes that depend on data. fullgraph: a graph break
         # is an error, or eager code would run under compiled's name; the spec's lazy figures would break it,
@@ -146,21 +123,38 @@ def compare(
         what = scene(size, levels, log2)
         _ = what.spec.offsets, what.spec.dense
         compiled = torch.compile(reference.encode_mlp, dynamic=False, fullgraph=True)
-        contestants["compile"] = Work(what, "reference", compiled)
-    jobs: dict[str, Callable[[], object]] = {}
-    for name, work in contestants.items():
-        for part in ("forward", "backward", "adam"):
-            jobs[f"{name} {part}"] = getattr(work, part)
-    limit = limits()
-    jobs |= {name: job for name, (job, _) in limit.items()}
-    medians = interleaved(jobs, options.rounds, clock)
-    totals = {name: sum(v for k, v in medians.items() if k.split()[0] == name) for name in contestants}
-    work = contestants["native"]
+        found["compile"] = Work(what, "reference", compiled)
+    return found
+
+
+def compare(
+    size: int, levels: int, log2: int, options: argparse.Namespace, clock: Callable[[], float]
+) -> dict:
+    """One configuration of W: medians, ratios and the share of the floor that native reaches."""
+    many = options.threads
+    found, limit = contestants(size, levels, log2, options), limits()
+    jobs = {
+        f"{name} {part}": on(many, getattr(work, part))
+        for name, work in found.items()
+        for part in ("forward", "backward", "adam")
+    }
+    if many > 1:
+        one = Work(scene(size, levels, log2), "native")
+        jobs |= {f"native-1 {part}": on(1, getattr(one, part)) for part in ("forward", "backward", "adam")}
+        jobs["sgemm-1"] = on(1, limit["sgemm"][0])
+    jobs |= {name: on(many, job) for name, (job, _) in limit.items()}
+    rounds = options.rounds if size <= 64 else max(3, options.rounds // 3)
+    medians = interleaved(jobs, rounds, clock)
+    totals: dict[str, float] = {}
+    for job, spent in medians.items():
+        if " " in job:
+            totals[job.split()[0]] = totals.get(job.split()[0], 0.0) + spent
+    work = found["native"]
     gflops = limit["sgemm"][1] / medians["sgemm"] / 1e6
     gbytes = limit["copy"][1] / medians["copy"] / 1e6
     arithmetic = flops(work.scene.spec, work.samples) / gflops / 1e6
     memory = traffic(work.scene.spec, work.samples) / gbytes / 1e6
-    return {
+    report = {
         "size": size,
         "levels": levels,
         "log2_table_size": log2,
@@ -168,7 +162,9 @@ def compare(
         "milliseconds": {k: round(v, 3) for k, v in medians.items()},
         "total_milliseconds": {k: round(v, 2) for k, v in totals.items()},
         "native_microseconds_per_1000_samples": round(totals["native"] * 1e6 / work.samples, 1),
-        "faster_than": {k: round(v / totals["native"], 2) for k, v in totals.items() if k != "native"},
+        "faster_than": {
+            k: round(totals[k] / totals["native"], 2) for k in ("eager", "compile") if k in totals
+        },
         "floor": {
             "sgemm_gflops": round(gflops, 1),
             "copy_gbytes": round(gbytes, 1),
@@ -178,80 +174,104 @@ def compare(
             "share_of_arithmetic_and_traffic_floor": round((arithmetic + memory) / totals["native"], 3),
         },
     }
+    if many > 1:
+        ours, sgemm = totals["native-1"] / totals["native"], medians["sgemm-1"] / medians["sgemm"]
+        report["threads_against_one"] = {"threads": many, "native": round(ours, 2), "sgemm": round(sgemm, 2)}
+    return report
+
+
+def growth(works: list[dict]) -> list[dict]:
+    """How much dearer a sample is in larger images than in the first: 1 is what is hoped for."""
+    first = works[0]["native_microseconds_per_1000_samples"]
+    return [
+        {
+            "size": work["size"],
+            "samples": work["samples"],
+            "dearer_per_sample": round(work["native_microseconds_per_1000_samples"] / first, 3),
+        }
+        for work in works
+    ]
 
 
 def rasteriser(options: argparse.Namespace, clock: Callable[[], float]) -> dict:
     """512 x 512, about 50,000 faces, one view and four, forward, in milliseconds."""
-    n = 158
-    u, v = torch.meshgrid(
-        torch.linspace(0, 6.2832, n + 1), torch.linspace(0.01, 3.1316, n + 1), indexing="ij"
-    )
-    sphere = torch.stack([v.sin() * u.cos(), v.cos(), v.sin() * u.sin()], dim=-1).reshape(-1, 3) * 0.9
-    corner = (torch.arange(n)[:, None] * (n + 1) + torch.arange(n)).flatten()
-    a, b, c, d = corner, corner + 1, corner + n + 2, corner + n + 1
-    faces = torch.cat([torch.stack([a, b, c], dim=1), torch.stack([a, c, d], dim=1)])
-    clip = torch.cat([sphere, torch.ones(len(sphere), 1)], dim=1)
-    jobs: dict[str, Callable[[], object]] = {
-        f"{views} views": (
-            lambda k=views: ops.rasterise(clip.expand(k, -1, -1).contiguous(), faces, (512, 512))
-        )
-        for views in (1, 4)
-    }
-    return {"faces": len(faces), "milliseconds": interleaved(jobs, options.rounds, clock)}
+    jobs = {f"{views} views": raster_steps(50_000, views, 512)["rasterise"] for views in (1, 4)}
+    return {"faces": 50_000, "size": 512, "milliseconds": interleaved(jobs, options.rounds, clock)}
+
+
+def peak_memory(size: int, options: argparse.Namespace) -> dict:
+    """What one W adds to the process's largest resident set; to be asked while nothing else has run."""
+    torch.set_num_threads(options.threads)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work = Work(scene(size, 8, 15), "native")
+    for part in (work.forward, work.backward, work.adam):
+        part()
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"size": size, "samples": work.samples, "native_peak_megabytes": round(peak, 1)}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64], help="image sides for L=8, 2^15")
+    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256], help="sides for L=8, 2^15")
     parser.add_argument("--large", action="store_true", help="also L=16 at 2^15 and 2^19")
     parser.add_argument("--compile", action="store_true", help="also torch.compile (minutes to compile)")
-    parser.add_argument("--rasterise", action="store_true", help="also the rasteriser")
+    parser.add_argument(
+        "--quick", action="store_true", help="64 x 64 only, few rounds, no rasteriser, no step"
+    )
+    parser.add_argument("--no-step", action="store_true", help="leave out the whole step of a run")
     parser.add_argument(
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: for one thread on a busy machine"
     )
     parser.add_argument("--out", help="file for the JSON; standard output if not given")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.clock == "cpu" and options.threads != 1:
+        parser.error("--clock cpu counts all threads together: it goes with --threads 1")
+    if options.quick:
+        options.sizes, options.rounds, options.no_step = [64], 5, True
+    return options
 
 
 def main() -> None:
     options = arguments()
-    torch.set_num_threads(options.threads)
     clock = time.perf_counter if options.clock == "wall" else time.process_time
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    works = []
-    if options.sizes:  # memory first, while nothing else has run
-        work = Work(scene(max(options.sizes), 8, 15), "native")
-        for part in (work.forward, work.backward, work.adam):
-            part()
-        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        memory = {
-            "size": max(options.sizes),
-            "samples": work.samples,
-            "native_peak_megabytes": round(peak, 1),
-        }
-    else:
-        memory = {}
-    works += [compare(size, 8, 15, options, clock) for size in options.sizes]
-    if options.large:
-        works += [compare(64, 16, 15, options, clock), compare(64, 16, 19, options, clock)]
+    free = {"before": free_share(options.threads)}
+    memory = peak_memory(max(options.sizes), options)
+    works = [compare(size, 8, 15, options, clock) for size in options.sizes]
+    free["after_work"] = free_share(options.threads)
+    large = [compare(64, 16, log2, options, clock) for log2 in (15, 19)] if options.large else []
+    torch.set_num_threads(options.threads)
     report = {
         "machine": {
             "processor": platform.processor() or platform.machine(),
+            "cores": available_cores(),
             "kernels": native.instruction_set(),
+            "wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),
         },
         "torch": torch.__version__,
         "threads": options.threads,
         "clock": options.clock,
         "rounds": options.rounds,
-        "work": works,
+        "work": works + large,
+        "growth": growth(works),
         "memory": memory,
     }
-    if options.rasterise:
+    if not options.quick:
         report["rasterise"] = rasteriser(options, clock)
+    if not options.no_step:
+        report["step"] = whole_step(options.threads)
+    free["end"] = free_share(options.threads)
+    report["free_share_of_cores"] = free
+    report["trustworthy"] = min(free.values()) > 0.95
+    if not report["trustworthy"]:
+        report["warning"] = (
+            f"the machine was not free: {options.threads} busy threads got {min(free.values()):.0%} of their "
+            "time. Times are too long, the gain of threads means nothing, and ratios are rough"
+        )
+        sys.stderr.write(f"bench_ops: {report['warning']}\n")
     text = json.dumps(report, indent=2) + "\n"
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
