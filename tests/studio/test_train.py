@@ -109,13 +109,15 @@ def test_a_training_killed_outright_goes_on_from_its_last_save(corpus: Corpus, t
     list(train(whole, corpus, tmp_path / "whole", 4))
     corpus.save(tmp_path / "corpus")
     child = (
-        "import os, signal, sys; from pathlib import Path; from dreamlab.studio.corpus import Corpus\n"
+        "import os, signal, sys, torch; from pathlib import Path; from dreamlab.studio.corpus import Corpus\n"
+        "torch.set_num_threads(int(sys.argv[3]))  # sums depend on it\n"
         "from dreamlab.studio.train import TrainConfig, Trainer, train\n"
         "home = Path(sys.argv[1]); config = TrainConfig.model_validate_json(sys.argv[2])\n"
         "for event in train(Trainer(config), Corpus.load(home / 'corpus'), home / 'run', 4, save_every=0):\n"
         "    if event.step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    line = [sys.executable, "-c", child, str(tmp_path), SMALL.model_dump_json()]
+    threads = str(torch.get_num_threads())
+    line = [sys.executable, "-c", child, str(tmp_path), SMALL.model_dump_json(), threads]
     assert subprocess.run(line, timeout=300).returncode == -signal.SIGKILL
     (tmp_path / "run" / "training.partial").write_bytes(b"half a file")  # as if it had died while saving
     resumed = Trainer.load(tmp_path / "run")
