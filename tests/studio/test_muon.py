@@ -1,0 +1,34 @@
+"""Muon: directions are made orthogonal, and steps have the size of AdamW's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dreamlab.studio.muon import Muon, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 20), (2, 20, 8), (1, 16, 16)])
+def test_singular_values_come_near_one_and_singular_vectors_stay(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    made = orthogonalised(matrices)
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.5 and values.max() < 1.3
+    u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
+    inner = u.mT @ made @ vh.mT
+    assert (inner - torch.diag_embed(inner.diagonal(dim1=1, dim2=2))).abs().max() < 1e-3
+
+
+def test_a_step_has_the_size_of_adams_whatever_the_gradients_scale() -> None:
+    for scale in (1e-6, 1.0, 1e6):
+        weight = torch.nn.Parameter(torch.zeros(32, 8, 3, 3))
+        weight.grad = scale * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+        Muon([weight], lr=0.01, weight_decay=0.0).step()
+        assert 0.1 < float(weight.detach().square().mean().sqrt()) / 0.01 < 0.3
+
+
+def test_weights_decay_without_a_pull() -> None:
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+    weight.grad = torch.zeros(4, 4)
+    Muon([weight], lr=0.1, weight_decay=0.5).step()
+    assert torch.allclose(weight, torch.full((4, 4), 0.95))
