@@ -61,6 +61,7 @@ def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.
 
     Three groups in four stand evenly around the object, as distillation will place them; elevations
     mostly at eye level and above, some over the pole and from below; the unit sphere about fills the picture.
+    Of groups of twelve and more, three in five form two rings instead.
     """
     shape = (groups, views)
     even = rng.uniform(0, 2 * math.pi, (groups, 1)) + np.arange(views) * 2 * math.pi / views
@@ -69,9 +70,26 @@ def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.
     level, sphere = rng.uniform(-12, 55, shape), np.degrees(np.arcsin(rng.uniform(-0.5, 1, shape)))
     elevation = np.radians(np.where(rng.random(shape) < 0.8, level, sphere))
     elevation = np.where(alone, elevation, elevation[:, :1])
+    if views >= 12:
+        rings = two_rings(rng, groups, views)
+        azimuth, elevation = np.where(alone, (azimuth, elevation), rings)
     fovy = np.radians(rng.uniform(30, 50, (groups, 1))) + np.zeros(shape)
     distance = rng.uniform(0.92, 1.15, (groups, 1)) / np.sin(fovy / 2)
     return tuple(a.ravel() for a in (azimuth % (2 * math.pi), elevation, distance, fovy))
+
+
+def two_rings(rng: np.random.Generator, groups: int, views: int) -> tuple[np.ndarray, np.ndarray]:
+    """Azimuth and elevation of groups that stand as whole sets of views are drawn: two thirds evenly around
+    the object near eye level, the rest evenly around it from 25 to 45 degrees higher.
+    """
+    high = views // 3
+    azimuth = [
+        rng.uniform(0, 2 * math.pi, (groups, 1)) + np.arange(n) * 2 * math.pi / n
+        for n in (views - high, high)
+    ]
+    elevation = np.radians(rng.uniform(0, 30, (groups, 1))) + np.zeros((groups, views))
+    elevation[:, views - high :] += np.radians(rng.uniform(25, 45, (groups, 1)))
+    return np.concatenate(azimuth, axis=1), elevation
 
 
 def picture(

@@ -16,7 +16,7 @@ import torch
 
 from dreamlab.errors import InputError
 from dreamlab.priors.unet import UNetConfig
-from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras
+from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.judge import draw_exam, train_judge
 from dreamlab.studio.train import CaptionTable, TrainConfig, Trainer, train
@@ -79,6 +79,24 @@ def test_views_of_a_group_fit_the_picture() -> None:
     assert 0 <= azimuth.min() and azimuth.max() <= 2 * np.pi
     assert elevation.min() < 0 and elevation.max() > 1.2
     assert np.all(distance * np.sin(fovy / 2) >= 0.92 - 1e-6)
+
+
+def test_two_rings_stand_evenly_one_above_the_other() -> None:
+    azimuth, elevation = two_rings(np.random.default_rng(0), 50, 12)
+    for ring, turn in ((slice(0, 8), 2 * np.pi / 8), (slice(8, 12), 2 * np.pi / 4)):
+        np.testing.assert_allclose(np.diff(azimuth[:, ring]), turn)
+        np.testing.assert_allclose(
+            elevation[:, ring], elevation[:, ring][:, :1].repeat(ring.stop - ring.start, 1)
+        )
+    rise = np.degrees(elevation[:, 8] - elevation[:, 0])
+    assert rise.min() >= 25 and rise.max() <= 45
+
+
+def test_groups_of_twelve_are_often_two_rings() -> None:
+    _, elevation, _, _ = draw_cameras(np.random.default_rng(0), 400, 12)
+    groups = elevation.reshape(400, 12)
+    level = np.isclose(groups[:, :8], groups[:, :1]).all(1) & (groups[:, 8] > groups[:, 0] + 0.4)
+    assert 0.5 < level.mean() < 0.7
 
 
 def test_captions_come_back_as_they_were_encoded(corpus: Corpus) -> None:
