@@ -9,7 +9,9 @@ Perp-Neg) may be made on x0_hat.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import torch
@@ -85,6 +87,25 @@ def ancestral_step(
     new = per_image(eta * ratio, z)
     kept = (per_image(then[1], z).square() - new.square()).clamp_min(0).sqrt()
     return per_image(then[0], z) * x0 + kept * noise_from_x0(z, x0, *now) + new * fresh
+
+
+def denoising_walk(
+    z: Image,
+    levels: Sequence[Level],
+    answer: Callable[[Image, Level], Image],
+    alpha_sigma: Callable[[Level], tuple[Level, Level]],
+    fresh: Callable[[Image], Tensor],
+    eta: float = 1.0,
+) -> Image:
+    """The clean image at the end of a walk from z at levels[0] down to levels[-1], in ancestral steps.
+
+    answer(z, t) is x0_hat, the last one is returned; fresh(z) draws standard normal noise like z.
+    """
+    x0 = answer(z, levels[0])
+    for now, then in pairwise(levels):
+        z = ancestral_step(z, x0, alpha_sigma(now), alpha_sigma(then), fresh(z), eta)
+        x0 = answer(z, then)
+    return x0
 
 
 # ---- guidance scales ----

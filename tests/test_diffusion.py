@@ -224,6 +224,26 @@ def test_ancestral_steps_are_diffusers():
         assert torch.allclose(d.ancestral_step(z, x0, now, then, fresh, eta), theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_a_walk_with_exact_answers_ends_in_the_data(eta):
+    """Data of one Gaussian per pixel, whose posterior mean is known: the samples have its mean and spread."""
+    mean, spread, steps = 0.7, 0.2, 200
+    schedule, generator = d.CosineSchedule(), torch.Generator().manual_seed(0)
+
+    def answer(z, t):
+        alpha, sigma = (d.per_image(s, z) for s in schedule.alpha_sigma(t))
+        gain = alpha * spread**2 / (alpha**2 * spread**2 + sigma**2)
+        return mean + gain * (z - alpha * mean)
+
+    def fresh(_=None):
+        return torch.randn(4, 3, 32, 32, generator=generator, dtype=DOUBLE)
+
+    levels = [torch.full((4,), 0.999 * (1 - i / steps), dtype=DOUBLE) for i in range(steps)]
+    drawn = d.denoising_walk(fresh(), levels, answer, schedule.alpha_sigma, fresh, eta)
+    assert drawn.mean() == pytest.approx(mean, abs=0.01)
+    assert drawn.std() == pytest.approx(spread, rel=0.05)
+
+
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 def test_flow_levels_and_steps_are_diffusers_euler(shift):
     from diffusers import FlowMatchEulerDiscreteScheduler

@@ -7,10 +7,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
+from dreamlab.cli.stopping import StopRequest
 from dreamlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def _add_sheet(jobs: Subparsers) -> None:
     job.add_argument("weights", type=Path)
     job.add_argument("picture", type=Path, help="PNG to write")
     job.add_argument("prompts", nargs="+")
-    job.add_argument("--guidance-scale", type=float, default=3.0, help="(default %(default)s)")
+    job.add_argument("--guidance-scale", type=float, default=2.0, help="(default %(default)s)")
     job.set_defaults(execute=sheet)
     add_output_options(job)
 
@@ -136,11 +138,21 @@ def train(args: argparse.Namespace) -> int:
         trainer = training.Trainer(config or training.TrainConfig(), args.device)
         if args.start:
             trainer.begin_from(load_network(args.start), read_vocabulary(args.start))
-    for event in training.train(trainer, corpus, args.training, args.steps):
-        if event.step % 20 == 0:
-            told = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
-            _say(args, {"event": "step", **event._asdict()}, told)
-    return 0
+    with (
+        StopRequest(patient=True) as stop,
+        closing(training.train(trainer, corpus, args.training, args.steps)) as events,
+    ):
+        for event in events:
+            if event.step % 20 == 0:
+                told = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
+                _say(args, {"event": "step", **event._asdict()}, told)
+            if stop.signal is not None:
+                break
+    if stop.signal is None:
+        return 0
+    told = f"stopped at step {trainer.step}; the same command goes on"
+    _say(args, {"event": "stopped", "step": trainer.step}, told)
+    return 128 + stop.signal
 
 
 def sheet(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.cameras import distance_to_fit, orbit_cameras
-from dreamlab.diffusion import ancestral_step, scheduled_level
+from dreamlab.diffusion import denoising_walk, scheduled_level
 from dreamlab.errors import DamagedError
 from dreamlab.guidance.teacher import Distillation, Image, MethodConfig, Step, draw_noise, join_cameras
 from dreamlab.prompts import ViewPrompts
@@ -138,14 +138,14 @@ class DatasetUpdate(Distillation):
     def draw(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> Image:
         """Clean images from step.z, in steps of even length from its levels to almost none."""
         steps = self.config.steps_from(float(step.t.max()))
-        z, x0 = step.z, step.z
-        for i in range(steps):
-            now, then = (step.t * (1 - j / steps) for j in (i, i + 1))
-            x0 = self.guided(self.answers(z, now, prompts, cameras))
-            if i < steps - 1:
-                scales = self.prior.alpha_sigma(now), self.prior.alpha_sigma(then)
-                z = ancestral_step(z, x0, *scales, draw_noise(z, generator), self.config.eta)
-        return x0
+        return denoising_walk(
+            step.z,
+            [step.t * (1 - i / steps) for i in range(steps)],
+            lambda z, t: self.guided(self.answers(z, t, prompts, cameras)),
+            self.prior.alpha_sigma,
+            lambda z: draw_noise(z, generator),
+            self.config.eta,
+        )
 
     def _ring(self, size: tuple[int, int], generator: torch.Generator) -> Cameras:
         azimuths, elevations = [], []

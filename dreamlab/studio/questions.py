@@ -40,8 +40,8 @@ class MeasureConfig(BaseModel):
     nouns: tuple[str, ...] | None = None
     scenes: int = Field(default=24, ge=0)
     judge_objects: int = Field(default=40, ge=2)
-    steps: int = Field(default=16, ge=2)
-    guidance_scale: float = 3.0
+    steps: int = Field(default=20, ge=2)
+    guidance_scale: float = 2.0
     batch: int = Field(default=16, ge=1)
     seed: int = 0
 

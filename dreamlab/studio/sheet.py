@@ -19,8 +19,8 @@ def write_sheet(
     prompts: Sequence[str],
     path: Path,
     *,
-    guidance_scale: float = 3.0,
-    steps: int = 25,
+    guidance_scale: float = 2.0,
+    steps: int = 30,
     seed: int = 0,
     zoom: int = 2,
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dreamlab.files import write_atomic
 from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
 from dreamlab.priors.text import encode_text
 from dreamlab.priors.unet import UNet, UNetConfig, channels_last
@@ -241,9 +242,13 @@ class Trainer:
 
 def train(
     trainer: Trainer, corpus: Corpus, folder: Path, until: int, save_every: float = 180.0
-) -> Iterator[TrainEvent]:
-    """Train, log every 20th step to log.jsonl, and save every `save_every` seconds and at the end."""
+) -> Generator[TrainEvent, None, None]:
+    """Train, log every 20th step to log.jsonl, and save every `save_every` seconds and at the end.
+
+    What the log holds of later steps, from a training that died after its last save, is dropped.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _forget(folder / "log.jsonl", trainer.step)
     saved, recent = time.monotonic(), []
     try:
         for event in trainer.steps(corpus, until):
@@ -257,6 +262,13 @@ def train(
             yield event
     finally:
         trainer.save(folder)
+
+
+def _forget(path: Path, step: int) -> None:
+    """Take lines of steps after `step` out of a log."""
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        write_atomic(path, "".join(line for line in lines if json.loads(line)["step"] <= step).encode())
 
 
 def _log(path: Path, events: list[TrainEvent]) -> None:

@@ -145,6 +145,37 @@ def test_a_training_killed_outright_goes_on_from_its_last_save(corpus: Corpus, t
         assert torch.equal(value, resumed.network.state_dict()[name]), name
 
 
+def test_the_log_forgets_steps_that_were_never_saved(corpus: Corpus, tmp_path: Path) -> None:
+    list(train(Trainer(SMALL), corpus, tmp_path, 2))
+    (tmp_path / "log.jsonl").write_text('{"step": 2, "loss": 1}\n{"step": 20, "loss": 0.5}\n')
+    list(train(Trainer.load(tmp_path), corpus, tmp_path, 3))
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 2, "loss": 1}\n'
+
+
+def test_a_training_that_is_asked_to_stop_saves_its_last_step(corpus: Corpus, tmp_path: Path) -> None:
+    corpus.save(tmp_path / "corpus")
+    (tmp_path / "config.json").write_text(SMALL.model_dump_json())
+    line = [
+        sys.executable,
+        "-m",
+        "dreamlab",
+        "studio",
+        "train",
+        str(tmp_path / "corpus"),
+        str(tmp_path / "run"),
+    ]
+    child = subprocess.Popen(
+        [*line, "--config", str(tmp_path / "config.json"), "--json"], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    assert json.loads(child.stdout.readline())["step"] == 20  # so it is under way
+    child.send_signal(signal.SIGTERM)
+    told = [json.loads(row) for row in child.communicate(timeout=120)[0].splitlines()]
+    assert child.returncode == 128 + signal.SIGTERM
+    assert told[-1]["event"] == "stopped"
+    assert Trainer.load(tmp_path / "run").step == told[-1]["step"] >= 20
+
+
 def test_training_lowers_the_loss_and_logs_it(corpus: Corpus, tmp_path: Path) -> None:
     trainer = Trainer(SMALL.model_copy(update={"learning_rate": 3e-3}))
     losses = [event.loss for event in train(trainer, corpus, tmp_path, 60)]
