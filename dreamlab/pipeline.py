@@ -25,11 +25,12 @@ from dreamlab.files import write_atomic
 from dreamlab.machine import changes, pick_device
 from dreamlab.mesh.export import check_packages
 from dreamlab.ops import threads
-from dreamlab.optimise import Optimisable, StepEvent, optimise
+from dreamlab.optimise import StepEvent, optimise
 from dreamlab.priors.licence import provenance
 from dreamlab.priors.vocabulary import limits
 from dreamlab.prompts import ViewPrompts
 from dreamlab.run_dir import RunDir
+from dreamlab.stage import Optimisable
 from dreamlab.types import Field, Mesh, Prior
 
 log = logging.getLogger(__name__)

@@ -13,13 +13,14 @@ from dreamlab.errors import DamagedError
 from dreamlab.fields import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
 from dreamlab.guidance import SDSConfig
 from dreamlab.losses import LossesConfig
-from dreamlab.optimise import StageConfig, StepEvent, optimise
+from dreamlab.optimise import StepEvent, optimise
 from dreamlab.priors.closed_form import TargetImagesPrior
 from dreamlab.prompts import ViewPrompts
 from dreamlab.render import VolumeRenderer, VolumeRendererConfig
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.render.shading import LitShadingConfig
 from dreamlab.schedules import Ramp
+from dreamlab.stage import StageConfig
 from dreamlab.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.watchdog import CollapseError, WatchdogConfig
 
