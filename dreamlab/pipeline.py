@@ -93,16 +93,17 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
     from dreamlab.fidelity import fidelity
     from dreamlab.mesh.bake import bake, vertex_colors
-    from dreamlab.mesh.clean import clean, solidity
+    from dreamlab.mesh.clean import clean, lightened, mended_surface, solidity
     from dreamlab.mesh.extract import extract
     from dreamlab.mesh.shape import parse_size, place
     from dreamlab.mesh.unwrap import unwrap
 
     found = extract(field, config.extract)
-    if config.texture:
-        bare = clean(found.mesh, config.clean)
+    if config.texture:  # which keeps its detail on any faces: shape alone decides where those stay
+        fine = mended_surface(found.mesh, config.clean)
+        bare = lightened(fine, config.clean)
         flat = unwrap(bare, resolution=config.bake.resolution)
-        mesh = bake(flat, field, config.bake, fine=found.mesh)
+        mesh = bake(flat, field, config.bake, fine=fine)
     else:  # colours at the corners: they decide with the shape where corners stay
         bare = clean(vertex_colors(found.mesh, field), config.clean)
         mesh = vertex_colors(bare, field, config.bake)

@@ -25,7 +25,7 @@ from dreamlab import ops
 from dreamlab.fidelity import fidelity
 from dreamlab.fields import HashGridFieldConfig
 from dreamlab.mesh.bake import BakeConfig, bake
-from dreamlab.mesh.clean import CleanConfig, clean
+from dreamlab.mesh.clean import CleanConfig, lightened, mended_surface
 from dreamlab.mesh.export import write
 from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
@@ -59,11 +59,11 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
     """Field to files once; what came out."""
     field = HashGridFieldConfig().build(torch.Generator().manual_seed(0))
     found = clock.time("extract", lambda: extract(field, ExtractConfig(resolution=options.resolution)))
-    light = clock.time("clean", lambda: clean(found.mesh, CleanConfig(faces=options.faces)))
+    tidy = CleanConfig(faces=options.faces)
+    fine = clock.time("mend", lambda: mended_surface(found.mesh, tidy))
+    light = clock.time("lighten", lambda: lightened(fine, tidy))
     flat = clock.time("unwrap", lambda: unwrap(light, resolution=options.texture))
-    mesh = clock.time(
-        "bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=found.mesh)
-    )
+    mesh = clock.time("bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=fine))
     clock.time("write", lambda: [write(mesh, folder / f"mesh.{kind}") for kind in ("glb", "obj")])
     likeness = clock.time("fidelity", lambda: fidelity(mesh, field))
     if options.frames:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 from torch import Tensor
 
-from dreamlab.errors import InputError
+from dreamlab.errors import DreamlabError, InputError
 from dreamlab.mesh.colour import to_bytes
 from dreamlab.mesh.extract import CHUNK
 from dreamlab.mesh.lighting import daylight, under_light
@@ -58,7 +58,8 @@ def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) ->
 
 def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
     """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
-    `fine` of the same place, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+    `fine` of the same place (`clean.mended_surface`: the raw one would bring back what smoothing took away),
+    a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
 
     Each texel's colour is composited along a short ray against the surface normal, its samples spread over
     the texel: what a camera in front of it sees. Seams are dilated, so filtering and mipmaps stay clean.
@@ -102,7 +103,7 @@ def seen_colour(
     back.
 
     Light that comes through is given the colour of the densest sample, so a faint surface is not black.
-    `spread` moves each sample of each point.
+    `spread` moves each sample of each point. Raises DreamlabError where the field gives no numbers.
     """
     device = next((p.device for p in field.parameters()), torch.device("cpu"))
     offsets = (0.5 - (torch.arange(samples) + 0.5) / samples) * depth
@@ -120,7 +121,16 @@ def seen_colour(
             weight = alpha * through[:, :-1]
             weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through[:, -1:])
             out.append((weight[..., None] * rgb).sum(1))
-    return torch.cat(out).clamp(0, 1)
+    seen = torch.cat(out)
+    bad = int((~torch.isfinite(seen)).any(-1).sum())
+    if bad:
+        raise DreamlabError(
+            "the field's colour is not finite",
+            expected="numbers",
+            got=f"NaN or infinity at {bad} of {len(seen)} points of the surface",
+            mend="Go back to an earlier checkpoint",
+        )
+    return seen.clamp(0, 1)
 
 
 def texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:

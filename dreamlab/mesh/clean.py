@@ -36,7 +36,8 @@ class CleanConfig(BaseModel):
         default=0.01,
         ge=0,
         le=0.2,
-        description="what a colour difference weighs in decimation, as a share of the size; 0: shape alone",
+        description="what a difference of vertex colours weighs in decimation, as a share of the size; "
+        "0: shape alone, as for textured meshes",
     )
     remesh: Literal["triangles", "quads"] = Setting(
         default="triangles",
@@ -55,17 +56,25 @@ class Solidity(NamedTuple):
 
 
 def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
-    """One outward-wound closed manifold within the face budget; colours and uv are dropped (bake them
-    afterwards).
-
-    Steps: weld; drop floaters and whatever is shut in by an outer shell; close small holes; optionally smooth
-    (Taubin 1995); decimate by quadric error (Garland and Heckbert 1997), where the mesh's vertex colours, if
-    it has any, decide with the shape where faces stay; or remesh to quads. A mesh with holes larger than
-    `hole_edges` comes back open, with a warning in the log.
+    """One outward-wound closed manifold within the face budget: `mended_surface`, then `lightened`. Colours
+    and uv are dropped (bake them afterwards).
 
     Raises:
         InputError: no faces, corners that are not finite, or nothing with an area.
         UnavailableError: quads without their package.
+    """
+    config = config or CleanConfig()
+    return lightened(mended_surface(mesh, config), config)
+
+
+def mended_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
+    """The mesh at full resolution as one outward-wound closed manifold; its vertex colours stay, uv go.
+
+    Steps: weld; close small holes; drop floaters and whatever is shut in by an outer shell; optionally smooth
+    (Taubin 1995). What has holes larger than `hole_edges` comes back open. This is the surface that the light
+    one stands for, so normal maps and baked light are taken from it: what smoothing took away stays away.
+
+    Raises InputError for no faces, corners that are not finite, or nothing with an area.
     """
     config = config or CleanConfig()
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
@@ -78,9 +87,25 @@ def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
     colours = _colours_at(mesh, vertices)
     if config.smooth:
         vertices = taubin(vertices, faces, config.smooth)
+    return Mesh(
+        torch.from_numpy(vertices).float(),
+        torch.from_numpy(faces.astype(np.int64)),
+        colors=None if colours is None else torch.from_numpy(colours).float(),
+    )
+
+
+def lightened(mesh: Mesh, config: CleanConfig) -> Mesh:
+    """A mended surface within the face budget, shape alone: decimated by quadric error (Garland and Heckbert
+    1997), where its vertex colours, if it has any, decide with the shape where faces stay; or laid anew in
+    quads. An open result is said in the log.
+
+    Raises UnavailableError for quads without their package.
+    """
+    vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     if config.remesh == "quads":
         vertices, faces = remesh_quads(vertices, faces, config.faces)
     else:
+        colours = None if mesh.colors is None else mesh.colors.double().numpy()
         vertices, faces = decimate(vertices, faces, config.faces, colours, config.colour_weight)
     if not topo.is_closed(faces):
         log.warning("the cleaned mesh is open: its holes have more than %d edges", config.hole_edges)
