@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import base64
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
-from known import red_ball_prior, small_config
+from known import red_ball_prior, small_config, small_values
 
 from dreamlab.config import RunConfig
 from dreamlab.errors import DamagedError, InputError, UnavailableError
@@ -140,6 +142,27 @@ def test_the_field_of_a_run_is_the_one_that_was_learned(reference: RunDir) -> No
     fresh = config.field.build(torch.Generator().manual_seed(config.seed))
     x = torch.rand(64, 3) - 0.5
     assert not torch.allclose(field_of(reference).density(x), fresh.density(x))
+
+
+def test_the_report_of_a_compressed_run_holds_plain_glb(tmp_path: Path) -> None:
+    """The page's viewer does not know Draco: what the run has packed is unpacked for it."""
+    pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
+    from dreamlab.mesh.load import load
+
+    mesh = {**small_values()["mesh"], "formats": ["glb"], "compression": "draco"}
+    run, _ = whole_run(tmp_path, small_config(mesh=mesh))
+    packed, page = run.path / "mesh.glb", (run.path / "report.html").read_text("utf-8")
+    assert b"KHR_draco_mesh_compression" in packed.read_bytes()
+    found = re.search(r'id="model">([^<]+)<', page)
+    assert found
+    shown = tmp_path / "shown.glb"
+    shown.write_bytes(base64.b64decode(found[1]))
+    assert b"KHR_draco_mesh_compression" not in shown.read_bytes()
+    one, two = load(packed), load(shown)
+    assert torch.equal(one.faces, two.faces)
+    assert torch.allclose(one.vertices, two.vertices, atol=1e-6)
+    assert one.colors is not None and two.colors is not None
+    assert torch.allclose(one.colors, two.colors, atol=1e-3)
 
 
 def test_a_run_without_checkpoint_has_no_field(tmp_path: Path) -> None:

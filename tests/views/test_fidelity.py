@@ -13,7 +13,7 @@ from dreamlab.mesh.extract import ExtractConfig, extract
 from dreamlab.mesh.unwrap import unwrap
 from dreamlab.types import Cameras
 from dreamlab.views.render import render_mesh
-from tests.mesh.analytic import Solid
+from tests.mesh.analytic import Solid, sphere
 from tests.views.conftest import SHAPE
 
 
@@ -69,3 +69,17 @@ def test_the_figure_tells_a_good_mesh_from_a_grey_and_a_moved_one() -> None:
     best, *others = (fidelity(mesh, field, views=3, size=48) for mesh in (good, grey, moved))
     assert best.psnr > 20 and best.worst <= best.psnr
     assert all(other.psnr < best.psnr - 5 for other in others)
+
+
+def test_colours_at_the_corners_decide_with_the_shape_where_faces_stay() -> None:
+    """On a striped ball of few faces, by more than two decibels of its pictures."""
+    stripes = Solid(
+        sphere(0.8), 2000.0, 0.002, rgb=lambda x: (torch.sin(x[:, :1] * 9) > 0).float().expand(-1, 3)
+    )
+    fine = vertex_colors(extract(stripes, ExtractConfig(resolution=80)).mesh, stripes)
+
+    def psnr(weight: float) -> float:
+        light = clean(fine, CleanConfig(faces=1500, colour_weight=weight))
+        return fidelity(vertex_colors(light, stripes), stripes, views=3, size=120).psnr
+
+    assert psnr(CleanConfig().colour_weight) > psnr(0.0) + 2
