@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from known import red_ball_prior, small_values
+from PIL import Image
 
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, main
@@ -81,7 +82,8 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     film = ("render", str(mesh), "--to", "film.webp", "--size", "32", "--frames", "3", "--renderer", "native")
     assert command(*film) == 0 and (home / "film.webp").is_file()
     sheet = ("render", str(mesh), "--sheet", "2", "--style", "all", "--size", "32", "--renderer", "native")
-    assert command(*sheet) == 0 and (mesh.parent / "sheet.png").is_file()
+    assert command(*sheet) == 0 and Image.open(mesh.parent / "sheet.png").mode == "RGB"
+    assert command(*sheet, "--transparent") == 0 and Image.open(mesh.parent / "sheet.png").mode == "RGBA"
 
     small = ("export", str(mesh), "--faces", "100", "--size", "30cm", "--origin", "base", "--to", "small")
     assert command(*small) == 0

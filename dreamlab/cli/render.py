@@ -101,7 +101,7 @@ def execute(args: argparse.Namespace) -> int:
     background = None if args.transparent else WHITE
     elevation = radians(args.elevation)
     if args.sheet is not None:
-        _sheet(mesh, target, args, elevation)
+        _sheet(mesh, target, args, elevation, background)
     elif target.suffix.lower() == ".png":
         _still(mesh, target, args, elevation, background)
     else:
@@ -132,15 +132,17 @@ def _still(
         Image.fromarray(picture).save(temporary, "png")
 
 
-def _sheet(mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float) -> None:
+def _sheet(
+    mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float, background: Background
+) -> None:
     """A row for every style, its name under each picture."""
     from dreamlab.views.contact import write_contact_sheet
     from dreamlab.views.render import framed, render_mesh
     from dreamlab.views.turntable import turntable_cameras
 
     cameras = turntable_cameras(args.sheet, args.size, elevation)
-    rows = [render_mesh(framed(mesh), cameras, style, renderer=args.renderer) for style in args.style]
+    rows = [render_mesh(framed(mesh), cameras, style, background, args.renderer) for style in args.style]
     pictures = [picture for row in rows for picture in row]
     degrees = [round(360 * k / args.sheet) for k in range(args.sheet)]
     captions = [f"{style} {angle} deg" for style in args.style for angle in degrees]
-    write_contact_sheet(target, pictures, captions, columns=args.sheet)
+    write_contact_sheet(target, pictures, captions, columns=args.sheet, transparent=background is None)

@@ -14,12 +14,13 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from dreamlab.errors import InputError, UnavailableError
-from dreamlab.files import write_atomic
+from dreamlab.files import atomic_path, write_atomic
 from dreamlab.mesh.clean import check_faces
 from dreamlab.mesh.colour import png, texture_of, to_bytes, vertex_colours
 from dreamlab.mesh.gltf import Compression, glb_bytes
@@ -96,22 +97,23 @@ def write(
 
 
 def _write_obj(mesh: Mesh, path: Path, quads: bool) -> list[Path]:
-    """OBJ with its MTL and textures beside it; those are written first, so the OBJ never points at
-    nothing."""
+    """OBJ with its MTL and textures beside it. All are written before any takes its place, the OBJ last: it
+    never points at nothing, and what fails leaves nothing."""
     base = companion_name(path.stem)
-    written = []
+    images: list[tuple[Path, bytes]] = []
     maps = []
     for name, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
         image = texture_of(mesh, name)
         if image is not None:
-            written.append(path.with_name(f"{base}_{name}.png"))
-            write_atomic(written[-1], png(image))
-            maps.append(f"{keyword} {written[-1].name}")
-    material = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps, ""]
-    written.append(path.with_name(f"{base}.mtl"))
-    write_atomic(written[-1], "\n".join(material).encode())
-    write_atomic(path, obj_bytes(mesh, written[-1].name, quads))
-    return [path, *reversed(written)]
+            images.append((path.with_name(f"{base}_{name}.png"), png(image)))
+            maps.append(f"{keyword} {images[-1][0].name}")
+    lines = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps, ""]
+    material = path.with_name(f"{base}.mtl")
+    files = [(path, obj_bytes(mesh, material.name, quads)), (material, "\n".join(lines).encode()), *images]
+    with ExitStack() as stack:  # whose contexts end in the opposite order
+        for target, data in files:
+            stack.enter_context(atomic_path(target)).write_bytes(data)
+    return [target for target, _ in files]
 
 
 def companion_name(stem: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,15 @@ PAPER, INK = (255, 255, 255), (29, 33, 41)
 
 
 def contact_sheet(
-    pictures: Sequence[np.ndarray], captions: Sequence[str] = (), *, columns: int = 5, gap: int = 8
+    pictures: Sequence[np.ndarray],
+    captions: Sequence[str] = (),
+    *,
+    columns: int = 5,
+    gap: int = 8,
+    transparent: bool = False,
 ) -> np.ndarray:
-    """uint8 pictures [H,W,3 or 4] of any sizes in a grid [H,W,3], shrunk to the smallest common cell.
+    """uint8 pictures [H,W,3 or 4] of any sizes in a grid [H,W,3], shrunk to the smallest common cell; without
+    paper under them [H,W,4] where `transparent`.
 
     Captions are cut to fit, with an ellipsis. Raises InputError without pictures, or with too few captions.
     """
@@ -33,16 +40,16 @@ def contact_sheet(
     text_height = font.size * 2 if captions else 0
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    sheet = Image.new(
-        "RGB", (gap + columns * (side_w + gap), gap + rows * (side_h + text_height + gap)), PAPER
-    )
+    size = gap + columns * (side_w + gap), gap + rows * (side_h + text_height + gap)
+    sheet = Image.new("RGBA", size, (*PAPER, 0)) if transparent else Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     for i, picture in enumerate(pictures):
         x, y = gap + i % columns * (side_w + gap), gap + i // columns * (side_h + text_height + gap)
         image = Image.fromarray(picture)
         image.thumbnail((side_w, side_h))
         at = (x + (side_w - image.width) // 2, y + (side_h - image.height) // 2)
-        sheet.paste(image, at, image if image.mode == "RGBA" else None)
+        on_paper = image.mode == "RGBA" and not transparent
+        sheet.paste(image, at, image if on_paper else None)
         if captions:
             words = _fitted(captions[i], font, side_w)
             pen.text((x + side_w / 2, y + side_h + text_height / 2), words, INK, font, anchor="mm")
@@ -55,11 +62,17 @@ def write_contact_sheet(
     captions: Sequence[str] = (),
     *,
     columns: int = 5,
+    transparent: bool = False,
 ) -> None:
-    """`contact_sheet`, written as the image format that the suffix names (.png, .webp, .jpg)."""
+    """`contact_sheet`, written as the image format that the suffix names (.png, .webp, .jpg).
+
+    Raises InputError for another suffix, a transparent JPEG, a place that cannot be written to.
+    """
     from PIL import Image
 
-    image = Image.fromarray(contact_sheet(pictures, captions, columns=columns))
+    if transparent and Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        raise InputError("JPEG cannot be transparent", mend="Write .png or .webp")
+    image = Image.fromarray(contact_sheet(pictures, captions, columns=columns, transparent=transparent))
     with atomic_path(path) as temporary:
         try:
             image.save(temporary)

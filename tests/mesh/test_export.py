@@ -193,7 +193,7 @@ def test_usdz_without_usd_core_is_said_plainly(coloured, tmp_path, monkeypatch) 
 @pytest.mark.parametrize("which", ["coloured", "textured"])
 def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path) -> None:
     pxr = pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
-    from pxr import Usd, UsdGeom
+    from pxr import Usd, UsdGeom, UsdShade
 
     assert pxr
     mesh = request.getfixturevalue(which)
@@ -204,7 +204,12 @@ def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path)
     assert len(shape.GetPointsAttr().Get()) == len(mesh.vertices)
     if which == "textured":
         with zipfile.ZipFile(tmp_path / "m 🍄.usdz") as archive:
-            assert any(name.endswith("albedo.png") for name in archive.namelist())
+            for texture in ("albedo.png", "normal.png"):
+                assert any(name.endswith(texture) for name in archive.namelist())
+        bumps = UsdShade.Shader(stage.GetPrimAtPath("/object/surface/normal"))
+        assert bumps.GetInput("sourceColorSpace").Get() == "raw"
+        assert tuple(bumps.GetInput("scale").Get()) == (2, 2, 2, 1)
+        assert tuple(bumps.GetInput("bias").Get()) == (-1, -1, -1, 0)
     else:
         colours = np.array(shape.GetDisplayColorPrimvar().Get())
         assert np.abs(colours - srgb_to_linear(mesh.colors.double().numpy())).max() < 1e-5
@@ -232,6 +237,7 @@ def test_places_that_cannot_be_written_to_are_told_plainly(kind: str, coloured, 
     (tmp_path / f"m.{kind}").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         write(coloured, tmp_path / f"m.{kind}")
+    assert [p.name for p in tmp_path.iterdir()] == [f"m.{kind}"]  # an OBJ leaves no companions either
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_other(coloured, textured, tmp_path, monkeypatch) -> None:
@@ -247,6 +253,19 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(coloured, textured, tmp_pa
         write(textured, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.glb"]
+
+
+def test_an_obj_whose_last_file_fails_leaves_none(textured, tmp_path, monkeypatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_bytes = Path.write_bytes
+    monkeypatch.setattr(
+        Path, "write_bytes", lambda self, data: (full if data[:4] == b"\x89PNG" else write_bytes)(self, data)
+    )
+    with pytest.raises(InputError, match=r"m_albedo\.png.*No space left"):
+        write(textured, tmp_path / "m.obj")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_obj_that_fails_names_no_missing_files(textured, tmp_path, monkeypatch) -> None:
