@@ -22,6 +22,7 @@ from torch import Tensor
 
 from dreamlab.errors import InputError, UnavailableError
 from dreamlab.ops import interface, native, reference
+from dreamlab.ops.convolution import conv3x3
 from dreamlab.ops.interface import Composite, HashGridSpec
 from dreamlab.ops.normals import heaviest_sample, normals_analytic, normals_finite_difference
 from dreamlab.ops.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
@@ -37,6 +38,7 @@ __all__ = [
     "antialias",
     "backend",
     "composite",
+    "conv3x3",
     "encode_mlp",
     "hash_encode",
     "heaviest_sample",

@@ -35,6 +35,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     try:
         library = ctypes.CDLL(str(path))
         library.dl_isa.restype = ctypes.c_char_p
+        library.dl_conv3x3_floats.restype = ctypes.c_int64
         library.dl_march_find.restype = ctypes.c_int64
         library.dl_mlp_hidden_floats.restype = ctypes.c_int64
         library.dl_ray_starts.restype = ctypes.c_int

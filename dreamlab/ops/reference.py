@@ -67,6 +67,12 @@ def encode_mlp(
     return mlp(hash_encode(x, table, spec), weights)
 
 
+def conv3x3(
+    x: Float[Tensor, "N I H W"], weight: Float[Tensor, "O I 3 3"], bias: Float[Tensor, " O"] | None
+) -> Float[Tensor, "N O H W"]:
+    return torch.nn.functional.conv2d(x, weight, bias, padding=1)
+
+
 @torch.no_grad()
 def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]) -> Samples:
     parts = [

@@ -19,6 +19,8 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from dreamlab import ops
+
 CAMERA_FEATURES = 16
 
 
@@ -57,6 +59,18 @@ def channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
+class Conv3x3(nn.Conv2d):
+    """A 3x3 convolution that keeps the image's size, by dreamlab's own kernels; state and initial weights are
+    torch's.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, input: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O H W"]:
+        return ops.conv3x3(input, self.weight, self.bias)
+
+
 def groups_of(width: int) -> int:
     return max(1, width // 16)
 
@@ -67,10 +81,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, embedding: int) -> None:
         super().__init__()
         self.norm_in = nn.GroupNorm(groups_of(inputs), inputs)
-        self.conv_in = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv_in = Conv3x3(inputs, outputs)
         self.modulate = nn.Linear(embedding, 2 * outputs)
         self.norm_out = nn.GroupNorm(groups_of(outputs), outputs)
-        self.conv_out = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv_out = Conv3x3(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.modulate.weight)
@@ -185,7 +199,7 @@ class UNet(nn.Module):
             nn.Linear(embedding, embedding),
             nn.SiLU(),
         )
-        self.enter = nn.Conv2d(pixels, widths[0], 3, padding=1)
+        self.enter = Conv3x3(pixels, widths[0])
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, width = [widths[0]], widths[0]
         for level, wide in enumerate(widths):
@@ -198,7 +212,7 @@ class UNet(nn.Module):
             self.up.append(Stage(inputs, level, config))
             width = widths[level]
         self.norm = nn.GroupNorm(groups_of(width + skips[0]), width + skips[0])
-        self.leave = nn.Conv2d(width + skips[0], pixels, 3, padding=1)
+        self.leave = Conv3x3(width + skips[0], pixels)
         nn.init.zeros_(self.leave.weight)
 
     def forward(

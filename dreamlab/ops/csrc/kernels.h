@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "convolution.h"
+
 constexpr int kMaxLevels = 16;
 constexpr int kMaxLayers = 8;
 constexpr int kMaxWidth = 128;
@@ -88,6 +90,17 @@ struct Kernels {
   void (*composite_backward)(const Packed&, const int64_t* start, int64_t begin, int64_t end, const float* g_rgb,
                              const float* g_opacity, const float* g_depth, const float* g_weights, float* g_sigma,
                              float* g_color, float* work);
+  // Tiles begin..end-1; zeros are as many as the image has channels, rounded up to chunks.
+  void (*input_tiles)(const Maps&, int64_t begin, int64_t end, const float* zeros, const Panels&);
+  void (*gradient_tiles)(const Maps&, int64_t begin, int64_t end, const float* zeros, const Panels&);
+  void (*transform_weights)(const Filter&, int64_t output, float* to);
+  void (*convolve_tiles)(const Panels&, int64_t begin, int64_t end, int64_t inputs, const float* weights,
+                         int64_t first, int64_t chunks, const float* bias, const Maps&, float* out, float* work);
+  void (*weight_products)(const Panels& gradients, const Panels& tiles, int which, int64_t n, int64_t outputs,
+                          int64_t inputs, bool add, float* out);
+  void (*bias_gradient)(const Panels& gradients, int64_t n, int64_t outputs, bool add, float* out);
+  void (*weight_gradient)(const Filter&, const float* products, int64_t stride, int64_t output, int64_t input,
+                          float* gradient);
 };
 
 extern const Kernels kBaseKernels;

@@ -6,8 +6,13 @@
 #include "encode.inl"
 #include "mlp.inl"
 #include "rays.inl"
+#include "winograd.inl"
+
+#include "convolution.inl"
 
 const Kernels kBaseKernels = {
     "base",       encode, encode_backward_table, encode_backward_x, mlp_forward,
     mlp_backward, march,  composite,             composite_backward,
+    input_tiles, gradient_tiles, transform_weights, convolve_tiles,
+    weight_products, bias_gradient, weight_gradient,
 };
