@@ -100,7 +100,8 @@ def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_options_reach_the_config(home: Path) -> None:
-    options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs")
+    options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs",
+               "--size", "30cm")  # fmt: skip
     assert (
         command(
             "run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options
@@ -110,6 +111,8 @@ def test_options_reach_the_config(home: Path) -> None:
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
     assert config["mesh"]["formats"] == ["ply"] and config["device"] == "cpu"
+    low, high = bounds(home / "runs/0001-a-red-ball/mesh.ply")
+    assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
 
 
 @pytest.mark.parametrize("prompt", ["🍄", "../../etc/passwd", "-"])
@@ -182,6 +185,7 @@ MISTAKES = [
     (["run", "a cat", "--seed", "-1"], "seed"),
     (["run", "a cat", "--seed", "one"], "invalid int value"),
     (["run", "a cat", "--export", "fbx"], "fbx"),
+    (["run", "a cat", "--size", "lots"], "the size cannot be read"),
     (["run", "a cat", "--out", "/dev/null/runs"], "cannot make a run folder"),
     (["run", "a cat", "--presett", "fast"], "The nearest is --preset"),
     (["run"], "PROMPT"),

@@ -40,6 +40,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, such as glb,obj,stl")
+    parser.add_argument(
+        "--size", metavar="LENGTH", help="longest side of the mesh, such as 0.3m, 30cm or 12in"
+    )
     add_runs_option(parser)
     parser.add_argument(
         "--dry-run",
@@ -95,5 +98,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.device is not None:
         settings["device"] = args.device
     if args.export is not None:
-        settings["mesh"] = {"formats": [name.strip().lstrip(".") for name in args.export.split(",")]}
+        formats = [name.strip().lstrip(".") for name in args.export.split(",")]
+        settings.setdefault("mesh", {})["formats"] = formats
+    if args.size is not None:
+        settings.setdefault("mesh", {})["size"] = args.size
     return settings

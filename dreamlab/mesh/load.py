@@ -33,7 +33,7 @@ def load(path: str | os.PathLike[str]) -> Mesh:
 
     Raises:
         InputError: no such file, a format that cannot be read, points without faces, a texture that is not
-        there. UnavailableError: a GLB with Draco or meshopt compression.
+        there. UnavailableError: a GLB with meshopt compression, or with Draco's where DracoPy is missing.
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)

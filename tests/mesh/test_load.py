@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dreamlab.mesh.load import load
 from dreamlab.types import Mesh
 
 COLOURED = ["glb", "obj", "ply"]
+RED = [0.8, 0.1, 0.1]
 
 
 @pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "3mf"])
@@ -32,6 +34,29 @@ def test_what_was_written_comes_back(kind: str, which: str, request, tmp_path) -
     assert torch.allclose(back.vertices.amax(0), mesh.vertices.amax(0), atol=1e-4)
     assert back.normals is not None
     assert ((back.normals * back.vertices).sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("source", ["glb", "obj", "ply", "stl", "3mf", "off"])
+@pytest.mark.parametrize("target", ["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"])
+def test_any_format_becomes_any_other(source: str, target: str, coloured, tmp_path) -> None:
+    """With the same size and the same side up, and colours where the source has them."""
+    if target == "usdz":
+        pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
+    tall = replace(coloured, vertices=coloured.vertices * torch.tensor([0.2, 1.0, 0.5]), normals=None)
+    if source == "off":
+        trimesh.Trimesh(tall.vertices, tall.faces, process=False).export(tmp_path / "one.off")
+    else:
+        write(tall, tmp_path / f"one.{source}")
+    write(load(tmp_path / f"one.{source}"), tmp_path / f"two.{target}")
+    if target in ("usdz", "splat.ply"):  # which are read by others: see test_export
+        assert (tmp_path / f"two.{target}").stat().st_size > 10_000
+        return
+    back = load(tmp_path / f"two.{target}")
+    assert len(back.faces) == len(tall.faces)
+    extent = back.vertices.amax(0) - back.vertices.amin(0)
+    assert torch.allclose(extent, tall.vertices.amax(0) - tall.vertices.amin(0), atol=1e-4)
+    if {source, target} <= set(COLOURED):
+        assert np.abs(np.median(vertex_colours(back)[back.vertices[:, 0] > 0.02], 0) - RED).max() < 0.015
 
 
 @pytest.mark.parametrize("kind", COLOURED)
