@@ -197,7 +197,7 @@ def report(
         title=config.prompt,
         model=glb_bytes(load(files["glb"])) if packed else files["glb"],
         turntable=files.get("webp"),
-        facts=measures,
+        facts=measures | {"watertight": measures["watertight"] > 0},
         timings={name: value for name, value in seconds.items() if "." not in name},
         metrics=[json.loads(row) for row in rows],
         settings=config.model_dump(mode="json", by_alias=True),

@@ -60,6 +60,10 @@ def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
     summary = json.loads((run.path / "summary.json").read_text())
     assert summary["files"]["mesh.glb"] == sha256((run.path / "mesh.glb").read_bytes()).hexdigest()
     assert {"optimise", "optimise.render", "optimise.prior", "optimise.backward"} <= set(summary["seconds"])
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "<td>watertight</td><td>yes</td>" in page
+    for measure in ("silhouette_iou", "psnr", "psnr_worst"):
+        assert f"<td>{measure}</td>" in page and measure in summary["measures"]
     assert not list(run.path.rglob(".writing-*"))
 
 
