@@ -8,7 +8,8 @@ from torch import Tensor
 
 from dreamlab.ops import interface, native_convolution, reference
 
-_LEAST_CHANNELS = 8  # with fewer, most of a chunk of sixteen is padding
+_LEAST_CHANNELS = 16  # with fewer, part of the only chunk of sixteen is padding
+_LEAST_TILES = 8  # with fewer, the weights' own transforms take longest
 _MOST_PADDING = 2.5  # pixels of the tiles for each pixel of the image
 
 
@@ -23,8 +24,8 @@ def conv3x3(
     4x4 tile's whole neighbourhood, and beyond 1e36 sums may overflow. Differentiable once in all three.
 
     Torch's convolution runs instead on other devices, in other dtypes, under autocast, on the reference back
-    end, and where tiles pay little: fewer than 8 channels on a side, or images so small that more than 2.5
-    pixels are computed for each that is wanted.
+    end, and where tiles pay little (scripts/bench_convolution.py): fewer than 16 channels on a side, fewer
+    than 8 tiles in all, or images so small that more than 2.5 pixels are computed for each that is wanted.
 
     Raises:
         InputError: shapes, dtypes or devices that do not fit each other.
@@ -47,7 +48,8 @@ def _is_native(x: Tensor, weight: Tensor) -> bool:
 
     if x.device.type != "cpu" or x.dtype != torch.float32 or backend(x.device) != "native":
         return False
-    height, width = x.shape[2:]
-    if min(weight.shape[:2]) < _LEAST_CHANNELS or min(height, width) < 1:
+    n, _, height, width = x.shape
+    tiles = n * -(-height // 4) * -(-width // 4)
+    if tiles < _LEAST_TILES or min(weight.shape[:2]) < _LEAST_CHANNELS:
         return False
-    return 16 * (-(-height // 4)) * (-(-width // 4)) <= _MOST_PADDING * height * width
+    return 16 * tiles <= _MOST_PADDING * n * height * width

@@ -15,7 +15,7 @@ constexpr int64_t kPanelFloats = 2 << 20;     // tiles transformed at once where
 constexpr int64_t kLeastTiles = 128;          // but so many at least, or transforming weights again would cost too much
 constexpr int64_t kGradientFloats = 1 << 20;  // tiles of both sides at once, for the gradient of weights
 constexpr int64_t kTogether = 2;              // chunks of outputs that read a tile's panels one after the other
-constexpr int64_t kTilesATask = 16;           // to transform
+constexpr int64_t kTilesATask = 16;           // at least, or so many exactly that are transformed only
 constexpr int64_t kBlock = 4;                 // chunks along each side of a block of large weights' gradient
 constexpr int64_t kBlockFloats = kProducts * kBlock * kBlock * kChunk * kChunk;
 
@@ -47,7 +47,8 @@ struct Forward {
     weights = chunks(outputs) * chunk_floats;
     small = weights <= kWeightFloats;
     const int64_t most = at_least(kPanelFloats / (kProducts * kChunk * chunks(inputs)), kLeastTiles);
-    at_once = part(tiles, small ? kTilesAtOnce : most);
+    // Enough tasks for several threads, if there are tiles for them.
+    at_once = part(tiles, small ? at_most(at_least(tiles / 8, kTilesATask), kTilesAtOnce) : most);
     panel = odd_lines(chunks(inputs) * at_once);
   }
   int64_t floats(int64_t inputs) const {

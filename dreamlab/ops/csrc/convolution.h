@@ -6,7 +6,7 @@
 constexpr int kChunk = 16;     // channels that are stored together
 constexpr int kTileSide = 4;   // pixels of an output tile
 constexpr int kProducts = 36;  // points of an input tile, each with a matrix product of its own
-constexpr int kTilesAtOnce = 48;
+constexpr int kTilesAtOnce = 64;
 constexpr int64_t kTileFloatsOut = int64_t{kProducts} * kChunk;
 
 // Images [n, height, width, channels], cut into tiles.

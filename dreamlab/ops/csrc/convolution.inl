@@ -76,24 +76,35 @@ DREAMLAB_INLINE void with_columns(int64_t live, const Body& body) {
   body(Fixed<kVectors>{});
 }
 
-// n tiles' rows of one of the 36 products: [n][inputs] [inputs][kChunk]. Results lie a tile apart.
+// Weights of the next product, asked for a little at a time: where they come from is far.
+struct Coming {
+  const float* next;
+  const float* end;
+
+  DREAMLAB_INLINE void ask(int lines) {
+    for (int i = 0; i < lines && next < end; ++i, next += kChunk) __builtin_prefetch(next, 0, 3);
+  }
+};
+
+// n tiles' rows of one of the 36 products: [n][depth] [depth][kChunk]. Results lie a tile apart.
 template <int C>
-void tile_products(const Panels& tiles, int which, int64_t at, int n, int64_t inputs, const float* weights,
-                   int64_t from, int64_t to, float* out) {
+void tile_products(const float* tiles, int64_t chunk, int n, const float* weights, int64_t depth, bool add, float* out,
+                   Coming coming) {
   in_groups(n, [&](auto fixed, int row) {
     constexpr int R = decltype(fixed)::value;
     Vec sum[R][C];
     float* c = out + row * kTileFloatsOut;
-    begin_sums(c, kTileFloatsOut, from > 0, sum);
-    const float* a = tiles.at(which, from / kChunk) + (at + row) * kChunk;
-    const float* b = weights + from * kChunk;
-    for (int64_t whole = (to - from) / kChunk; whole > 0; --whole, a += tiles.chunk, b += kChunk * kChunk) {
+    begin_sums(c, kTileFloatsOut, add, sum);
+    const float* a = tiles + row * kChunk;
+    const float* b = weights;
+    for (int64_t whole = depth / kChunk; whole > 0; --whole, a += chunk, b += kChunk * kChunk) {
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * kChunk);
+      coming.ask(2);
 #pragma GCC unroll 16
       for (int k = 0; k < kChunk; ++k) add_product<R, C, false>(a + k, b + k * kChunk, sum);
     }
-    for (int64_t k = 0; k < (to - from) % kChunk; ++k) add_product<R, C, false>(a + k, b + k * kChunk, sum);
+    for (int64_t k = 0; k < depth % kChunk; ++k) add_product<R, C, false>(a + k, b + k * kChunk, sum);
     end_sums(sum, c, kTileFloatsOut);
   });
 }
@@ -103,17 +114,24 @@ void tile_products(const Panels& tiles, int which, int64_t at, int n, int64_t in
 void convolve_tiles(const Panels& tiles, int64_t begin, int64_t end, int64_t inputs, const float* weights,
                     int64_t first, int64_t chunks, const float* bias, const Maps& maps, float* out, float* work) {
   const int64_t product = filter_rows(inputs) * kChunk;
+  const int64_t depths = (inputs + kDepth - 1) / kDepth, panels = kProducts * depths * chunks;
+  const auto panel = [&](int64_t i) {  // of weights, in the order of their use
+    return weights + (i % chunks * kProducts + i / (chunks * depths)) * product + i / chunks % depths * kDepth * kChunk;
+  };
   for (int64_t at = begin; at < end; at += kTilesAtOnce) {
     const int n = static_cast<int>(end - at < kTilesAtOnce ? end - at : kTilesAtOnce);
-    for (int which = 0; which < kProducts; ++which)
-      for (int64_t from = 0; from < inputs; from += kDepth)
-        for (int64_t g = 0; g < chunks; ++g)
-          with_columns(maps.channels - (first + g) * kChunk, [&](auto columns) {
-            tile_products<decltype(columns)::value>(
-                tiles, which, at, n, inputs, weights + (g * kProducts + which) * product, from,
-                inputs - from < kDepth ? inputs : from + kDepth,
-                work + g * kTilesAtOnce * kTileFloatsOut + which * kChunk);
-          });
+    for (int64_t i = 0; i < panels; ++i) {
+      const int which = static_cast<int>(i / (chunks * depths));
+      const int64_t g = i % chunks, from = i / chunks % depths * kDepth;
+      const int64_t depth = inputs - from < kDepth ? inputs - from : kDepth;
+      const float* next = panel((i + 1) % panels);
+      with_columns(maps.channels - (first + g) * kChunk, [&](auto columns) {
+        tile_products<decltype(columns)::value>(tiles.at(which, from / kChunk) + at * kChunk, tiles.chunk, n, panel(i),
+                                                depth, from > 0,
+                                                work + g * kTilesAtOnce * kTileFloatsOut + which * kChunk,
+                                                Coming{next, next + depth * kChunk});
+      });
+    }
     for (int64_t g = 0; g < chunks; ++g) {
       const int64_t channel = (first + g) * kChunk, live = maps.channels - channel;
       Vec shift[kVectors] = {};
