@@ -65,8 +65,9 @@ class ViewPrompts:
         self.view_dependent = view_dependent
         texts = [f"{prompt}, {word} view" if view_dependent else prompt for word in VIEW_WORDS]
         with torch.no_grad():
-            encoded = prior.embed([*texts, "", negative_prompt])
+            encoded = prior.embed([*texts, "", negative_prompt, prompt])
         self._views, self._null, self._negative = encoded[:4], encoded[4:5], encoded[5:6]
+        self._plain = encoded[6:7]
         self._others: dict[int, ViewPrompts] = {}
 
     def on(self, prior: Prior) -> ViewPrompts:
@@ -82,6 +83,10 @@ class ViewPrompts:
     def positive(self, cameras: Cameras) -> Condition:
         """The prompt as seen from each camera."""
         return self._views[view_index(cameras).to(self._views.tokens.device)]
+
+    def plain(self, n: int) -> Condition:
+        """The prompt without view words, n times."""
+        return _repeat(self._plain, n)
 
     def null(self, n: int) -> Condition:
         """The unconditional prompt, n times."""

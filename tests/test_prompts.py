@@ -57,6 +57,7 @@ def test_every_view_gets_its_own_words():
     assert got == [prior.value(f"a duck, {w} view") for w in ("front", "side", "back")]
     assert prompts.negative(2).tokens[:, 0, 0].tolist() == [prior.value("blurry")] * 2
     assert prompts.null(3).tokens[:, 0, 0].tolist() == [0.0] * 3
+    assert prompts.plain(2).tokens[:, 0, 0].tolist() == [prior.value("a duck")] * 2
 
 
 def test_view_words_can_be_left_off():
@@ -81,7 +82,7 @@ def test_another_prior_is_asked_once_for_the_same_words():
     prompts = ViewPrompts(first, "a duck", "blurry", view_dependent=False)
     assert prompts.on(first) is prompts
     other = prompts.on(second)
-    assert prompts.on(second) is other and len(second.seen) == 6
+    assert prompts.on(second) is other and len(second.seen) == 7
     assert (other.prompt, other.negative_prompt, other.view_dependent) == ("a duck", "blurry", False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal, Protocol, cast, runtime_checkable
 
 import torch
@@ -16,6 +17,9 @@ from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
 
+# Gradients of a mean over a latent are lost in float16 unless they are scaled; a power of two rounds nothing.
+_SCALE = 2.0**10
+
 
 @runtime_checkable
 class Copyable(Protocol):
@@ -29,9 +33,12 @@ class Copyable(Protocol):
 class VSDConfig(MethodConfig):
     """Variational score distillation.
 
-    learning_rate: of the score model (the paper's 1e-4 is for a LoRA of Stable Diffusion).
+    score: "auto" trains the prior's own copy (a LoRA) where it has one, "small" a ScoreNet in any case, which
+        needs no gradients through the prior and so far less memory.
+    learning_rate: of the score model; None is the paper's 1e-4 for a prior's own copy and 1e-3 for a
+        ScoreNet.
     updates: training steps of the score model for each step of the object.
-    width: channels of the score model, for priors without a trainable copy.
+    width: channels of the ScoreNet.
     seed: of the score model's first weights.
     """
 
@@ -39,7 +46,8 @@ class VSDConfig(MethodConfig):
     guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
     t_max: Ramp = Ramp.model_validate({"start": 0.98, "end": 0.5, "from": 0.2, "to": 0.2})
-    learning_rate: float = Field(1e-3, gt=0.0)
+    score: Literal["auto", "small"] = "auto"
+    learning_rate: float | None = Field(default=None, gt=0.0)
     updates: int = Field(default=1, ge=1)
     width: int = Field(default=32, ge=4)
     seed: int = 0
@@ -53,23 +61,24 @@ class VSD(Distillation):
 
     As a residual: r = x0_phi - x0_hat. eps_phi is the score of what is rendered now: of one particle, or of n
     fields whose views come in one batch or in turn to the same object of this class (n particles), which then
-    keep apart. phi learns ||v_phi - v||^2 on detached renders at levels over (0.02, 0.98), in the velocity's
-    weighting. It is the prior's `trainable_copy()` if it has one, else the prior with a small ScoreNet on
-    top.
+    keep apart. phi is the prior's `trainable_copy()` if it has one, else the prior with a small ScoreNet on
+    top. It is told the camera and so the prompt without view words, and learns on detached renders at levels
+    over (0.02, 0.98): ||eps_phi - eps||^2 where its network predicts noise, else ||v_phi - v||^2.
     """
 
     config: VSDConfig
 
     def __init__(self, config: VSDConfig, prior: Prior) -> None:
         super().__init__(config, prior)
+        own = config.score == "auto" and isinstance(prior, Copyable)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            copy = (
-                prior.trainable_copy() if isinstance(prior, Copyable) else AdaptedPrior(prior, config.width)
-            )
+            copy = cast(Copyable, prior).trainable_copy() if own else AdaptedPrior(prior, config.width)
         self.score = copy.to(prior.embed([""]).tokens.device)
+        self._of_noise = getattr(self.score, "prediction", None) == "epsilon"
         self.trained = {n: p for n, p in self.score.named_parameters() if p.requires_grad}
-        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate)
+        rate = config.learning_rate or (1e-4 if own else 1e-3)
+        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=rate)
 
     def __call__(
         self,
@@ -81,9 +90,8 @@ class VSD(Distillation):
     ) -> GuidanceOut:
         step = self.start(render, cameras, progress, generator)
         x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
-        condition = prompts.positive(cameras)
         with torch.no_grad():
-            x0_phi = self.score(step.z, step.t, condition, cameras).to(step.z.dtype)
+            x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), cameras).to(step.z.dtype)
         out = self.finish(step, x0_phi - x0_hat, x0_hat)
         score_loss = 0.0
         for _ in range(self.config.updates):
@@ -97,12 +105,15 @@ class VSD(Distillation):
         t = (0.02 + 0.96 * drawn).repeat_interleave(group).to(step.t)
         other = self.noised(step.clean, t, draw_noise(step.clean, generator))
         with torch.enable_grad():
-            x0_phi = self.score(other.z, t, prompts.positive(cameras), cameras)
-            loss = ((x0_phi - step.clean) / per_image(other.sigma, other.z)).square().mean()
-            self.optimiser.zero_grad()
-            gradients = torch.autograd.grad(loss, list(self.trained.values()))
+            x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), cameras)
+            scale = other.alpha / other.sigma if self._of_noise else 1 / other.sigma
+            loss = (per_image(scale, other.z) * (x0_phi - step.clean)).square().mean()
+            gradients = torch.autograd.grad(_SCALE * loss, list(self.trained.values()))
+        if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+            warnings.warn("the score model's gradient was not finite: it did not learn", stacklevel=2)
+            return float(loss.detach())
         for parameter, gradient in zip(self.trained.values(), gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient / _SCALE
         self.optimiser.step()
         return float(loss.detach())
 

@@ -19,7 +19,7 @@ def merge_loras(pipe: Any, loras: Sequence[LoraConfig], model: str) -> Any:
     """
     if not loras:
         return pipe
-    _need_peft()
+    need_peft()
     names = [f"lora{i}" for i in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
         _load(pipe, name, lora, model)
@@ -87,7 +87,8 @@ def _safetensors(file: Path, what: str) -> Path:
     return file
 
 
-def _need_peft() -> None:
+def need_peft() -> None:
+    """Raises UnavailableError where peft is not installed."""
     from importlib.util import find_spec
 
     if find_spec("peft") is None:

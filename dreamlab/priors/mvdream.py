@@ -20,6 +20,7 @@ from dreamlab.errors import ConfigError
 from dreamlab.priors.adapters import merge_loras
 from dreamlab.priors.hub_errors import listening
 from dreamlab.priors.loading import load_component, load_part
+from dreamlab.priors.lora_score import LoraScore
 from dreamlab.priors.mvdream_names import network_settings, renamed
 from dreamlab.priors.pretrained import Told
 from dreamlab.priors.source import PretrainedConfig
@@ -55,6 +56,10 @@ class MVDreamPrior(StableDiffusionPrior):
 
     views_per_group = 4
     trained_side = 256
+
+    def trainable_copy(self) -> nn.Module:
+        """The score model of variational distillation; the network is told cameras already."""
+        return LoraScore(self, camera=False)
 
     def _answer(self, told: Told) -> Tensor:
         alone = told.cameras is None

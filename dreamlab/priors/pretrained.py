@@ -110,6 +110,10 @@ class PretrainedPrior(ABC):
     @torch.no_grad()
     def denoise(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
         """x0_hat, in float32."""
+        return self.x0_hat(z_t, t, condition, cameras)
+
+    def x0_hat(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
+        """What `denoise` answers, with the graph to whatever of the network is trainable."""
         told = Told(z_t.to(self.dtype), self.timestep(t), condition, cameras)
         said = self._answer(told)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
         return to_x0(self.prediction, z_t.float(), said, *self.alpha_sigma(t.float()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dreamlab.priors.lora_score import LoraScore
 from dreamlab.priors.pretrained import PretrainedPrior, Told
 from dreamlab.priors.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.source import PretrainedConfig
@@ -34,6 +35,10 @@ class SDXLPrior(PretrainedPrior):
 
     text_parts = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
     unused_parts = ("feature_extractor", "image_encoder")
+
+    def trainable_copy(self) -> nn.Module:
+        """The score model of variational distillation, see LoraScore."""
+        return LoraScore(self)
 
     def _answer(self, told: Told) -> Tensor:
         pooled = told.condition.pooled

@@ -40,6 +40,37 @@ def test_a_priors_own_copy_is_trained_on_the_renders(toy):
     assert guidance.score.frozen.item() == 1.0
 
 
+def test_a_copy_learns_slowly_and_the_correction_faster_unless_told(toy):
+    scene = toy(ONE, dtype=torch.float32)
+
+    def rate(**settings):
+        return VSDConfig(**settings).build(scene.prior).optimiser.param_groups[0]["lr"]
+
+    assert (rate(), rate(learning_rate=0.5)) == (1e-3, 0.5)
+    scene.prior.trainable_copy = GaussianScore
+    assert (rate(), rate(score="small"), rate(learning_rate=0.5)) == (1e-4, 1e-3, 0.5)
+
+
+class BrokenScore(GaussianScore):
+    """Its answer is fine and its gradient is not, as in an overflow of float16."""
+
+    def forward(self, z, t, condition, cameras):
+        x0 = super().forward(z, t, condition, cameras)
+        if x0.requires_grad:
+            x0.register_hook(lambda gradient: gradient * torch.inf)
+        return x0
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_said(toy):
+    scene = toy(ONE, dtype=torch.float32)
+    scene.prior.trainable_copy = BrokenScore
+    guidance = VSDConfig().build(scene.prior)
+    with pytest.warns(UserWarning, match="the score model's gradient was not finite"):
+        gradient, _ = scene.tell(guidance, POINTS)
+    assert gradient.isfinite().all()
+    assert guidance.score.mean.abs().sum() == 0 and not guidance.optimiser.state
+
+
 def test_it_starts_as_the_prior_so_that_unguided_renders_stay(toy):
     scene = toy(ONE, dtype=torch.float32)
     guidance = VSDConfig(guidance_scale=1.0).build(scene.prior)

@@ -1,0 +1,93 @@
+"""A trainable copy of a U-Net prior: low-rank layers and a camera on top of the same frozen weights.
+
+Variational score distillation needs a second model that learns what is rendered now. Its weights are the
+prior's own, not a copy of them: what is new is a LoRA and a small embedding of the camera.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from dreamlab.errors import ConfigError
+from dreamlab.priors.adapters import need_peft
+from dreamlab.priors.hub_errors import listening
+from dreamlab.priors.pretrained import Image, Level, PretrainedPrior
+from dreamlab.types import Cameras, Condition
+
+RANK = 4
+_ADAPTED = ["to_q", "to_k", "to_v", "to_out.0"]
+
+
+class LoraScore(nn.Module):
+    """phi of ProlificDreamer (Wang et al. 2023, section 3.3): (z, t, condition, cameras) -> x0_phi.
+
+    A LoRA of rank 4 in all attention layers, and the camera-to-world matrix through two linear layers, added
+    to the time embedding, as threestudio's version of the method has them. Both end in zeros, so phi starts
+    as the prior itself. They are float32 whatever the network computes in; a memory tier recomputes
+    activations in the backward pass.
+
+    Args:
+        prior: whose network is a UNet2DConditionModel of diffusers.
+        camera: False where the network is told cameras already.
+
+    Raises ConfigError if parts of the network wait in main memory, UnavailableError without peft.
+    """
+
+    def __init__(self, prior: PretrainedPrior, camera: bool = True) -> None:
+        super().__init__()
+        if prior.memory.offload is not None and prior.device.type != "cpu":
+            raise ConfigError(
+                "a LoRA can only be trained on a network that is on the card as a whole",
+                got=f"prior.vram={prior.config.vram}, where parts of it wait in main memory",
+                mend="Choose a higher tier, or guidance.score=small",
+            )
+        self.network = _with_lora(prior.network)
+        if prior.config.vram is not None:
+            self.network.enable_gradient_checkpointing()
+        self.camera = _camera_embedding(self.network) if camera else None
+        self.prediction = prior.prediction
+        asked = copy.copy(prior)
+        asked.network = self.network
+        self._asked = [asked]  # in a list: of the prior only the network is this module's
+
+    def forward(self, z: Image, t: Level, condition: Condition, cameras: Cameras) -> Image:
+        """x0_phi in float32, with its graph to LoRA and camera embedding."""
+        asked = self._asked[0]
+        if self.camera is None:
+            return asked.x0_hat(z, t, condition, cameras)
+        seen = self.camera(cameras.c2w.flatten(1).to(z.device, torch.float32))
+        hook = self.network.time_embedding.register_forward_hook(lambda *told: told[-1] + seen.to(told[-1]))
+        try:
+            return asked.x0_hat(z, t, condition, cameras)
+        finally:
+            hook.remove()
+
+
+def _with_lora(network: Any) -> Any:
+    """A network of the same weights (the same tensors) with a LoRA of its own."""
+    need_peft()
+    from peft import LoraConfig
+
+    shared = [*network.parameters(), *network.buffers(), *network.attn_processors.values()]
+    twin = copy.deepcopy(network, {id(part): part for part in shared})
+    with listening():
+        twin.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=_ADAPTED))
+    for parameter in twin.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return twin
+
+
+def _camera_embedding(network: Any) -> nn.Module:
+    """16 numbers to the time embedding's width, zero at the start."""
+    from diffusers.models.embeddings import TimestepEmbedding
+
+    width = network.time_embedding.linear_2.out_features
+    embedding = TimestepEmbedding(16, width)
+    nn.init.zeros_(embedding.linear_2.weight)
+    nn.init.zeros_(embedding.linear_2.bias)
+    return embedding
