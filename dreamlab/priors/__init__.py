@@ -12,6 +12,7 @@ from dreamlab.priors.embedded import EmbeddedPriorConfig
 from dreamlab.priors.flux import FluxPriorConfig
 from dreamlab.priors.mvdream import MVDreamPriorConfig
 from dreamlab.priors.pixart import PixArtPriorConfig
+from dreamlab.priors.sana import SanaPriorConfig
 from dreamlab.priors.sd3 import SD3PriorConfig
 from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
@@ -26,6 +27,7 @@ PriorConfig = Annotated[
     | DeepFloydPriorConfig
     | DeepFloydUpscalerPriorConfig
     | PixArtPriorConfig
+    | SanaPriorConfig
     | MVDreamPriorConfig
     | Zero123PriorConfig
     | ControlNetPriorConfig,
@@ -43,6 +45,7 @@ __all__ = [
     "PriorConfig",
     "SD3PriorConfig",
     "SDXLPriorConfig",
+    "SanaPriorConfig",
     "StableDiffusionPriorConfig",
     "Zero123PriorConfig",
 ]

@@ -19,6 +19,7 @@ Family = Literal[
     "deepfloyd",
     "deepfloyd-upscaler",
     "pixart",
+    "sana",
     "mvdream",
     "zero123",
 ]
@@ -168,6 +169,22 @@ ALIASES = (
         "OpenRAIL++-M",
         0.69,
         "1024 px, noise prediction, T5",
+    ),
+    Alias(
+        "sana-512",
+        "sana",
+        ("Efficient-Large-Model/Sana_1600M_512px_diffusers",),
+        "NVIDIA, non-commercial (NSCL v2), and Gemma's terms",
+        1.92,
+        "512 px, rectified flow, latents of 16x16, Gemma",
+    ),
+    Alias(
+        "sana",
+        "sana",
+        ("Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers",),
+        "NVIDIA, non-commercial (NSCL v2), and Gemma's terms",
+        1.92,
+        "1024 px, rectified flow, latents of 32x32, Gemma; set prior.variant=bf16",
     ),
     Alias(
         "mvdream",

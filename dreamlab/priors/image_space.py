@@ -76,7 +76,11 @@ class LatentSpace:
         inner = images.to(self.dtype)
         if inner.requires_grad and self.dtype != torch.float32:
             inner.register_hook(self._look_at)
-        return (self.vae.encode(inner).latent_dist.mean.float() - self.shift) * self.scale
+        said = self.vae.encode(inner)
+        latents = (
+            said.latent_dist.mean if hasattr(said, "latent_dist") else said.latent
+        )  # DC-AE has no spread
+        return (latents.float() - self.shift) * self.scale
 
     def raw(self, images: Pixels) -> Float[Tensor, "B C h w"]:
         """Latents without shift and scale, as some networks want their conditioning."""

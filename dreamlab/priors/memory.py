@@ -23,7 +23,7 @@ Tier = Literal[6, 8, 12, 24]
 class MemoryPlan:
     """vae_slicing: one image at a time through the VAE; vae_tiling: one tile of it; offload: parts of the
     network wait in main memory, whole blocks ("block_level") or single layers ("leaf_level"); encoder_8bit:
-    T5 in 8 bits.
+    T5 or Gemma in 8 bits.
     """
 
     vae_slicing: bool = False
@@ -74,7 +74,7 @@ def eight_bits(parts: tuple[str, ...]) -> Any:
     """diffusers' setting that reads these parts in 8 bits. Raises UnavailableError without bitsandbytes."""
     if find_spec("bitsandbytes") is None:
         raise UnavailableError(
-            "this memory tier reads the T5 text encoder in 8 bits, for which bitsandbytes is not installed",
+            "this memory tier reads large text encoders in 8 bits, for which bitsandbytes is not installed",
             mend="pip install bitsandbytes, or choose a higher tier",
         )
     return import_module("diffusers.quantizers").PipelineQuantizationConfig(

@@ -87,14 +87,17 @@ class PromptCache:
             self.identity = None
 
 
-def warn_of_cut(tokeniser: Any, prompts: Sequence[str], limit: int) -> None:
-    """Say which words of a prompt are beyond the model's limit of tokens and will not be read."""
+def warn_of_cut(tokeniser: Any, prompts: Sequence[str], limit: int, closing: int = 1) -> None:
+    """Say which words of a prompt are beyond the model's limit of tokens and will not be read.
+
+    closing: how many tokens the tokeniser ends a prompt with.
+    """
     for prompt in prompts:
         ids = tokeniser(prompt, truncation=False, verbose=False)["input_ids"]
         if len(ids) <= limit:
             continue
         special = set(tokeniser.all_special_ids)
-        lost = [i for i in ids[limit - 1 :] if i not in special]
+        lost = [i for i in ids[limit - closing :] if i not in special]
         words = tokeniser.decode(lost).strip()
         warnings.warn(
             f"the prompt has {len(ids)} tokens and the model reads {limit}; it will not read: {words!r}",

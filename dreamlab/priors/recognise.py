@@ -10,6 +10,7 @@ from dreamlab.priors.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPri
 from dreamlab.priors.flux import FluxPriorConfig
 from dreamlab.priors.mvdream import MVDreamPriorConfig
 from dreamlab.priors.pixart import PixArtPriorConfig
+from dreamlab.priors.sana import SanaPriorConfig
 from dreamlab.priors.sd3 import SD3PriorConfig
 from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.single_file import header, model_type, refuse_lora
@@ -26,6 +27,7 @@ FAMILIES: tuple[type[PretrainedConfig], ...] = (
     DeepFloydPriorConfig,
     DeepFloydUpscalerPriorConfig,
     PixArtPriorConfig,
+    SanaPriorConfig,
     MVDreamPriorConfig,
     Zero123PriorConfig,
 )

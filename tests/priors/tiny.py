@@ -197,6 +197,52 @@ def pixart(folder: Path, conditions: bool = False) -> Path:
     return folder
 
 
+def gemma() -> tuple[Any, Any]:
+    from transformers import Gemma2Config, Gemma2Model, GemmaTokenizer
+
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *(chr(c) for c in range(33, 127))]
+    words = {piece: i for i, piece in enumerate(pieces)}
+    tokeniser = GemmaTokenizer(vocab=words, merges=[], add_bos_token=True)
+    config = Gemma2Config(
+        vocab_size=len(pieces), hidden_size=WIDTH, intermediate_size=37, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=4096,
+        pad_token_id=0, eos_token_id=1, bos_token_id=2,
+    )  # fmt: skip
+    return tokeniser, Gemma2Model(config)
+
+
+def sana(folder: Path) -> Path:
+    from diffusers import (
+        AutoencoderDC,
+        DPMSolverMultistepScheduler,
+        SanaPipeline,
+        SanaTransformer2DModel,
+    )
+
+    torch.manual_seed(0)
+    tokeniser, encoder = gemma()
+    autoencoder = AutoencoderDC(
+        latent_channels=4, attention_head_dim=2, scaling_factor=0.41407, downsample_block_type="conv",
+        upsample_block_type="interpolate", decoder_act_fns="silu",
+        **{f"{side}_block_types": ("ResBlock", "EfficientViTBlock") for side in ("encoder", "decoder")},
+        **{f"{side}_block_out_channels": (8, 8) for side in ("encoder", "decoder")},
+        **{f"{side}_qkv_multiscales": ((), (5,)) for side in ("encoder", "decoder")},
+        **{f"{side}_layers_per_block": (1, 1) for side in ("encoder", "decoder")},
+    )  # fmt: skip
+    network = SanaTransformer2DModel(
+        sample_size=16, num_layers=1, in_channels=4, out_channels=4, num_attention_heads=2,
+        attention_head_dim=8, num_cross_attention_heads=2, cross_attention_head_dim=8,
+        cross_attention_dim=16, caption_channels=WIDTH,
+    )  # fmt: skip
+    SanaPipeline(
+        tokenizer=tokeniser, text_encoder=encoder, vae=autoencoder, transformer=network,
+        scheduler=DPMSolverMultistepScheduler(
+            use_flow_sigmas=True, flow_shift=3.0, prediction_type="flow_prediction"
+        ),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 @dataclass(frozen=True)
 class OneStep:
     """What came of one step: the image's gradient and the model's parameters."""
