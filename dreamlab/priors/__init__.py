@@ -16,6 +16,7 @@ from dreamlab.priors.sana import SanaPriorConfig
 from dreamlab.priors.sd3 import SD3PriorConfig
 from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.video import VideoPriorConfig
 from dreamlab.priors.zero123 import Zero123PriorConfig
 
 PriorConfig = Annotated[
@@ -30,6 +31,7 @@ PriorConfig = Annotated[
     | SanaPriorConfig
     | MVDreamPriorConfig
     | Zero123PriorConfig
+    | VideoPriorConfig
     | ControlNetPriorConfig,
     Field(discriminator="kind"),
 ]
@@ -47,5 +49,6 @@ __all__ = [
     "SDXLPriorConfig",
     "SanaPriorConfig",
     "StableDiffusionPriorConfig",
+    "VideoPriorConfig",
     "Zero123PriorConfig",
 ]

@@ -22,6 +22,7 @@ Family = Literal[
     "sana",
     "mvdream",
     "zero123",
+    "video",
 ]
 
 
@@ -212,6 +213,14 @@ ALIASES = (
         "Stability AI Non-Commercial",
         0.95,
         "256 px, from an image; set prior.camera=stable-zero123",
+    ),
+    Alias(
+        "modelscope-video",
+        "video",
+        ("ali-vilab/text-to-video-ms-1.7b",),
+        "CC-BY-NC-4.0",
+        1.5,
+        "256 px, noise prediction, 16 views as the frames of a clip (prior.frames)",
     ),
 )
 

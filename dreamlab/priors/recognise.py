@@ -16,6 +16,7 @@ from dreamlab.priors.sdxl import SDXLPriorConfig
 from dreamlab.priors.single_file import header, model_type, refuse_lora
 from dreamlab.priors.source import PretrainedConfig, class_name, find
 from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.video import VideoPriorConfig
 from dreamlab.priors.zero123 import Zero123PriorConfig
 
 # ControlNet is not among them: it takes a second model, and so is chosen by prior.kind.
@@ -30,6 +31,7 @@ FAMILIES: tuple[type[PretrainedConfig], ...] = (
     SanaPriorConfig,
     MVDreamPriorConfig,
     Zero123PriorConfig,
+    VideoPriorConfig,
 )
 _EMBEDDED = "dreamlab-embedded"
 

@@ -243,6 +243,27 @@ def sana(folder: Path) -> Path:
     return folder
 
 
+def video(folder: Path) -> Path:
+    from diffusers import DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
+
+    torch.manual_seed(0)
+    network = UNet3DConditionModel(
+        block_out_channels=(16, 32), norm_num_groups=8, layers_per_block=1, sample_size=16,
+        down_block_types=("DownBlock3D", "CrossAttnDownBlock3D"),
+        up_block_types=("CrossAttnUpBlock3D", "UpBlock3D"),
+        cross_attention_dim=WIDTH, attention_head_dim=4,
+    )  # fmt: skip
+    for module in network.modules():  # layers along time start as the identity; these say something
+        if "Temp" in type(module).__name__ or "Temporal" in type(module).__name__:
+            for parameter in module.parameters():
+                torch.nn.init.normal_(parameter, std=0.1)
+    TextToVideoSDPipeline(
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokeniser(), unet=network,
+        scheduler=DDIMScheduler(**DDIM),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 @dataclass(frozen=True)
 class OneStep:
     """What came of one step: the image's gradient and the model's parameters."""
