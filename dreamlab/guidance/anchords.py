@@ -64,7 +64,7 @@ class AnchorDS(Distillation):
             raise UnavailableError(
                 "anchored score distillation shows the render to the prior, and this prior takes no image",
                 got=type(prior).__name__,
-                mend="Choose a prior with an image adapter, or another guidance",
+                mend="Choose a prior with an image adapter (prior.kind=ip-adapter), or another guidance",
             )
         self._anchored = prior
 

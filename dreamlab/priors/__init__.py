@@ -10,6 +10,7 @@ from dreamlab.priors.controlnet import ControlNetPriorConfig
 from dreamlab.priors.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
 from dreamlab.priors.embedded import EmbeddedPriorConfig
 from dreamlab.priors.flux import FluxPriorConfig
+from dreamlab.priors.ip_adapter import IPAdapterPriorConfig
 from dreamlab.priors.mvdream import MVDreamPriorConfig
 from dreamlab.priors.pixart import PixArtPriorConfig
 from dreamlab.priors.sana import SanaPriorConfig
@@ -32,7 +33,8 @@ PriorConfig = Annotated[
     | MVDreamPriorConfig
     | Zero123PriorConfig
     | VideoPriorConfig
-    | ControlNetPriorConfig,
+    | ControlNetPriorConfig
+    | IPAdapterPriorConfig,
     Field(discriminator="kind"),
 ]
 
@@ -42,6 +44,7 @@ __all__ = [
     "DeepFloydUpscalerPriorConfig",
     "EmbeddedPriorConfig",
     "FluxPriorConfig",
+    "IPAdapterPriorConfig",
     "MVDreamPriorConfig",
     "PixArtPriorConfig",
     "PriorConfig",

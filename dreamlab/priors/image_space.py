@@ -14,6 +14,9 @@ from dreamlab.priors.hub_errors import listening
 
 Pixels = Float[Tensor, "B 3 H W"]
 
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
 
 def to_pixels(rgb: Float[Tensor, "B H W 3"], side: int) -> Float[Tensor, "B 3 s s"]:
     """Colours 0..1 to images in -1..1 of `side` pixels (bilinear, antialiased where it shrinks)."""
@@ -21,6 +24,15 @@ def to_pixels(rgb: Float[Tensor, "B H W 3"], side: int) -> Float[Tensor, "B 3 s 
     if images.shape[-2:] != (side, side):
         images = interpolate(images, (side, side), mode="bilinear", align_corners=False, antialias=True)
     return images * 2 - 1
+
+
+def clip_pixels(images: Pixels, side: int) -> Float[Tensor, "B 3 s s"]:
+    """Square images in -1..1 as CLIP's image encoders want them: `side` pixels, less their mean, by their
+    deviation.
+    """
+    small = interpolate(images, (side, side), mode="bicubic", antialias=True)
+    mean, std = (small.new_tensor(v)[:, None, None] for v in (_CLIP_MEAN, _CLIP_STD))
+    return ((small + 1) / 2 - mean) / std
 
 
 class ImageSpace(Protocol):
@@ -81,6 +93,11 @@ class LatentSpace:
             said.latent_dist.mean if hasattr(said, "latent_dist") else said.latent
         )  # DC-AE has no spread
         return (latents.float() - self.shift) * self.scale
+
+    @torch.no_grad()
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Pixels:
+        """Images in about -1..1 from latents, without gradient."""
+        return self.vae.decode((latents / self.scale + self.shift).to(self.dtype)).sample.float()
 
     def raw(self, images: Pixels) -> Float[Tensor, "B C h w"]:
         """Latents without shift and scale, as some networks want their conditioning."""

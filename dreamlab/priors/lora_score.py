@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from dreamlab.errors import ConfigError
 from dreamlab.priors.adapters import need_peft
 from dreamlab.priors.hub_errors import listening
 from dreamlab.priors.pretrained import Image, Level, PretrainedPrior
+from dreamlab.priors.twin import twin
 from dreamlab.types import Cameras, Condition
 
 RANK = 4
+_MEND = "Choose a higher tier, or guidance.score=small"
 _ADAPTED = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
@@ -39,13 +40,7 @@ class LoraScore(nn.Module):
 
     def __init__(self, prior: PretrainedPrior, camera: bool = True) -> None:
         super().__init__()
-        if prior.memory.offload is not None and prior.device.type != "cpu":
-            raise ConfigError(
-                "a LoRA can only be trained on a network that is on the card as a whole",
-                got=f"prior.vram={prior.config.vram}, where parts of it wait in main memory",
-                mend="Choose a higher tier, or guidance.score=small",
-            )
-        self.network = _with_lora(prior.network)
+        self.network = _with_lora(twin(prior, "training a LoRA", _MEND))
         if prior.config.vram is not None:
             self.network.enable_gradient_checkpointing()
         self.camera = _camera_embedding(self.network) if camera else None
@@ -68,18 +63,16 @@ class LoraScore(nn.Module):
 
 
 def _with_lora(network: Any) -> Any:
-    """A network of the same weights (the same tensors) with a LoRA of its own."""
+    """The network with a LoRA on it, which is all that is trainable."""
     need_peft()
     from peft import LoraConfig
 
-    shared = [*network.parameters(), *network.buffers(), *network.attn_processors.values()]
-    twin = copy.deepcopy(network, {id(part): part for part in shared})
     with listening():
-        twin.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=_ADAPTED))
-    for parameter in twin.parameters():
+        network.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=_ADAPTED))
+    for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    return twin
+    return network
 
 
 def _camera_embedding(network: Any) -> nn.Module:

@@ -19,7 +19,7 @@ from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
 from dreamlab.priors.video import VideoPriorConfig
 from dreamlab.priors.zero123 import Zero123PriorConfig
 
-# ControlNet is not among them: it takes a second model, and so is chosen by prior.kind.
+# ControlNet and IP-Adapter are not among them: they take a second model, and are chosen by prior.kind.
 FAMILIES: tuple[type[PretrainedConfig], ...] = (
     StableDiffusionPriorConfig,
     SDXLPriorConfig,

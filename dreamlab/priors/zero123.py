@@ -15,19 +15,16 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from dreamlab.errors import ConfigError, DamagedError, InputError
 from dreamlab.priors.hub_errors import listening, translated
-from dreamlab.priors.image_space import LatentSpace, to_pixels
+from dreamlab.priors.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.loading import load_component
 from dreamlab.priors.pretrained import PretrainedPrior, Told
 from dreamlab.priors.source import PretrainedConfig, fetched
 from dreamlab.types import Cameras, Condition
 
 _CLIP_SIDE = 224
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _PROJECTIONS = ("cc_projection", "clip_camera_projection")
 
 
@@ -100,9 +97,8 @@ class Zero123Prior(PretrainedPrior):
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         image = read_image(self.config.image).to(self.device)
-        clip = interpolate(image, (_CLIP_SIDE, _CLIP_SIDE), mode="bicubic", antialias=True)
-        mean, std = (clip.new_tensor(v)[:, None, None] for v in (_CLIP_MEAN, _CLIP_STD))
-        embedding = pipe.image_encoder(((clip + 1) / 2 - mean).div(std).to(self.dtype)).image_embeds.float()
+        clip = clip_pixels(image, _CLIP_SIDE)
+        embedding = pipe.image_encoder(clip.to(self.dtype)).image_embeds.float()
         latent = self.space.raw(to_pixels((image.movedim(1, -1) + 1) / 2, self.space.side))
         shown = torch.tensor([bool(prompt) for prompt in prompts], device=self.device)
         tokens = embedding[:, None] * shown[:, None, None]

@@ -341,6 +341,36 @@ def controlnet(folder: Path, base: Path) -> Path:
     return folder
 
 
+def ip_adapter(folder: Path, base: Path, width: int = WIDTH) -> Path:
+    """An adapter for the UNet of a tiny Stable Diffusion, under the published names, with its encoder."""
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(5)
+    network = UNet2DConditionModel.from_pretrained(base / "unet")
+    state = {
+        "image_proj.proj.weight": torch.randn(4 * width, 24) * 0.2,
+        "image_proj.proj.bias": torch.randn(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    layers = [name for name in network.attn_processors if name.endswith("attn2.processor")]
+    for i, name in enumerate(layers):
+        size = network.get_submodule(name.removesuffix(".processor")).to_k.out_features
+        for part in ("to_k_ip", "to_v_ip"):
+            state[f"ip_adapter.{2 * i + 1}.{part}.weight"] = torch.randn(size, width) * 0.2
+    (folder / "models").mkdir(parents=True)
+    save_file(state, folder / "models" / "ip-adapter_sd15.safetensors")
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16, intermediate_size=16, projection_dim=24, num_hidden_layers=1,
+            num_attention_heads=2, image_size=32, patch_size=8,
+        )
+    ).save_pretrained(folder / "models" / "image_encoder")  # fmt: skip
+    return folder
+
+
 def zero123(folder: Path, projection: str = "cc_projection") -> Path:
     import json
 
