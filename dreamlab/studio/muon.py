@@ -21,14 +21,23 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalised(matrices: Float[Tensor, "N R C"], rounds: int = 5) -> Float[Tensor, "N R C"]:
-    """Each matrix with its singular values brought near 1 and its singular vectors kept (Newton-Schulz)."""
+    """Each matrix with its singular values brought near 1 and its singular vectors kept (Newton-Schulz).
+
+    A round is X <- p(X X^T) X. All its factors commute, so the rounds are run on the small square X X^T and
+    their product meets X once: a third of the work for the prior's matrices, and the same result but for
+    rounding.
+    """
     a, b, c = _QUINTIC
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
+    gram = x @ x.mT
+    one = torch.eye(gram.shape[-1]).to(gram)
+    product = one
     for _ in range(rounds):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        factor = a * one + b * gram + c * gram @ gram
+        product, gram = factor @ product, factor @ gram @ factor
+    x = product @ x
     return x.mT if tall else x
 
 

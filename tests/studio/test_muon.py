@@ -19,6 +19,19 @@ def test_singular_values_come_near_one_and_singular_vectors_stay(shape: tuple[in
     assert (inner - torch.diag_embed(inner.diagonal(dim1=1, dim2=2))).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("shape", [(2, 64, 576), (1, 256, 1024), (1, 128, 128)])
+def test_rounds_on_the_small_square_are_rounds_on_the_matrix(shape: tuple[int, int, int]) -> None:
+    """Against the iteration as Jordan et al. write it, in float64, with singular values over five decades."""
+    random = torch.Generator().manual_seed(0)
+    u, _, vh = torch.linalg.svd(torch.randn(shape, generator=random).double(), full_matrices=False)
+    matrices = u @ torch.diag_embed(torch.logspace(0, -5, shape[1]).double().expand(shape[0], -1)) @ vh
+    x = matrices / matrices.flatten(1).norm(dim=1)[:, None, None]
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalised(matrices.float()).double(), x, atol=2e-3, rtol=0)
+
+
 def test_a_step_has_the_size_of_adams_whatever_the_gradients_scale() -> None:
     for scale in (1e-6, 1.0, 1e6):
         weight = torch.nn.Parameter(torch.zeros(32, 8, 3, 3))
