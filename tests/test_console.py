@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,12 +11,13 @@ from rich.console import Console
 from dreamlab.console import JsonView, QuietView, RichView, half_blocks, open_view
 from dreamlab.events import Event, Finished, Note, Phase, Step
 from dreamlab.optimise import StepEvent
+from dreamlab.optimiser_state import OptimiserState
 
 
 def step(done: int, total: int = 20) -> Step:
     picture = torch.zeros(4, 4, 3, dtype=torch.uint8)
     metrics = {"residual": 0.5, "opacity": 0.25, "coverage": 0.125, "loss": 99.0}
-    state: Any = None
+    state = OptimiserState.__new__(OptimiserState)  # a view never looks into it
     event = StepEvent("shape", done, total, metrics, {"render": 0.1}, state, lambda size: picture)
     return Step(event, done, total)
 
