@@ -262,7 +262,7 @@ def main() -> None:
     if not options.quick:
         report["rasterise"] = rasteriser(options, clock)
     if not options.no_step:
-        report["step"] = whole_step(options.threads)
+        report["steps"] = [whole_step(options.threads, views) for views in (1, 4)]
     free["end"] = free_share(options.threads)
     report["free_share_of_cores"] = free
     report["trustworthy"] = min(free.values()) > 0.95

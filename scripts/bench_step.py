@@ -1,7 +1,8 @@
-"""Times the whole step of a run: 4 views at 64 x 64, march, render, losses, the embedded prior with guidance,
-backward pass and Adam; and whether the machine is free enough to time anything. Writes JSON.
+"""Times the whole step of a run, with one view at 64 x 64 and with four: march, render, losses, the embedded
+prior with guidance, backward pass and Adam; and whether the machine is free enough to time anything. Writes
+JSON.
 
-    python scripts/bench_step.py [--threads 2] [--steps 40] [--profile]
+    python scripts/bench_step.py [--threads 2] [--views 1 4] [--steps 40] [--profile]
 
 The first steps are left out: the occupancy grid is still full then.
 """
@@ -26,18 +27,21 @@ from dreamlab.pipeline import view_prompts
 
 _PROMPT = "a red mushroom"
 _LEFT_OUT = 8
-# Not a preset: presets change, and the step that is timed should not.
-_SETTINGS = {
-    "prior": {"kind": "embedded", "views_per_group": 4},
-    "guidance": {"kind": "sds", "guidance_scale": 3.0},
-    "stages": [{"steps": 400, "views": 4, "size": 64}],
-}
 
 
-def whole_step(threads: int, steps: int = 40, profiler: cProfile.Profile | None = None) -> dict:
+def _settings(views: int) -> dict:
+    """Not a preset: presets change, and the step that is timed should not."""
+    return {
+        "prior": {"kind": "embedded", "views_per_group": views},
+        "guidance": {"kind": "sds", "guidance_scale": 3.0},
+        "stages": [{"steps": 400, "views": views, "size": 64, "cameras": {"kind": "orbit", "views": views}}],
+    }
+
+
+def whole_step(threads: int, views: int, steps: int = 40, profiler: cProfile.Profile | None = None) -> dict:
     """Medians in milliseconds of a step and its phases, and of the processor time of all threads together."""
     torch.set_num_threads(threads)
-    config = resolve(_PROMPT, settings=_SETTINGS)
+    config = resolve(_PROMPT, settings=_settings(views))
     prior = config.prior.build(torch.device("cpu"))
     field = config.field.build(torch.Generator().manual_seed(config.seed))
     events = optimise(
@@ -62,7 +66,7 @@ def whole_step(threads: int, steps: int = 40, profiler: cProfile.Profile | None 
         profiler.disable()
     kept = rows[_LEFT_OUT:]
     medians = {key: round(statistics.median(row[key] for row in kept) * 1e3, 1) for key in kept[0]}
-    return {"views": 4, "size": 64, "threads": threads, "steps": len(kept), "milliseconds": medians}
+    return {"views": views, "size": 64, "threads": threads, "steps": len(kept), "milliseconds": medians}
 
 
 def main() -> None:
@@ -70,12 +74,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--views", type=int, nargs="+", default=[1, 4], help="images in a step")
     parser.add_argument("--steps", type=int, default=40, help=f"of which the first {_LEFT_OUT} do not count")
     parser.add_argument("--profile", action="store_true", help="where Python's time goes, on standard error")
     options = parser.parse_args()
     profiler = cProfile.Profile() if options.profile else None
     free = [free_share(options.threads)]
-    report = whole_step(options.threads, max(options.steps, _LEFT_OUT + 1), profiler)
+    steps = max(options.steps, _LEFT_OUT + 1)
+    report: dict = {"steps": [whole_step(options.threads, views, steps, profiler) for views in options.views]}
     free.append(free_share(options.threads))
     if min(free) <= 0.95:
         report["warning"] = (
