@@ -54,23 +54,42 @@ def share(cores: int, runs: int) -> int:
     return max(1, cores // max(1, runs))
 
 
-def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores that this process may really use: its CPU affinity, cut by the control group's quota (rounded
-    up).
+def available_cores(mount: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Cores that this process may really use: its CPU affinity, cut by the smallest quota (rounded up) of its
+    control group and those above it.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(cgroup)
-    return max(1, min(cores, math.ceil(quota))) if quota else cores
+    quotas = [quota for group in _groups(mount, own) if (quota := _quota(group))]
+    return max(1, min([cores, *(math.ceil(quota) for quota in quotas)]))
 
 
-def _quota(cgroup: Path) -> float | None:
+def _groups(mount: Path, own: Path) -> list[Path]:
+    """Folders of the control groups that hold this process, as a container or the host's own tree shows them.
+
+    own: lines `number:controllers:/path`; version 2 has number 0 and no controllers.
+    """
+    try:
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        lines = []
+    groups = [mount, mount / "cpu"]
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = mount / "cpu" if controllers else mount
+        inside = Path(path.lstrip("/"))
+        groups += [top / inside, *(top / above for above in inside.parents)]
+    return groups
+
+
+def _quota(group: Path) -> float | None:
     """CPUs' worth of time per period, from cgroup v2 or v1; None if unlimited or unknown."""
     try:
-        if (cgroup / "cpu.max").exists():
-            limit, period = (cgroup / "cpu.max").read_text().split()[:2]
+        if (group / "cpu.max").exists():
+            limit, period = (group / "cpu.max").read_text().split()[:2]
         else:
-            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+            limit = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
         quota = float(limit) / float(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None  # no such files, or "max"

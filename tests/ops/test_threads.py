@@ -50,25 +50,48 @@ def test_runs_share_evenly_and_get_one_at_least(cores, runs, each):
         ({"cpu.max": "150000 100000\n"}, 1.5),
         ({"cpu.max": "max 100000\n"}, None),
         ({"cpu.max": "nonsense"}, None),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}, None),
         ({}, None),
     ],
 )
 def test_the_control_groups_quota_is_read(tmp_path, files, quota):
-    (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert threads._quota(tmp_path) == quota
 
 
-def test_cores_are_those_of_the_affinity_cut_by_the_quota(monkeypatch, tmp_path):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
-    assert threads.available_cores(tmp_path) == 4
+def test_cores_are_those_of_the_affinity_cut_by_the_quota(four_cores, tmp_path):
+    own = tmp_path / "none"
+    assert threads.available_cores(tmp_path, own) == 4
     (tmp_path / "cpu.max").write_text("150000 100000")
-    assert threads.available_cores(tmp_path) == 2, "one and a half cores, rounded up"
+    assert threads.available_cores(tmp_path, own) == 2, "one and a half cores, rounded up"
     (tmp_path / "cpu.max").write_text("900000 100000")
-    assert threads.available_cores(tmp_path) == 4
+    assert threads.available_cores(tmp_path, own) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "group", "files"),
+    [
+        ("0::/user.slice/work.scope", "user.slice/work.scope", {"cpu.max": "300000 100000"}),
+        ("0::/user.slice/work.scope", "user.slice", {"cpu.max": "300000 100000"}),
+        ("4:cpu,cpuacct:/batch/7", "cpu/batch", {"cpu.cfs_quota_us": "3", "cpu.cfs_period_us": "1"}),
+    ],
+)
+def test_the_smallest_quota_of_the_groups_around_the_process_counts(four_cores, tmp_path, line, group, files):
+    own = tmp_path / "cgroup"
+    own.write_text(f"9:memory:/elsewhere\n{line}\n")
+    (tmp_path / group).mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / group / name).write_text(text)
+    assert threads.available_cores(tmp_path, own) == 3
+    (tmp_path / "cpu.max").write_text("200000 100000")
+    assert threads.available_cores(tmp_path, own) == 2
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
 
 
 def test_the_environment_overrides_the_projects_own_variable_first(unset, monkeypatch):
