@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--random", type=int, metavar="N", help="draw N prompts instead")
     parser.add_argument("--grid", choices=GRIDS, default="large", help="(default %(default)s)")
     add_options(parser)
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)  # prompts may follow options
     if bool(args.prompts) == bool(args.random):
         parser.error("give prompts, or --random N")
     try:

@@ -8,7 +8,8 @@ import torch
 from pydantic import Field
 
 from dreamlab.diffusion import Weighting, noise_from_x0, per_image
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Pass, draw_uniform
+from dreamlab.guidance.asking import Pass
+from dreamlab.guidance.teacher import Distillation, MethodConfig, draw_uniform
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput

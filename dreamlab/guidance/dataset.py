@@ -3,15 +3,16 @@
 Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views drawn at once by a prior whose
 views see each other, as Instant3D (Li et al. 2024) draws its four. Later sets begin from the field's own
 renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the
-first set did not agree on.
+first set did not agree on. A prior that knows its mean pictures can begin from these: they agree about what
+is seen from where before anything is drawn.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Literal
+from dataclasses import fields, replace
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -19,19 +20,29 @@ from torch import Tensor
 
 from dreamlab.cameras import distance_to_fit, orbit_cameras
 from dreamlab.diffusion import denoising_walk, scheduled_level
-from dreamlab.errors import DamagedError
-from dreamlab.guidance.teacher import Distillation, Image, MethodConfig, Step, draw_noise, join_cameras
+from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.guidance.asking import Image, join_cameras
+from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
 
 _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
+
+
+@runtime_checkable
+class KnowsMean(Protocol):
+    """A prior that can say what a prompt shows from a camera on average."""
+
+    def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
 
 
 class DatasetUpdateConfig(MethodConfig):
     """g = x - target, at remembered cameras whose targets the prior drew.
 
     rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
+    begin: what the first set is drawn from, noised to t_max: the field's own renders, or the mean pictures of
+    a prior that knows them.
     every: steps from one drawing to the next; t walks from t_max to t_min with the stage.
     memory: sets that are kept, the oldest going first.
     drawing_steps: denoising steps from t = 1, from lower levels proportionally fewer.
@@ -43,6 +54,7 @@ class DatasetUpdateConfig(MethodConfig):
     t_min: Ramp = Ramp.constant(0.4)
     t_max: Ramp = Ramp.constant(0.99)
     levels: Literal["random", "linear", "sqrt", "dreamtime"] = "linear"
+    begin: Literal["field", "mean"] = "field"
     rings: tuple[tuple[int, float], ...] = ((8, 15.0), (4, 50.0))
     every: int = Field(default=60, ge=1)
     memory: int = Field(default=1, ge=1)
@@ -79,6 +91,13 @@ class DatasetUpdate(Distillation):
 
     def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
         super().__init__(config, prior)
+        if config.begin == "mean" and not isinstance(prior, KnowsMean):
+            raise ConfigError(
+                "this prior cannot say what a prompt shows on average",
+                expected="the embedded prior",
+                got=type(prior).__name__,
+                mend="Set guidance.begin=field and guidance.t_max=0.99",
+            )
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
@@ -105,6 +124,9 @@ class DatasetUpdate(Distillation):
         target = self._chosen
         if target is None:
             step = self.start(render, cameras, progress, generator)
+            if not self._sets and isinstance(self.prior, KnowsMean) and self.config.begin == "mean":
+                mean = self.prior.mean(prompts.positive(cameras), cameras)
+                step = replace(self.noised(mean, step.t, step.noise), x=step.x)
             target = self.draw(step, prompts, cameras, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
             self._level = float(step.t.mean())

@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 
 from dreamlab.diffusion import ddim_step, noise_from_x0, per_image
+from dreamlab.guidance.asking import Pass, ask
 from dreamlab.guidance.inversion import even_levels, invert
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Pass, Step, ask
+from dreamlab.guidance.teacher import Distillation, MethodConfig, Step
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from dreamlab.diffusion import Weighting, per_image
 from dreamlab.errors import DamagedError
+from dreamlab.guidance.asking import views_per_group
 from dreamlab.guidance.score_net import AdaptedPrior
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise, views_per_group
+from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput

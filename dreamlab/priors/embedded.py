@@ -24,7 +24,7 @@ from dreamlab.priors.unet import UNet, UNetConfig, channels_last
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, RenderOutput
 
-FORMAT = "dreamlab-embedded-1"
+FORMAT = "dreamlab-embedded-2"
 RELIEF_SCALE = 1.5
 SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
 _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
@@ -116,6 +116,14 @@ class EmbeddedPrior:
         return alpha_sigma(t)
 
     @torch.no_grad()
+    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+        """What such prompts show from these cameras on average: blurred, but from the right side."""
+        camera, rays = camera_conditions(cameras, self.resolution // self.network.config.patch)
+        known = torch.ones(len(cameras), dtype=torch.bool, device=camera.device)
+        pooled = condition.pooled if condition.pooled is not None else condition.tokens[:, 0]
+        return self.network.mean_pictures(pooled, camera, rays, known)
+
+    @torch.no_grad()
     def denoise(
         self,
         z_t: Float[Tensor, "B 5 H W"],
@@ -135,9 +143,9 @@ class EmbeddedPrior:
         views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         pooled = condition.pooled if condition.pooled is not None else condition.tokens[:, 0]
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            v = self.network(
-                z_t, log_snr(t), condition.tokens, condition.mask, pooled, camera, rays, known, views
-            ).float()
+            mean = self.network.mean_pictures(pooled, camera, rays, known)
+            told = (condition.tokens, condition.mask, pooled, camera, rays, known, views)
+            v = self.network(z_t, mean, log_snr(t), *told).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 
 

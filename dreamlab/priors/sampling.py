@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.diffusion import cfg_combine, denoising_walk
+from dreamlab.diffusion import add_noise, cfg_combine, denoising_walk
 from dreamlab.types import Cameras, Condition, Prior
 
 
@@ -20,10 +20,13 @@ def sample(
     steps: int = 30,
     guidance_scale: float = 2.0,
     generator: torch.Generator | None = None,
+    start: Float[Tensor, "B C h w"] | None = None,
+    level: float = 0.99,
 ) -> Float[Tensor, "B C h w"]:
-    """Ancestral sampling from pure noise, guided away from the answer without text and camera.
+    """Ancestral sampling from level to nothing, guided away from the answer without text and camera.
 
-    condition and null hold B rows each. Returns B images in the prior's own space.
+    condition and null hold B rows each. It begins with pure noise, or with `start` noised to that level
+    (SDEdit: Meng et al. 2022). Returns B images in the prior's own space.
     """
     batch, side = len(condition), prior.resolution
     device = condition.tokens.device
@@ -35,5 +38,8 @@ def sample(
         uncond = prior.denoise(z, t, null, None)
         return cfg_combine(uncond, prior.denoise(z, t, condition, cameras), guidance_scale)
 
-    levels = [torch.full((batch,), 0.99 * (1 - i / steps), device=device) for i in range(steps)]
-    return denoising_walk(noise(), levels, answer, prior.alpha_sigma, noise)
+    levels = [torch.full((batch,), level * (1 - i / steps), device=device) for i in range(steps)]
+    z = noise()
+    if start is not None:
+        z = add_noise(start, z, *prior.alpha_sigma(levels[0]))
+    return denoising_walk(z, levels, answer, prior.alpha_sigma, noise)

@@ -4,8 +4,9 @@ views.
 Text conditions it as in Imagen (Saharia et al. 2022, section 2): frozen token states by cross-attention,
 pooled vector beside the noise level. The camera enters twice: as a Plücker ray map (direction and moment of
 every pixel's ray, in the object's frame) at each resolution, and as Fourier features beside the noise level.
-At the coarsest level attention runs over all views of a group at once (MVDream, Shi et al. 2023, section
-3.1), so that one object is seen from every side.
+Beside the noisy image stands the mean picture of such prompts from this camera (light_field.py). At the
+coarsest level attention runs over all views of a group at once (MVDream, Shi et al. 2023, section 3.1), so
+that one object is seen from every side.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dreamlab import ops
+from dreamlab.priors.light_field import PATCH, LightField
 
 CAMERA_FEATURES = 16
 
@@ -29,6 +31,7 @@ class UNetConfig(BaseModel):
 
     channels: width at each resolution, finest first, starting at image_size / patch.
     depth: residual blocks at each resolution on the way down (and again on the way up).
+    light_field: width and depth of the network of mean pictures.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +46,7 @@ class UNetConfig(BaseModel):
     embedding: int = 384
     text_width: int = 384
     head: int = 64
+    light_field: tuple[int, int] = (256, 4)
 
 
 def fourier(values: Float[Tensor, " B"], count: int, top: float = 1000.0) -> Float[Tensor, "B F"]:
@@ -181,11 +185,11 @@ class Stage(nn.Module):
 
 
 class UNet(nn.Module):
-    """v-prediction network: noisy images, log-SNR, text, cameras -> v.
+    """v-prediction network: noisy images, their mean pictures, log-SNR, text, cameras -> v.
 
-    Shapes: images [B,C,S,S]; log_snr [B]; text [B,L,D] with mask [B,L]; pooled [B,D]; camera [B,16] features
-    and rays [B,6,S/patch,S/patch], both zero where camera_known [B] is False; B is a multiple of `views`, and
-    consecutive images of a group show one object.
+    Shapes: images and mean [B,C,S,S]; log_snr [B]; text [B,L,D] with mask [B,L]; pooled [B,D]; camera [B,16]
+    features and rays [B,6,S/patch,S/patch], both zero where camera_known [B] is False; B is a multiple of
+    `views`, and consecutive images of a group show one object.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -199,7 +203,9 @@ class UNet(nn.Module):
             nn.Linear(embedding, embedding),
             nn.SiLU(),
         )
-        self.enter = Conv3x3(pixels, widths[0])
+        features = CAMERA_FEATURES + 1 + config.text_width
+        self.light_field = LightField(features, config.image_channels, *config.light_field, embedding)
+        self.enter = Conv3x3(2 * pixels, widths[0])
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, width = [widths[0]], widths[0]
         for level, wide in enumerate(widths):
@@ -215,9 +221,22 @@ class UNet(nn.Module):
         self.leave = Conv3x3(width + skips[0], pixels)
         nn.init.zeros_(self.leave.weight)
 
+    def mean_pictures(
+        self,
+        pooled: Float[Tensor, "B D"],
+        camera: Float[Tensor, "B 16"],
+        rays: Float[Tensor, "B 6 s s"],
+        camera_known: Bool[Tensor, " B"],
+    ) -> Float[Tensor, "B C S S"]:
+        """What such prompts show from these cameras on average, whatever the noise level."""
+        known = camera_known.float()[:, None]
+        coarse = F.avg_pool2d(rays * known[:, :, None, None], PATCH // self.config.patch)
+        return self.light_field(coarse, torch.cat([camera * known, known, pooled], dim=1))
+
     def forward(
         self,
         images: Float[Tensor, "B C S S"],
+        mean: Float[Tensor, "B C S S"],
         log_snr: Float[Tensor, " B"],
         text: Float[Tensor, "B L D"],
         mask: Bool[Tensor, "B L"],
@@ -230,9 +249,8 @@ class UNet(nn.Module):
         known = camera_known.float()[:, None]
         embedding = self.embed(torch.cat([fourier(log_snr / 8, 32), camera * known, known, pooled], dim=1))
         rays = (rays * known[:, :, None, None]).contiguous(memory_format=torch.channels_last)
-        h = self.enter(
-            F.pixel_unshuffle(images, self.config.patch).contiguous(memory_format=torch.channels_last)
-        )
+        seen = F.pixel_unshuffle(torch.cat([images, mean], dim=1), self.config.patch)
+        h = self.enter(seen.contiguous(memory_format=torch.channels_last))
         skips, maps = [h], []
         for level, stage in enumerate(self.down):
             if level:

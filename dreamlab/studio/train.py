@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -23,18 +24,18 @@ from torch.utils.data import DataLoader
 
 from dreamlab.files import write_atomic
 from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
-from dreamlab.priors.text import encode_text
 from dreamlab.priors.unet import UNet, UNetConfig, channels_last
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.studio.batches import BatchConfig, Batches, Views
+from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.lesson import lesson
 from dreamlab.studio.muon import Muon
-from dreamlab.types import Condition
 
 logger = logging.getLogger(__name__)
 
 _ENDS = ("enter.", "leave.", "embed.0.")
+_ENDS += tuple(f"light_field.{end}" for end in _ENDS)
 """Where the network begins and ends: these learn by AdamW, for their rows and columns are no equals."""
 
 
@@ -45,6 +46,8 @@ class TrainConfig(BaseModel):
     are drawn as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen
     more often.
     drop: share of groups that lose only the text, only the camera, and both, each.
+    mean_first: steps at the beginning in which only the mean pictures are learned. They cost a quarter of the
+    others, and the rest of the network has something to begin from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,46 +60,19 @@ class TrainConfig(BaseModel):
     level_power: float = Field(default=0.6, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     drop: float = Field(default=0.06, ge=0, le=0.3)
+    mean_first: int = Field(default=1000, ge=0)
     seed: int = 0
 
 
 class TrainEvent(NamedTuple):
     """One step done. loss_by_level holds the mean v-loss of four bands of the noise level, least noise
-    first.
+    first; while only mean pictures are learned, it is theirs, whatever the level.
     """
 
     step: int
     loss: float
     loss_by_level: tuple[float, ...]
     seconds: float
-
-
-class CaptionTable:
-    """Encoded captions of a corpus, packed without padding: each distinct caption is encoded once."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        distinct = sorted({caption for captions in corpus.captions for caption in captions} | {""})
-        rows = {caption: row for row, caption in enumerate(distinct)}
-        self.empty = rows[""]
-        counts = np.array([len(c) for c in corpus.captions])
-        self.first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        self.row = torch.tensor([rows[c] for captions in corpus.captions for c in captions])
-        tokens, lengths = [], []
-        pooled: list[Tensor] = []
-        for start in range(0, len(distinct), 1024):
-            part = encode_text(distinct[start : start + 1024])
-            tokens.append(part.tokens[part.mask].half())
-            lengths.append(part.mask.sum(1))
-            pooled.append(part.tokens[:, 0] if part.pooled is None else part.pooled)
-        self.tokens, self.length, self.pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
-        self.start = torch.cumsum(self.length, 0) - self.length
-
-    def __getitem__(self, rows: Tensor) -> Condition:
-        length = self.length[rows]
-        position = torch.arange(int(length.max()))
-        mask = position < length[:, None]
-        index = (self.start[rows][:, None] + position).clamp_max(len(self.tokens) - 1)
-        return Condition(self.tokens[index].float() * mask[..., None], mask, self.pooled[rows])
 
 
 class Trainer:
@@ -139,7 +115,12 @@ class Trainer:
         table = CaptionTable(corpus)
         batches = Batches(corpus, table.first, self.config.batch, self.config.seed)
         loader = DataLoader(
-            batches, batch_size=None, sampler=range(self.step, until), num_workers=1, prefetch_factor=4
+            batches,
+            batch_size=None,
+            sampler=range(self.step, until),
+            num_workers=1,
+            prefetch_factor=4,
+            worker_init_fn=_leave_stopping_to_the_parent,
         )
         self._taught = (self.vocabulary, self.step, lesson(batches))
         for views in loader:
@@ -172,9 +153,14 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.rate()
         with self.autocast:
             z = alpha * x + sigma * noise
-            v = self.network(z, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
-        error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
-        error.mean().backward()
+            mean = self.network.mean_pictures(pooled, camera, rays, known)
+            error = (mean.float() - x).square().mean(dim=(1, 2, 3))
+            loss = error.mean()
+            if self.step >= config.mean_first:
+                v = self.network(z, mean, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
+                error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
+                loss = loss + error.mean()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for _, optimiser in self.optimisers:
             optimiser.step()
@@ -238,6 +224,12 @@ class Trainer:
                     laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
                     optimiser.state[like][key] = laid
         return trainer
+
+
+def _leave_stopping_to_the_parent(worker: int) -> None:
+    """Ctrl-C goes to all processes of a terminal; without its loader the parent cannot finish its step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def train(

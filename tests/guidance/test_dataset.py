@@ -83,6 +83,35 @@ def test_at_low_levels_a_new_set_keeps_what_is_rendered(scene):
     assert moved[0] < 0.3 * moved[1]
 
 
+class Averaging:
+    """A prior that also says what is seen on average: always the point (3, 3)."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def mean(self, condition, cameras):
+        return 3 * torch.ones(len(cameras), 2, 1, 1, dtype=torch.float64)
+
+
+def test_the_first_set_alone_begins_from_the_mean_pictures(toy):
+    scene = toy(ONE)
+    level = Ramp.constant(0.05)  # so low that what it begins from is kept
+    config = PLAIN.model_copy(update={"begin": "mean", "t_min": level, "t_max": level, "every": 1})
+    guidance = config.build(Averaging(scene.prior))
+    for begun_from in (3.0, 0.0):
+        _, gradient, _ = drawn(guidance, scene)  # of points at zero
+        assert torch.allclose(-gradient, torch.full_like(gradient, begun_from), atol=0.7)
+
+
+def test_a_prior_without_mean_pictures_is_refused_where_they_are_asked_for(scene):
+    config = PLAIN.model_copy(update={"begin": "mean"})
+    with pytest.raises(ConfigError, match=r"on average.*begin=field"):
+        config.build(scene.prior)
+
+
 def test_a_saved_guidance_goes_on_as_if_it_had_never_stopped(scene):
     whole, parts = PLAIN.build(scene.prior), PLAIN.build(scene.prior)
     for seed in range(3):

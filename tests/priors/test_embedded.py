@@ -198,6 +198,24 @@ def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
     torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
 
 
+def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None:
+    class Doubting(EmbeddedPrior):
+        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+            return z_t
+
+    start, prior = 2 * torch.ones(4, 5, 64, 64), Doubting(random_network())
+    drawn = sample(prior, condition(4), condition(4), cameras(4), steps=3, start=start, level=0.01)
+    torch.testing.assert_close(drawn, start, atol=0.2, rtol=0)
+
+
+def test_the_shipped_mean_pictures_show_the_side_that_is_asked_for() -> None:
+    """A banana is long from the front and short from its end, which is the right one of four cameras."""
+    prior = EmbeddedPriorConfig(precision="float32").build()
+    opacity = from_model_space(prior.mean(prior.embed(["a yellow banana"] * 4), cameras(4)))[1][..., 0]
+    front, side, back, other_side = (opacity > 0.5).any(1).sum(1).tolist()
+    assert min(front, back) > 2 * max(side, other_side) > 0
+
+
 def test_the_shipped_weights_fit_their_promises() -> None:
     prior = EmbeddedPriorConfig(precision="float32").build()
     count = sum(p.numel() for p in prior.network.parameters())

@@ -5,9 +5,11 @@ exactly.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +19,16 @@ import torch
 from dreamlab.errors import InputError
 from dreamlab.priors.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
+from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.judge import draw_exam, train_judge
-from dreamlab.studio.train import CaptionTable, TrainConfig, Trainer, train
+from dreamlab.studio.train import TrainConfig, Trainer, train
 
 SMALL = TrainConfig(
     network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16),
     batch=BatchConfig(images=8, views=(4,), single=0.5),
     warmup=2,
+    mean_first=0,
 )
 
 
@@ -152,7 +156,11 @@ def test_the_log_forgets_steps_that_were_never_saved(corpus: Corpus, tmp_path: P
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 2, "loss": 1}\n'
 
 
-def test_a_training_that_is_asked_to_stop_saves_its_last_step(corpus: Corpus, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["the process", "its whole group"])
+def test_a_training_that_is_asked_to_stop_saves_its_last_step(
+    corpus: Corpus, tmp_path: Path, number: signal.Signals, tell: Callable[[int, int], None]
+) -> None:
     corpus.save(tmp_path / "corpus")
     (tmp_path / "config.json").write_text(SMALL.model_dump_json())
     line = [
@@ -165,15 +173,29 @@ def test_a_training_that_is_asked_to_stop_saves_its_last_step(corpus: Corpus, tm
         str(tmp_path / "run"),
     ]
     child = subprocess.Popen(
-        [*line, "--config", str(tmp_path / "config.json"), "--json"], stdout=subprocess.PIPE
+        [*line, "--config", str(tmp_path / "config.json"), "--json"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     assert child.stdout is not None
     assert json.loads(child.stdout.readline())["step"] == 20  # so it is under way
-    child.send_signal(signal.SIGTERM)
+    tell(child.pid, number)
     told = [json.loads(row) for row in child.communicate(timeout=120)[0].splitlines()]
-    assert child.returncode == 128 + signal.SIGTERM
+    assert child.returncode == 128 + number
     assert told[-1]["event"] == "stopped"
     assert Trainer.load(tmp_path / "run").step == told[-1]["step"] >= 20
+
+
+def test_at_first_only_the_mean_pictures_are_learned(corpus: Corpus) -> None:
+    trainer = Trainer(SMALL.model_copy(update={"mean_first": 2}))
+    moved = []
+    for _ in range(2):
+        before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
+        list(trainer.steps(corpus, trainer.step + 2))
+        after = trainer.network.named_parameters()
+        moved.append({name for name, p in after if not torch.equal(p, before[name])})
+    assert moved[0] and all(name.startswith("light_field.") for name in moved[0])
+    assert "middle.conv_out.weight" in moved[1] and "light_field.leave.weight" in moved[1]
 
 
 def test_training_lowers_the_loss_and_logs_it(corpus: Corpus, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Questions to a prior: several conditions and views in as few calls as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.types import Cameras, Condition, Prior
+
+Image = Float[Tensor, "B C h w"]
+
+
+class Pass(NamedTuple):
+    """One question to the prior: a full set of views under one condition."""
+
+    z: Image
+    t: Float[Tensor, " B"]
+    condition: Condition
+    cameras: Cameras | None
+
+
+def views_per_group(prior: Prior) -> int:
+    """How many consecutive images the prior looks at together; 1 for priors that say nothing."""
+    return int(getattr(prior, "views_per_group", 1))
+
+
+@torch.no_grad()
+def ask(prior: Prior, passes: Sequence[Pass], max_batch: int | None = None) -> list[Image]:
+    """x0_hat of several passes in as few calls as memory allows.
+
+    Passes are laid one after another, each with its views in order, so the groups of a multi-view prior stay
+    together; calls are cut between groups only. Passes without cameras go apart, for `denoise` takes cameras
+    for all or none.
+    """
+    answers: list[Image | None] = [None] * len(passes)
+    for with_cameras in (True, False):
+        rows = [i for i, p in enumerate(passes) if (p.cameras is not None) is with_cameras]
+        if not rows:
+            continue
+        joined = _denoise(prior, [passes[i] for i in rows], max_batch)
+        for i, part in zip(rows, joined.split([len(passes[i].z) for i in rows]), strict=True):
+            answers[i] = part.to(passes[i].z.dtype)
+    return [a for a in answers if a is not None]
+
+
+def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Image:
+    z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
+    condition = Condition.cat([p.condition for p in passes])
+    known = [p.cameras for p in passes if p.cameras is not None]
+    cameras = join_cameras(known) if known else None
+    group = views_per_group(prior)
+    size = len(z) if max_batch is None else max(max_batch // group, 1) * group
+    parts = [slice(i, i + size) for i in range(0, len(z), size)]
+    return torch.cat(
+        [prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts]
+    )
+
+
+def join_cameras(cameras: Sequence[Cameras]) -> Cameras:
+    """Cameras of one image size, one after another."""
+    first = cameras[0]
+    names = ("c2w", "fovy", "azimuth", "elevation", "distance")
+    return Cameras(*(torch.cat([getattr(c, n) for c in cameras]) for n in names), size=first.size)
