@@ -23,7 +23,7 @@ import numpy as np
 
 from dreamlab.errors import InputError
 from dreamlab.files import write_atomic
-from dreamlab.presets import presets_folder
+from dreamlab.presets import load_preset, presets_folder
 from dreamlab.priors.embedded import SHIPPED, read_vocabulary
 from dreamlab.studio.questions import Question, draw_questions
 from dreamlab.studio.shapes import NOUNS
@@ -127,7 +127,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def commissions(args: argparse.Namespace, prompts: Iterable[str]) -> list[Commission]:
-    """The prompts with the options that were given."""
+    """The prompts with the options that were given. Raises ConfigError for an unknown preset."""
+    load_preset(args.preset)
     return [Commission(p, args.preset, args.seed, tuple(args.set), args.weights) for p in prompts]
 
 

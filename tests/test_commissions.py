@@ -134,3 +134,4 @@ def test_a_sheet_without_prompts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         contact_sheet.main([str(tmp_path / "sheet.png")])
     assert contact_sheet.main([str(tmp_path / "s.png"), "--random", "3", "--nouns", "dragon"]) == 2
+    assert contact_sheet.main([str(tmp_path / "s.png"), "--preset", "fsat", "a red mushroom"]) == 2
