@@ -42,6 +42,13 @@ class Cameras:
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"}
         return Cameras(**moved, size=self.size)
 
+    @staticmethod
+    def cat(parts: Sequence[Cameras]) -> Cameras:
+        """Cameras of one image size, one after another."""
+        names = [f.name for f in fields(Cameras) if f.name != "size"]
+        joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+        return Cameras(**joined, size=parts[0].size)
+
     def resized(self, height: int, width: int) -> Cameras:
         """The same views at another image size."""
         return replace(self, size=(height, width))
@@ -93,6 +100,11 @@ class Condition:
     mask: Bool[Tensor, "B L"]
     pooled: Float[Tensor, "B P"] | None = None
     extras: tuple[tuple[str, Tensor], ...] = ()
+
+    @property
+    def summary(self) -> Float[Tensor, "B P"]:
+        """The pooled vector, or the first token's state where there is none."""
+        return self.tokens[:, 0] if self.pooled is None else self.pooled
 
     def __len__(self) -> int:
         return self.tokens.shape[0]

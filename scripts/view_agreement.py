@@ -24,7 +24,6 @@ from commissions import drawn, nouns_to_draw
 from PIL import Image
 
 from dreamlab.errors import DreamlabError, InputError
-from dreamlab.guidance.asking import join_cameras
 from dreamlab.priors.embedded import SHIPPED, EmbeddedPriorConfig, from_model_space
 from dreamlab.priors.sampling import sample
 from dreamlab.studio.agreement import silhouette_agreement
@@ -109,7 +108,7 @@ def asked(prompts: str, nouns: tuple[str, ...]) -> list[Question]:
 def twelve(turn: float) -> Cameras:
     """A set of cameras as dataset-update draws it."""
     low, high = (ring(n, turn, math.radians(elevation)) for n, elevation in (_LOW, _HIGH))
-    return join_cameras([low, high])
+    return Cameras.cat([low, high])
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dreamlab.diffusion import Image
 from dreamlab.types import Cameras, Condition, Prior
-
-Image = Float[Tensor, "B C h w"]
 
 
 class Pass(NamedTuple):
@@ -51,17 +50,10 @@ def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Ima
     z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
     condition = Condition.cat([p.condition for p in passes])
     known = [p.cameras for p in passes if p.cameras is not None]
-    cameras = join_cameras(known) if known else None
+    cameras = Cameras.cat(known) if known else None
     group = views_per_group(prior)
     size = len(z) if max_batch is None else max(max_batch // group, 1) * group
     parts = [slice(i, i + size) for i in range(0, len(z), size)]
     return torch.cat(
         [prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts]
     )
-
-
-def join_cameras(cameras: Sequence[Cameras]) -> Cameras:
-    """Cameras of one image size, one after another."""
-    first = cameras[0]
-    names = ("c2w", "fovy", "azimuth", "elevation", "distance")
-    return Cameras(*(torch.cat([getattr(c, n) for c in cameras]) for n in names), size=first.size)

@@ -10,7 +10,7 @@ is seen from where before anything is drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -19,9 +19,8 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.cameras import distance_to_fit, orbit_cameras
-from dreamlab.diffusion import denoising_walk, scheduled_level
+from dreamlab.diffusion import Image, denoising_walk, scheduled_level
 from dreamlab.errors import ConfigError, DamagedError
-from dreamlab.guidance.asking import Image, join_cameras
 from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
@@ -91,13 +90,7 @@ class DatasetUpdate(Distillation):
 
     def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
         super().__init__(config, prior)
-        if config.begin == "mean" and not isinstance(prior, KnowsMean):
-            raise ConfigError(
-                "this prior cannot say what a prompt shows on average",
-                expected="the embedded prior",
-                got=type(prior).__name__,
-                mend="Set guidance.begin=field and guidance.t_max=0.99",
-            )
+        self._mean = _mean_of(prior) if config.begin == "mean" else None
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
@@ -107,7 +100,7 @@ class DatasetUpdate(Distillation):
         if self._steps % self.config.every == 0:
             self._chosen = None
             return self._ring(cameras.size, generator).to(cameras.c2w.device)
-        known = join_cameras([c for c, _ in self._sets])
+        known = Cameras.cat([c for c, _ in self._sets])
         targets = torch.cat([x for _, x in self._sets])
         rows = torch.randperm(len(targets), generator=generator)[: len(cameras)]
         self._chosen = targets[rows.to(targets.device)]
@@ -124,8 +117,8 @@ class DatasetUpdate(Distillation):
         target = self._chosen
         if target is None:
             step = self.start(render, cameras, progress, generator)
-            if not self._sets and isinstance(self.prior, KnowsMean) and self.config.begin == "mean":
-                mean = self.prior.mean(prompts.positive(cameras), cameras)
+            if self._mean is not None and not self._sets:
+                mean = self._mean(prompts.positive(cameras), cameras)
                 step = replace(self.noised(mean, step.t, step.noise), x=step.x)
             target = self.draw(step, prompts, cameras, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
@@ -178,3 +171,14 @@ class DatasetUpdate(Distillation):
         azimuth, elevation = torch.cat(azimuths), torch.cat(elevations)
         fovy = torch.full_like(azimuth, math.radians(self.config.fovy))
         return orbit_cameras(azimuth, elevation, 1.02 * distance_to_fit(fovy), fovy, size)
+
+
+def _mean_of(prior: Prior) -> Callable[[Condition, Cameras], Image]:
+    if not isinstance(prior, KnowsMean):
+        raise ConfigError(
+            "this prior cannot say what a prompt shows on average",
+            expected="the embedded prior",
+            got=type(prior).__name__,
+            mend="Set guidance.begin=field and guidance.t_max=0.99",
+        )
+    return prior.mean

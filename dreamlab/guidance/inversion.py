@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from jaxtyping import Float
-from torch import Tensor
-
-from dreamlab.diffusion import ddim_step, per_image
+from dreamlab.diffusion import Image, Level, ddim_step, per_image
 from dreamlab.types import Prior
-
-Image = Float[Tensor, "B C h w"]
-Level = Float[Tensor, " B"]
 
 
 def invert(prior: Prior, x: Image, levels: Sequence[Level], answer: Callable[[Image, Level], Image]) -> Image:

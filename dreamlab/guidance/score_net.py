@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dreamlab.diffusion import per_image
+from dreamlab.diffusion import Image, per_image
 from dreamlab.types import Cameras, Condition, Prior
 
-Image = Float[Tensor, "B C h w"]
 FREQUENCIES = 6
 
 

@@ -20,7 +20,7 @@ from dreamlab.cameras import camera_rays
 from dreamlab.diffusion import CosineSchedule, x0_from_v
 from dreamlab.errors import DamagedError
 from dreamlab.priors.text import encode_text
-from dreamlab.priors.unet import UNet, UNetConfig, channels_last
+from dreamlab.priors.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, RenderOutput
 
@@ -118,10 +118,16 @@ class EmbeddedPrior:
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
-        camera, rays = camera_conditions(cameras, self.resolution // self.network.config.patch)
-        known = torch.ones(len(cameras), dtype=torch.bool, device=camera.device)
-        pooled = condition.pooled if condition.pooled is not None else condition.tokens[:, 0]
-        return self.network.mean_pictures(pooled, camera, rays, known)
+        return self.network.mean_pictures(condition.summary, *self._seen_from(cameras, len(cameras)))
+
+    def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network is told of n images' cameras: features, rays, and whether they are known."""
+        side = self.resolution // self.network.config.patch
+        known = torch.full((n,), cameras is not None, device=self.device)
+        if cameras is not None:
+            return *camera_conditions(cameras, side), known
+        features = torch.zeros(n, CAMERA_FEATURES, device=self.device)
+        return features, torch.zeros(n, 6, side, side, device=self.device), known
 
     @torch.no_grad()
     def denoise(
@@ -134,17 +140,11 @@ class EmbeddedPrior:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """
-        side = self.resolution // self.network.config.patch
-        known = torch.full((len(z_t),), cameras is not None, device=z_t.device)
-        if cameras is None:
-            camera, rays = z_t.new_zeros(len(z_t), 16), z_t.new_zeros(len(z_t), 6, side, side)
-        else:
-            camera, rays = camera_conditions(cameras, side)
+        seen_from = self._seen_from(cameras, len(z_t))
         views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
-        pooled = condition.pooled if condition.pooled is not None else condition.tokens[:, 0]
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            mean = self.network.mean_pictures(pooled, camera, rays, known)
-            told = (condition.tokens, condition.mask, pooled, camera, rays, known, views)
+            mean = self.network.mean_pictures(condition.summary, *seen_from)
+            told = (condition.tokens, condition.mask, condition.summary, *seen_from, views)
             v = self.network(z_t, mean, log_snr(t), *told).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.diffusion import DiscreteSchedule, FlowSchedule, x0_from_flow, x0_from_noise, x0_from_v
+from dreamlab.diffusion import (
+    DiscreteSchedule,
+    FlowSchedule,
+    Image,
+    Level,
+    x0_from_flow,
+    x0_from_noise,
+    x0_from_v,
+)
 from dreamlab.errors import ConfigError
 from dreamlab.priors.adapters import learn_words, merge_loras
 from dreamlab.priors.hub_errors import listening
@@ -21,8 +28,6 @@ from dreamlab.priors.prompt_cache import PromptCache
 from dreamlab.priors.source import PretrainedConfig, Source, class_name, find, fingerprint
 from dreamlab.types import Cameras, Condition, RenderOutput
 
-Image = Float[Tensor, "B C h w"]
-Level = Float[Tensor, " B"]
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 Schedule = DiscreteSchedule | FlowSchedule
 

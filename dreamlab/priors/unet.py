@@ -197,13 +197,13 @@ class UNet(nn.Module):
         self.config = config
         widths, embedding = config.channels, config.embedding
         pixels = config.image_channels * config.patch**2
+        features = CAMERA_FEATURES + 1 + config.text_width
         self.embed = nn.Sequential(
-            nn.Linear(64 + CAMERA_FEATURES + 1 + config.text_width, embedding),
+            nn.Linear(64 + features, embedding),
             nn.SiLU(),
             nn.Linear(embedding, embedding),
             nn.SiLU(),
         )
-        features = CAMERA_FEATURES + 1 + config.text_width
         self.light_field = LightField(features, config.image_channels, *config.light_field, embedding)
         self.enter = Conv3x3(2 * pixels, widths[0])
         self.down, self.up = nn.ModuleList(), nn.ModuleList()

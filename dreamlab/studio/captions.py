@@ -28,7 +28,7 @@ class CaptionTable:
             part = encode_text(distinct[start : start + 1024])
             tokens.append(part.tokens[part.mask].half())
             lengths.append(part.mask.sum(1))
-            pooled.append(part.tokens[:, 0] if part.pooled is None else part.pooled)
+            pooled.append(part.summary)
         self.tokens, self.length, self.pooled = torch.cat(tokens), torch.cat(lengths), torch.cat(pooled)
         self.start = torch.cumsum(self.length, 0) - self.length
 
