@@ -24,7 +24,7 @@ from dreamlab.priors.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_las
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, RenderOutput
 
-FORMAT = "dreamlab-embedded-2"
+FORMAT = "dreamlab-embedded-3"
 RELIEF_SCALE = 1.5
 SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
 _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"

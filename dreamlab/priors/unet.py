@@ -4,7 +4,8 @@ views.
 Text conditions it as in Imagen (Saharia et al. 2022, section 2): frozen token states by cross-attention,
 pooled vector beside the noise level. The camera enters twice: as a Plücker ray map (direction and moment of
 every pixel's ray, in the object's frame) at each resolution, and as Fourier features beside the noise level.
-Beside the noisy image stands the mean picture of such prompts from this camera (light_field.py). At the
+Beside the noisy image stands the mean picture of such prompts from this camera (light_field.py); the more
+noise, the more the answer is this picture, for the noisy image says ever less. At the
 coarsest level attention runs over all views of a group at once (MVDream, Shi et al. 2023, section 3.1), so
 that one object is seen from every side.
 """
@@ -220,6 +221,7 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(groups_of(width + skips[0]), width + skips[0])
         self.leave = Conv3x3(width + skips[0], pixels)
         nn.init.zeros_(self.leave.weight)
+        self.trust = nn.Parameter(torch.tensor([-6.0, -1.0]))
 
     def mean_pictures(
         self,
@@ -263,4 +265,13 @@ class UNet(nn.Module):
                 h = F.interpolate(h, scale_factor=2.0, mode="nearest")
             h = stage(h, maps.pop(), skips, False, embedding, text, mask, views)
         h = torch.cat([h, skips.pop()], dim=1)
-        return F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.config.patch)
+        v = F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.config.patch)
+        return self._weighed(v, images, mean, log_snr)
+
+    def _weighed(self, v: Tensor, images: Tensor, mean: Tensor, log_snr: Tensor) -> Tensor:
+        """Two estimates, each by its precision: what the image tells falls with its signal-to-noise ratio,
+        what the mean picture tells does not. `trust` is the logit of the latter's share, a line in log-SNR.
+        """
+        share = torch.sigmoid(self.trust[0] + self.trust[1] * log_snr).view(-1, 1, 1, 1)
+        alpha, sigma = (torch.sigmoid(sign * log_snr).sqrt().view(-1, 1, 1, 1) for sign in (1, -1))
+        return torch.lerp(v, (alpha * images - mean) / sigma, share.to(v.dtype))

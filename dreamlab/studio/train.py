@@ -157,6 +157,7 @@ class Trainer:
             error = (mean.float() - x).square().mean(dim=(1, 2, 3))
             loss = error.mean()
             if self.step >= config.mean_first:
+                mean = mean.detach()  # an average it shall stay, not a channel for anything else
                 v = self.network(z, mean, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
                 error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
                 loss = loss + error.mean()

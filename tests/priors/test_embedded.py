@@ -121,6 +121,32 @@ def test_groups_of_views_do_not_see_other_groups() -> None:
     torch.testing.assert_close(together[:4], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_the_mean_picture_answers_where_all_is_noise_and_is_silent_where_none_is() -> None:
+    torch.manual_seed(0)
+    prior, words, views = EmbeddedPrior(random_network()), condition(4), cameras(4)
+    with torch.no_grad():
+        prior.network.trust.copy_(torch.tensor([-6.0, -1.0]))
+    mean, x = prior.mean(words, views), torch.rand(4, 5, 64, 64)
+    z = torch.randn(4, 5, 64, 64)
+    torch.testing.assert_close(prior.denoise(z, torch.ones(4), words, views), mean, atol=0.03, rtol=0)
+    clean = prior.denoise(x, torch.full((4,), 0.01), words, views)
+    torch.testing.assert_close(clean, x, atol=0.1, rtol=0)
+
+
+def test_two_estimates_are_weighed_as_their_precisions_ask() -> None:
+    """The optimal share of the mean is the share of its precision: x0 = (p_z x_z + p_m mean) / (p_z + p_m)."""
+    network = random_network()
+    level = torch.tensor([-7.0, -6.0, -2.0])
+    z, mean, v = torch.randn(3, 3, 5, 4, 4, dtype=torch.float64)
+    alpha, sigma = (torch.sigmoid(s * level.double()).sqrt().view(-1, 1, 1, 1) for s in (1, -1))
+    snr = level.double().exp().view(-1, 1, 1, 1)
+    with torch.no_grad():
+        network.trust.copy_(torch.tensor([-6.0, -1.0]))
+        weighed = network._weighed(v, z, mean, level.double())
+    expected = ((alpha * z - sigma * v) * snr + mean * math.exp(-6)) / (snr + math.exp(-6))
+    torch.testing.assert_close(alpha * z - sigma * weighed, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_gradient_reaches_the_render_and_never_the_network() -> None:
     prior = EmbeddedPrior(random_network())
     rgb = torch.rand(4, 64, 64, 3, requires_grad=True)

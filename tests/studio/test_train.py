@@ -198,6 +198,19 @@ def test_at_first_only_the_mean_pictures_are_learned(corpus: Corpus) -> None:
     assert "middle.conv_out.weight" in moved[1] and "light_field.leave.weight" in moved[1]
 
 
+def test_the_mean_pictures_learn_from_their_own_error_alone(corpus: Corpus) -> None:
+    """One step with and without the U-Net beside moves them alike, up to the common clipping of gradients."""
+    moved = []
+    for first in (0, 9):
+        trainer = Trainer(SMALL.model_copy(update={"mean_first": first}))
+        torch.nn.init.normal_(trainer.network.leave.weight)
+        list(trainer.steps(corpus, 1))
+        field = trainer.network.light_field
+        gradient = torch.cat([p.grad.flatten() for p in field.parameters() if p.grad is not None])
+        moved.append(gradient / gradient.norm())
+    assert torch.allclose(*moved, atol=1e-6)
+
+
 def test_training_lowers_the_loss_and_logs_it(corpus: Corpus, tmp_path: Path) -> None:
     trainer = Trainer(SMALL.model_copy(update={"learning_rate": 3e-3}))
     losses = [event.loss for event in train(trainer, corpus, tmp_path, 60)]
