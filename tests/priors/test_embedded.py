@@ -134,7 +134,7 @@ def test_the_mean_picture_answers_where_all_is_noise_and_is_silent_where_none_is
 
 
 def test_two_estimates_are_weighed_as_their_precisions_ask() -> None:
-    """The optimal share of the mean is the share of its precision: x0 = (p_z x_z + p_m mean) / (p_z + p_m)."""
+    """The mean weighs as its precision does: x0 = (p_z x_z + p_m mean) / (p_z + p_m)."""
     network = random_network()
     level = torch.tensor([-7.0, -6.0, -2.0])
     z, mean, v = torch.randn(3, 3, 5, 4, 4, dtype=torch.float64)
