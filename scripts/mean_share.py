@@ -1,0 +1,82 @@
+"""How much of the embedded prior's answer should be its mean picture, at every noise level?
+
+usage: python scripts/mean_share.py
+       python scripts/mean_share.py --weights mine.safetensors --objects 96 --out share.json
+
+On fresh procedural objects that the weights were taught, four views each: the mean squared error of x0 by the
+U-Net alone, by the mean picture alone, by both as the weights mix them, and by both at the best share, which
+is the least-squares one. Where the last two columns differ, `UNet.trust` is off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from commissions import nouns_to_draw
+
+from dreamlab.errors import DreamlabError
+from dreamlab.files import write_atomic
+from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
+from dreamlab.studio import shapes
+from dreamlab.studio.questions import HELD_OUT, ring, shoot
+
+LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+_VIEWS = 4
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", type=Path, help="of the embedded prior (default: those that ship)")
+    parser.add_argument("--objects", type=int, default=48, help="(default %(default)s)")
+    parser.add_argument("--nouns", help="draw from these instead, with commas between")
+    parser.add_argument("--out", type=Path, help="JSON to write besides printing the table")
+    args = parser.parse_args()
+    try:
+        prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=_VIEWS).build()
+        rows = measured(prior, nouns_to_draw(args), args.objects)
+    except DreamlabError as error:
+        sys.stderr.write(f"mean_share: {error}\n")
+        return 2
+    sys.stdout.write(" ".join(f"{name:>10}" for name in rows[0]) + "\n")
+    for row in rows:
+        sys.stdout.write(" ".join(f"{value:10.4f}" for value in row.values()) + "\n")
+    if args.out:
+        write_atomic(args.out, (json.dumps(rows, indent=1) + "\n").encode())
+    return 0
+
+
+def measured(prior: EmbeddedPrior, nouns: tuple[str, ...], objects: int) -> list[dict[str, float]]:
+    """A row of errors and shares for every level."""
+    rng = np.random.default_rng((HELD_OUT, 8))
+    drawn = [shapes.make(rng, str(rng.choice(nouns))) for _ in range(objects)]
+    x = torch.cat([shoot(shape, ring(_VIEWS, 0.4)) for shape in drawn])
+    owner = torch.arange(len(x)) // _VIEWS
+    words = prior.embed([shape.captions[-1] for shape in drawn])[owner.tolist()]
+    cameras = ring(_VIEWS, 0.4)[torch.arange(len(x)) % _VIEWS]
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    mean, trust = prior.mean(words, cameras), prior.network.trust.clone()
+    rows = []
+    for level in LEVELS:
+        t = torch.full((len(x),), level)
+        alpha, sigma = (scale.view(-1, 1, 1, 1) for scale in alpha_sigma(t))
+        prior.network.trust.copy_(torch.tensor([-100.0, 0.0]))
+        alone = prior.denoise(alpha * x + sigma * noise, t, words, cameras)
+        prior.network.trust.copy_(trust)
+        share = torch.sigmoid(trust[0] + trust[1] * log_snr(t[:1])).item()
+        apart = mean - alone
+        best = ((x - alone) * apart).mean().item() / apart.square().mean().item()
+        errors = {"unet": alone, "mean": mean, "mixed": alone + share * apart, "best": alone + best * apart}
+        row = {name: (picture - x).square().mean().item() for name, picture in errors.items()}
+        rows.append({"level": level, **row, "share": share, "best share": best})
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
