@@ -274,4 +274,4 @@ class UNet(nn.Module):
         """
         share = torch.sigmoid(self.trust[0] + self.trust[1] * log_snr).view(-1, 1, 1, 1)
         alpha, sigma = (torch.sigmoid(sign * log_snr).sqrt().view(-1, 1, 1, 1) for sign in (1, -1))
-        return torch.lerp(v, (alpha * images - mean) / sigma, share.to(v.dtype))
+        return torch.lerp(v.to(images.dtype), (alpha * images - mean) / sigma, share.to(images.dtype))

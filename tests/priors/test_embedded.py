@@ -147,6 +147,13 @@ def test_two_estimates_are_weighed_as_their_precisions_ask() -> None:
     torch.testing.assert_close(alpha * z - sigma * weighed, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_half_precision_answers_nearly_alike() -> None:
+    network, views = random_network(), cameras(4)
+    full, half = (denoised(EmbeddedPrior(network, bfloat16=b), 4, views) for b in (False, True))
+    assert half.dtype == torch.float32 and not torch.equal(full, half)
+    torch.testing.assert_close(half, full, atol=0.1, rtol=0.1)
+
+
 def test_gradient_reaches_the_render_and_never_the_network() -> None:
     prior = EmbeddedPrior(random_network())
     rgb = torch.rand(4, 64, 64, 3, requires_grad=True)
