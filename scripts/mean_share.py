@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from commissions import nouns_to_draw
 
+from dreamlab.diffusion import add_noise
 from dreamlab.errors import DreamlabError
 from dreamlab.files import write_atomic
 from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
@@ -65,11 +66,11 @@ def measured(prior: EmbeddedPrior, nouns: tuple[str, ...], objects: int) -> list
     rows = []
     for level in LEVELS:
         t = torch.full((len(x),), level)
-        alpha, sigma = (scale.view(-1, 1, 1, 1) for scale in alpha_sigma(t))
+        z = add_noise(x, noise, *alpha_sigma(t))
         prior.network.trust.copy_(torch.tensor([-100.0, 0.0]))
-        alone = prior.denoise(alpha * x + sigma * noise, t, words, cameras)
+        alone = prior.denoise(z, t, words, cameras)
         prior.network.trust.copy_(trust)
-        share = torch.sigmoid(trust[0] + trust[1] * log_snr(t[:1])).item()
+        share = prior.network.mean_share(log_snr(t[:1])).item()
         apart = mean - alone
         best = ((x - alone) * apart).mean().item() / apart.square().mean().item()
         errors = {"unet": alone, "mean": mean, "mixed": alone + share * apart, "best": alone + best * apart}

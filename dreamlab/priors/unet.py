@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dreamlab import ops
+from dreamlab.diffusion import per_image, v_from_x0
 from dreamlab.priors.light_field import PATCH, LightField
 
 CAMERA_FEATURES = 16
@@ -272,6 +273,10 @@ class UNet(nn.Module):
         """Two estimates, each by its precision: what the image tells falls with its signal-to-noise ratio,
         what the mean picture tells does not. `trust` is the logit of the latter's share, a line in log-SNR.
         """
-        share = torch.sigmoid(self.trust[0] + self.trust[1] * log_snr).view(-1, 1, 1, 1)
-        alpha, sigma = (torch.sigmoid(sign * log_snr).sqrt().view(-1, 1, 1, 1) for sign in (1, -1))
-        return torch.lerp(v.to(images.dtype), (alpha * images - mean) / sigma, share.to(images.dtype))
+        alpha, sigma = (torch.sigmoid(sign * log_snr).sqrt() for sign in (1, -1))
+        v_of_mean = v_from_x0(images, mean, alpha, sigma)
+        return torch.lerp(v.to(images.dtype), v_of_mean, per_image(self.mean_share(log_snr), images))
+
+    def mean_share(self, log_snr: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+        """The share of the mean picture in the answer, 0 to 1."""
+        return torch.sigmoid(self.trust[0] + self.trust[1] * log_snr)
