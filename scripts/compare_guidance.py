@@ -4,8 +4,8 @@ usage: python scripts/compare_guidance.py methods.png --prompt "a red mushroom"
        python scripts/compare_guidance.py two.png --methods sds,vsd --steps 100 --judge judge.safetensors
 
 Beside the picture lie a JSON file and a table in Markdown with the same name. Methods of score distillation
-share field, learning rate and mesh, and differ by the settings in METHODS; dataset-update keeps those of its
-preset. With --judge, a judge that has only seen held-out renders names noun and colour; the file is where it
+share the preset, and differ by the settings in METHODS; dataset-update has a preset of its own, `drawn`.
+With --judge, a judge that has only seen held-out renders names noun and colour; the file is where it
 is kept. Runs are kept, and an interrupted comparison goes on where it was.
 """
 
@@ -31,9 +31,9 @@ from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
 
-# Guidance as strong for the camera as for the text, one level for the four views. Below 0.4 the colours of
-# the shipped prior drift.
-_GUIDED = "guidance_scale: 3, camera_guidance_scale: 3"
+# As in the presets of the embedded prior: guidance as strong for the camera as for the text, mean colours
+# left to the unguided answer, one level for all views.
+_GUIDED = "guidance_scale: 3, camera_guidance_scale: 3, cfg_recentre: 1"
 _LEVELS = "shared_t: true, t_min: {start: 0.9, end: 0.4}, t_max: {start: 0.98, end: 0.55}"
 _USUAL = f"{_GUIDED}, {_LEVELS}"
 METHODS = {
@@ -49,19 +49,13 @@ METHODS = {
     "asd": f"{_USUAL}, weighting: uniform",
     "rfds": f"{_USUAL}, weighting: uniform, reverse: true",
 }
-"""Settings of every method, as YAML; none: the preset's own."""
+"""Settings of every method, as YAML; none: those of its preset."""
 LEFT_OUT = {
     "dds": "it changes an object that is there",
     "anchords": "the embedded prior cannot be shown a picture",
     "mixture": "it is made of others",
 }
 _NEGATIVE = "negative_prompt=a shapeless grey lump"  # nfsd cannot do without
-_SCORE = (
-    "prior.views_per_group=4",
-    "field={kind: hashgrid}",
-    "stages.0.lr={start: 0.02, end: 0.004}",
-    "stages.0.losses={}",
-)
 _ALWAYS = ("turntable.frames=0", "mesh.formats=[glb]")
 
 
@@ -103,14 +97,15 @@ def ordered(args: argparse.Namespace) -> dict[str, Commission]:
         if name not in METHODS:
             why = LEFT_OUT.get(name, "no such method")
             raise InputError(f"{name} cannot be compared: {why}", expected=", ".join(METHODS))
-        settings = _ALWAYS
+        preset, settings = "drawn", _ALWAYS
         if METHODS[name]:
-            settings += (*_SCORE, f"guidance={{kind: {name}, {METHODS[name]}}}")
+            preset = base.preset
+            settings += (f"guidance={{kind: {name}, {METHODS[name]}}}",)
         if name == "nfsd":
             settings += (_NEGATIVE,)
         if args.steps:
             settings += (f"stages.0.steps={args.steps}",)
-        orders[name] = replace(base, settings=settings + base.settings)
+        orders[name] = replace(base, preset=preset, settings=settings + base.settings)
     return orders
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,18 @@ class Pass(NamedTuple):
     t: Float[Tensor, " B"]
     condition: Condition
     cameras: Cameras | None
+
+
+@runtime_checkable
+class KnowsColour(Protocol):
+    """A prior that can say where in its images the object's colour stands."""
+
+    def colour_weight(self, x0: Image) -> Image: ...
+
+
+def colour_weight(prior: Prior, x0: Image) -> Image:
+    """How much of the object's colour each number of x0 holds, 0..1; ones for priors that say nothing."""
+    return prior.colour_weight(x0) if isinstance(prior, KnowsColour) else torch.ones_like(x0)
 
 
 def views_per_group(prior: Prior) -> int:

@@ -23,6 +23,7 @@ from dreamlab.diffusion import (
     Weighting,
     add_noise,
     cfg_combine,
+    cfg_recentre,
     cfg_rescale,
     clip_gradient,
     inject,
@@ -32,7 +33,7 @@ from dreamlab.diffusion import (
     weight,
 )
 from dreamlab.errors import ConfigError, DamagedError
-from dreamlab.guidance.asking import Image, Pass, ask, views_per_group
+from dreamlab.guidance.asking import Image, Pass, ask, colour_weight, views_per_group
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
@@ -46,6 +47,7 @@ class MethodConfig(BaseModel):
         then the prior's answer without text and without camera. None guides by text alone. Equal to
         guidance_scale it costs no third pass.
     cfg_rescale: 0..1, how far guided images get the spread of unguided ones.
+    cfg_recentre: 0..1, how far guided images get the mean colour of unguided ones.
     perp_neg: repel the prompt's other views (four passes); for single-view priors with view-dependent
     prompts.
     t_min, t_max: the noise levels drawn from, as they move over the stage.
@@ -61,6 +63,7 @@ class MethodConfig(BaseModel):
     guidance_scale: float = Field(default=7.5, ge=0.0)
     camera_guidance_scale: float | None = Field(default=None, ge=0.0)
     cfg_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
+    cfg_recentre: float = Field(default=0.0, ge=0.0, le=1.0)
     perp_neg: bool = False
     t_min: Ramp = Ramp.constant(0.02)
     t_max: Ramp = Ramp.constant(0.98)
@@ -226,7 +229,7 @@ class Distillation(ABC):
         return Pass(step.z, step.t, prompts.null(len(step.z)), None if blind else cameras)
 
     def guided(self, said: Answers, scale: float | None = None) -> Image:
-        """x0_hat with guidance: text (and Perp-Neg), then camera, then rescale.
+        """x0_hat with guidance: text (and Perp-Neg), then camera, recentre, rescale.
 
         Text: base + s * direction. Camera (two scales, as InstructPix2Pix eq. 3): bare + s_c (base - bare) +
         s (cond - base); base drops out where both scales are one.
@@ -238,7 +241,11 @@ class Distillation(ABC):
         x0 = cfg_combine(origin, origin + said.direction, scale)
         if said.base is not None and said.bare is not None and self.config.camera_guidance_scale is not None:
             x0 = x0 + cfg_combine(said.bare, said.base, self.config.camera_guidance_scale) - said.base
-        return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views_per_group(self.prior))
+        views = views_per_group(self.prior)
+        if self.config.cfg_recentre:
+            weight = colour_weight(self.prior, said.cond)
+            x0 = cfg_recentre(x0, said.cond, weight, self.config.cfg_recentre, views)
+        return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views)
 
     def finish(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
         """The loss whose gradient to x is W * residual / B, and the figures worth showing.

@@ -115,6 +115,11 @@ class EmbeddedPrior:
         """Signal and noise scale at level t."""
         return alpha_sigma(t)
 
+    def colour_weight(self, x0: Float[Tensor, "B 5 H W"]) -> Float[Tensor, "B 5 H W"]:
+        """The opacity in the three channels of colour, nothing elsewhere: colour is premultiplied."""
+        opacity = from_model_space(x0)[1].clamp(0, 1).movedim(-1, 1)
+        return torch.cat([opacity.expand(-1, 3, -1, -1), torch.zeros_like(x0[:, 3:])], dim=1)
+
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from dreamlab.cameras import orbit_cameras
 from dreamlab.errors import DamagedError
+from dreamlab.guidance.asking import KnowsColour
 from dreamlab.priors.embedded import (
     FORMAT,
     SHIPPED,
@@ -69,6 +70,16 @@ def test_model_space_and_back_is_the_identity() -> None:
     parts = torch.rand(2, 8, 8, 3), torch.rand(2, 8, 8, 1), torch.rand(2, 8, 8, 1) * 2 - 1
     for before, after in zip(parts, from_model_space(to_model_space(*parts)), strict=True):
         torch.testing.assert_close(after, before)
+
+
+def test_colour_stands_in_three_channels_where_the_object_is() -> None:
+    opacity = torch.tensor([0.0, 0.25, 1.0]).view(3, 1, 1, 1).expand(3, 2, 2, 1)
+    x = to_model_space(0.7 * opacity.expand(-1, -1, -1, 3), opacity, opacity)
+    prior = EmbeddedPrior(random_network())
+    assert isinstance(prior, KnowsColour)
+    weight = prior.colour_weight(x)
+    assert torch.allclose(weight[:, :3], opacity.movedim(-1, 1).expand(-1, 3, -1, -1))
+    assert not weight[:, 3:].any()
 
 
 def test_levels_keep_the_variance() -> None:
