@@ -134,23 +134,6 @@ def cfg_rescale(guided: Image, cond: Image, amount: float, views: int = 1) -> Im
     return (amount * per_image(factor, guided) + (1.0 - amount)) * guided
 
 
-def cfg_recentre(guided: Image, cond: Image, weight: Image, amount: float, views: int = 1) -> Image:
-    """Give guided images back the mean colour of the unguided ones; the pattern keeps its guidance.
-
-    At most noise levels the whole object's colour can be read off z, so there guidance adds nothing to it
-    but the difference of two small biases, which distillation sums up over its steps: red drifts to pink.
-    With m the least-squares m of weight * m to guided - cond, channel by channel over each group of `views`
-    consecutive images, the answer is guided - amount * weight * m. weight >= 0 says how much of the colour
-    each number holds; ones mean the plain mean. Ours.
-    """
-    if amount == 0.0:
-        return guided
-    push, share = (x.unflatten(0, (-1, views)) for x in (guided - cond, weight))
-    over = (1, 3, 4)
-    mean = (push * share).sum(over, keepdim=True) / share.square().sum(over, keepdim=True).clamp_min(1e-8)
-    return guided - amount * (share * mean).flatten(0, 1)
-
-
 def perpendicular(a: Image, b: Image) -> Image:
     """The part of a at right angles to b, image by image (Perp-Neg: Armandpour et al. 2023, eq. 8)."""
     dims = tuple(range(1, a.ndim))

@@ -101,29 +101,6 @@ def test_rescaled_guidance_has_the_unguided_spread():
     assert torch.allclose(half, 0.5 * guided + 0.5 * full)
 
 
-def test_recentred_guidance_has_the_unguided_mean_of_every_channel_and_keeps_the_pattern():
-    guided, cond = 5 * image(0), image(1)
-    ones = torch.ones_like(cond)
-    full = d.cfg_recentre(guided, cond, ones, 1.0, views=2)
-    for group in (slice(0, 2), slice(2, 4)):
-        assert torch.allclose(full[group].mean((0, 2, 3)), cond[group].mean((0, 2, 3)))
-        moved = (guided - full)[group]  # by one number a channel
-        assert torch.allclose(moved, moved.mean((0, 2, 3), keepdim=True).expand_as(moved))
-    assert torch.equal(d.cfg_recentre(guided, cond, ones, 0.0), guided)
-    half = d.cfg_recentre(guided, cond, ones, 0.5, views=2)
-    assert torch.allclose(half, 0.5 * guided + 0.5 * full)
-
-
-def test_recentred_guidance_undoes_a_tint_of_the_object_and_nothing_else():
-    cond = image(1)
-    weight = image(2).abs() * torch.tensor([1.0, 0.0, 1.0], dtype=DOUBLE).view(3, 1, 1)
-    tint = torch.tensor([0.3, 5.0, -0.2], dtype=DOUBLE).view(3, 1, 1)
-    assert torch.allclose(d.cfg_recentre(cond + weight * tint, cond, weight, 1.0, views=4), cond)
-    other = torch.zeros_like(cond)
-    other[:, 1] = 7.0  # a channel without colour is left alone
-    assert torch.equal(d.cfg_recentre(cond + other, cond, weight, 1.0), cond + other)
-
-
 def test_perpendicular_part_has_no_share_of_the_other():
     a, b = image(0), image(1)
     apart = d.perpendicular(a, b)

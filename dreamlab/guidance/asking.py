@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.diffusion import Image
+from dreamlab.errors import ConfigError
 from dreamlab.types import Cameras, Condition, Prior
 
 
@@ -23,15 +24,24 @@ class Pass(NamedTuple):
 
 
 @runtime_checkable
-class KnowsColour(Protocol):
-    """A prior that can say where in its images the object's colour stands."""
+class KnowsMean(Protocol):
+    """A prior that can say what a prompt shows from a camera on average, and give images its colour."""
 
-    def colour_weight(self, x0: Image) -> Image: ...
+    def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
+
+    def recoloured(self, x0: Image, like: Image) -> Image: ...
 
 
-def colour_weight(prior: Prior, x0: Image) -> Image:
-    """How much of the object's colour each number of x0 holds, 0..1; ones for priors that say nothing."""
-    return prior.colour_weight(x0) if isinstance(prior, KnowsColour) else torch.ones_like(x0)
+def that_knows_mean(prior: Prior, mend: str) -> KnowsMean:
+    """The prior, or a ConfigError with this mend where it knows no mean pictures."""
+    if not isinstance(prior, KnowsMean):
+        raise ConfigError(
+            "this prior cannot say what a prompt shows on average",
+            expected="the embedded prior",
+            got=type(prior).__name__,
+            mend=mend,
+        )
+    return prior
 
 
 def views_per_group(prior: Prior) -> int:

@@ -10,9 +10,9 @@ is seen from where before anything is drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -20,20 +20,14 @@ from torch import Tensor
 
 from dreamlab.cameras import distance_to_fit, orbit_cameras
 from dreamlab.diffusion import Image, denoising_walk, scheduled_level
-from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.errors import DamagedError
+from dreamlab.guidance.asking import KnowsMean, that_knows_mean
 from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
+from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
 
 _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
-
-
-@runtime_checkable
-class KnowsMean(Protocol):
-    """A prior that can say what a prompt shows from a camera on average."""
-
-    def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
 
 
 class DatasetUpdateConfig(MethodConfig):
@@ -90,7 +84,9 @@ class DatasetUpdate(Distillation):
 
     def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
         super().__init__(config, prior)
-        self._mean = _mean_of(prior) if config.begin == "mean" else None
+        self._first: KnowsMean | None = None
+        if config.begin == "mean":
+            self._first = that_knows_mean(prior, "Set guidance.begin=field and guidance.t_max=0.99")
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
@@ -117,8 +113,8 @@ class DatasetUpdate(Distillation):
         target = self._chosen
         if target is None:
             step = self.start(render, cameras, progress, generator)
-            if self._mean is not None and not self._sets:
-                mean = self._mean(prompts.positive(cameras), cameras)
+            if self._first is not None and not self._sets:
+                mean = self._first.mean(prompts.positive(cameras), cameras)
                 step = replace(self.noised(mean, step.t, step.noise), x=step.x)
             target = self.draw(step, prompts, cameras, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
@@ -171,14 +167,3 @@ class DatasetUpdate(Distillation):
         azimuth, elevation = torch.cat(azimuths), torch.cat(elevations)
         fovy = torch.full_like(azimuth, math.radians(self.config.fovy))
         return orbit_cameras(azimuth, elevation, 1.02 * distance_to_fit(fovy), fovy, size)
-
-
-def _mean_of(prior: Prior) -> Callable[[Condition, Cameras], Image]:
-    if not isinstance(prior, KnowsMean):
-        raise ConfigError(
-            "this prior cannot say what a prompt shows on average",
-            expected="the embedded prior",
-            got=type(prior).__name__,
-            mend="Set guidance.begin=field and guidance.t_max=0.99",
-        )
-    return prior.mean

@@ -23,7 +23,6 @@ from dreamlab.diffusion import (
     Weighting,
     add_noise,
     cfg_combine,
-    cfg_recentre,
     cfg_rescale,
     clip_gradient,
     inject,
@@ -33,7 +32,7 @@ from dreamlab.diffusion import (
     weight,
 )
 from dreamlab.errors import ConfigError, DamagedError
-from dreamlab.guidance.asking import Image, Pass, ask, colour_weight, views_per_group
+from dreamlab.guidance.asking import Image, KnowsMean, Pass, ask, that_knows_mean, views_per_group
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
 from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
@@ -47,7 +46,8 @@ class MethodConfig(BaseModel):
         then the prior's answer without text and without camera. None guides by text alone. Equal to
         guidance_scale it costs no third pass.
     cfg_rescale: 0..1, how far guided images get the spread of unguided ones.
-    cfg_recentre: 0..1, how far guided images get the mean colour of unguided ones.
+    hold_colour: the object keeps the mean colour of the prior's mean picture, for priors that know it. At
+        most levels z tells the whole colour already; guidance adds but bias, and red drifts to pink. Ours.
     perp_neg: repel the prompt's other views (four passes); for single-view priors with view-dependent
     prompts.
     t_min, t_max: the noise levels drawn from, as they move over the stage.
@@ -63,7 +63,7 @@ class MethodConfig(BaseModel):
     guidance_scale: float = Field(default=7.5, ge=0.0)
     camera_guidance_scale: float | None = Field(default=None, ge=0.0)
     cfg_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
-    cfg_recentre: float = Field(default=0.0, ge=0.0, le=1.0)
+    hold_colour: bool = False
     perp_neg: bool = False
     t_min: Ramp = Ramp.constant(0.02)
     t_max: Ramp = Ramp.constant(0.98)
@@ -108,7 +108,8 @@ class Answers:
     """What the prior said of z: under the prompt, under the reference prompt, and whatever else was asked.
 
     direction is where text guidance leads: cond - base, and with Perp-Neg the sum of its perpendicular parts.
-    bare is the answer without text and camera. others answers the further conditions asked for.
+    bare is the answer without text and camera. others answers the further conditions asked for. mean is what
+    the prompt shows on average, where colour is held.
     """
 
     cond: Image
@@ -116,6 +117,7 @@ class Answers:
     direction: Image | None
     bare: Image | None
     others: tuple[Image, ...]
+    mean: Image | None
 
     @property
     def unconditional(self) -> Image:
@@ -134,6 +136,9 @@ class Distillation(ABC):
 
     def __init__(self, config: MethodConfig, prior: Prior) -> None:
         self.config, self.prior = config, prior
+        self._knows: KnowsMean | None = None
+        if config.hold_colour:
+            self._knows = that_knows_mean(prior, "Set guidance.hold_colour=false")
 
     def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
@@ -221,7 +226,8 @@ class Distillation(ABC):
             for i in (0, 1):
                 away = perpendicular(got[f"perp{i}"] - base, towards)
                 direction = direction + per_image(perp.weights[:, i].to(z), z) * away
-        return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]))
+        mean = None if self._knows is None else self._knows.mean(positive, cameras)
+        return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]), mean)
 
     def null_pass(self, step: Step, prompts: ViewPrompts, cameras: Cameras) -> Pass:
         """The question under the empty prompt, for methods that tell it from the negative prompt."""
@@ -229,7 +235,7 @@ class Distillation(ABC):
         return Pass(step.z, step.t, prompts.null(len(step.z)), None if blind else cameras)
 
     def guided(self, said: Answers, scale: float | None = None) -> Image:
-        """x0_hat with guidance: text (and Perp-Neg), then camera, recentre, rescale.
+        """x0_hat with guidance: text (and Perp-Neg), then camera, colour, rescale.
 
         Text: base + s * direction. Camera (two scales, as InstructPix2Pix eq. 3): bare + s_c (base - bare) +
         s (cond - base); base drops out where both scales are one.
@@ -241,11 +247,9 @@ class Distillation(ABC):
         x0 = cfg_combine(origin, origin + said.direction, scale)
         if said.base is not None and said.bare is not None and self.config.camera_guidance_scale is not None:
             x0 = x0 + cfg_combine(said.bare, said.base, self.config.camera_guidance_scale) - said.base
-        views = views_per_group(self.prior)
-        if self.config.cfg_recentre:
-            weight = colour_weight(self.prior, said.cond)
-            x0 = cfg_recentre(x0, said.cond, weight, self.config.cfg_recentre, views)
-        return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views)
+        if self._knows is not None and said.mean is not None:
+            x0 = self._knows.recoloured(x0, said.mean)
+        return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views_per_group(self.prior))
 
     def finish(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
         """The loss whose gradient to x is W * residual / B, and the figures worth showing.

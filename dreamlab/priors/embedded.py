@@ -49,6 +49,17 @@ def from_model_space(
     return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELIEF_SCALE
 
 
+def mean_colour(
+    x: Float[Tensor, "B 5 H W"], views: int
+) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
+    """The mean colour of each group of `views` images' object, 0..1, told of every image; and the opacity."""
+    premultiplied, opacity, _ = (part.movedim(-1, 1) for part in from_model_space(x))
+    opacity = opacity.clamp(0, 1)
+    shown = torch.minimum(premultiplied.clamp_min(0), opacity)
+    light, matter = (part.unflatten(0, (-1, views)).sum((1, 3, 4)) for part in (shown, opacity))
+    return (light / matter.clamp_min(1e-3)).repeat_interleave(views, 0)[..., None, None], opacity
+
+
 def alpha_sigma(t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
     """The variance-preserving cosine schedule: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
     return CosineSchedule().alpha_sigma(t)
@@ -115,15 +126,21 @@ class EmbeddedPrior:
         """Signal and noise scale at level t."""
         return alpha_sigma(t)
 
-    def colour_weight(self, x0: Float[Tensor, "B 5 H W"]) -> Float[Tensor, "B 5 H W"]:
-        """The opacity in the three channels of colour, nothing elsewhere: colour is premultiplied."""
-        opacity = from_model_space(x0)[1].clamp(0, 1).movedim(-1, 1)
-        return torch.cat([opacity.expand(-1, 3, -1, -1), torch.zeros_like(x0[:, 3:])], dim=1)
-
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
         return self.network.mean_pictures(condition.summary, *self._seen_from(cameras, len(cameras)))
+
+    def recoloured(
+        self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
+    ) -> Float[Tensor, "B 5 H W"]:
+        """x0 with the mean colour of `like`, each over its object in a group of views; the pattern is kept.
+
+        The mean is the sum of premultiplied colour over the sum of opacity, both as far as they can be shown.
+        """
+        wanted, _ = mean_colour(like, self.views_per_group)
+        has, opacity = mean_colour(x0, self.views_per_group)
+        return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is told of n images' cameras: features, rays, and whether they are known."""

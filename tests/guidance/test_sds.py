@@ -181,24 +181,27 @@ def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
         assert torch.allclose(guidance.guided(said)[group].std(), said.cond[group].std())
 
 
-def test_recentred_guidance_keeps_the_mean_of_each_group_where_the_prior_knows_no_colour(toy):
+def test_held_colour_is_given_to_the_guided_answer_from_the_mean_of_the_prompt_and_views(toy):
     scene = toy(*TWO, watch=2)
+    asked = []
+
+    def mean(condition, cameras):
+        asked.append((condition.tokens.tolist(), len(cameras)))
+        return POINTS[:, :, None, None]
+
+    scene.prior.mean, scene.prior.recoloured = mean, lambda x0, like: x0 + 100 * like
+    free, held = (SDSConfig(guidance_scale=9, hold_colour=on).build(scene.prior) for on in (False, True))
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    free, held = (SDSConfig(guidance_scale=9, cfg_recentre=a).build(scene.prior) for a in (0.0, 1.0))
     said = held.answers(z, t, scene.prompts, around(4))
-    for group in (slice(0, 2), slice(2, 4)):
-        mean = said.cond[group].mean(0)
-        assert torch.allclose(held.guided(said)[group].mean(0), mean)
-        assert not torch.allclose(free.guided(said)[group].mean(0), mean, atol=0.01)
+    assert asked == [(scene.prompts.positive(around(4)).tokens.tolist(), 4)]
+    assert torch.allclose(held.guided(said), free.guided(said) + 100 * z)
+    free.answers(z, t, scene.prompts, around(4))
+    assert len(asked) == 1
 
 
-def test_recentred_guidance_touches_the_colour_of_the_object_alone_where_the_prior_knows_it(toy):
-    scene = toy(*TWO)
-    scene.prior.colour_weight = lambda x0: torch.zeros_like(x0)
-    z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    free, held = (SDSConfig(guidance_scale=9, cfg_recentre=a).build(scene.prior) for a in (0.0, 1.0))
-    said = held.answers(z, t, scene.prompts, around(4))
-    assert torch.equal(held.guided(said), free.guided(said))
+def test_a_prior_without_mean_pictures_cannot_hold_colour(toy):
+    with pytest.raises(ConfigError, match=r"on average.*hold_colour=false"):
+        SDSConfig(hold_colour=True).build(toy(*TWO).prior)
 
 
 def test_metrics_tell_the_residual_the_level_and_the_gradient(toy):

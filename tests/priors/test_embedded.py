@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dreamlab.cameras import orbit_cameras
 from dreamlab.errors import DamagedError
-from dreamlab.guidance.asking import KnowsColour
+from dreamlab.guidance.asking import KnowsMean
 from dreamlab.priors.embedded import (
     FORMAT,
     SHIPPED,
@@ -63,7 +63,8 @@ def denoised(prior: EmbeddedPrior, n: int, views: Cameras | None, seed: int = 0)
 
 
 def test_it_is_a_prior() -> None:
-    assert isinstance(EmbeddedPrior(random_network()), Prior)
+    prior = EmbeddedPrior(random_network())
+    assert isinstance(prior, Prior) and isinstance(prior, KnowsMean)
 
 
 def test_model_space_and_back_is_the_identity() -> None:
@@ -72,14 +73,20 @@ def test_model_space_and_back_is_the_identity() -> None:
         torch.testing.assert_close(after, before)
 
 
-def test_colour_stands_in_three_channels_where_the_object_is() -> None:
-    opacity = torch.tensor([0.0, 0.25, 1.0]).view(3, 1, 1, 1).expand(3, 2, 2, 1)
-    x = to_model_space(0.7 * opacity.expand(-1, -1, -1, 3), opacity, opacity)
-    prior = EmbeddedPrior(random_network())
-    assert isinstance(prior, KnowsColour)
-    weight = prior.colour_weight(x)
-    assert torch.allclose(weight[:, :3], opacity.movedim(-1, 1).expand(-1, 3, -1, -1))
-    assert not weight[:, 3:].any()
+def test_a_recoloured_object_has_the_others_mean_colour_and_its_own_pattern_and_shape() -> None:
+    prior = EmbeddedPrior(random_network(), views_per_group=2)
+    opacity = torch.rand(4, 6, 6, 1, generator=torch.Generator().manual_seed(0))
+    red, blue = torch.tensor([0.6, 0.2, 0.2]), torch.tensor([0.2, 0.3, 0.7])
+    pattern = torch.tensor([-0.1, 0.1]).repeat(3).view(1, 1, 6, 1)
+    x = to_model_space(opacity * (red + pattern), opacity, 0 * opacity)
+    like = to_model_space((opacity**3) * blue, opacity**3, 0 * opacity)  # another shape
+    was, (shown, alpha, _) = from_model_space(x)[0], from_model_space(prior.recoloured(x, like))
+    assert torch.allclose(alpha, opacity)
+    for group in (slice(0, 2), slice(2, 4)):
+        mean = shown[group].sum((0, 1, 2)) / opacity[group].sum()
+        assert torch.allclose(mean, blue, atol=1e-5)
+        moved = ((shown - was) / opacity)[group]  # by one straight colour
+        assert torch.allclose(moved, moved[0, 0, 0].expand_as(moved), atol=1e-4)
 
 
 def test_levels_keep_the_variance() -> None:
