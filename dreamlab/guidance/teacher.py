@@ -35,7 +35,7 @@ from dreamlab.errors import ConfigError, DamagedError
 from dreamlab.guidance.asking import Image, KnowsMean, Pass, ask, that_knows_mean, views_per_group
 from dreamlab.prompts import ViewPrompts
 from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
 
 
 class MethodConfig(BaseModel):
@@ -46,8 +46,9 @@ class MethodConfig(BaseModel):
         then the prior's answer without text and without camera. None guides by text alone. Equal to
         guidance_scale it costs no third pass.
     cfg_rescale: 0..1, how far guided images get the spread of unguided ones.
-    hold_colour: the object keeps the mean colour of the prior's mean picture, for priors that know it. At
-        most levels z tells the whole colour already; guidance adds but bias, and red drifts to pink. Ours.
+    colour_guidance_scale: for priors that know mean pictures, guidance of the object's mean colour, which is
+        then the mean picture's. None guides it with the rest; but where z tells the whole colour already,
+        guidance adds nothing to it but bias, and red drifts to pink. Ours.
     perp_neg: repel the prompt's other views (four passes); for single-view priors with view-dependent
     prompts.
     t_min, t_max: the noise levels drawn from, as they move over the stage.
@@ -63,7 +64,7 @@ class MethodConfig(BaseModel):
     guidance_scale: float = Field(default=7.5, ge=0.0)
     camera_guidance_scale: float | None = Field(default=None, ge=0.0)
     cfg_rescale: float = Field(default=0.0, ge=0.0, le=1.0)
-    hold_colour: bool = False
+    colour_guidance_scale: float | None = Field(default=None, ge=0.0)
     perp_neg: bool = False
     t_min: Ramp = Ramp.constant(0.02)
     t_max: Ramp = Ramp.constant(0.98)
@@ -108,8 +109,8 @@ class Answers:
     """What the prior said of z: under the prompt, under the reference prompt, and whatever else was asked.
 
     direction is where text guidance leads: cond - base, and with Perp-Neg the sum of its perpendicular parts.
-    bare is the answer without text and camera. others answers the further conditions asked for. mean is what
-    the prompt shows on average, where colour is held.
+    bare is the answer without text and camera. others answers the further conditions asked for. colour is a
+    picture whose mean colour the guided answer shall have, where that is guided apart.
     """
 
     cond: Image
@@ -117,7 +118,7 @@ class Answers:
     direction: Image | None
     bare: Image | None
     others: tuple[Image, ...]
-    mean: Image | None
+    colour: Image | None
 
     @property
     def unconditional(self) -> Image:
@@ -137,8 +138,8 @@ class Distillation(ABC):
     def __init__(self, config: MethodConfig, prior: Prior) -> None:
         self.config, self.prior = config, prior
         self._knows: KnowsMean | None = None
-        if config.hold_colour:
-            self._knows = that_knows_mean(prior, "Set guidance.hold_colour=false")
+        if config.colour_guidance_scale is not None:
+            self._knows = that_knows_mean(prior, "Set guidance.colour_guidance_scale=null")
 
     def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
@@ -226,8 +227,15 @@ class Distillation(ABC):
             for i in (0, 1):
                 away = perpendicular(got[f"perp{i}"] - base, towards)
                 direction = direction + per_image(perp.weights[:, i].to(z), z) * away
-        mean = None if self._knows is None else self._knows.mean(positive, cameras)
-        return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]), mean)
+        colour = self._expected(prompts, positive, cameras)
+        return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]), colour)
+
+    def _expected(self, prompts: ViewPrompts, positive: Condition, cameras: Cameras) -> Image | None:
+        if self._knows is None or self.config.colour_guidance_scale is None:
+            return None
+        cond = self._knows.mean(positive, cameras)
+        uncond = self._knows.mean(prompts.negative(len(cameras)), cameras)
+        return cfg_combine(uncond, cond, self.config.colour_guidance_scale)
 
     def null_pass(self, step: Step, prompts: ViewPrompts, cameras: Cameras) -> Pass:
         """The question under the empty prompt, for methods that tell it from the negative prompt."""
@@ -247,8 +255,8 @@ class Distillation(ABC):
         x0 = cfg_combine(origin, origin + said.direction, scale)
         if said.base is not None and said.bare is not None and self.config.camera_guidance_scale is not None:
             x0 = x0 + cfg_combine(said.bare, said.base, self.config.camera_guidance_scale) - said.base
-        if self._knows is not None and said.mean is not None:
-            x0 = self._knows.recoloured(x0, said.mean)
+        if self._knows is not None and said.colour is not None:
+            x0 = self._knows.recoloured(x0, said.colour)
         return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views_per_group(self.prior))
 
     def finish(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:

@@ -181,27 +181,29 @@ def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
         assert torch.allclose(guidance.guided(said)[group].std(), said.cond[group].std())
 
 
-def test_held_colour_is_given_to_the_guided_answer_from_the_mean_of_the_prompt_and_views(toy):
+def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_reference(toy):
     scene = toy(*TWO, watch=2)
     asked = []
 
     def mean(condition, cameras):
         asked.append((condition.tokens.tolist(), len(cameras)))
-        return POINTS[:, :, None, None]
+        return len(asked) * POINTS[:, :, None, None]
 
     scene.prior.mean, scene.prior.recoloured = mean, lambda x0, like: x0 + 100 * like
-    free, held = (SDSConfig(guidance_scale=9, hold_colour=on).build(scene.prior) for on in (False, True))
+    scales = (None, 4.0)
+    free, held = (SDSConfig(guidance_scale=9, colour_guidance_scale=s).build(scene.prior) for s in scales)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
     said = held.answers(z, t, scene.prompts, around(4))
-    assert asked == [(scene.prompts.positive(around(4)).tokens.tolist(), 4)]
-    assert torch.allclose(held.guided(said), free.guided(said) + 100 * z)
+    conditions = (scene.prompts.positive(around(4)), scene.prompts.negative(4))
+    assert asked == [(c.tokens.tolist(), 4) for c in conditions]
+    assert torch.allclose(held.guided(said), free.guided(said) + 100 * cfg_combine(2 * z, z, 4.0))
     free.answers(z, t, scene.prompts, around(4))
-    assert len(asked) == 1
+    assert len(asked) == 2
 
 
-def test_a_prior_without_mean_pictures_cannot_hold_colour(toy):
-    with pytest.raises(ConfigError, match=r"on average.*hold_colour=false"):
-        SDSConfig(hold_colour=True).build(toy(*TWO).prior)
+def test_a_prior_without_mean_pictures_cannot_guide_the_mean_colour(toy):
+    with pytest.raises(ConfigError, match=r"on average.*colour_guidance_scale=null"):
+        SDSConfig(colour_guidance_scale=1).build(toy(*TWO).prior)
 
 
 def test_metrics_tell_the_residual_the_level_and_the_gradient(toy):
