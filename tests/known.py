@@ -29,7 +29,15 @@ def small_values(**changes: Any) -> dict[str, Any]:
         "prompt": "a red ball",
         "seed": 3,
         "device": "cpu",
-        "guidance": {"kind": "sds", "guidance_scale": 1.0},
+        "guidance": {
+            "kind": "sds",
+            "guidance_scale": 1.0,
+            "camera_guidance_scale": None,
+            "colour_guidance_scale": None,
+            "shared_t": False,
+            "t_min": 0.02,
+            "t_max": 0.98,
+        },
         "field": {
             "kind": "hashgrid",
             "levels": 2,
