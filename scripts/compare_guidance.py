@@ -31,8 +31,8 @@ from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
 
-# As in the presets of the embedded prior: guidance as strong for the camera as for the text, mean colours
-# left to the unguided answer, one level for all views.
+# As in the presets of the embedded prior: guidance as strong for the camera as for the text, the mean
+# colour guided apart, one level for all views.
 _GUIDED = "guidance_scale: 3, camera_guidance_scale: 3, colour_guidance_scale: 1.2"
 _LEVELS = "shared_t: true, t_min: {start: 0.9, end: 0.4}, t_max: {start: 0.98, end: 0.55}"
 _USUAL = f"{_GUIDED}, {_LEVELS}"

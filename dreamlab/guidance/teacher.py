@@ -227,7 +227,7 @@ class Distillation(ABC):
             for i in (0, 1):
                 away = perpendicular(got[f"perp{i}"] - base, towards)
                 direction = direction + per_image(perp.weights[:, i].to(z), z) * away
-        colour = self._expected(prompts, positive, cameras)
+        colour = self._expected(prompts, positive, cameras) if reference else None
         return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]), colour)
 
     def _expected(self, prompts: ViewPrompts, positive: Condition, cameras: Cameras) -> Image | None:
