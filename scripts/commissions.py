@@ -25,7 +25,7 @@ from dreamlab.errors import InputError
 from dreamlab.files import write_atomic
 from dreamlab.presets import load_preset, presets_folder
 from dreamlab.priors.embedded import SHIPPED, read_vocabulary
-from dreamlab.studio.questions import Question, draw_questions
+from dreamlab.studio.questions import Question, draw_questions, known_nouns
 from dreamlab.studio.shapes import NOUNS
 
 
@@ -147,8 +147,7 @@ def nouns_to_draw(args: argparse.Namespace) -> tuple[str, ...]:
     if vocabulary is None:
         mend = "Name some with --nouns, or add a vocabulary with `dreamlab studio vocabulary`"
         raise InputError("the weights do not say which nouns they know", mend=mend)
-    learned = set(vocabulary.learned())
-    return tuple(noun for noun in NOUNS if noun in learned)
+    return known_nouns(vocabulary)
 
 
 def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[Question]:

@@ -87,8 +87,9 @@ def _add_measure(jobs: Subparsers) -> None:
     job = jobs.add_parser("measure", help="judge sampled images against held-out renders")
     job.add_argument("weights", type=Path)
     job.add_argument("--prompts", type=int, default=60, help="prompts to draw (default %(default)s)")
-    job.add_argument("--nouns", help="comma-separated procedural nouns (default: all)")
+    job.add_argument("--nouns", help="comma-separated procedural nouns (default: those it has learned)")
     job.add_argument("--scenes", type=int, default=24, help="two-object prompts (default %(default)s)")
+    job.add_argument("--folder", type=Path, help="ask for the nouns of these captioned models too")
     job.add_argument("--judge", type=Path, help="file to keep the trained judge in, for the next time")
     job.set_defaults(execute=measure)
     add_output_options(job)
@@ -169,13 +170,19 @@ def sheet(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.priors.embedded import EmbeddedPriorConfig
+    from dreamlab.studio.folder_nouns import measure_folder
     from dreamlab.studio.judge import judge_of
     from dreamlab.studio.measure import measure_prior
-    from dreamlab.studio.questions import MeasureConfig
+    from dreamlab.studio.questions import MeasureConfig, known_nouns, prior_sampler
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
-    config = MeasureConfig(prompts=args.prompts, nouns=_names(args.nouns), scenes=args.scenes)
+    nouns = _names(args.nouns)
+    if nouns is None and prior.vocabulary is not None:
+        nouns = known_nouns(prior.vocabulary) or None
+    config = MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes)
     figures = measure_prior(prior, config, judge_of(config, args.judge))
+    if args.folder is not None:
+        figures |= measure_folder(prior_sampler(prior, config), args.folder, config)
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
 

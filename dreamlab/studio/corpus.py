@@ -89,13 +89,12 @@ class Corpus:
 
 def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     """Draw the procedural objects and read the folder. The same config gives the same bytes."""
-    rows = list(_procedural(config))
-    report = None
-    if config.folder is not None:
-        assets, report = read_folder(config.folder)
-        rows += [
-            (Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets
-        ]
+    # The folder first: drawing takes minutes, and a folder that is not there should be told at once.
+    assets, report = ([], None) if config.folder is None else read_folder(config.folder)
+    rows = [
+        *_procedural(config),
+        *((Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets),
+    ]
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
     count = [(len(m.vertices), len(m.faces)) for m in meshes]
     starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(count, axis=0)])

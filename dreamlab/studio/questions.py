@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamlab.cameras import orbit_cameras
 from dreamlab.priors.embedded import EmbeddedPrior, to_model_space
 from dreamlab.priors.sampling import sample
+from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.studio import shapes
 from dreamlab.studio.photograph import photograph
 from dreamlab.studio.shapes.grammar import with_article
@@ -49,6 +50,12 @@ class MeasureConfig(BaseModel):
     def vocabulary(self) -> tuple[str, ...]:
         """The nouns that are asked for and told apart."""
         return shapes.NOUNS if self.nouns is None else self.nouns
+
+
+def known_nouns(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """The procedural nouns that a prior has learned."""
+    learned = set(vocabulary.learned())
+    return tuple(noun for noun in shapes.NOUNS if noun in learned)
 
 
 class Question(NamedTuple):

@@ -242,7 +242,7 @@ def test_text_is_padded_masked_and_cut() -> None:
 
 def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
     class Sure(EmbeddedPrior):
-        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+        def denoise(self, z_t, t, condition, cameras=None):
             return torch.full_like(z_t, 0.3)
 
     drawn = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
@@ -251,7 +251,7 @@ def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
 
 def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None:
     class Doubting(EmbeddedPrior):
-        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+        def denoise(self, z_t, t, condition, cameras=None):
             return z_t
 
     start, prior = 2 * torch.ones(4, 5, 64, 64), Doubting(random_network())

@@ -1,0 +1,72 @@
+"""`dreamlab studio` as it is typed: each job does its work, and refuses in one line with exit code 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dreamlab.cli import main
+from dreamlab.priors.embedded import read_vocabulary
+
+TINY = {"channels": [16, 16, 16], "embedding": 32, "head": 16, "light_field": [16, 1]}
+CONFIG = {"network": TINY, "batch": {"images": 4, "views": [4]}, "mean_first": 1}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus of two nouns and a training of two steps, typed as a user would."""
+    home = tmp_path_factory.mktemp("studio")
+    (home / "config.json").write_text(json.dumps(CONFIG))
+    corpus, training = str(home / "corpus"), str(home / "training")
+    assert (
+        main(("studio", "gather", corpus, "--nouns", "banana,car", "--per-noun", "2", "--scenes", "1")) == 0
+    )
+    line = ("studio", "train", corpus, training, "--config", str(home / "config.json"), "--steps")
+    assert main((*line, "1")) == 0 and main((*line, "2")) == 0
+    return home
+
+
+def test_a_training_that_is_called_again_goes_on(trained: Path) -> None:
+    vocabulary = read_vocabulary(trained / "training" / "embedded.safetensors")
+    assert vocabulary is not None and vocabulary.steps == 2 and set(vocabulary.nouns) == {"banana", "car"}
+
+
+def test_a_sheet_is_a_picture_of_eight_sides(trained: Path, tmp_path: Path) -> None:
+    picture, weights = tmp_path / "sheet.png", trained / "training" / "embedded.safetensors"
+    assert main(("studio", "sheet", str(weights), str(picture), "a red car", "--quiet")) == 0
+    with Image.open(picture) as image:
+        assert image.width == 4 * image.height  # eight views, above their relief
+
+
+def test_measuring_asks_for_the_nouns_that_are_named(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    weights = str(trained / "training" / "embedded.safetensors")
+    line = (
+        "studio",
+        "measure",
+        weights,
+        "--prompts",
+        "1",
+        "--scenes",
+        "1",
+        "--nouns",
+        "banana,car",
+        "--json",
+    )
+    assert main(line) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])["figures"]
+    assert figures["noun_ceiling"] > 0.5 and len(figures["loss_by_level"]) == 10
+
+
+def test_unknown_nouns_and_missing_folders_are_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    weights = str(trained / "training" / "embedded.safetensors")
+    assert main(("studio", "measure", weights, "--nouns", "banan")) == 2
+    assert "banana" in capsys.readouterr().err
+    assert main(("studio", "train", str(tmp_path / "nothing"), str(tmp_path / "out"))) == 2
+    assert "studio gather" in capsys.readouterr().err
+    assert main(("studio", "gather", str(tmp_path / "c"), "--folder", str(tmp_path / "nowhere"))) == 2
+    assert "no such folder" in capsys.readouterr().err
