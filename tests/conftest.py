@@ -1,6 +1,6 @@
 """Every shape and type annotation of the numerical rooms is checked at run time while tests run."""
 
-import huggingface_hub  # noqa: F401  (its log handler keeps the stderr of its first import: not a test's)
+import huggingface_hub.utils.logging  # noqa: F401  (its handler keeps the stderr of its first import)
 from jaxtyping import install_import_hook
 
 CHECKED = (
