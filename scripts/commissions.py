@@ -62,9 +62,9 @@ class Outcome:
     seconds: dict[str, float]
     peak: int | None = None
 
-    def told(self) -> dict[str, Any]:
-        """As plain values."""
-        return {**asdict(self), "glb": str(self.glb) if self.glb else None}
+    def told(self, home: Path) -> dict[str, Any]:
+        """As plain values; the GLB by its place below the folder of all runs."""
+        return {**asdict(self), "glb": self.glb and self.glb.relative_to(home).as_posix()}
 
 
 def fulfil(commissions: Iterable[Commission], home: Path) -> Iterator[Outcome]:

@@ -53,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     chosen = f"drawn at random with seed {args.seed}" if args.random else "given"
     report = {"preset": args.preset, "seed": args.seed, "prompts": chosen, "grid": args.grid}
-    places = [outcome.glb and outcome.glb.relative_to(args.runs).as_posix() for outcome in outcomes]
-    report["objects"] = [o.told() | {"glb": place} for o, place in zip(outcomes, places, strict=True)]
+    report["objects"] = [outcome.told(args.runs) for outcome in outcomes]
     write_atomic(args.picture.with_suffix(".json"), (json.dumps(report, indent=1) + "\n").encode())
     return 0
 

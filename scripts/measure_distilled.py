@@ -54,8 +54,7 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     for outcome in fulfil(commissions(args, [q.prompt for q in questions]), args.runs):
         mesh, failure = read(outcome.glb) if outcome.glb else (None, outcome.failure)
         meshes.append(mesh)
-        place = outcome.glb and outcome.glb.relative_to(args.runs).as_posix()
-        rows.append({**outcome.told(), "glb": place, "failure": failure})
+        rows.append({**outcome.told(args.runs), "failure": failure})
         told = failure or f"{outcome.seconds['wall']:.0f} s"
         sys.stderr.write(f"{len(rows)}/{len(questions)} {outcome.prompt}: {told}\n")
     config = MeasureConfig(nouns=nouns)

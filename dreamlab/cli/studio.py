@@ -170,7 +170,7 @@ def sheet(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.priors.embedded import EmbeddedPriorConfig
-    from dreamlab.studio.folder_nouns import measure_folder
+    from dreamlab.studio.folder_nouns import halves_of, measure_folder
     from dreamlab.studio.judge import judge_of
     from dreamlab.studio.measure import measure_prior
     from dreamlab.studio.questions import MeasureConfig, known_nouns, prior_sampler
@@ -180,9 +180,10 @@ def measure(args: argparse.Namespace) -> int:
     if nouns is None and prior.vocabulary is not None:
         nouns = known_nouns(prior.vocabulary) or None
     config = MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes)
+    halves = halves_of(args.folder) if args.folder is not None else None  # before minutes of measuring
     figures = measure_prior(prior, config, judge_of(config, args.judge))
-    if args.folder is not None:
-        figures |= measure_folder(prior_sampler(prior, config), args.folder, config)
+    if halves is not None:
+        figures |= measure_folder(prior_sampler(prior, config), halves, config)
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
 

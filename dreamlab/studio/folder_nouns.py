@@ -19,7 +19,7 @@ from dreamlab.errors import InputError
 from dreamlab.studio.assets import Asset, read_folder
 from dreamlab.studio.batches import draw_cameras
 from dreamlab.studio.judge import Exam, Judge, train_judge
-from dreamlab.studio.measure import naming
+from dreamlab.studio.measure import beside_ceiling, naming
 from dreamlab.studio.questions import HELD_OUT, VIEWS, MeasureConfig, Sampler, ring, rings, shoot_mesh
 from dreamlab.studio.shapes.grammar import with_article
 from dreamlab.types import Cameras
@@ -31,9 +31,8 @@ Halves = Mapping[str, tuple[Sequence[Asset], Sequence[Asset]]]
 """Each noun's models: those that the judge learns from, and the others."""
 
 
-def measure_folder(sampler: Sampler, folder: Path, config: MeasureConfig) -> dict[str, float]:
-    """Shares of sampled views whose noun the judge names as asked (form_noun: from outline and relief alone),
-    with _ceiling and _ratio, and how many nouns were asked for.
+def halves_of(folder: Path) -> Halves:
+    """The nouns of a folder that can be asked for.
 
     Raises InputError for a folder in which not even two nouns have LEAST models.
     """
@@ -44,6 +43,13 @@ def measure_folder(sampler: Sampler, folder: Path, config: MeasureConfig) -> dic
             expected=f"two or more with {LEAST} models each",
             got=str(len(halves)),
         )
+    return halves
+
+
+def measure_folder(sampler: Sampler, halves: Halves, config: MeasureConfig) -> dict[str, float]:
+    """Shares of sampled views whose noun the judge names as asked (form_noun: from outline and relief alone),
+    with _ceiling and _ratio, and how many nouns were asked for.
+    """
     judge = judge_of_folder(halves)
     turns = np.random.default_rng((HELD_OUT, 9, config.seed)).uniform(0, 2 * np.pi, len(halves)).tolist()
     asked = [with_article(noun) for noun in halves for _ in range(VIEWS)]
@@ -52,11 +58,8 @@ def measure_folder(sampler: Sampler, folder: Path, config: MeasureConfig) -> dic
     others = [kept for _, kept in halves.values()]
     real = [shoot(model, ring(VIEWS, t)) for t, kept in zip(turns, others, strict=True) for model in kept]
     ceiling = naming(judge, _exam(torch.cat(real), [VIEWS * len(kept) for kept in others]))
-    figures: dict[str, float] = {"folder_nouns": len(halves)}
-    for name in ("noun", "form_noun"):
-        figures |= {f"folder_{name}": got[name], f"folder_{name}_ceiling": ceiling[name]}
-        figures[f"folder_{name}_ratio"] = got[name] / max(ceiling[name], 1e-9)
-    return figures
+    figures = beside_ceiling({name: got[name] for name in ("noun", "form_noun")}, ceiling)
+    return {"folder_nouns": len(halves), **{f"folder_{name}": value for name, value in figures.items()}}
 
 
 def split(models: Sequence[Asset]) -> Halves:

@@ -9,7 +9,7 @@ its own colour.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -56,12 +56,17 @@ def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> di
     got, ceiling = (naming(judge, exam_of(x, questions)) for x in (sampled, real))
     if config.scenes and can_bind(nouns):
         got["binding"], ceiling["binding"] = binding(sampler, config)
-    figures: dict[str, object] = {}
+    figures: dict[str, object] = {**beside_ceiling(got, ceiling), **obedience(sampled, questions, nouns)}
+    return figures | {"colours_mistaken": mistaken(judge, exam_of(sampled, questions))}
+
+
+def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> dict[str, float]:
+    """Every figure with what real objects reach (`_ceiling`), and the quotient (`_ratio`)."""
+    figures = {}
     for name, value in got.items():
         figures |= {name: value, f"{name}_ceiling": ceiling[name]}
         figures[f"{name}_ratio"] = value / max(ceiling[name], 1e-9)
-    figures |= obedience(sampled, questions, nouns)
-    return figures | {"colours_mistaken": mistaken(judge, exam_of(sampled, questions))}
+    return figures
 
 
 def real_pictures(questions: Sequence[Question], nouns: Sequence[str], seed: int) -> Float[Tensor, "n 5 S S"]:

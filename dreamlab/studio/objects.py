@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamlab.studio import shapes
 from dreamlab.studio.asset_files import ColouredMesh
 from dreamlab.studio.judge import Judge
+from dreamlab.studio.measure import beside_ceiling
 from dreamlab.studio.questions import HELD_OUT, Question, ring, shoot, shoot_mesh
 
 AROUND = 8
@@ -48,9 +49,7 @@ def judge_objects(
     got, named = _named(judge, views, wanted) if made else ({}, [])
     ceiling, _ = _named(judge, real, [q for q in questions for _ in range(copies)])
     share = len(made) / len(questions)
-    figures = {name: got.get(name, 0.0) * share for name in ceiling}
-    figures |= {f"{name}_ceiling": value for name, value in ceiling.items()}
-    figures |= {f"{name}_ratio": figures[name] / max(ceiling[name], 1e-9) for name in ceiling}
+    figures = beside_ceiling({name: got.get(name, 0.0) * share for name in ceiling}, ceiling)
     answers = [{} for _ in questions]
     for i, answer in zip(made, named, strict=True):
         answers[i] = answer

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from dreamlab.errors import InputError
 from dreamlab.studio import shapes
-from dreamlab.studio.assets import read_folder
-from dreamlab.studio.folder_nouns import LEAST, measure_folder, split
+from dreamlab.studio.folder_nouns import LEAST, halves_of, measure_folder
 from dreamlab.studio.questions import VIEWS, MeasureConfig, Sampler, shoot
 from dreamlab.types import Cameras
 
@@ -24,7 +23,7 @@ MODELS = {"banana": LEAST + 1, "car": LEAST, "snowman": LEAST, "rocket": LEAST -
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Coloured models of four nouns, one noun with too few."""
+    """Models of four nouns, without colours; one noun has too few."""
     home = tmp_path_factory.mktemp("models")
     lines = []
     for noun, count in MODELS.items():
@@ -52,7 +51,7 @@ def photographs(instead: dict[str, str]) -> Sampler:
 
 
 def test_nouns_with_enough_models_are_asked_and_no_model_is_in_both_halves(folder: Path) -> None:
-    halves = split(read_folder(folder)[0])
+    halves = halves_of(folder)
     assert tuple(halves) == ("banana", "car", "snowman")
     for noun, (taught, others) in halves.items():
         files = [model.file for model in (*taught, *others)]
@@ -60,10 +59,10 @@ def test_nouns_with_enough_models_are_asked_and_no_model_is_in_both_halves(folde
 
 
 def test_real_models_reach_the_ceiling_in_form_and_others_do_not(folder: Path) -> None:
-    config = MeasureConfig()
-    right = measure_folder(photographs({}), folder, config)
+    halves, config = halves_of(folder), MeasureConfig()
+    right = measure_folder(photographs({}), halves, config)
     wrong = measure_folder(
-        photographs({"banana": "car", "car": "snowman", "snowman": "banana"}), folder, config
+        photographs({"banana": "car", "car": "snowman", "snowman": "banana"}), halves, config
     )
     assert right["folder_nouns"] == 3 and right["folder_form_noun_ceiling"] > 0.6
     assert right["folder_form_noun_ratio"] > 0.7 and wrong["folder_form_noun_ratio"] < 0.3
@@ -74,4 +73,4 @@ def test_a_folder_of_single_models_is_refused(tmp_path: Path, folder: Path) -> N
     (tmp_path / "one.obj").write_bytes((folder / "car-0.obj").read_bytes())
     (tmp_path / "captions.jsonl").write_text('{"file": "one.obj", "captions": ["a car"]}\n')
     with pytest.raises(InputError, match="too few nouns"):
-        measure_folder(photographs({}), tmp_path, MeasureConfig())
+        halves_of(tmp_path)

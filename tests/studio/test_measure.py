@@ -191,7 +191,7 @@ def test_many_prompts_are_sampled_together_and_each_view_gets_its_own() -> None:
 
         sizes: tuple[int, ...] = ()
 
-        def denoise(self, z_t, t, condition, cameras=None):  # type: ignore[no-untyped-def]
+        def denoise(self, z_t, t, condition, cameras=None):
             Echo.sizes += (len(z_t),)
             told = torch.zeros_like(z_t)
             told[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
