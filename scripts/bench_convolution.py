@@ -102,8 +102,8 @@ def network(n: int, rounds: int, clock: Callable[[], float]) -> dict:
     images = torch.randn(n, net.config.image_channels, side, side)
 
     def forward() -> Tensor:
-        _, pooled, camera = rest
-        mean = net.mean_pictures(pooled, camera, rays, known)
+        mask, pooled, camera = rest
+        mean = net.mean_pictures(text, mask, pooled, camera, rays, known)
         return net(images, mean, torch.zeros(n), text, *rest, rays, known, 4)
 
     def under(back_end: str, gradients: bool) -> Callable[[], object]:

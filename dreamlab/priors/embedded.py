@@ -24,7 +24,7 @@ from dreamlab.priors.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_las
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.types import Cameras, Condition, RenderOutput
 
-FORMAT = "dreamlab-embedded-3"
+FORMAT = "dreamlab-embedded-4"
 RELIEF_SCALE = 1.5
 SHIPPED = Path(__file__).parent.parent / "weights" / "embedded.safetensors"
 _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
@@ -129,7 +129,8 @@ class EmbeddedPrior:
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
-        return self.network.mean_pictures(condition.summary, *self._seen_from(cameras, len(cameras)))
+        told = (condition.tokens, condition.mask, condition.summary)
+        return self.network.mean_pictures(*told, *self._seen_from(cameras, len(cameras)))
 
     def recoloured(
         self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
@@ -162,12 +163,11 @@ class EmbeddedPrior:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """
-        seen_from = self._seen_from(cameras, len(z_t))
+        told = (condition.tokens, condition.mask, condition.summary, *self._seen_from(cameras, len(z_t)))
         views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            mean = self.network.mean_pictures(condition.summary, *seen_from)
-            told = (condition.tokens, condition.mask, condition.summary, *seen_from, views)
-            v = self.network(z_t, mean, log_snr(t), *told).float()
+            mean = self.network.mean_pictures(*told)
+            v = self.network(z_t, mean, log_snr(t), *told, views).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 
 

@@ -1,7 +1,8 @@
 """The mean picture of a prompt from a camera: a light field network that is conditioned on text.
 
 A light field network (Sitzmann et al. 2021, section 3) answers for every ray alone what it sees; scale and
-shift by the prompt (FiLM: Perez et al. 2018) make it that of the mean object of this description. Where
+shift by the prompt (FiLM: Perez et al. 2018) make it that of the mean object of this description. Which of
+two things is the red one, though, the summary of a prompt hardly says; so rays look at its words too. Where
 almost everything is noise, this mean is the answer, and a convolutional network learns it slowly: it has to
 build a picture from numbers that are the same at every pixel. So the U-Net is shown it.
 """
@@ -12,8 +13,10 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from dreamlab.priors.attention import TextAttention
 
 FREQUENCIES = (1.0, 2.0, 4.0, 8.0)
 """Of the sines and cosines of a ray's coordinates, in quarter turns."""
@@ -35,26 +38,37 @@ class ModulatedLayer(nn.Module):
 
 
 class LightField(nn.Module):
-    """Plücker rays [B,6,S/4,S/4] and what is known of prompt and camera [B,features] -> mean images
-    [B,channels,S,S].
+    """Plücker rays [B,6,S/4,S/4], what is known of prompt and camera [B,features] and the words [B,L,D] with
+    mask [B,L] -> mean images [B,channels,S,S].
+
+    words: width of a word, and of a head of the attention that is paid to them halfway.
     """
 
-    def __init__(self, features: int, channels: int, width: int, depth: int, embedding: int) -> None:
+    def __init__(
+        self, features: int, channels: int, width: int, depth: int, embedding: int, words: tuple[int, int]
+    ) -> None:
         super().__init__()
         self.embed = nn.Sequential(
             nn.Linear(features, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU()
         )
         self.enter = nn.Linear(6 * (1 + 2 * len(FREQUENCIES)), width)
         self.layers = nn.ModuleList(ModulatedLayer(width, embedding) for _ in range(depth))
+        self.words = TextAttention(width, *words)
         self.leave = nn.Linear(width, channels * PATCH**2)
         nn.init.zeros_(self.leave.weight)
 
     def forward(
-        self, rays: Float[Tensor, "B 6 s s"], features: Float[Tensor, "B F"]
+        self,
+        rays: Float[Tensor, "B 6 s s"],
+        features: Float[Tensor, "B F"],
+        text: Float[Tensor, "B L D"],
+        mask: Bool[Tensor, "B L"],
     ) -> Float[Tensor, "B C S S"]:
         condition = self.embed(features)
         h = self.enter(encoded(rays.flatten(2).transpose(1, 2)))
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
+            if number == len(self.layers) // 2:
+                h = self.words(h, text, mask)
             h = layer(h, condition)
         patches = self.leave(F.layer_norm(h, h.shape[-1:])).transpose(1, 2)
         return F.pixel_shuffle(patches.unflatten(2, rays.shape[2:]), PATCH)

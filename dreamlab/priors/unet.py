@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from dreamlab import ops
 from dreamlab.diffusion import per_image, v_from_x0
+from dreamlab.priors.attention import TextAttention, ViewAttention
 from dreamlab.priors.light_field import PATCH, LightField
 
 CAMERA_FEATURES = 16
@@ -102,61 +103,15 @@ class ResidualBlock(nn.Module):
         return self.skip(h) + self.conv_out(F.silu(x))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention [B,N,W] x [B,M,W] -> [B,N,W], written out.
-
-    With a few hundred tokens the two products and the softmax cost a CPU a third of what its flash kernel
-    does, measured forward and backward in bfloat16.
-    """
-    query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    if mask is not None:
-        scores = scores.masked_fill(~mask[:, None, None, :], -1e4)
-    return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
-
-
-class TextAttention(nn.Module):
-    """Pixels look at the words of the prompt."""
-
-    def __init__(self, width: int, config: UNetConfig) -> None:
-        super().__init__()
-        self.heads = max(1, width // config.head)
-        self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(config.text_width, 2 * width, bias=False)
-        self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
-
-    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        key, value = self.key_value(text).chunk(2, dim=-1)
-        return x + self.out(attend(self.query(self.norm(x)), key, value, self.heads, mask))
-
-
-class ViewAttention(nn.Module):
-    """Pixels look at all pixels of all views of their group."""
-
-    def __init__(self, width: int, config: UNetConfig) -> None:
-        super().__init__()
-        self.heads = max(1, width // config.head)
-        self.norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
-
-    def forward(self, x: Tensor, views: int) -> Tensor:
-        grouped = self.norm(x).reshape(-1, views * x.shape[1], x.shape[2])
-        query, key, value = self.qkv(grouped).chunk(3, dim=-1)
-        return x + self.out(attend(query, key, value, self.heads)).reshape(x.shape)
-
-
 class Block(nn.Module):
     """A residual block, and what its resolution attends to: the text, the group's views, both or nothing."""
 
     def __init__(self, inputs: int, width: int, level: int, config: UNetConfig) -> None:
         super().__init__()
         self.residual = ResidualBlock(inputs, width, config.embedding)
-        self.views = ViewAttention(width, config) if config.view_attention[level] else None
-        self.text = TextAttention(width, config) if config.text_attention[level] else None
+        words = (config.text_width, config.head)
+        self.views = ViewAttention(width, config.head) if config.view_attention[level] else None
+        self.text = TextAttention(width, *words) if config.text_attention[level] else None
 
     def forward(self, h: Tensor, embedding: Tensor, text: Tensor, mask: Tensor, views: int) -> Tensor:
         h = self.residual(h, embedding)
@@ -206,7 +161,8 @@ class UNet(nn.Module):
             nn.Linear(embedding, embedding),
             nn.SiLU(),
         )
-        self.light_field = LightField(features, config.image_channels, *config.light_field, embedding)
+        words = (config.text_width, config.head)
+        self.light_field = LightField(features, config.image_channels, *config.light_field, embedding, words)
         self.enter = Conv3x3(2 * pixels, widths[0])
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, width = [widths[0]], widths[0]
@@ -226,6 +182,8 @@ class UNet(nn.Module):
 
     def mean_pictures(
         self,
+        text: Float[Tensor, "B L D"],
+        mask: Bool[Tensor, "B L"],
         pooled: Float[Tensor, "B D"],
         camera: Float[Tensor, "B 16"],
         rays: Float[Tensor, "B 6 s s"],
@@ -234,7 +192,8 @@ class UNet(nn.Module):
         """What such prompts show from these cameras on average, whatever the noise level."""
         known = camera_known.float()[:, None]
         coarse = F.avg_pool2d(rays * known[:, :, None, None], PATCH // self.config.patch)
-        return self.light_field(coarse, torch.cat([camera * known, known, pooled], dim=1))
+        features = torch.cat([camera * known, known, pooled], dim=1)
+        return self.light_field(coarse, features, text, mask)
 
     def forward(
         self,

@@ -153,12 +153,13 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.rate()
         with self.autocast:
             z = alpha * x + sigma * noise
-            mean = self.network.mean_pictures(pooled, camera, rays, known)
+            told = (tokens, mask, pooled, camera, rays, known)
+            mean = self.network.mean_pictures(*told)
             error = (mean.float() - x).square().mean(dim=(1, 2, 3))
             loss = error.mean()
             if self.step >= config.mean_first:
                 mean = mean.detach()  # an average it shall stay, not a channel for anything else
-                v = self.network(z, mean, log_snr(t), tokens, mask, pooled, camera, rays, known, per_group)
+                v = self.network(z, mean, log_snr(t), *told, per_group)
                 error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
                 loss = loss + error.mean()
         loss.backward()
