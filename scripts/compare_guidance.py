@@ -26,7 +26,7 @@ from dreamlab.errors import DamagedError, DreamlabError, InputError
 from dreamlab.files import write_atomic
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.judge import judge_of
-from dreamlab.studio.objects import judge_objects
+from dreamlab.studio.objects import judge_objects, seen
 from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
@@ -141,13 +141,13 @@ def asked(args: argparse.Namespace) -> Question:
 def judged(args: argparse.Namespace, question: Question, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """What each object was taken for, by the majority of its views, and whether that is right."""
     config = MeasureConfig(nouns=nouns_to_draw(args))
-    meshes = []
+    pictures = []
     for outcome in outcomes:
         try:
-            meshes.append(read_mesh(outcome.glb) if outcome.glb else None)
+            pictures.append(seen(read_mesh(outcome.glb)) if outcome.glb else None)
         except DamagedError:
-            meshes.append(None)
-    _, answers = judge_objects(judge_of(config, args.judge), meshes, [question] * len(meshes), copies=1)
+            pictures.append(None)
+    _, answers = judge_objects(judge_of(config, args.judge), pictures, [question] * len(pictures), copies=1)
     right = {"noun": config.vocabulary[question.noun], "colour": COLOURS[question.colour].word}
     return [
         {f"named_{key}": answer.get(key) for key in right}

@@ -4,8 +4,9 @@ usage: python scripts/measure_distilled.py --count 40 --preset fast --out distil
 
 The prompts are drawn by the seed from what the prior has learned. Each mesh is photographed through the
 prior's own channels, and a judge that has only seen held-out renders names noun and colour, view by view and
-by majority. Other real objects of the same prompts give the ceiling. A run that failed counts as wrong. Runs
-are kept, and an interrupted measurement goes on where it was.
+by majority. Other real objects of the same prompts give the ceiling. So is the field that the mesh was taken
+from (`field_...`): what it shows and the mesh does not was lost in meshing. A run that failed counts as
+wrong. Runs are kept, and an interrupted measurement goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from commissions import add_options, commissions, drawn, fulfil, nouns_to_draw
+from torch import Tensor
 
 from dreamlab.errors import DamagedError, DreamlabError
+from dreamlab.pipeline import field_of
+from dreamlab.priors.embedded import relief_of, to_model_space
+from dreamlab.render.background import SolidBackgroundConfig
+from dreamlab.run_dir import RunDir
 from dreamlab.studio.asset_files import ColouredMesh, read_mesh
 from dreamlab.studio.judge import judge_of
-from dreamlab.studio.objects import judge_objects
-from dreamlab.studio.questions import MeasureConfig
+from dreamlab.studio.objects import around, judge_objects, seen
+from dreamlab.studio.questions import MeasureConfig, visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,18 +57,32 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     """Run what is not run yet, then judge everything."""
     nouns = nouns_to_draw(args)
     questions = drawn(nouns, args.count, args.seed)
-    meshes, rows = [], []
+    meshes, fields, rows = [], [], []
     for outcome in fulfil(commissions(args, [q.prompt for q in questions]), args.runs):
         mesh, failure = read(outcome.glb) if outcome.glb else (None, outcome.failure)
-        meshes.append(mesh)
+        meshes.append(seen(mesh) if mesh else None)
+        fields.append(field_seen(outcome.glb.parent) if outcome.glb else None)
         rows.append({**outcome.told(args.runs), "failure": failure})
         told = failure or f"{outcome.seconds['wall']:.0f} s"
         sys.stderr.write(f"{len(rows)}/{len(questions)} {outcome.prompt}: {told}\n")
     config = MeasureConfig(nouns=nouns)
-    figures, answers = judge_objects(judge_of(config, args.judge), meshes, questions)
+    judge = judge_of(config, args.judge)
+    figures, answers = judge_objects(judge, meshes, questions)
+    before_meshing, _ = judge_objects(judge, fields, questions)
+    for name in ("noun", "colour", "form_noun"):
+        figures |= {f"field_{name}{end}": before_meshing[name + end] for end in ("", "_ratio")}
     objects = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
     about = {"preset": args.preset, "seed": args.seed, "nouns": len(nouns), "objects": len(objects)}
     return {**about, "failed": sum(bool(row["failure"]) for row in rows), **figures, "each": objects}
+
+
+@torch.no_grad()
+def field_seen(folder: Path) -> Tensor:
+    """The field of a finished run as the judge sees it: rendered where it stands."""
+    run, cameras = RunDir(folder), around()
+    behind = SolidBackgroundConfig().build(torch.Generator())
+    render = run.config().renderer.build()(field_of(run), cameras, background=behind)
+    return visible(to_model_space(render.premultiplied, render.opacity, relief_of(render, cameras)))
 
 
 def read(glb: Path) -> tuple[ColouredMesh | None, str]:

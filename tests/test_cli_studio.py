@@ -52,12 +52,13 @@ def test_measuring_asks_for_the_nouns_that_are_named(trained: Path, capsys: pyte
         "--scenes",
         "1",
         "--nouns",
-        "banana,car",
+        "banana,table",
         "--json",
     )
     assert main(line) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])["figures"]
     assert figures["noun_ceiling"] > 0.5 and len(figures["loss_by_level"]) == 10
+    assert {figures["binding"], figures["binding_mean"]} <= {0.0, 1.0} and figures["binding_ceiling"] == 1
 
 
 def test_unknown_nouns_and_missing_folders_are_refused(

@@ -103,9 +103,9 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
 ) -> None:
     asked: list[Any] = []
 
-    def answer(judge: Any, meshes: Any, questions: Any, copies: int) -> Any:
+    def answer(judge: Any, pictures: Any, questions: Any, copies: int) -> Any:
         asked.extend(questions)
-        return {}, [{"noun": "mug", "colour": "red"} if mesh else {} for mesh in meshes]
+        return {}, [{"noun": "mug", "colour": "red"} if shown is not None else {} for shown in pictures]
 
     monkeypatch.setattr(script, "judge_of", lambda config, kept: None)
     monkeypatch.setattr(script, "judge_objects", answer)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from dreamlab.diffusion import per_image
 from dreamlab.errors import DamagedError, InputError
 from dreamlab.priors.embedded import to_model_space
 from dreamlab.studio import shapes
@@ -27,7 +28,9 @@ from dreamlab.studio.questions import HELD_OUT, MeasureConfig
 
 Sight = Literal["colour", "form"]
 _CHANNELS = {"colour": (1.0, 1.0, 1.0, 1.0, 0.0), "form": (0.0, 0.0, 0.0, 1.0, 1.0)}
-_FORMAT = "dreamlab-judge-1"
+_FORMAT = "dreamlab-judge-2"
+_FRAMING = torch.tensor((0.1, 0.1, 0.1, 0.15))
+"""How far size, place in the picture (half its side is 1) and relief are moved when a judge learns."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,41 @@ def _worn(x: Tensor, generator: torch.Generator) -> Tensor:
     """Pictures as a generator might leave them: a little blurred and noisy, so that the judge looks at the
     object.
     """
-    x = x.float()
     amount, noise = torch.rand(2, len(x), 1, 1, 1, generator=generator)
     worn = torch.lerp(x, F.avg_pool2d(x, 3, 1, 1), amount)
     return worn + torch.randn(x.shape, generator=generator) * 0.12 * noise
 
 
-def train_judge(exam: Exam, nouns: Sequence[str], epochs: int = 8, seed: int = 0) -> Judge:
+def reframed(
+    x: Float[Tensor, "n 5 S S"],
+    larger: Float[Tensor, " n"],
+    aside: Float[Tensor, "n 2"],
+    nearer: Float[Tensor, " n"],
+) -> Float[Tensor, "n 5 S S"]:
+    """The object larger by this share, to the right and down by shares of half the picture, and nearer by
+    this much relief in model space.
+    """
+    nothing = x.new_tensor((-1.0, -1.0, -1.0, -1.0, 0.0))[:, None, None]
+    back = torch.eye(2).expand(len(x), 2, 2) / per_image(1 + larger, x)[:, :, 0]
+    grid = F.affine_grid(
+        torch.cat([back, -(back @ aside[:, :, None])], dim=2), list(x.shape), align_corners=False
+    )
+    moved = F.grid_sample(x - nothing, grid, align_corners=False)
+    relief = per_image(1 + larger, x) * moved[:, 4:] + per_image(nearer, x) * moved[:, 3:4] / 2
+    return torch.cat([moved[:, :4], relief], dim=1) + nothing
+
+
+def _moved(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Each picture framed a little differently.
+
+    Real objects fill the unit sphere to a hair. One that lost the tip of its tail and is then measured anew
+    does not stand as they do, which must not make a bear of a dog.
+    """
+    larger, right, down, nearer = (torch.rand(4, len(x), generator=generator) * 2 - 1) * _FRAMING[:, None]
+    return reframed(x, larger, torch.stack([right, down], 1), nearer)
+
+
+def train_judge(exam: Exam, nouns: Sequence[str], epochs: int = 16, seed: int = 0) -> Judge:
     """Train a judge on an exam with its answers: one cosine-decayed AdamW run, 8 steps an epoch or more."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -123,7 +154,7 @@ def train_judge(exam: Exam, nouns: Sequence[str], epochs: int = 8, seed: int = 0
     order = torch.cat([torch.randperm(len(exam.x), generator=generator) for _ in range(epochs)])
     for rows in order[: steps * batch].split(batch):
         sight = (torch.rand(batch, generator=generator) < 0.4).long()  # colour is the harder look
-        noun, colour = judge(_worn(exam.x[rows], generator), sight)
+        noun, colour = judge(_worn(_moved(exam.x[rows].float(), generator), generator), sight)
         seen = sight == 0
         loss = F.cross_entropy(noun, exam.noun[rows], label_smoothing=0.05)
         loss = loss + F.cross_entropy(colour[seen], exam.colour[rows][seen])

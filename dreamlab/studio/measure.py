@@ -3,7 +3,7 @@
 noun, colour: does the judge name sampled images as it names real ones; colour_near lets neighbouring words
 pass (red for dark red). form_noun: the same from outline and relief alone. left_right, front_back, iou: does
 it draw the side that the camera asks for (see obedience.py). binding: in two-object scenes each object wears
-its own colour.
+its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from dreamlab.studio.questions import (
     Question,
     Sampler,
     draw_questions,
+    mean_sampler,
     prior_sampler,
     ring,
     rings,
@@ -43,6 +44,8 @@ def measure_prior(
 ) -> dict[str, object]:
     """All figures of a prior, as its model card reports them."""
     figures = measure_sampler(prior_sampler(prior, config), config, judge or judge_of(config))
+    if config.scenes and can_bind(config.vocabulary):
+        figures["binding_mean"], _ = binding(mean_sampler(prior), config)
     return figures | {"loss_by_level": loss_by_level(prior, config)}
 
 

@@ -1,4 +1,4 @@
-"""Distilled objects before the judge: each mesh from all sides, named view by view and by majority."""
+"""Distilled objects before the judge: each from all sides, named view by view and by majority."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dreamlab.studio.asset_files import ColouredMesh
 from dreamlab.studio.judge import Judge
 from dreamlab.studio.measure import beside_ceiling
 from dreamlab.studio.questions import HELD_OUT, Question, ring, shoot, shoot_mesh
+from dreamlab.types import Cameras
 
 AROUND = 8
 """Views of each object, evenly spaced."""
@@ -25,28 +26,39 @@ def majority(probabilities: Float[Tensor, "objects views classes"]) -> Tensor:
     return (votes + probabilities.mean(1) * 0.999).argmax(-1)
 
 
+def around() -> Cameras:
+    """The cameras that every object is seen from."""
+    return ring(AROUND, 0.0)
+
+
+def seen(mesh: ColouredMesh) -> Float[Tensor, "views 5 S S"]:
+    """A mesh as the judge sees it."""
+    return shoot_mesh(*mesh, around())
+
+
 def judge_objects(
     judge: Judge,
-    meshes: Sequence[ColouredMesh | None],
+    pictures: Sequence[Float[Tensor, "views 5 S S"] | None],
     questions: Sequence[Question],
     copies: int = 3,
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
-    """Shares of right answers for meshes that were made for questions, and what each was taken for.
+    """Shares of right answers for objects that were made for questions, and what each was taken for.
+
+    pictures: of each object, from `around()`, in model space.
 
     noun, colour, form_noun (outline and relief alone): by majority; with `_view`: over single views; with
     `_ceiling`: the same of `copies` real objects a question; with `_ratio`: the quotient. None is an object
     that could not be made: all its answers are wrong.
     """
-    cameras = ring(AROUND, 0.0)
-    made = [i for i, mesh in enumerate(meshes) if mesh is not None]
-    views = [shoot_mesh(*mesh, cameras) for mesh in meshes if mesh is not None]
+    made = [i for i, views in enumerate(pictures) if views is not None]
+    shown = [views for views in pictures if views is not None]
     real = []
     for number, question in enumerate(questions):
         for copy in range(copies):
             rng = np.random.default_rng((HELD_OUT, 6, number, copy))
-            real.append(shoot(question.real(judge.nouns, rng), cameras))
+            real.append(shoot(question.real(judge.nouns, rng), around()))
     wanted = [questions[i] for i in made]
-    got, named = _named(judge, views, wanted) if made else ({}, [])
+    got, named = _named(judge, shown, wanted) if made else ({}, [])
     ceiling, _ = _named(judge, real, [q for q in questions for _ in range(copies)])
     share = len(made) / len(questions)
     figures = beside_ceiling({name: got.get(name, 0.0) * share for name in ceiling}, ceiling)

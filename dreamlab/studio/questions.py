@@ -138,6 +138,15 @@ def prior_sampler(prior: EmbeddedPrior, config: MeasureConfig) -> Sampler:
     return draw
 
 
+def mean_sampler(prior: EmbeddedPrior) -> Sampler:
+    """The prior's mean pictures in the place of samples."""
+
+    def draw(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
+        return visible(prior.mean(prior.embed(list(prompts)), cameras))
+
+    return draw
+
+
 def visible(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "n 5 S S"]:
     """What a screen would show of model-space pictures: opacity in 0..1, no colour above it."""
     alpha = x[:, 3:4].clamp(-1, 1)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from dreamlab.errors import DamagedError, InputError
-from dreamlab.priors.embedded import EmbeddedPrior
+from dreamlab.priors.embedded import EmbeddedPrior, to_model_space
 from dreamlab.priors.unet import UNet, UNetConfig
 from dreamlab.studio import shapes
 from dreamlab.studio.asset_files import ColouredMesh
-from dreamlab.studio.judge import Judge, draw_exam, judge_of, train_judge
+from dreamlab.studio.judge import Judge, draw_exam, judge_of, reframed, train_judge
 from dreamlab.studio.measure import (
     binding,
     can_bind,
@@ -29,7 +29,8 @@ from dreamlab.studio.measure import (
     real_pictures,
 )
 from dreamlab.studio.obedience import obedience
-from dreamlab.studio.objects import judge_objects, majority
+from dreamlab.studio.objects import judge_objects, majority, seen
+from dreamlab.studio.photograph import photograph
 from dreamlab.studio.questions import (
     HELD_OUT,
     VIEWS,
@@ -127,6 +128,31 @@ def test_other_nouns_fail_in_noun(judge: Judge, questions: list[Question], real:
     assert wrong["noun"] < 0.2 and wrong["form_noun"] < 0.2
 
 
+def test_a_reframed_picture_is_what_a_moved_camera_photographs() -> None:
+    """Through a lens so long that there is no perspective."""
+    shape = shapes.make(np.random.default_rng(3), "car", shapes.COLOURS[0])
+    still = np.array([0.0]), np.array([0.3])
+    far = 1.25 / math.tan(0.01)
+    lens = np.array([far]), np.array([0.02])
+    aside = np.array([[0.25, 0.0, 0.0]])
+
+    def pictured(distance: np.ndarray, offset: np.ndarray) -> Tensor:
+        out = photograph(
+            shape.vertices, shape.faces, shape.face_colours, *still, distance, lens[1], offset=offset, size=64
+        )
+        out = torch.from_numpy(out)
+        return to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5])
+
+    x, wanted = pictured(lens[0], 0 * aside), pictured(lens[0] / 1.1, aside)
+    # The camera stands 0.25 to the right, so the object 0.25 / 1.25 to the left, and 1.1 times as far.
+    got = reframed(x, torch.tensor([0.1]), torch.tensor([[-0.22, 0.0]]), torch.zeros(1))
+    assert (got - wanted)[:, :4].abs().mean() < 0.02 < 0.1 < (x - wanted)[:, :4].abs().mean()
+    nearer = reframed(x, torch.zeros(1), torch.zeros(1, 2), torch.tensor([0.3]))
+    solid = x[:, 3] > 0.99
+    assert torch.allclose(nearer[:, 4][solid], x[:, 4][solid] + 0.3, atol=1e-2)
+    assert torch.allclose(nearer[:, :4], x[:, :4], atol=1e-5)
+
+
 def test_mirrored_views_fail_left_and_right(questions: list[Question], real: Tensor) -> None:
     found = obedience(real.flip(-1), questions, NOUNS, objects=6)
     assert found["left_right"] < 0.1 and found["left_right_ceiling"] > 0.9
@@ -158,7 +184,7 @@ def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
     judge: Judge, questions: list[Question]
 ) -> None:
     made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(questions)]
-    meshes = [ColouredMesh(s.vertices, s.faces, s.face_colours) for s in made]
+    meshes = [seen(ColouredMesh(s.vertices, s.faces, s.face_colours)) for s in made]
     good, answers = judge_objects(judge, meshes, questions, copies=1)
     assert (
         good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1
