@@ -1,0 +1,230 @@
+"""What makes a prior good? Small ones trained from nothing in several ways, for equal processor time, and
+judged by the objects that are distilled from them.
+
+usage: python scripts/ablate_prior.py ablation.json --minutes 5 --prompts 12
+       python scripts/ablate_prior.py ablation.json --arms base,rgb,views-apart
+
+Every arm differs from `base` in one thing. It is trained for as many steps as its own processor time allows
+(measured on its first steps), on the same nouns and cameras; then prompts "a COLOUR NOUN" by lot are
+distilled by the settings of `fast`, but without guidance of the mean colour, which needs an opacity. Arms
+that the file holds already are not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from commissions import drawn
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.config import RunConfig, from_values, merge
+from dreamlab.errors import DreamlabError, InputError
+from dreamlab.files import write_atomic
+from dreamlab.machine import environment
+from dreamlab.pipeline import generate
+from dreamlab.presets import load_preset
+from dreamlab.priors.embedded import EmbeddedPrior
+from dreamlab.run_dir import RunDir
+from dreamlab.studio.asset_files import read_mesh
+from dreamlab.studio.batches import BatchConfig, Views
+from dreamlab.studio.captions import CaptionTable
+from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
+from dreamlab.studio.judge import Judge, judge_of
+from dreamlab.studio.objects import judge_objects, seen
+from dreamlab.studio.questions import MeasureConfig, Question
+from dreamlab.studio.train import TrainConfig, Trainer
+from dreamlab.types import Cameras, RenderOutput
+
+NOUNS = ("mushroom", "banana", "car", "chair", "snowman", "duck", "teapot", "house", "tree", "donut")
+SMALL = {"channels": (32, 64, 128), "embedding": 128, "light_field": (128, 4)}
+BATCH = BatchConfig(images=32, views=(4,), single=0.5, shares=(1.0, 0.0, 0.0))
+TIMED = 12
+"""Steps on which the time of a step is measured; the first few are not counted."""
+
+Sight = Callable[[Float[Tensor, "n 5 S S"], Float[Tensor, "n 3 1 1"]], Float[Tensor, "n 5 S S"]]
+"""What a network is shown of pictures in model space, before backgrounds of these colours (0..1)."""
+
+
+def whole(x: Tensor, behind: Tensor) -> Tensor:
+    """Colour, opacity and relief."""
+    return x
+
+
+def flat(x: Tensor, behind: Tensor) -> Tensor:
+    """Colour and opacity."""
+    return torch.cat([x[:, :4], torch.zeros_like(x[:, 4:])], dim=1)
+
+
+def opaque(x: Tensor, behind: Tensor) -> Tensor:
+    """Colour before a background, as a photograph has it."""
+    colour = x[:, :3] + (1 - x[:, 3:4]) * behind
+    return torch.cat([colour, torch.zeros_like(x[:, 3:])], dim=1)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to make a prior: settings of network and training that differ from `base`, and its sight."""
+
+    network: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    sight: Sight = whole
+
+    def config(self, steps: int) -> TrainConfig:
+        """Falling over the last two fifths, as the shipped prior's trainings did."""
+        values = {"learning_rate": 1e-3, "warmup": 40, "ema": 0.99, "mean_first": 0} | self.training
+        end = max(2, steps)
+        return TrainConfig.model_validate(
+            values | {"network": SMALL | self.network, "batch": BATCH, "decay": (end * 3 // 5, end)}
+        )
+
+
+ARMS = {
+    "base": Arm(),
+    "rgba": Arm(sight=flat),
+    "rgb": Arm(sight=opaque),
+    "views-apart": Arm(network={"view_attention": (False, False, False)}),
+    "patch-4": Arm(network={"patch": 4}),
+    "even-levels": Arm(training={"level_power": 1.0}),
+    "wide": Arm(network={"channels": (64, 128, 256)}),
+}
+
+
+class SightedTrainer(Trainer):
+    """A training whose photographs are shown as an arm sees them."""
+
+    def __init__(self, config: TrainConfig, sight: Sight) -> None:
+        super().__init__(config)
+        self._sight = sight
+
+    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+        random = torch.Generator().manual_seed(self.step)
+        behind = torch.rand(len(views.x), 3, 1, 1, generator=random)
+        return super()._update(views._replace(x=self._sight(views.x, behind)), table)
+
+
+class SightedPrior(EmbeddedPrior):
+    """A prior that sees renders as it saw photographs: those before a background, before the render's own."""
+
+    def __init__(self, trained: SightedTrainer) -> None:
+        trained.network.load_state_dict(trained.average)
+        super().__init__(trained.network, vocabulary=trained.vocabulary)
+        self._sight = trained._sight
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+        x = super().encode(render, cameras)
+        if self._sight is not opaque:
+            return self._sight(x, x.new_zeros(len(x), 3, 1, 1))
+        return torch.cat([(2 * render.rgb - 1).movedim(-1, 1), torch.zeros_like(x[:, 3:])], dim=1)
+
+
+class Trained(NamedTuple):
+    prior: SightedPrior
+    steps: int
+    loss: float
+
+
+def train(arm: Arm, corpus: Corpus, minutes: float) -> Trained:
+    """As many steps as fit into so many minutes of processor time."""
+    steps = affordable(arm, corpus, minutes)
+    trainer = SightedTrainer(arm.config(steps), arm.sight)
+    losses = [event.loss for event in trainer.steps(corpus, steps)]
+    late = losses[-max(1, steps // 10) :]
+    return Trained(SightedPrior(trainer), steps, sum(late) / len(late))
+
+
+def affordable(arm: Arm, corpus: Corpus, minutes: float) -> int:
+    trainer = SightedTrainer(arm.config(TIMED), arm.sight)
+    walk, begun = trainer.steps(corpus, TIMED), 0.0
+    for event in walk:
+        if event.step == TIMED // 2:
+            begun = time.process_time()
+    each = (time.process_time() - begun) / (TIMED - TIMED // 2)
+    return max(TIMED, round(60 * minutes / each))
+
+
+def fast(prompt: str, seed: int) -> RunConfig:
+    """The settings of `fast` as far as every arm can follow them; colours at corners, nothing filmed."""
+    changes = {
+        "prompt": prompt,
+        "seed": seed,
+        "guidance": {"colour_guidance_scale": None},
+        "mesh": {"texture": False, "formats": ["glb"]},
+        "turntable": {"frames": 0},
+    }
+    return from_values(merge(load_preset("fast"), changes))
+
+
+def distilled(
+    prior: EmbeddedPrior, questions: Sequence[Question], seed: int, home: Path
+) -> list[Tensor | None]:
+    """What is distilled for each question, as the judge sees it; None where nothing came of it."""
+    shown: list[Tensor | None] = []
+    for question in questions:
+        config = fast(question.prompt, seed)
+        run = RunDir.create(home, config, environment())
+        try:
+            for _ in generate(config, run, prior):
+                pass
+            shown.append(seen(read_mesh(run.path / "mesh.glb")))
+        except DreamlabError as error:
+            sys.stderr.write(f"{question.prompt}: {error}\n")
+            shown.append(None)
+    return shown
+
+
+def ablated(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
+    """The figures of every arm that was asked for, those known already as they are; written as they come."""
+    corpus, _ = gather(CorpusConfig(nouns=NOUNS, per_noun=args.objects, scenes=0))
+    questions = drawn(NOUNS, args.prompts, args.seed)
+    judge: Judge = judge_of(MeasureConfig(nouns=NOUNS), args.judge)
+    for name in args.arms:
+        if name in known:
+            continue
+        prior, steps, loss = train(ARMS[name], corpus, args.minutes)
+        with tempfile.TemporaryDirectory() as home:
+            shown = distilled(prior, questions, args.seed, Path(home))
+        figures, _ = judge_objects(judge, shown, questions)
+        told = {key: figures[key] for key in ("noun", "colour", "form_noun", "noun_view", "form_noun_view")}
+        ceiling = {f"{key}_ceiling": figures[f"{key}_ceiling"] for key in told}
+        known[name] = {"minutes": args.minutes, "steps": steps, "loss": loss, **told, **ceiling}
+        write_atomic(args.out, (json.dumps(known, indent=1) + "\n").encode())
+        sys.stdout.write(f"{name}: {json.dumps(known[name])}\n")
+    return known
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, help="JSON, which is added to")
+    parser.add_argument("--arms", default=",".join(ARMS), help="comma-separated (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="processor time an arm (%(default)s)")
+    parser.add_argument("--objects", type=int, default=100, help="of each noun to learn from (%(default)s)")
+    parser.add_argument("--prompts", type=int, default=12, help="to distil (default %(default)s)")
+    parser.add_argument("--judge", type=Path, help="file to keep the trained judge in")
+    parser.add_argument("--seed", type=int, default=0, help="of draw and runs (default %(default)s)")
+    args = parser.parse_args(arguments)
+    args.arms = args.arms.split(",")
+    try:
+        strange = [name for name in args.arms if name not in ARMS]
+        if strange:
+            raise InputError("no such arm", expected=", ".join(ARMS), got=", ".join(strange))
+        ablated(args, json.loads(args.out.read_text()) if args.out.is_file() else {})
+    except DreamlabError as error:
+        sys.stderr.write(f"ablate_prior: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The ablation: every arm can be trained, and renders look to its prior as photographs did in training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dreamlab.priors.embedded import to_model_space
+from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
+from dreamlab.types import RenderOutput
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+
+import ablate_prior as script
+from ablate_prior import ARMS, SightedPrior, SightedTrainer, opaque
+
+from dreamlab.cameras import turntable
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return gather(CorpusConfig(nouns=("banana", "car"), per_noun=2, scenes=0))[0]
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_differs_from_the_base_and_can_be_trained(name: str, corpus: Corpus) -> None:
+    arm, base = ARMS[name], ARMS["base"]
+    assert name == "base" or (arm.config(2) != base.config(2)) != (arm.sight is not base.sight)
+    trainer = SightedTrainer(arm.config(2), arm.sight)
+    (event,) = trainer.steps(corpus, 1)
+    assert 0 < event.loss < 3
+
+
+@pytest.mark.parametrize("name", ["base", "rgba", "rgb"])
+def test_a_render_is_seen_as_a_photograph_was(name: str) -> None:
+    random = torch.Generator().manual_seed(0)
+    opacity = torch.rand(2, 64, 64, 1, generator=random)
+    colour = torch.rand(2, 64, 64, 3, generator=random) * opacity
+    behind = torch.rand(2, 1, 1, 3, generator=random)
+    cameras = turntable(2, 0.3, 2.5, 0.7, (64, 64))
+    depth = 2.5 * opacity
+    backdrop = behind.expand_as(colour)
+    render = RenderOutput(colour + (1 - opacity) * behind, opacity, depth, backdrop)
+    prior = SightedPrior(SightedTrainer(ARMS[name].config(2), ARMS[name].sight))
+    got = prior.encode(render, cameras)
+    plain = to_model_space(colour, opacity, torch.zeros_like(opacity))
+    wanted = ARMS[name].sight(plain, behind.movedim(-1, 1))
+    assert torch.allclose(got[:, :4], wanted[:, :4], atol=1e-5)
+    assert bool(got[:, 4].abs().max() > 0) is (name == "base")
+    assert (got[:, 3].abs().max() == 0) == (ARMS[name].sight is opaque)
+
+
+def test_an_arm_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert script.main([str(tmp_path / "out.json"), "--arms", "base,rgbd"]) == 2
+    assert "rgbd" in capsys.readouterr().err and not (tmp_path / "out.json").exists()
