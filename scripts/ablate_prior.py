@@ -51,8 +51,8 @@ BATCH = BatchConfig(images=32, views=(4,), single=0.5, shares=(1.0, 0.0, 0.0))
 TIMED = 12
 """Steps on which the time of a step is measured; the first few are not counted."""
 
-Sight = Callable[[Float[Tensor, "n 5 S S"], Float[Tensor, "n 3 1 1"]], Float[Tensor, "n 5 S S"]]
-"""What a network is shown of pictures in model space, before backgrounds of these colours (0..1)."""
+Sight = Callable[[Float[Tensor, "n 5 S S"], Float[Tensor, "n 3 h w"]], Float[Tensor, "n 5 S S"]]
+"""What a network is shown of pictures in model space, before these backgrounds (0..1; h, w: S or 1)."""
 
 
 def whole(x: Tensor, behind: Tensor) -> Tensor:
@@ -121,10 +121,7 @@ class SightedPrior(EmbeddedPrior):
         self._sight = trained._sight
 
     def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
-        x = super().encode(render, cameras)
-        if self._sight is not opaque:
-            return self._sight(x, x.new_zeros(len(x), 3, 1, 1))
-        return torch.cat([(2 * render.rgb - 1).movedim(-1, 1), torch.zeros_like(x[:, 3:])], dim=1)
+        return self._sight(super().encode(render, cameras), render.background.movedim(-1, 1))
 
 
 class Trained(NamedTuple):

@@ -26,7 +26,7 @@ from dreamlab.errors import DamagedError, DreamlabError, InputError
 from dreamlab.files import write_atomic
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.judge import judge_of
-from dreamlab.studio.objects import judge_objects, seen
+from dreamlab.studio.objects import name_objects, seen
 from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
@@ -147,7 +147,7 @@ def judged(args: argparse.Namespace, question: Question, outcomes: Sequence[Outc
             pictures.append(seen(read_mesh(outcome.glb)) if outcome.glb else None)
         except DamagedError:
             pictures.append(None)
-    _, answers = judge_objects(judge_of(config, args.judge), pictures, [question] * len(pictures), copies=1)
+    _, answers = name_objects(judge_of(config, args.judge), pictures, [question] * len(pictures))
     right = {"noun": config.vocabulary[question.noun], "colour": COLOURS[question.colour].word}
     return [
         {f"named_{key}": answer.get(key) for key in right}

@@ -28,7 +28,8 @@ from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run_dir import RunDir
 from dreamlab.studio.asset_files import ColouredMesh, read_mesh
 from dreamlab.studio.judge import judge_of
-from dreamlab.studio.objects import around, judge_objects, seen
+from dreamlab.studio.measure import beside_ceiling
+from dreamlab.studio.objects import around, judge_objects, name_objects, seen
 from dreamlab.studio.questions import MeasureConfig, visible
 
 
@@ -68,9 +69,12 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     config = MeasureConfig(nouns=nouns)
     judge = judge_of(config, args.judge)
     figures, answers = judge_objects(judge, meshes, questions)
-    before_meshing, _ = judge_objects(judge, fields, questions)
-    for name in ("noun", "colour", "form_noun"):
-        figures |= {f"field_{name}{end}": before_meshing[name + end] for end in ("", "_ratio")}
+    before_meshing, _ = name_objects(judge, fields, questions)
+    names = ("noun", "colour", "form_noun")
+    figures |= beside_ceiling(
+        {f"field_{name}": before_meshing.get(name, 0.0) for name in names},
+        {f"field_{name}": figures[f"{name}_ceiling"] for name in names},
+    )
     objects = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
     about = {"preset": args.preset, "seed": args.seed, "nouns": len(nouns), "objects": len(objects)}
     return {**about, "failed": sum(bool(row["failure"]) for row in rows), **figures, "each": objects}

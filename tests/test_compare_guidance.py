@@ -103,12 +103,12 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
 ) -> None:
     asked: list[Any] = []
 
-    def answer(judge: Any, pictures: Any, questions: Any, copies: int) -> Any:
+    def answer(judge: Any, pictures: Any, questions: Any) -> Any:
         asked.extend(questions)
         return {}, [{"noun": "mug", "colour": "red"} if shown is not None else {} for shown in pictures]
 
     monkeypatch.setattr(script, "judge_of", lambda config, kept: None)
-    monkeypatch.setattr(script, "judge_objects", answer)
+    monkeypatch.setattr(script, "name_objects", answer)
     judged = ["--methods", "sds,csd", "--judge", str(tmp_path / "j"), "--nouns", "car,mug"]
     assert script.main(line(tmp_path, "--prompt", "a red mug", *judged)) == 0
     assert {(q.noun, COLOURS[q.colour].word) for q in asked} == {(1, "red")}

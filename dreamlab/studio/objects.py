@@ -44,28 +44,36 @@ def judge_objects(
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Shares of right answers for objects that were made for questions, and what each was taken for.
 
-    pictures: of each object, from `around()`, in model space.
-
-    noun, colour, form_noun (outline and relief alone): by majority; with `_view`: over single views; with
-    `_ceiling`: the same of `copies` real objects a question; with `_ratio`: the quotient. None is an object
-    that could not be made: all its answers are wrong.
+    As `name_objects`; with `_ceiling`: the same of `copies` real objects a question; with `_ratio`: the
+    quotient.
     """
-    made = [i for i, views in enumerate(pictures) if views is not None]
-    shown = [views for views in pictures if views is not None]
+    got, answers = name_objects(judge, pictures, questions)
     real = []
     for number, question in enumerate(questions):
         for copy in range(copies):
             rng = np.random.default_rng((HELD_OUT, 6, number, copy))
             real.append(shoot(question.real(judge.nouns, rng), around()))
-    wanted = [questions[i] for i in made]
-    got, named = _named(judge, shown, wanted) if made else ({}, [])
     ceiling, _ = _named(judge, real, [q for q in questions for _ in range(copies)])
+    return beside_ceiling({name: got.get(name, 0.0) for name in ceiling}, ceiling), answers
+
+
+def name_objects(
+    judge: Judge, pictures: Sequence[Float[Tensor, "views 5 S S"] | None], questions: Sequence[Question]
+) -> tuple[dict[str, float], list[dict[str, str]]]:
+    """Shares of right answers for objects that were made for questions, and what each was taken for.
+
+    pictures: of each object, from `around()`, in model space. noun, colour, form_noun (outline and relief
+    alone): by majority; with `_view`: over single views. None is an object that could not be made: all its
+    answers are wrong; of nothing but these there are no shares.
+    """
+    made = [i for i, views in enumerate(pictures) if views is not None]
+    shown = [views for views in pictures if views is not None]
+    got, named = _named(judge, shown, [questions[i] for i in made]) if made else ({}, [])
     share = len(made) / len(questions)
-    figures = beside_ceiling({name: got.get(name, 0.0) * share for name in ceiling}, ceiling)
     answers = [{} for _ in questions]
     for i, answer in zip(made, named, strict=True):
         answers[i] = answer
-    return figures, answers
+    return {name: value * share for name, value in got.items()}, answers
 
 
 def _named(
