@@ -71,3 +71,13 @@ def test_unknown_nouns_and_missing_folders_are_refused(
     assert "studio gather" in capsys.readouterr().err
     assert main(("studio", "gather", str(tmp_path / "c"), "--folder", str(tmp_path / "nowhere"))) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_scenes_of_a_noun_that_has_no_company_are_refused_with_the_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    alone = ("studio", "gather", str(tmp_path / "c"), "--nouns", "mug", "--per-noun", "1")
+    assert main(alone) == 2
+    told = capsys.readouterr().err
+    assert "mug" in told and "--scenes 0" in told and not (tmp_path / "c").exists()
+    assert main((*alone, "--scenes", "0")) == 0

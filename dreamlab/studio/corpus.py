@@ -5,7 +5,7 @@ trained on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -88,11 +88,20 @@ class Corpus:
 
 
 def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
-    """Draw the procedural objects and read the folder. The same config gives the same bytes."""
+    """Draw the procedural objects and read the folder. The same config gives the same bytes.
+
+    Raises InputError where scenes are asked for of nouns that cannot share one.
+    """
+    nouns = shapes.NOUNS if config.nouns is None else config.nouns
+    if config.scenes and not shapes.relations_among(nouns):
+        raise InputError(
+            f"no two of these nouns can share a scene: {', '.join(nouns)}",
+            mend="Name more nouns, or ask for no scenes with `--scenes 0`",
+        )
     # The folder first: drawing takes minutes, and a folder that is not there should be told at once.
     assets, report = ([], None) if config.folder is None else read_folder(config.folder)
     rows = [
-        *_procedural(config),
+        *_procedural(config, nouns),
         *((Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets),
     ]
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
@@ -114,8 +123,9 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     return corpus, report
 
 
-def _procedural(config: CorpusConfig) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
-    nouns = shapes.NOUNS if config.nouns is None else config.nouns
+def _procedural(
+    config: CorpusConfig, nouns: Sequence[str]
+) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
     for number, noun in enumerate(nouns):
         for copy in range(config.per_noun):
             shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)

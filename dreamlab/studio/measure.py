@@ -44,7 +44,7 @@ def measure_prior(
 ) -> dict[str, object]:
     """All figures of a prior, as its model card reports them."""
     figures = measure_sampler(prior_sampler(prior, config), config, judge or judge_of(config))
-    if config.scenes and can_bind(config.vocabulary):
+    if config.scenes and "on" in shapes.relations_among(config.vocabulary):
         figures["binding_mean"], _ = binding(mean_sampler(prior), config)
     return figures | {"loss_by_level": loss_by_level(prior, config)}
 
@@ -57,7 +57,7 @@ def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> di
     sampled = sampler([q.prompt for q in questions for _ in range(VIEWS)], cameras, 0)
     real = real_pictures(questions, nouns, config.seed)
     got, ceiling = (naming(judge, exam_of(x, questions)) for x in (sampled, real))
-    if config.scenes and can_bind(nouns):
+    if config.scenes and "on" in shapes.relations_among(nouns):
         got["binding"], ceiling["binding"] = binding(sampler, config)
     figures: dict[str, object] = {**beside_ceiling(got, ceiling), **obedience(sampled, questions, nouns)}
     return figures | {"colours_mistaken": mistaken(judge, exam_of(sampled, questions))}
@@ -126,11 +126,6 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 32
         x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], rows[p]) for p in parts])
         losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
-
-
-def can_bind(nouns: Sequence[str]) -> bool:
-    """Whether one of the nouns can bear another."""
-    return len(set(nouns)) > 1 and any(g.holds for g in shapes.GENERATORS if g.noun in nouns)
 
 
 def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:

@@ -21,7 +21,6 @@ from dreamlab.studio.asset_files import ColouredMesh
 from dreamlab.studio.judge import Judge, draw_exam, judge_of, reframed, train_judge
 from dreamlab.studio.measure import (
     binding,
-    can_bind,
     exam_of,
     measure_sampler,
     mistaken,
@@ -107,10 +106,6 @@ def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
     right, ceiling = binding(photographs(), config)
     swapped, _ = binding(photographs(lambda colours: colours[::-1]), config)
     assert right > 0.8 and ceiling > 0.8 and swapped < 0.3
-
-
-def test_binding_needs_something_to_stand_on() -> None:
-    assert can_bind(("apple", "table")) and not can_bind(("apple", "banana")) and not can_bind(("table",))
 
 
 def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[Question], real: Tensor) -> None:

@@ -425,6 +425,18 @@ def test_scenes_refuse_what_cannot_be() -> None:
         shapes.scene(rng, "on", ("apple", "banana"))
 
 
+def test_nouns_share_a_scene_only_in_relations_that_some_two_of_them_can_have() -> None:
+    among = shapes.relations_among
+    assert among(shapes.NOUNS) == shapes.RELATIONS
+    assert among(("apple", "banana")) == ("next to", "in front of")
+    assert "on" in among(("apple", "table")) and not among(("table",))
+    assert not among(("house", "castle"))  # buildings are never the smaller thing
+    for seed in range(8):  # what can bear must not be alone with a building
+        assert shapes.scene(np.random.default_rng(seed), among=("house", "table")).noun.startswith("table ")
+    with pytest.raises(ValueError, match=r"no two .* apple"):
+        shapes.scene(np.random.default_rng(0), among=("apple",))
+
+
 def test_heights_at_finds_bottom_and_top_of_a_box() -> None:
     box = solids.box(1, 2, 1)
     np.testing.assert_allclose(np.unique(heights_at(box, 0.1, 0.2)), (0, 2))

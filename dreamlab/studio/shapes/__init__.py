@@ -76,7 +76,18 @@ GENERATORS: tuple[Generator, ...] = (
 )
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
-__all__ = ["COLOURS", "GENERATORS", "NOUNS", "RELATIONS", "ColourWord", "Generator", "Shape", "make", "scene"]
+__all__ = [
+    "COLOURS",
+    "GENERATORS",
+    "NOUNS",
+    "RELATIONS",
+    "ColourWord",
+    "Generator",
+    "Shape",
+    "make",
+    "relations_among",
+    "scene",
+]
 
 
 def make(rng: Rng, noun: str | None = None, colour: ColourWord | None = None) -> Shape:
@@ -103,4 +114,13 @@ def scene(
 
     among: the nouns to choose from.
     """
-    return scenes.scene(rng, [g for g in GENERATORS if g.noun in among], relation, nouns, colours)
+    return scenes.scene(rng, _named(among), relation, nouns, colours)
+
+
+def relations_among(nouns: Collection[str]) -> tuple[str, ...]:
+    """Those of RELATIONS in which some two of these nouns can stand; none for a single noun."""
+    return scenes.relations_among(_named(nouns))
+
+
+def _named(nouns: Collection[str]) -> list[Generator]:
+    return [g for g in GENERATORS if g.noun in nouns]

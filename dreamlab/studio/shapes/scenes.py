@@ -10,6 +10,7 @@ from dreamlab.studio.shapes.core import FloatArray, Rng, Shape, Solid, normalise
 from dreamlab.studio.shapes.grammar import COLOURS, MATERIALS, NEAR, ColourWord, Generator, with_article
 
 RELATIONS = ("on", "under", "next to", "in front of")
+_OFTEN = (0.4, 0.2, 0.25, 0.15)
 
 
 def scene(
@@ -24,16 +25,19 @@ def scene(
     nouns: the subject and what it stands on, under, next to or in front of. Captions: bare nouns; both with
     colours ("a blue teapot on a brown table"); with materials where there are any ("on a wooden table").
     Shape.noun is "teapot on table"; Shape.colour is "", since there are two. Raises ValueError for an unknown
-    relation and for a noun that is not drawn, or cannot bear or shelter another.
+    relation, for a noun that is not drawn, or cannot bear or shelter another, and where `relations_among` has
+    nothing.
     """
     if relation is None:
-        relation = str(rng.choice(RELATIONS, p=(0.4, 0.2, 0.25, 0.15)))
+        able = relations_among(generators)
+        if not able:
+            raise ValueError(f"no two of these can share a scene: {', '.join(g.noun for g in generators)}")
+        often = np.array([_OFTEN[RELATIONS.index(each)] for each in able])
+        relation = str(rng.choice(able, p=often / often.sum()))
     elif relation not in RELATIONS:
         raise ValueError(f"relation is one of {', '.join(RELATIONS)}; got {relation!r}")
     base = _choose(rng, _bases(generators, relation), nouns[1])
-    thing = _choose(
-        rng, [g for g in generators if g.noun != base.noun and g.category != "building"], nouns[0]
-    )
+    thing = _choose(rng, [g for g in generators if _fits(g, base)], nouns[0])
     first, second = _colours(rng) if colours is None else colours
     plain = colours is None and rng.random() < 0.4
     under = base.make(rng, None if plain else second)
@@ -53,12 +57,22 @@ def scene(
     )
 
 
+def relations_among(generators: Sequence[Generator]) -> tuple[str, ...]:
+    """Those of RELATIONS in which some two of these can stand."""
+    return tuple(relation for relation in RELATIONS if _bases(generators, relation))
+
+
 def _bases(generators: Sequence[Generator], relation: str) -> list[Generator]:
+    bases = [g for g in generators if any(_fits(other, g) for other in generators)]
     if relation == "on":
-        return [g for g in generators if g.holds]
+        return [g for g in bases if g.holds]
     if relation == "under":
-        return [g for g in generators if g.shelters]
-    return list(generators)
+        return [g for g in bases if g.shelters]
+    return bases
+
+
+def _fits(thing: Generator, base: Generator) -> bool:
+    return thing.noun != base.noun and thing.category != "building"
 
 
 def _choose(rng: Rng, among: Sequence[Generator], noun: str | None) -> Generator:
