@@ -127,7 +127,7 @@ class EmbeddedPrior:
         return alpha_sigma(t)
 
     @torch.no_grad()
-    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
         told = (condition.tokens, condition.mask, condition.summary)
         return self.network.mean_pictures(*told, *self._seen_from(cameras, len(cameras)))
@@ -155,11 +155,11 @@ class EmbeddedPrior:
     @torch.no_grad()
     def denoise(
         self,
-        z_t: Float[Tensor, "B 5 H W"],
+        z_t: Float[Tensor, "B C H W"],
         t: Float[Tensor, " B"],
         condition: Condition,
         cameras: Cameras | None = None,
-    ) -> Float[Tensor, "B 5 H W"]:
+    ) -> Float[Tensor, "B C H W"]:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.diffusion import add_noise, cfg_combine, denoising_walk
+from dreamlab.priors.embedded import EmbeddedPrior
 from dreamlab.types import Cameras, Condition, Prior
 
 
@@ -43,3 +44,23 @@ def sample(
     if start is not None:
         z = add_noise(start, z, *prior.alpha_sigma(levels[0]))
     return denoising_walk(z, levels, answer, prior.alpha_sigma, noise)
+
+
+def draw(
+    prior: EmbeddedPrior,
+    condition: Condition,
+    null: Condition,
+    cameras: Cameras,
+    *,
+    steps: int = 30,
+    guidance_scale: float = 2.0,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "B 5 S S"]:
+    """Samples in the mean colour of the mean pictures: the U-Net draws patterns well, but dark blue as black.
+
+    B is a multiple of `prior.views_per_group`, as the colour is taken over all views of an object.
+    """
+    x0 = sample(
+        prior, condition, null, cameras, steps=steps, guidance_scale=guidance_scale, generator=generator
+    )
+    return prior.recoloured(x0, prior.mean(condition, cameras))

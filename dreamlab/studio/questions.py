@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamlab.cameras import orbit_cameras
 from dreamlab.priors.embedded import EmbeddedPrior, to_model_space
-from dreamlab.priors.sampling import sample
+from dreamlab.priors.sampling import draw
 from dreamlab.priors.vocabulary import Vocabulary
 from dreamlab.studio import shapes
 from dreamlab.studio.photograph import photograph
@@ -118,9 +118,9 @@ def shoot_mesh(
 
 
 def prior_sampler(prior: EmbeddedPrior, config: MeasureConfig) -> Sampler:
-    """Samples of a prior, `config.batch` prompts at a time."""
+    """What a prior draws, `config.batch` prompts at a time."""
 
-    def draw(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
+    def sampler(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(config.seed * 100_003 + seed)
         distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
         words, null = prior.embed(list(distinct)), prior.embed([""])
@@ -128,23 +128,23 @@ def prior_sampler(prior: EmbeddedPrior, config: MeasureConfig) -> Sampler:
         for start in range(0, len(prompts), config.batch * VIEWS):
             rows = slice(start, start + config.batch * VIEWS)
             wanted = [distinct[prompt] for prompt in prompts[rows]]
-            drawn = sample(
+            drawn = draw(
                 prior, words[wanted], null[[0] * len(wanted)], cameras[rows],
                 steps=config.steps, guidance_scale=config.guidance_scale, generator=generator,
             )  # fmt: skip
             parts.append(visible(drawn))
         return torch.cat(parts)
 
-    return draw
+    return sampler
 
 
 def mean_sampler(prior: EmbeddedPrior) -> Sampler:
     """The prior's mean pictures in the place of samples."""
 
-    def draw(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
+    def sampler(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
         return visible(prior.mean(prior.embed(list(prompts)), cameras))
 
-    return draw
+    return sampler
 
 
 def visible(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "n 5 S S"]:

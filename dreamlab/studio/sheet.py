@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from dreamlab.priors.embedded import EmbeddedPrior, from_model_space
-from dreamlab.priors.sampling import sample
+from dreamlab.priors.sampling import draw
 from dreamlab.studio.questions import ring
 from dreamlab.types import Cameras
 
@@ -37,7 +37,7 @@ def write_sheet(
         condition, null = prior.embed([prompt])[[0] * 4], prior.embed([""])[[0] * 4]
         generator = torch.Generator().manual_seed(seed)
         views = [
-            sample(
+            draw(
                 prior,
                 condition,
                 null,

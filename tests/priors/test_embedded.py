@@ -27,7 +27,7 @@ from dreamlab.priors.embedded import (
     to_model_space,
     write_vocabulary,
 )
-from dreamlab.priors.sampling import sample
+from dreamlab.priors.sampling import draw, sample
 from dreamlab.priors.text import MOST_TOKENS, encode_text
 from dreamlab.priors.unet import UNet, UNetConfig
 from dreamlab.priors.vocabulary import Vocabulary
@@ -247,6 +247,23 @@ def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
 
     drawn = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
     torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
+
+
+def test_drawn_pictures_wear_the_colour_of_the_mean_pictures() -> None:
+    blue = torch.tensor([0.2, 0.3, 0.7])
+    opacity = torch.rand(4, 64, 64, 1, generator=torch.Generator().manual_seed(0))
+
+    class Black(EmbeddedPrior):
+        def denoise(self, z_t, t, condition, cameras=None):
+            return to_model_space(torch.zeros(4, 64, 64, 3), opacity, opacity)
+
+        def mean(self, condition, cameras):
+            return to_model_space(blue.expand(4, 64, 64, 3), torch.ones(4, 64, 64, 1), opacity)
+
+    drawn = draw(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    shown, alpha, relief = from_model_space(drawn)
+    torch.testing.assert_close(shown, blue * opacity, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.cat([alpha, relief]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0)
 
 
 def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None:
