@@ -7,7 +7,8 @@ usage: python scripts/ablate_prior.py ablation.json --minutes 5 --prompts 12
 Every arm differs from `base` in one thing. It is trained for as many steps as its own processor time allows
 (measured on its first steps), on the same nouns and cameras; then prompts "a COLOUR NOUN" by lot are
 distilled by the settings of `fast`, but without guidance of the mean colour, which needs an opacity. Arms
-that the file holds already are not trained again.
+that the file holds already are not trained again. Beside it, what the judge saw of each arm's objects:
+ablation-base.png and so on.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.judge import Judge, judge_of
 from dreamlab.studio.objects import judge_objects, seen
 from dreamlab.studio.questions import MeasureConfig, Question
+from dreamlab.studio.sheet import save_rows
 from dreamlab.studio.train import TrainConfig, Trainer
 from dreamlab.types import Cameras, RenderOutput
 
@@ -212,6 +214,8 @@ def ablated(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
         prior, steps, loss = train(ARMS[name], corpus, args.minutes)
         with tempfile.TemporaryDirectory() as home:
             shown = distilled(prior, questions, args.seed, Path(home))
+        if any(x is not None for x in shown):
+            save_rows([x for x in shown if x is not None], args.out.with_name(f"{args.out.stem}-{name}.png"))
         figures, _ = judge_objects(judge, shown, questions)
         told = {key: figures[key] for key in ("noun", "colour", "form_noun", "noun_view", "form_noun_view")}
         ceiling = {f"{key}_ceiling": figures[f"{key}_ceiling"] for key in told}

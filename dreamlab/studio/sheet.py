@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from dreamlab.priors.embedded import EmbeddedPrior, from_model_space
 from dreamlab.priors.sampling import draw
@@ -29,8 +31,6 @@ def write_sheet(
 
     The first four columns were drawn together, looking at each other, and so were the last four.
     """
-    from PIL import Image
-
     rings: list[Cameras] = [ring(4, turn) for turn in (0.0, math.pi / 4)]
     rows = []
     for prompt in prompts:
@@ -48,9 +48,19 @@ def write_sheet(
             )
             for cameras in rings
         ]
-        colour, opacity, relief = from_model_space(torch.cat(views))
+        rows.append(torch.cat(views))
+    save_rows(rows, path, zoom)
+
+
+def save_rows(rows: Sequence[Float[Tensor, "n 5 S S"]], path: Path, zoom: int = 2) -> None:
+    """One PNG of model-space pictures on grey, each row over its relief."""
+    from PIL import Image
+
+    bands = []
+    for x in rows:
+        colour, opacity, relief = from_model_space(x)
         on_grey = colour + (1 - opacity.clamp(0, 1)) * 0.85
-        rows += [torch.cat(list(on_grey), 1), torch.cat(list(relief.expand(-1, -1, -1, 3) / 2 + 0.5), 1)]
-    pixels = (torch.cat(rows).clamp(0, 1) * 255).round().byte().numpy()
+        bands += [torch.cat(list(on_grey), 1), torch.cat(list(relief.expand(-1, -1, -1, 3) / 2 + 0.5), 1)]
+    pixels = (torch.cat(bands).clamp(0, 1) * 255).round().byte().numpy()
     image = Image.fromarray(pixels)
     image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)
