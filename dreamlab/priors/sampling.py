@@ -56,11 +56,13 @@ def draw(
     guidance_scale: float = 2.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "B 5 S S"]:
-    """Samples in the mean colour of the mean pictures: the U-Net draws patterns well, but dark blue as black.
+    """Samples whose mean colour is taken half way to that of the mean pictures.
 
-    B is a multiple of `prior.views_per_group`, as the colour is taken over all views of an object.
+    Samples tend to black and white; mean pictures know the colour, but not which part of an object wears it,
+    so each errs in its own way. B is a multiple of `prior.views_per_group`, as the colour is taken over all
+    views of an object.
     """
     x0 = sample(
         prior, condition, null, cameras, steps=steps, guidance_scale=guidance_scale, generator=generator
     )
-    return prior.recoloured(x0, prior.mean(condition, cameras))
+    return (x0 + prior.recoloured(x0, prior.mean(condition, cameras))) / 2

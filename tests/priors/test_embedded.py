@@ -249,7 +249,7 @@ def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
     torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
 
 
-def test_drawn_pictures_wear_the_colour_of_the_mean_pictures() -> None:
+def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None:
     blue = torch.tensor([0.2, 0.3, 0.7])
     opacity = torch.rand(4, 64, 64, 1, generator=torch.Generator().manual_seed(0))
 
@@ -262,7 +262,7 @@ def test_drawn_pictures_wear_the_colour_of_the_mean_pictures() -> None:
 
     drawn = draw(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
     shown, alpha, relief = from_model_space(drawn)
-    torch.testing.assert_close(shown, blue * opacity, atol=1e-4, rtol=0)
+    torch.testing.assert_close(shown, blue / 2 * opacity, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.cat([alpha, relief]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0)
 
 
