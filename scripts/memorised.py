@@ -21,12 +21,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.diffusion import add_noise
 from dreamlab.errors import DreamlabError, InputError
 from dreamlab.files import write_atomic
-from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
+from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
+from dreamlab.studio.measure import v_losses
 from dreamlab.studio.questions import HELD_OUT, VIEWS, ring, shoot, shoot_mesh
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -77,16 +77,9 @@ def errors(prior: EmbeddedPrior, x: Float[Tensor, "n 5 S S"], captions: Sequence
     cameras = _CAMERAS[torch.arange(len(x)) % VIEWS]
     mean = prior.mean(words, cameras)
     said, true = (mean_colour(pictures, VIEWS)[0] for pictures in (mean, x))
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     found = {"mean": (mean - x).square().mean().item(), "colour": (said - true).square().mean().sqrt().item()}
-    for level in LEVELS:
-        t = torch.full((len(x),), level)
-        alpha, sigma = alpha_sigma(t)
-        z = add_noise(x, noise, alpha, sigma)
-        parts = (slice(i, i + 64) for i in range(0, len(x), 64))
-        x0 = torch.cat([prior.denoise(z[p], t[p], words[p], cameras[p]) for p in parts])
-        found[f"v {level}"] = (x0 - x).square().mean().item() / sigma[0].item() ** 2
-    return found
+    losses = v_losses(prior, x, words, cameras, LEVELS, seed=0)
+    return found | {f"v {level}": loss for level, loss in zip(LEVELS, losses, strict=True)}
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from dreamlab.studio.questions import (
     shoot,
 )
 from dreamlab.studio.shapes.grammar import NEAR, with_article
+from dreamlab.types import Cameras, Condition
 
 _WORDS = tuple(colour.word for colour in shapes.COLOURS)
 
@@ -114,16 +115,27 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 32
     cameras = ring(4, 0.4)
     x = torch.cat([shoot(shape, cameras) for shape in drawn])
     condition = prior.embed([s.captions[-1] for s in drawn])[[i // 4 for i in range(len(x))]]
-    generator = torch.Generator().manual_seed(config.seed)
-    noise = torch.randn(x.shape, generator=generator)
     rows = cameras[torch.arange(len(x)) % 4]
+    return v_losses(prior, x, condition, rows, torch.linspace(0.05, 0.95, 10).tolist(), config.seed)
+
+
+def v_losses(
+    prior: EmbeddedPrior,
+    x: Float[Tensor, "n 5 S S"],
+    condition: Condition,
+    cameras: Cameras,
+    levels: Sequence[float],
+    seed: int,
+) -> list[float]:
+    """Mean squared error of v on pictures, groups of four views of an object, at each noise level."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    parts = [slice(i, i + 64) for i in range(0, len(x), 64)]
     losses = []
-    for level in torch.linspace(0.05, 0.95, 10):
-        t = level.expand(len(x))
+    for level in levels:
+        t = torch.full((len(x),), level)
         alpha, sigma = alpha_sigma(t)
         z = add_noise(x, noise, alpha, sigma)
-        parts = [slice(i, i + 64) for i in range(0, len(x), 64)]
-        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], rows[p]) for p in parts])
+        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], cameras[p]) for p in parts])
         losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
 
