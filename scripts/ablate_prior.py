@@ -28,24 +28,24 @@ from commissions import drawn
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.config import RunConfig, from_values, merge
-from dreamlab.errors import DreamlabError, InputError
-from dreamlab.files import write_atomic
-from dreamlab.machine import environment
-from dreamlab.pipeline import generate
-from dreamlab.presets import load_preset
-from dreamlab.priors.embedded import RELIEF_SCALE, EmbeddedPrior
-from dreamlab.run_dir import RunDir
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.evaluate.classifier import Judge, judge_of
+from dreamlab.evaluate.objects import judge_objects, seen
+from dreamlab.evaluate.prompts import MeasureConfig, Question
+from dreamlab.evaluate.sheet import save_rows
+from dreamlab.priors.embedded.prior import RELIEF_SCALE, EmbeddedPrior
+from dreamlab.run.config import RunConfig, from_values, merge
+from dreamlab.run.machine import environment
+from dreamlab.run.pipeline import generate
+from dreamlab.run.presets import load_preset
+from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.batches import BatchConfig, Views
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
-from dreamlab.studio.judge import Judge, judge_of
-from dreamlab.studio.objects import judge_objects, seen
-from dreamlab.studio.questions import MeasureConfig, Question
-from dreamlab.studio.sheet import save_rows
 from dreamlab.studio.train import TrainConfig, Trainer
-from dreamlab.types import Cameras, RenderOutput
 
 NOUNS = ("mushroom", "banana", "car", "chair", "duck", "house")
 SMALL = {"channels": (32, 64, 128), "embedding": 128, "light_field": (128, 4)}

@@ -18,9 +18,11 @@ import torch
 from bench_tools import free_share, interleaved
 from torch import Tensor
 
-from dreamlab.ops import native_convolution, reference, use_backend
+from dreamlab.ops import use_backend
+from dreamlab.ops.conv import native as native_convolution
+from dreamlab.ops.field import reference
 from dreamlab.ops.threads import available_cores
-from dreamlab.priors.unet import UNet, UNetConfig, channels_last
+from dreamlab.priors.embedded.unet import UNet, UNetConfig, channels_last
 
 _SHAPES = [  # inputs, outputs, side
     (20, 64, 32),

@@ -22,13 +22,13 @@ from typing import Any
 import torch
 
 from dreamlab import ops
-from dreamlab.fidelity import fidelity
-from dreamlab.fields import HashGridFieldConfig
-from dreamlab.mesh.bake import BakeConfig, bake
-from dreamlab.mesh.clean import CleanConfig, lightened, mended_surface
-from dreamlab.mesh.export import write
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.mesh.unwrap import unwrap
+from dreamlab.evaluate.field_fidelity import fidelity
+from dreamlab.mesh.io.export import write
+from dreamlab.mesh.surface.clean import CleanConfig, lightened, mended_surface
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.bake import BakeConfig, bake
+from dreamlab.mesh.texture.unwrap import unwrap
+from dreamlab.scenes import HashGridFieldConfig
 from dreamlab.views.render import choose_renderer
 from dreamlab.views.turntable import write_turntable
 

@@ -30,10 +30,10 @@ from bench_tools import free_share, interleaved, limits, on
 from torch.nn import functional as F
 
 from dreamlab import ops
-from dreamlab.cameras import camera_rays, orbit_cameras
-from dreamlab.ops import native, reference
+from dreamlab.core.cameras import camera_rays, orbit_cameras
+from dreamlab.core.types import Rays
+from dreamlab.ops.field import native, reference
 from dreamlab.ops.threads import available_cores
-from dreamlab.types import Rays
 
 HIDDEN, OUT = 64, 4
 STEP = 2 * 3**0.5 / 190

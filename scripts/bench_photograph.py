@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamlab.studio.assets import read_folder
-from dreamlab.studio.photograph import photograph
+from dreamlab.studio.render import photograph
 
 
 def bumpy_sphere(n_faces: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from dreamlab import ops
-from dreamlab.cameras import turntable, world_to_clip
-from dreamlab.ops.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
+from dreamlab.core.cameras import turntable, world_to_clip
+from dreamlab.ops.raster.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
 
 
 def bumpy_sphere(n_faces: int) -> tuple[Tensor, Tensor]:

@@ -20,10 +20,10 @@ import time
 import torch
 from bench_tools import free_share
 
-from dreamlab.config import resolve
 from dreamlab.ops.threads import available_cores
-from dreamlab.optimise import optimise
-from dreamlab.pipeline import view_prompts
+from dreamlab.run.config import resolve
+from dreamlab.run.pipeline import view_prompts
+from dreamlab.stages.distil import optimise
 
 _PROMPT = "a red mushroom"
 _LEFT_OUT = 8

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamlab.diffusion import add_noise, cfg_combine
-from dreamlab.errors import DreamlabError
-from dreamlab.files import write_atomic
-from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
+from dreamlab.core.diffusion import add_noise, cfg_combine
+from dreamlab.core.errors import DreamlabError
+from dreamlab.core.files import write_atomic
+from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
 from dreamlab.studio import shapes
-from dreamlab.studio.questions import HELD_OUT, ring, shoot
 from dreamlab.studio.shapes.grammar import with_article
 
 LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)

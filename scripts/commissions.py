@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from dreamlab.errors import InputError
-from dreamlab.files import write_atomic
-from dreamlab.presets import load_preset, presets_folder
-from dreamlab.priors.embedded import SHIPPED, read_vocabulary
-from dreamlab.studio.questions import Question, draw_questions, known_nouns
+from dreamlab.core.errors import InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.evaluate.prompts import Question, draw_questions, known_nouns
+from dreamlab.priors.embedded.prior import SHIPPED, read_vocabulary
+from dreamlab.run.presets import load_preset, presets_folder
 from dreamlab.studio.shapes import NOUNS
 
 
@@ -167,8 +167,8 @@ def three_quarter_view(glb: Path, size: int) -> np.ndarray:
     """A lit picture [size,size,3] from the front, a little to the right and above."""
     import torch
 
-    from dreamlab.cameras import orbit_cameras
-    from dreamlab.mesh.load import load
+    from dreamlab.core.cameras import orbit_cameras
+    from dreamlab.mesh.io.load import load
     from dreamlab.views.render import framed, render_mesh
 
     azimuth, elevation, fovy = (torch.tensor([a]) for a in (0.6, 0.35, 0.6))

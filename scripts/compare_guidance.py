@@ -22,12 +22,12 @@ from typing import Any
 from commissions import Commission, Outcome, add_options, commissions, fulfil, nouns_to_draw
 from contact_sheet import GRIDS, tile
 
-from dreamlab.errors import DamagedError, DreamlabError, InputError
-from dreamlab.files import write_atomic
+from dreamlab.core.errors import DamagedError, DreamlabError, InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.evaluate.classifier import judge_of
+from dreamlab.evaluate.objects import name_objects, seen
+from dreamlab.evaluate.prompts import MeasureConfig, Question
 from dreamlab.studio.asset_files import read_mesh
-from dreamlab.studio.judge import judge_of
-from dreamlab.studio.objects import name_objects, seen
-from dreamlab.studio.questions import MeasureConfig, Question
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
 

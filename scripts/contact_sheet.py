@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from commissions import Outcome, add_options, commissions, drawn, fulfil, nouns_to_draw, three_quarter_view
 
-from dreamlab.errors import DreamlabError
-from dreamlab.files import write_atomic
+from dreamlab.core.errors import DreamlabError
+from dreamlab.core.files import write_atomic
 from dreamlab.views.contact import write_contact_sheet
 
 GRIDS = {"large": (5, 256), "small": (8, 150)}

@@ -18,7 +18,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from dreamlab.cameras import orbit_cameras
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, Guidance, RenderOutput
 from dreamlab.guidance import (
     AnchorDSConfig,
     ASDConfig,
@@ -32,10 +34,8 @@ from dreamlab.guidance import (
     SJCConfig,
     VSDConfig,
 )
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, Guidance, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 POINTS, EXTENT, PANEL, ZOOM = 64, 2.4, 240, 2
 INK, PALE, HOT = (38, 44, 56), (255, 255, 255), (214, 92, 58)

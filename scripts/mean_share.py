@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from commissions import nouns_to_draw
 
-from dreamlab.diffusion import add_noise
-from dreamlab.errors import DreamlabError
-from dreamlab.files import write_atomic
-from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
+from dreamlab.core.diffusion import add_noise
+from dreamlab.core.errors import DreamlabError
+from dreamlab.core.files import write_atomic
+from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
 from dreamlab.studio import shapes
-from dreamlab.studio.questions import HELD_OUT, ring, shoot
 
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 _VIEWS = 4

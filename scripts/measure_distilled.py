@@ -21,16 +21,16 @@ import torch
 from commissions import add_options, commissions, drawn, fulfil, nouns_to_draw
 from torch import Tensor
 
-from dreamlab.errors import DamagedError, DreamlabError
-from dreamlab.pipeline import field_of
-from dreamlab.priors.embedded import relief_of, to_model_space
+from dreamlab.core.errors import DamagedError, DreamlabError
+from dreamlab.evaluate.classifier import judge_of
+from dreamlab.evaluate.measure import beside_ceiling
+from dreamlab.evaluate.objects import around, judge_objects, name_objects, seen
+from dreamlab.evaluate.prompts import MeasureConfig, visible
+from dreamlab.priors.embedded.prior import relief_of, to_model_space
 from dreamlab.render.background import SolidBackgroundConfig
-from dreamlab.run_dir import RunDir
+from dreamlab.run.pipeline import field_of
+from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import ColouredMesh, read_mesh
-from dreamlab.studio.judge import judge_of
-from dreamlab.studio.measure import beside_ceiling
-from dreamlab.studio.objects import around, judge_objects, name_objects, seen
-from dreamlab.studio.questions import MeasureConfig, visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

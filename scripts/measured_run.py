@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from dreamlab.cli import main
-from dreamlab.files import write_atomic
+from dreamlab.core.files import write_atomic
 
 
 def peak_bytes() -> int:

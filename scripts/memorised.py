@@ -21,13 +21,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.errors import DreamlabError, InputError
-from dreamlab.files import write_atomic
-from dreamlab.priors.embedded import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.evaluate.measure import v_losses
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, ring, shoot, shoot_mesh
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
-from dreamlab.studio.measure import v_losses
-from dreamlab.studio.questions import HELD_OUT, VIEWS, ring, shoot, shoot_mesh
 
 LEVELS = (0.5, 0.8, 0.95)
 _CAMERAS = ring(VIEWS, 0.4)

@@ -23,13 +23,13 @@ import torch
 from commissions import drawn, nouns_to_draw
 from PIL import Image
 
-from dreamlab.errors import DreamlabError, InputError
-from dreamlab.priors.embedded import SHIPPED, EmbeddedPriorConfig, from_model_space
-from dreamlab.priors.sampling import sample
-from dreamlab.studio.agreement import silhouette_agreement
-from dreamlab.studio.questions import HELD_OUT, Question, ring, shoot, visible
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.types import Cameras
+from dreamlab.evaluate.prompts import HELD_OUT, Question, ring, shoot, visible
+from dreamlab.evaluate.view_consistency import silhouette_agreement
+from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, from_model_space
+from dreamlab.priors.embedded.sampling import sample
 from dreamlab.studio.shapes import COLOURS
-from dreamlab.types import Cameras
 
 _LOW, _HIGH = (8, 15.0), (4, 50.0)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from dreamlab.cameras import turntable
-from dreamlab.config import RunConfig, from_values
-from dreamlab.priors.closed_form import TargetImagesPrior
+from dreamlab.core.cameras import turntable
+from dreamlab.priors.analytic import TargetImagesPrior
+from dreamlab.run.config import RunConfig, from_values
 
 SIZE = 16
 

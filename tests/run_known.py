@@ -11,10 +11,9 @@ import sys
 
 from known import red_ball_prior
 
-from dreamlab import console
-from dreamlab.cli import main
-from dreamlab.events import Event, Step
-from dreamlab.priors.embedded import EmbeddedPriorConfig
+from dreamlab.cli import console, main
+from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
+from dreamlab.run.events import Event, Step
 
 name, step, *arguments = sys.argv[1:]
 EmbeddedPriorConfig.build = lambda self, device="cpu": red_ball_prior()  # type: ignore[method-assign]

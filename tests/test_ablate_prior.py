@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from dreamlab.priors.embedded import to_model_space
+from dreamlab.core.types import RenderOutput
+from dreamlab.priors.embedded.prior import to_model_space
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
-from dreamlab.types import RenderOutput
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 import ablate_prior as script
 from ablate_prior import ARMS, SightedPrior, SightedTrainer, bent, opaque
 
-from dreamlab.cameras import turntable
+from dreamlab.core.cameras import turntable
 
 
 @pytest.fixture(scope="module")

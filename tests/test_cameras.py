@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from dreamlab.cameras import (
+from dreamlab.core.cameras import (
     DreamFusionCamerasConfig,
     OrbitCamerasConfig,
     camera_rays,
@@ -16,8 +16,8 @@ from dreamlab.cameras import (
     turntable,
     world_to_clip,
 )
-from dreamlab.errors import ConfigError
-from dreamlab.types import Cameras
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras
 
 # Faces of the axis cube: +X -X +Y -Y +Z -Z.
 AXES = ["+X", "-X", "+Y", "-Y", "+Z", "-Z"]

@@ -14,8 +14,8 @@ from PIL import Image
 
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, main
-from dreamlab.priors.embedded import EmbeddedPriorConfig
-from dreamlab.priors.vocabulary import Vocabulary
+from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
+from dreamlab.priors.embedded.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
@@ -48,7 +48,7 @@ def events(text: str) -> list[dict]:
 
 
 def bounds(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    from dreamlab.mesh.load import load
+    from dreamlab.mesh.io.load import load
 
     vertices = load(path).vertices
     return vertices.amin(0), vertices.amax(0)
@@ -285,7 +285,7 @@ def test_a_bug_is_called_one(
 def test_a_full_disk_is_told_as_the_system_tells_it(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamlab.run_dir import RunDir
+    from dreamlab.run.run_dir import RunDir
 
     def full(self: RunDir, row: dict) -> None:
         raise OSError(28, "No space left on device", "metrics.jsonl")
@@ -330,7 +330,7 @@ def test_doctor_tells_every_finding(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_reports_what_is_broken_instead_of_breaking(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamlab import doctor
+    from dreamlab.run import doctor
 
     def broken() -> None:
         raise RuntimeError("no such luck")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dreamlab.cli import main
-from dreamlab.priors.embedded import read_vocabulary
+from dreamlab.priors.embedded.prior import read_vocabulary
 
 TINY = {"channels": [16, 16, 16], "embedding": 32, "head": 16, "light_field": [16, 1]}
 CONFIG = {"network": TINY, "batch": {"images": 4, "views": [4]}, "mean_first": 1}

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.errors import InputError
-from dreamlab.mesh.export import write
-from dreamlab.priors.embedded import save_network
-from dreamlab.priors.unet import UNet, UNetConfig
-from dreamlab.priors.vocabulary import Vocabulary
-from dreamlab.types import Mesh
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.io.export import write
+from dreamlab.priors.embedded.prior import save_network
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
+from dreamlab.priors.embedded.vocabulary import Vocabulary
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 

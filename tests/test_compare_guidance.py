@@ -12,11 +12,11 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from dreamlab.config import resolve
+from dreamlab.core.types import Mesh
 from dreamlab.guidance import GuidanceConfig
-from dreamlab.mesh.export import write
+from dreamlab.mesh.io.export import write
+from dreamlab.run.config import resolve
 from dreamlab.studio.shapes import COLOURS
-from dreamlab.types import Mesh
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 

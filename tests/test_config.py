@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from known import small_config, small_values
 
-from dreamlab.config import LONGEST_PROMPT, assign, checked_prompt, from_values, merge, resolve
-from dreamlab.errors import ConfigError, InputError
-from dreamlab.presets import load_yaml, parse_yaml, preset_names
+from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.run.config import LONGEST_PROMPT, assign, checked_prompt, from_values, merge, resolve
+from dreamlab.run.presets import load_yaml, parse_yaml, preset_names
 
 
 @pytest.mark.parametrize("name", preset_names())

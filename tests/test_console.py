@@ -9,10 +9,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from dreamlab.console import JsonView, QuietView, RichView, half_blocks, open_view
-from dreamlab.events import Event, Finished, Note, Phase, Step
-from dreamlab.optimise import StepEvent
-from dreamlab.optimiser_state import OptimiserState
+from dreamlab.cli.console import JsonView, QuietView, RichView, half_blocks, open_view
+from dreamlab.run.events import Event, Finished, Note, Phase, Step
+from dreamlab.stages.distil import StepEvent
+from dreamlab.stages.state import OptimiserState
 
 
 def step(done: int, total: int = 20) -> Step:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import dreamlab
-from dreamlab import diffusion as d
+from dreamlab.core import diffusion as d
 
 DOUBLE = torch.float64
 T = torch.tensor([0.02, 0.3, 0.7, 0.98], dtype=DOUBLE)

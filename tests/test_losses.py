@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dreamlab.losses import (
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import RenderOutput
+from dreamlab.losses.terms import (
     LossesConfig,
     depth_variation_loss,
     normal_smoothness_loss,
@@ -16,8 +18,6 @@ from dreamlab.losses import (
     total,
     z_variance_loss,
 )
-from dreamlab.schedules import Ramp
-from dreamlab.types import RenderOutput
 
 
 def rng(seed: int = 0) -> torch.Generator:

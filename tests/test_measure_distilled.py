@@ -7,11 +7,11 @@ from pathlib import Path
 
 from known import red_ball_prior, small_config
 
-from dreamlab.machine import environment
-from dreamlab.pipeline import generate
-from dreamlab.priors.embedded import from_model_space
-from dreamlab.run_dir import RunDir
-from dreamlab.studio.objects import AROUND
+from dreamlab.evaluate.objects import AROUND
+from dreamlab.priors.embedded.prior import from_model_space
+from dreamlab.run.machine import environment
+from dreamlab.run.pipeline import generate
+from dreamlab.run.run_dir import RunDir
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dreamlab.priors.embedded import EmbeddedPrior
-from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.evaluate.prompts import VIEWS, shoot_mesh
+from dreamlab.priors.embedded.prior import EmbeddedPrior
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.studio.corpus import CorpusConfig, gather
-from dreamlab.studio.questions import VIEWS, shoot_mesh
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 

@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch import nn
 
-from dreamlab.cameras import OrbitCamerasConfig, turntable
-from dreamlab.errors import DamagedError
-from dreamlab.fields import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
+from dreamlab.core.cameras import OrbitCamerasConfig, turntable
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance import SDSConfig
-from dreamlab.losses import LossesConfig
-from dreamlab.optimise import StepEvent, optimise
-from dreamlab.priors.closed_form import TargetImagesPrior
-from dreamlab.prompts import ViewPrompts
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.losses.terms import LossesConfig
+from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.render import VolumeRenderer, VolumeRendererConfig
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.render.shading import LitShadingConfig
-from dreamlab.schedules import Ramp
-from dreamlab.stage import StageConfig
-from dreamlab.types import Cameras, GuidanceOut, RenderOutput
-from dreamlab.watchdog import CollapseError, WatchdogConfig
+from dreamlab.scenes import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
+from dreamlab.stages.base import StageConfig
+from dreamlab.stages.distil import StepEvent, optimise
+from dreamlab.stages.watchdog import CollapseError, WatchdogConfig
 
 FOV, ELEVATION = 40.0, 10.0
 CAMERAS = OrbitCamerasConfig(elevation=(ELEVATION, ELEVATION), fovy=(FOV, FOV), distance_factor=(1, 1))

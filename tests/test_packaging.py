@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamlab.presets import preset_names
+from dreamlab.run.presets import preset_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -183,7 +183,7 @@ def test_an_installed_wheel_has_presets_weights_pages_and_the_command(tmp_path: 
     ]
     subprocess.run(install, check=True)
     environment = os.environ | {"PYTHONPATH": str(target)}
-    code = "import dreamlab, dreamlab.presets as p; print(dreamlab.__file__, *p.preset_names())"
+    code = "import dreamlab, dreamlab.run.presets as p; print(dreamlab.__file__, *p.preset_names())"
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

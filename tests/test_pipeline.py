@@ -10,12 +10,12 @@ import pytest
 import torch
 from known import red_ball_prior, small_config, small_values
 
-from dreamlab.config import RunConfig
-from dreamlab.errors import DamagedError, InputError, UnavailableError
-from dreamlab.events import Finished, Note, Phase, Step
-from dreamlab.machine import changes, environment, pick_device
-from dreamlab.pipeline import field_of, generate, view_prompts
-from dreamlab.run_dir import RunDir
+from dreamlab.core.errors import DamagedError, InputError, UnavailableError
+from dreamlab.run.config import RunConfig
+from dreamlab.run.events import Finished, Note, Phase, Step
+from dreamlab.run.machine import changes, environment, pick_device
+from dreamlab.run.pipeline import field_of, generate, view_prompts
+from dreamlab.run.run_dir import RunDir
 
 TOTAL = 12
 
@@ -68,7 +68,7 @@ def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_object_of_the_prior_comes_out_red(reference: RunDir) -> None:
-    from dreamlab.mesh.load import load
+    from dreamlab.mesh.io.load import load
 
     mesh = load(reference.path / "mesh.glb")
     assert mesh.colors is not None
@@ -151,7 +151,7 @@ def test_the_field_of_a_run_is_the_one_that_was_learned(reference: RunDir) -> No
 def test_the_report_of_a_compressed_run_holds_plain_glb(tmp_path: Path) -> None:
     """The page's viewer does not know Draco: what the run has packed is unpacked for it."""
     pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
-    from dreamlab.mesh.load import load
+    from dreamlab.mesh.io.load import load
 
     mesh = {**small_values()["mesh"], "formats": ["glb"], "compression": "draco"}
     run, _ = whole_run(tmp_path, small_config(mesh=mesh))

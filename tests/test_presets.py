@@ -11,12 +11,12 @@ import pytest
 import torch
 from known import red_ball_prior, small_values
 
-from dreamlab import presets
-from dreamlab.config import RunConfig, from_values, merge, resolve
-from dreamlab.errors import ConfigError, DreamlabError
-from dreamlab.optimise import optimise
-from dreamlab.pipeline import view_prompts
-from dreamlab.schedules import Ramp
+from dreamlab.core.errors import ConfigError, DreamlabError
+from dreamlab.core.schedules import Ramp
+from dreamlab.run import presets
+from dreamlab.run.config import RunConfig, from_values, merge, resolve
+from dreamlab.run.pipeline import view_prompts
+from dreamlab.stages.distil import optimise
 
 PUBLISHED = (
     "dreamfusion", "magic3d-coarse", "prolificdreamer", "mvdream", "luciddreamer", "sdi", "csd", "rfds-sd3",

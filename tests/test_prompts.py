@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import ConfigError, InputError
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior
-from dreamlab.prompts import VIEW_WORDS, ViewPrompts, view_index
-from dreamlab.types import Condition
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.core.types import Condition
+from dreamlab.guidance.prompts import VIEW_WORDS, ViewPrompts, view_index
+from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 
 class Speller(GaussianMixturePrior):

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from known import small_config
 
-from dreamlab import checkpoints
-from dreamlab.checkpoints import Checkpoint
-from dreamlab.errors import DamagedError, InputError
-from dreamlab.run_dir import RunDir, slug
+from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.run import checkpoints
+from dreamlab.run.checkpoints import Checkpoint
+from dreamlab.run.run_dir import RunDir, slug
 
 CONFIG = small_config()
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from dreamlab.schedules import Ramp
+from dreamlab.core.schedules import Ramp
 
 
 class Holder(BaseModel):

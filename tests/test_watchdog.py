@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dreamlab.watchdog import CollapseError, Remedy, Vitals, Watchdog, WatchdogConfig, vitals
+from dreamlab.stages.watchdog import CollapseError, Remedy, Vitals, Watchdog, WatchdogConfig, vitals
 
 HEALTHY = {"loss": 1.0, "gradient_norm": 1.0, "mean_opacity": 0.3, "solid_share": 0.9}
 SICK = {

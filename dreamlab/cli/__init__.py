@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from dreamlab import __version__
 from dreamlab.cli import doctor, export, priors, render, resume, run, studio
-from dreamlab.errors import DreamlabError
-from dreamlab.presets import did_you_mean
+from dreamlab.core.errors import DreamlabError
+from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.

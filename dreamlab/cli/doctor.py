@@ -23,7 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.doctor import examine
+    from dreamlab.run.doctor import examine
 
     findings = examine()
     broken = [finding for finding in findings if finding.state == "broken"]

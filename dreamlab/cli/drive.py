@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from dreamlab.cli.console import Mode, open_view
 from dreamlab.cli.stopping import Interrupted, StopRequest
-from dreamlab.config import RunConfig
-from dreamlab.console import Mode, open_view
-from dreamlab.events import Note, Phase
-from dreamlab.pipeline import generate
-from dreamlab.run_dir import RunDir
+from dreamlab.run.config import RunConfig
+from dreamlab.run.events import Note, Phase
+from dreamlab.run.pipeline import generate
+from dreamlab.run.run_dir import RunDir
 
 
 def drive(config: RunConfig, run: RunDir, mode: Mode) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from dreamlab.config import RunConfig
-from dreamlab.errors import DreamlabError
+from dreamlab.core.errors import DreamlabError
+from dreamlab.run.config import RunConfig
 
 _STEPS = 4  # of each stage; the first warms up and does not count
 
@@ -60,10 +60,10 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     denoising of one is timed, and counted as often as the stage will do it.
     """
     from dreamlab.guidance import DatasetUpdateConfig
-    from dreamlab.machine import pick_device
-    from dreamlab.optimise import optimise
-    from dreamlab.pipeline import view_prompts
-    from dreamlab.priors.vocabulary import limits
+    from dreamlab.priors.embedded.vocabulary import limits
+    from dreamlab.run.machine import pick_device
+    from dreamlab.run.pipeline import view_prompts
+    from dreamlab.stages.distil import optimise
 
     device = pick_device(config.device)
     prior = config.prior.build(device)

@@ -10,8 +10,8 @@ from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option
 from dreamlab.cli.tell import tell_files
 
 if TYPE_CHECKING:
-    from dreamlab.config import MeshConfig
-    from dreamlab.types import Mesh
+    from dreamlab.core.types import Mesh
+    from dreamlab.run.config import MeshConfig
 
 ORIGINS = ("keep", "centre", "base")
 
@@ -56,9 +56,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.subject import mesh_and_home, mesh_config
-    from dreamlab.errors import InputError
-    from dreamlab.mesh.export import check_packages
-    from dreamlab.pipeline import export
+    from dreamlab.core.errors import InputError
+    from dreamlab.mesh.io.export import check_packages
+    from dreamlab.run.pipeline import export
 
     config = mesh_config(args.subject, args.out)
     if config is None and (args.lighting or args.resolution is not None):
@@ -76,7 +76,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _folder(to: Path | None) -> Path | None:
     """--to, made if it is not there. InputError if it cannot be."""
-    from dreamlab.errors import InputError
+    from dreamlab.core.errors import InputError
 
     try:
         if to is not None:
@@ -88,8 +88,8 @@ def _folder(to: Path | None) -> Path | None:
 
 def _reworked(mesh: Mesh, args: argparse.Namespace, config: MeshConfig) -> Mesh:
     """A mesh file's mesh with what was asked for; untouched where nothing was."""
+    from dreamlab.mesh.geometry.shape import parse_size, place
     from dreamlab.mesh.rework import rework
-    from dreamlab.mesh.shape import parse_size, place
 
     if args.faces is not None or args.texture is not None or args.quads:
         faces = config.clean.faces if args.faces is not None or args.quads else len(mesh.faces)
@@ -100,7 +100,7 @@ def _reworked(mesh: Mesh, args: argparse.Namespace, config: MeshConfig) -> Mesh:
 
 def _changed(config: MeshConfig | None, args: argparse.Namespace, formats: tuple[str, ...]) -> MeshConfig:
     """The mesh settings with the options on top, checked like a config file's."""
-    from dreamlab.config import MeshConfig, from_values, merge
+    from dreamlab.run.config import MeshConfig, from_values, merge
 
     top: dict = {"formats": list(formats), "clean": {}, "bake": {}}
     if args.faces is not None:

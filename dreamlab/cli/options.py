@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dreamlab.console import Mode
+    from dreamlab.cli.console import Mode
 
 Subparsers = Any  # argparse's class for it is private
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dreamlab.errors import InputError
+from dreamlab.core.errors import InputError
 
 
 def prior_settings(text: str) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def prior_settings(text: str) -> dict[str, Any]:
     """
     if text == "embedded":
         return {"kind": "embedded"}
-    from dreamlab.priors.recognise import kind_of
+    from dreamlab.priors.diffusers.recognise import kind_of
 
     kind = kind_of(text)
     place = Path(text).expanduser()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 
 if TYPE_CHECKING:
-    from dreamlab.priors.aliases import Alias
+    from dreamlab.priors.diffusers.aliases import Alias
 
 _COLUMNS = ("name", "usable", "memory", "licence", "where", "about")
 
@@ -29,7 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.priors.aliases import ALIASES
+    from dreamlab.priors.diffusers.aliases import ALIASES
 
     rows = [_embedded(), *(_alias(known, args.check) for known in ALIASES)]
     if args.json:
@@ -43,8 +43,8 @@ def execute(args: argparse.Namespace) -> int:
 
 def _embedded() -> dict[str, Any]:
     """The shipped prior: read its header only."""
-    from dreamlab.errors import DreamlabError
-    from dreamlab.priors.embedded import SHIPPED, load_network
+    from dreamlab.core.errors import DreamlabError
+    from dreamlab.priors.embedded.prior import SHIPPED, load_network
 
     row: dict[str, Any] = {"name": "embedded", "where": str(SHIPPED), "licence": "MIT", "memory": ""}
     try:
@@ -63,7 +63,7 @@ def _alias(known: Alias, check: bool) -> dict[str, Any]:
     """usable: "yes" if it lies here, "download" if it could come from the hub, "offline" if the hub must not
     be asked for it, "no" if the hub says no.
     """
-    from dreamlab.priors.source import PretrainedConfig, is_offline, snapshot
+    from dreamlab.priors.diffusers.source import PretrainedConfig, is_offline, snapshot
 
     here = next((found for hub in known.hubs if (found := snapshot(hub, known.revision))), None)
     about = known.about + ("; gated: accept its licence on the hub and log in" if known.gated else "")
@@ -84,8 +84,8 @@ def _alias(known: Alias, check: bool) -> dict[str, Any]:
 
 def _asked(known: Alias, about: str) -> dict[str, str]:
     """What the hub says of the model's homes, the first that answers well."""
-    from dreamlab.errors import DreamlabError
-    from dreamlab.priors.source import reachable
+    from dreamlab.core.errors import DreamlabError
+    from dreamlab.priors.diffusers.source import reachable
 
     complaint = ""
     for hub in known.hubs:

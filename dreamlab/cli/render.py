@@ -11,7 +11,7 @@ from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option
 from dreamlab.cli.tell import tell_files
 
 if TYPE_CHECKING:
-    from dreamlab.types import Mesh
+    from dreamlab.core.types import Mesh
     from dreamlab.views.render import Background
 
 STYLES = ("lit", "albedo", "normal", "clay", "wireframe")
@@ -68,7 +68,7 @@ def _styles(text: str) -> tuple[str, ...]:
     names = STYLES if text == "all" else tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in STYLES:
-            from dreamlab.presets import did_you_mean
+            from dreamlab.run.presets import did_you_mean
 
             clue = did_you_mean(name, STYLES)
             raise argparse.ArgumentTypeError(
@@ -80,7 +80,7 @@ def _styles(text: str) -> tuple[str, ...]:
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.subject import mesh_and_home
-    from dreamlab.errors import InputError
+    from dreamlab.core.errors import InputError
     from dreamlab.views.render import WHITE
     from dreamlab.views.turntable import write_turntable
 
@@ -119,8 +119,8 @@ def _still(
     import torch
     from PIL import Image
 
-    from dreamlab.cameras import distance_to_fit, orbit_cameras
-    from dreamlab.files import atomic_path
+    from dreamlab.core.cameras import distance_to_fit, orbit_cameras
+    from dreamlab.core.files import atomic_path
     from dreamlab.views.render import framed, render_mesh
     from dreamlab.views.turntable import FOVY
 

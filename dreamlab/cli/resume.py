@@ -25,8 +25,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.drive import drive
-    from dreamlab.machine import pick_device
-    from dreamlab.run_dir import RunDir
+    from dreamlab.run.machine import pick_device
+    from dreamlab.run.run_dir import RunDir
 
     run = RunDir.find(args.out, args.run)
     config = run.config()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages, view_mode
-from dreamlab.presets import preset_names
+from dreamlab.run.presets import preset_names
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -54,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.config import resolve
+    from dreamlab.run.config import resolve
 
     settings = _settings(args)
     preset = args.preset or _preset_for(settings)
@@ -64,9 +64,9 @@ def execute(args: argparse.Namespace) -> int:
 
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
-    from dreamlab.machine import environment, pick_device
     from dreamlab.ops import threads
-    from dreamlab.run_dir import RunDir
+    from dreamlab.run.machine import environment, pick_device
+    from dreamlab.run.run_dir import RunDir
 
     pick_device(config.device)  # before anything is written
     threads.apply()  # before the environment is written down

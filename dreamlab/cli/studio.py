@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 from dreamlab.cli.stopping import StopRequest
-from dreamlab.errors import InputError
+from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
     from dreamlab.studio.train import TrainConfig
@@ -125,7 +125,7 @@ def train(args: argparse.Namespace) -> int:
     set_up_messages(args)
     import torch
 
-    from dreamlab.priors.embedded import load_network, read_vocabulary
+    from dreamlab.priors.embedded.prior import load_network, read_vocabulary
     from dreamlab.studio import train as training
     from dreamlab.studio.corpus import Corpus
 
@@ -158,8 +158,8 @@ def train(args: argparse.Namespace) -> int:
 
 def sheet(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.priors.embedded import EmbeddedPriorConfig
-    from dreamlab.studio.sheet import write_sheet
+    from dreamlab.evaluate.sheet import write_sheet
+    from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
     write_sheet(prior, args.prompts, args.picture, guidance_scale=args.guidance_scale)
@@ -169,11 +169,11 @@ def sheet(args: argparse.Namespace) -> int:
 
 def measure(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.priors.embedded import EmbeddedPriorConfig
-    from dreamlab.studio.folder_nouns import halves_of, measure_folder
-    from dreamlab.studio.judge import judge_of
-    from dreamlab.studio.measure import measure_prior
-    from dreamlab.studio.questions import MeasureConfig, known_nouns, prior_sampler
+    from dreamlab.evaluate.classifier import judge_of
+    from dreamlab.evaluate.folder_nouns import halves_of, measure_folder
+    from dreamlab.evaluate.measure import measure_prior
+    from dreamlab.evaluate.prompts import MeasureConfig, known_nouns, prior_sampler
+    from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 
     prior = EmbeddedPriorConfig(weights=args.weights).build()
     nouns = _names(args.nouns)
@@ -190,8 +190,8 @@ def measure(args: argparse.Namespace) -> int:
 
 def vocabulary(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.priors.embedded import write_vocabulary
-    from dreamlab.priors.vocabulary import Vocabulary
+    from dreamlab.priors.embedded.prior import write_vocabulary
+    from dreamlab.priors.embedded.vocabulary import Vocabulary
     from dreamlab.studio.corpus import Corpus
     from dreamlab.studio.lesson import corpus_lesson
     from dreamlab.studio.train import TrainConfig
@@ -221,7 +221,7 @@ def _names(listed: str | None) -> tuple[str, ...] | None:
     """Procedural nouns from a comma-separated list. Raises InputError for one that is not drawn."""
     if listed is None:
         return None
-    from dreamlab.presets import did_you_mean
+    from dreamlab.run.presets import did_you_mean
     from dreamlab.studio.shapes import NOUNS
 
     names = tuple(noun.strip() for noun in listed.split(","))

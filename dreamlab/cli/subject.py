@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dreamlab.config import MeshConfig
-from dreamlab.run_dir import RunDir
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.run.config import MeshConfig
+from dreamlab.run.run_dir import RunDir
 
 
 def mesh_and_home(subject: str, runs: Path, config: MeshConfig | None) -> tuple[Mesh, Path, str]:
@@ -14,7 +14,7 @@ def mesh_and_home(subject: str, runs: Path, config: MeshConfig | None) -> tuple[
 
     A file is loaded. A run's mesh is the one it has written, or with a `config` made anew from its field.
     """
-    from dreamlab.mesh.load import load
+    from dreamlab.mesh.io.load import load
 
     path = Path(subject)
     if path.is_file():
@@ -23,7 +23,7 @@ def mesh_and_home(subject: str, runs: Path, config: MeshConfig | None) -> tuple[
     written = run.path / "mesh.glb"
     if config is None and written.is_file():
         return load(written), run.path, "mesh"
-    from dreamlab.pipeline import field_of, mesh_of
+    from dreamlab.run.pipeline import field_of, mesh_of
 
     mesh, _ = mesh_of(field_of(run), config or run.config().mesh)
     return mesh, run.path, "mesh"

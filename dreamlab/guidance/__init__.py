@@ -1,4 +1,4 @@
-"""Distillation methods: one file each, all behind dreamlab.types.Guidance. GuidanceConfig lists them."""
+"""Distillation methods: one file each, all behind dreamlab.core.types.Guidance. GuidanceConfig lists them."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from dreamlab.diffusion import Weighting, per_image
-from dreamlab.errors import UnavailableError
-from dreamlab.guidance.teacher import Distillation, MethodConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.diffusion import Weighting, per_image
+from dreamlab.core.errors import UnavailableError
+from dreamlab.core.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.prompts import ViewPrompts
 
 
 @runtime_checkable

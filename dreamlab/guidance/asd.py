@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from dreamlab.diffusion import Weighting, noise_from_x0, per_image
-from dreamlab.guidance.asking import Pass
-from dreamlab.guidance.teacher import Distillation, MethodConfig, draw_uniform
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.diffusion import Weighting, noise_from_x0, per_image
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, draw_uniform
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.query import Pass
 
 
 class ASDConfig(MethodConfig):

@@ -18,14 +18,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from dreamlab.cameras import distance_to_fit, orbit_cameras
-from dreamlab.diffusion import Image, denoising_walk, scheduled_level
-from dreamlab.errors import DamagedError
-from dreamlab.guidance.asking import KnowsMean, that_knows_mean
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.cameras import distance_to_fit, orbit_cameras
+from dreamlab.core.diffusion import Image, denoising_walk, scheduled_level
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.query import KnowsMean, that_knows_mean
 
 _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from dreamlab.diffusion import Weighting, add_noise
-from dreamlab.errors import ConfigError
-from dreamlab.guidance.teacher import Distillation, MethodConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.diffusion import Weighting, add_noise
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.prompts import ViewPrompts
 
 
 class DDSConfig(MethodConfig):

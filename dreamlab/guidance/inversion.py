@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from dreamlab.diffusion import Image, Level, ddim_step, per_image
-from dreamlab.types import Prior
+from dreamlab.core.diffusion import Image, Level, ddim_step, per_image
+from dreamlab.core.types import Prior
 
 
 def invert(prior: Prior, x: Image, levels: Sequence[Level], answer: Callable[[Image, Level], Image]) -> Image:

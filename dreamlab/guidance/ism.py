@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from dreamlab.diffusion import ddim_step, noise_from_x0, per_image
-from dreamlab.guidance.asking import Pass, ask
+from dreamlab.core.diffusion import ddim_step, noise_from_x0, per_image
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step
 from dreamlab.guidance.inversion import even_levels, invert
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Step
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.query import Pass, ask
 
 
 class ISMConfig(MethodConfig):

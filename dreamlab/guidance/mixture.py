@@ -9,10 +9,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dreamlab.errors import ConfigError, DamagedError
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, Guidance, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, Guidance, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
 
 if TYPE_CHECKING:
     from dreamlab.guidance import GuidanceConfig

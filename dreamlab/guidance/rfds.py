@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from dreamlab.diffusion import Weighting, flow_from_x0, per_image
-from dreamlab.guidance.teacher import Distillation, MethodConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.diffusion import Weighting, flow_from_x0, per_image
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.prompts import ViewPrompts
 
 
 class RFDSConfig(MethodConfig):

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dreamlab.diffusion import Image, per_image
-from dreamlab.types import Cameras, Condition, Prior
+from dreamlab.core.diffusion import Image, per_image
+from dreamlab.core.types import Cameras, Condition, Prior
 
 FREQUENCIES = 6
 

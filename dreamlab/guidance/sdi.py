@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from dreamlab.diffusion import add_noise, noise_from_x0
+from dreamlab.core.diffusion import add_noise, noise_from_x0
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise, draw_uniform
 from dreamlab.guidance.inversion import even_levels, invert
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise, draw_uniform
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
 
 
 class SDIConfig(MethodConfig):

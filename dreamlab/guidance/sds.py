@@ -6,9 +6,9 @@ from typing import Literal
 
 import torch
 
-from dreamlab.guidance.teacher import Distillation, MethodConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.prompts import ViewPrompts
 
 
 class SDSConfig(MethodConfig):

@@ -9,14 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dreamlab.diffusion import Weighting, per_image
-from dreamlab.errors import DamagedError
-from dreamlab.guidance.asking import views_per_group
+from dreamlab.core.diffusion import Weighting, per_image
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.query import views_per_group
 from dreamlab.guidance.score_net import AdaptedPrior
-from dreamlab.guidance.teacher import Distillation, MethodConfig, Step, draw_noise
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras, GuidanceOut, Prior, RenderOutput
 
 # Gradients of a mean over a latent are lost in float16 unless they are scaled; a power of two rounds nothing.
 _SCALE = 2.0**10

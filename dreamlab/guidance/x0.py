@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Prior
+from dreamlab.guidance.base import MethodConfig
 from dreamlab.guidance.sds import SDS
-from dreamlab.guidance.teacher import MethodConfig
-from dreamlab.schedules import Ramp
-from dreamlab.types import Prior
 
 
 class X0Config(MethodConfig):

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dreamlab.errors import InputError
-from dreamlab.mesh import topology as topo
-from dreamlab.mesh.bake import fill, tangent_normals, texels
-from dreamlab.mesh.clean import CleanConfig, check_faces
-from dreamlab.mesh.colour import sample, texture_of, to_bytes, vertex_colours
-from dreamlab.mesh.decimate import decimate
-from dreamlab.mesh.quads import remesh_quads
-from dreamlab.mesh.shape import creased_normals, normals_of
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Mesh
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colours
+from dreamlab.mesh.geometry.shape import creased_normals, normals_of
+from dreamlab.mesh.surface.clean import CleanConfig, check_faces
+from dreamlab.mesh.surface.decimate import decimate
+from dreamlab.mesh.surface.quads import remesh_quads
+from dreamlab.mesh.texture.bake import fill, tangent_normals, texels
+from dreamlab.mesh.texture.unwrap import unwrap
 
 log = logging.getLogger(__name__)
 

@@ -20,13 +20,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dreamlab.errors import InputError, UnavailableError
-from dreamlab.ops import interface, native, reference
-from dreamlab.ops.convolution import conv3x3
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.types import Rays, Samples
+from dreamlab.ops import interface
+from dreamlab.ops.conv.convolution import conv3x3
+from dreamlab.ops.field import native, reference
+from dreamlab.ops.field.normals import heaviest_sample, normals_analytic, normals_finite_difference
 from dreamlab.ops.interface import Composite, HashGridSpec
-from dreamlab.ops.normals import heaviest_sample, normals_analytic, normals_finite_difference
-from dreamlab.ops.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
-from dreamlab.types import Rays, Samples
+from dreamlab.ops.raster.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
 
 BackendName = Literal["reference", "native", "cuda"]
 
@@ -87,7 +88,7 @@ def _best(device_type: str) -> BackendName:
     if device_type == "cpu":
         wanted, reason = "native", native.why_not()
     elif device_type == "cuda":
-        from dreamlab.ops import cuda
+        from dreamlab.ops.field import cuda
 
         wanted, reason = "cuda", cuda.why_not()
     else:
@@ -110,7 +111,7 @@ def _module(name: str) -> ModuleType:
         native.library()
         return native
     if name == "cuda":
-        from dreamlab.ops import cuda
+        from dreamlab.ops.field import cuda
 
         reason = cuda.why_not()
         if reason:

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.errors import InputError
-from dreamlab.types import Rays, Samples
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Rays, Samples
 
 MAX_STEPS = 1 << 16  # samples that one ray may take: beyond this the step is surely a mistake
 MAX_WIDTH = 128  # neurons of an MLP layer that the fused kernels take

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from dreamlab.errors import ConfigError
+from dreamlab.core.errors import ConfigError
 
 _held: list[int] = []  # descriptor of this process's lock file, kept open while it lives
 

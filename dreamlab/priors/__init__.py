@@ -1,4 +1,4 @@
-"""Frozen 2D diffusion models, all behind dreamlab.types.Prior. PriorConfig lists them."""
+"""Frozen 2D diffusion models, all behind dreamlab.core.types.Prior. PriorConfig lists them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dreamlab.priors.controlnet import ControlNetPriorConfig
-from dreamlab.priors.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
-from dreamlab.priors.embedded import EmbeddedPriorConfig
-from dreamlab.priors.flux import FluxPriorConfig
-from dreamlab.priors.ip_adapter import IPAdapterPriorConfig
-from dreamlab.priors.mvdream import MVDreamPriorConfig
-from dreamlab.priors.pixart import PixArtPriorConfig
-from dreamlab.priors.sana import SanaPriorConfig
-from dreamlab.priors.sd3 import SD3PriorConfig
-from dreamlab.priors.sdxl import SDXLPriorConfig
-from dreamlab.priors.stable_diffusion import StableDiffusionPriorConfig
-from dreamlab.priors.video import VideoPriorConfig
-from dreamlab.priors.zero123 import Zero123PriorConfig
+from dreamlab.priors.diffusers.controlnet import ControlNetPriorConfig
+from dreamlab.priors.diffusers.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
+from dreamlab.priors.diffusers.flux import FluxPriorConfig
+from dreamlab.priors.diffusers.ip_adapter import IPAdapterPriorConfig
+from dreamlab.priors.diffusers.mvdream import MVDreamPriorConfig
+from dreamlab.priors.diffusers.pixart import PixArtPriorConfig
+from dreamlab.priors.diffusers.sana import SanaPriorConfig
+from dreamlab.priors.diffusers.sd3 import SD3PriorConfig
+from dreamlab.priors.diffusers.sdxl import SDXLPriorConfig
+from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.diffusers.video import VideoPriorConfig
+from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
+from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 
 PriorConfig = Annotated[
     EmbeddedPriorConfig

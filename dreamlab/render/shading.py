@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamlab.types import Cameras
+from dreamlab.core.types import Cameras
 
 
 @dataclass(frozen=True)

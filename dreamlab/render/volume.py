@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab import ops
-from dreamlab.cameras import camera_rays
+from dreamlab.core.cameras import camera_rays
+from dreamlab.core.types import Cameras, Rays, RenderOutput, Samples
+from dreamlab.core.types import Field as SceneField
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
-from dreamlab.types import Cameras, Rays, RenderOutput, Samples
-from dreamlab.types import Field as SceneField
 
 BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
 # Rays a time where no gradient is wanted: bounds the memory of large previews.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from dreamlab.errors import DamagedError
+from dreamlab.core.errors import DamagedError
 
 SUFFIXES = (".glb", ".gltf", ".obj")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from dreamlab.errors import DamagedError, InputError
+from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.studio.asset_files import SUFFIXES, read_mesh
 
 CAPTIONS = "captions.jsonl"

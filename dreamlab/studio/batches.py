@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.priors.embedded import to_model_space
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.types import Cameras
+from dreamlab.priors.embedded.prior import to_model_space
 from dreamlab.studio.corpus import Corpus
-from dreamlab.studio.photograph import photograph
-from dreamlab.types import Cameras
+from dreamlab.studio.render import photograph
 
 
 class Views(NamedTuple):

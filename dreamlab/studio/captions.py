@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from dreamlab.priors.text import encode_text
+from dreamlab.core.types import Condition
+from dreamlab.priors.embedded.text import encode_text
 from dreamlab.studio.corpus import Corpus
-from dreamlab.types import Condition
 
 
 class CaptionTable:

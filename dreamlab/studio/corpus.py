@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 
-from dreamlab.errors import InputError
+from dreamlab.core.errors import InputError
 from dreamlab.studio import shapes
 from dreamlab.studio.assets import FolderReport, read_folder
 

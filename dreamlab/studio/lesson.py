@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from dreamlab.priors.vocabulary import Vocabulary, stem, words_of
+from dreamlab.priors.embedded.vocabulary import Vocabulary, stem, words_of
 from dreamlab.studio import shapes
 from dreamlab.studio.batches import BatchConfig, Batches
 from dreamlab.studio.corpus import Corpus

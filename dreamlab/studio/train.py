@@ -22,10 +22,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dreamlab.files import write_atomic
-from dreamlab.priors.embedded import alpha_sigma, camera_conditions, has_matrix_units, log_snr, save_network
-from dreamlab.priors.unet import UNet, UNetConfig, channels_last
-from dreamlab.priors.vocabulary import Vocabulary
+from dreamlab.core.files import write_atomic
+from dreamlab.priors.embedded.prior import (
+    alpha_sigma,
+    camera_conditions,
+    has_matrix_units,
+    log_snr,
+    save_network,
+)
+from dreamlab.priors.embedded.unet import UNet, UNetConfig, channels_last
+from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.studio.batches import BatchConfig, Batches, Views
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus

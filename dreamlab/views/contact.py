@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamlab.errors import InputError
-from dreamlab.files import atomic_path
+from dreamlab.core.errors import InputError
+from dreamlab.core.files import atomic_path
 
 PAPER, INK = (255, 255, 255), (29, 33, 41)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamlab.errors import UnavailableError
-from dreamlab.types import Cameras
+from dreamlab.core.errors import UnavailableError
+from dreamlab.core.types import Cameras
 from dreamlab.views.layers import Drawn, Geometry, Layer
 
 

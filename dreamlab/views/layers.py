@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dreamlab.types import Cameras
+from dreamlab.core.types import Cameras
 
 
 class Layer(NamedTuple):

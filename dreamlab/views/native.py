@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from dreamlab.cameras import world_to_clip
-from dreamlab.ops.rasterise import interpolate, rasterise, sample_texture
-from dreamlab.types import Cameras
+from dreamlab.core.cameras import world_to_clip
+from dreamlab.core.types import Cameras
+from dreamlab.ops.raster.rasterise import interpolate, rasterise, sample_texture
 from dreamlab.views.layers import Drawn, Geometry, Layer
 
 SUPERSAMPLE = 2  # rays a pixel, each way

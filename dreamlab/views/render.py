@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from dreamlab.errors import InputError, UnavailableError
-from dreamlab.types import Cameras, Mesh
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.types import Cameras, Mesh
 from dreamlab.views.gl import PyrenderRenderer
 from dreamlab.views.layers import Geometry, Layer, Renderer
 from dreamlab.views.native import NativeRenderer

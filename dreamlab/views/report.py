@@ -16,8 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from dreamlab.errors import InputError
-from dreamlab.files import write_atomic
+from dreamlab.core.errors import InputError
+from dreamlab.core.files import write_atomic
 
 WIDTH, HEIGHT = 240, 110  # of a curve's drawing, in its own units
 MOST_POINTS = 400  # of a curve: more would not be seen
@@ -40,7 +40,7 @@ def write_report(
 
     Args:
         title: the prompt.
-        model: a GLB written by dreamlab.mesh.export, as a path or as bytes.
+        model: a GLB written by dreamlab.mesh.io.export, as a path or as bytes.
         turntable: an image that browsers show (.webp, .png, .gif).
         facts: what is worth knowing of the result: faces, silhouette IoU, watertight, ...
         timings: seconds by phase.

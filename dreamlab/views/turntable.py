@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dreamlab.cameras import distance_to_fit, turntable
-from dreamlab.errors import InputError
-from dreamlab.files import atomic_path
-from dreamlab.types import Cameras, Mesh
+from dreamlab.core.cameras import distance_to_fit, turntable
+from dreamlab.core.errors import InputError
+from dreamlab.core.files import atomic_path
+from dreamlab.core.types import Cameras, Mesh
 from dreamlab.views.render import WHITE, Background, RendererName, Style, framed, iterate_views
 
 FOVY = 0.6  # radians: a long lens, little distortion

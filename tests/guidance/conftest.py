@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, Guidance, GuidanceOut, RenderOutput
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.types import Cameras, Guidance, GuidanceOut, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 DOUBLE = torch.float64
 

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from dreamlab.cameras import orbit_cameras
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.types import RenderOutput
 from dreamlab.guidance import DDSConfig, ISMConfig, SDIConfig, SDSConfig, VSDConfig
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior, TargetImagesPrior
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.analytic import Component, GaussianMixturePrior, TargetImagesPrior
 
 SINGLE = torch.float32
 

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras
 from dreamlab.guidance import DatasetUpdateConfig, MixtureConfig
 from dreamlab.guidance.mixture import PartConfig
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras
 
 ONE = (0.5, -0.3, 0.2, "red")
 RINGS = ((3, 10.0), (1, 60.0))

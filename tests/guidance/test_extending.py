@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from dreamlab.cameras import orbit_cameras
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.types import Guidance, Prior, RenderOutput
 from dreamlab.guidance import SDSConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Guidance, Prior, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -82,7 +82,7 @@ def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_p
     from priors import tiny
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("dreamlab.priors.prompt_cache.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("dreamlab.priors.diffusers.prompt_cache.cache_folder", lambda: tmp_path / "cache")
     torch.manual_seed(0)
     pipe = StableDiffusionInstructPix2PixPipeline(
         vae=tiny.vae(), text_encoder=tiny.clip_text(), tokenizer=tiny.clip_tokeniser(),

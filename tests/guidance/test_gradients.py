@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
+from dreamlab.core.types import RenderOutput
 from dreamlab.guidance import GuidanceConfig
-from dreamlab.types import RenderOutput
 
 DOUBLE = torch.float64
 LEVEL, SCALE, PROGRESS = 0.55, 3.0, 0.25

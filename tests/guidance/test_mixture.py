@@ -6,8 +6,9 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import ConfigError, DamagedError, UnavailableError
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import ConfigError, DamagedError, UnavailableError
+from dreamlab.core.types import Guidance
 from dreamlab.guidance import (
     AnchorDSConfig,
     DDSConfig,
@@ -16,8 +17,7 @@ from dreamlab.guidance import (
     NFSDConfig,
     SDSConfig,
 )
-from dreamlab.priors.closed_form import TargetImagesPrior
-from dreamlab.types import Guidance
+from dreamlab.priors.analytic import TargetImagesPrior
 
 TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
 POINTS = torch.tensor([[0.3, 0.1], [-0.2, 0.4]], dtype=torch.float64)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.diffusion import cfg_combine, perpendicular
-from dreamlab.errors import ConfigError, DamagedError
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.diffusion import cfg_combine, perpendicular
+from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Cameras
 from dreamlab.guidance import SDSConfig, X0Config
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior
-from dreamlab.prompts import ViewPrompts
-from dreamlab.schedules import Ramp
-from dreamlab.types import Cameras
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
 POINTS = torch.tensor([[0.3, 0.1], [-0.2, 0.4], [0.0, -0.5], [0.7, 0.7]], dtype=torch.float64)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dreamlab.errors import DamagedError
+from dreamlab.core.errors import DamagedError
 from dreamlab.guidance import SDSConfig, VSDConfig
 
 ONE = (0.5, 0.0, 0.6, "red")

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean
-from dreamlab.mesh.extract import ExtractConfig, Extraction, extract
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.extract import ExtractConfig, Extraction, extract
+from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere, torus
 
 HALF = 100.0  # density on the zero level of an analytic solid

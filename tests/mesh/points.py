@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamlab.mesh.colour import sample, texture_of
-from dreamlab.mesh.shape import normals_of, tangents_of
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import sample, texture_of
+from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 
 
 class Points(NamedTuple):

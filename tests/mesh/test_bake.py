@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.config import MeshConfig
-from dreamlab.errors import DreamlabError, InputError
-from dreamlab.mesh.bake import BakeConfig, bake, seen_colour, vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean
-from dreamlab.mesh.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colours
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.mesh.shape import normals_of, parse_size, place, tangents_of
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.pipeline import mesh_of
-from dreamlab.types import Mesh
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colours
+from dreamlab.mesh.geometry.shape import normals_of, parse_size, place, tangents_of
+from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.bake import BakeConfig, bake, seen_colour, vertex_colors
+from dreamlab.mesh.texture.unwrap import unwrap
+from dreamlab.run.config import MeshConfig
+from dreamlab.run.pipeline import mesh_of
 from tests.mesh.analytic import Solid, sphere
 from tests.mesh.points import degrees, mapped_normals, on_surface, smooth_normals, unit
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.errors import InputError
-from dreamlab.mesh import topology as topo
-from dreamlab.mesh.clean import CleanConfig, clean, solidity
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.types import Mesh
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.surface.clean import CleanConfig, clean, solidity
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
 from tests.mesh.analytic import Solid, ball_area, ball_volume, shell, sphere, torus, union
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dreamlab.mesh.clean import solidity
-from dreamlab.mesh.export import write
-from dreamlab.mesh.shape import place
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.shape import place
+from dreamlab.mesh.io.export import write
+from dreamlab.mesh.surface.clean import solidity
 
 VALIDATE = """
 const validator = require("gltf-validator"), fs = require("fs");

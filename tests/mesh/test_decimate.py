@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.mesh import decimate as module
-from dreamlab.mesh import topology as topo
-from dreamlab.mesh.bake import vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean, solidity
-from dreamlab.mesh.decimate import decimate, simplify_solid
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.surface import decimate as module
+from dreamlab.mesh.surface.clean import CleanConfig, clean, solidity
+from dreamlab.mesh.surface.decimate import decimate, simplify_solid
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.bake import vertex_colors
 from tests.mesh.analytic import Solid, sphere
 
 

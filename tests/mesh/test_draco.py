@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.errors import DamagedError, UnavailableError
-from dreamlab.mesh import draco
-from dreamlab.mesh.clean import solidity
-from dreamlab.mesh.colour import vertex_colours
-from dreamlab.mesh.export import check_packages, write
-from dreamlab.mesh.load import load
+from dreamlab.core.errors import DamagedError, UnavailableError
+from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.io import draco
+from dreamlab.mesh.io.export import check_packages, write
+from dreamlab.mesh.io.load import load
+from dreamlab.mesh.surface.clean import solidity
 
 pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
 

@@ -13,11 +13,11 @@ import torch
 import trimesh
 from PIL import Image
 
-from dreamlab.errors import InputError, UnavailableError
-from dreamlab.mesh.colour import srgb_to_linear
-from dreamlab.mesh.export import companion_name, write
-from dreamlab.mesh.shape import place
-from dreamlab.types import Mesh
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import srgb_to_linear
+from dreamlab.mesh.geometry.shape import place
+from dreamlab.mesh.io.export import companion_name, write
 from tests.mesh.analytic import ball_volume
 
 FORMATS = ["glb", "obj", "ply", "stl", "3mf", "splat.ply"]

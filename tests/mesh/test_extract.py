@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.cameras import camera_rays
-from dreamlab.errors import DreamlabError
-from dreamlab.mesh import extract as module
-from dreamlab.mesh.clean import solidity
-from dreamlab.mesh.extract import (
+from dreamlab.core.cameras import camera_rays
+from dreamlab.core.errors import DreamlabError
+from dreamlab.mesh.geometry.topology import is_closed
+from dreamlab.mesh.surface import extract as module
+from dreamlab.mesh.surface.clean import solidity
+from dreamlab.mesh.surface.extract import (
     ExtractConfig,
     extract,
     march_grid,
@@ -20,7 +21,6 @@ from dreamlab.mesh.extract import (
     silhouette_level,
     survey_cameras,
 )
-from dreamlab.mesh.topology import is_closed
 from tests.mesh.analytic import Solid, ball_area, ball_volume, plate, shell, sphere, torus, union
 
 
@@ -224,7 +224,7 @@ def test_a_fine_lattice_is_sampled_near_the_surface_only(monkeypatch) -> None:
 @pytest.mark.slow
 def test_512_cubed_stays_within_two_gigabytes() -> None:
     code = (
-        "import resource; from tests.mesh.analytic import *; from dreamlab.mesh.extract import *;"
+        "import resource; from tests.mesh.analytic import *; from dreamlab.mesh.surface.extract import *;"
         "m = extract(Solid(torus()), ExtractConfig(resolution=512, iso=100.0)).mesh;"
         "print(len(m.faces), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

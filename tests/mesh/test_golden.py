@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamlab.config import MeshConfig
-from dreamlab.mesh.bake import BakeConfig
-from dreamlab.mesh.clean import CleanConfig, Solidity, solidity
-from dreamlab.mesh.colour import sample, texture_of
-from dreamlab.mesh.extract import ExtractConfig
-from dreamlab.pipeline import mesh_of
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import sample, texture_of
+from dreamlab.mesh.surface.clean import CleanConfig, Solidity, solidity
+from dreamlab.mesh.surface.extract import ExtractConfig
+from dreamlab.mesh.texture.bake import BakeConfig
+from dreamlab.run.config import MeshConfig
+from dreamlab.run.pipeline import mesh_of
 from tests.mesh.analytic import Solid, ball_area, ball_volume, plate, shell, sphere, torus, union
 from tests.mesh.points import degrees, mapped_normals, on_surface, unit
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean
-from dreamlab.mesh.colour import srgb_to_linear, texture_of
-from dreamlab.mesh.lighting import GROUND, daylight, under_light
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import srgb_to_linear, texture_of
+from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.lighting import GROUND, daylight, under_light
+from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.errors import DamagedError, InputError, UnavailableError
-from dreamlab.mesh.clean import solidity
-from dreamlab.mesh.colour import vertex_colours
-from dreamlab.mesh.export import write
-from dreamlab.mesh.load import load
-from dreamlab.types import Mesh
+from dreamlab.core.errors import DamagedError, InputError, UnavailableError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.io.export import write
+from dreamlab.mesh.io.load import load
+from dreamlab.mesh.surface.clean import solidity
 
 COLOURED = ["glb", "obj", "ply"]
 RED = [0.8, 0.1, 0.1]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from dreamlab.errors import UnavailableError
-from dreamlab.mesh.clean import CleanConfig, clean, solidity
-from dreamlab.mesh.export import check_packages, write
-from dreamlab.mesh.quads import quads_of, triangles_of
-from dreamlab.types import Mesh
+from dreamlab.core.errors import UnavailableError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.io.export import check_packages, write
+from dreamlab.mesh.surface.clean import CleanConfig, clean, solidity
+from dreamlab.mesh.surface.quads import quads_of, triangles_of
 
 needs_instant_meshes = pytest.mark.skipif(
     not __import__("importlib.util").util.find_spec("pynanoinstantmeshes"),

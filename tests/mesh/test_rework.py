@@ -7,13 +7,13 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.errors import InputError
-from dreamlab.mesh.clean import CleanConfig
-from dreamlab.mesh.colour import sample, texture_of, vertex_colours
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colours
+from dreamlab.mesh.geometry.shape import creased_normals
+from dreamlab.mesh.geometry.topology import components
 from dreamlab.mesh.rework import rework
-from dreamlab.mesh.shape import creased_normals
-from dreamlab.mesh.topology import components
-from dreamlab.types import Mesh
+from dreamlab.mesh.surface.clean import CleanConfig
 
 
 def red_and_blue() -> Mesh:

@@ -5,13 +5,13 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.errors import InputError
-from dreamlab.mesh.clean import CleanConfig, clean, solidity
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.mesh.raster import rasterise_uv
-from dreamlab.mesh.topology import components
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Mesh
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.topology import components
+from dreamlab.mesh.surface.clean import CleanConfig, clean, solidity
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.raster import rasterise_uv
+from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, plate, sphere, torus, union
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dreamlab import ops
-from dreamlab.errors import InputError, UnavailableError
-from dreamlab.ops import cuda, native, native_library
-from dreamlab.types import Samples
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.types import Samples
+from dreamlab.ops import library as native_library
+from dreamlab.ops.field import cuda, native
 
 
 @pytest.fixture

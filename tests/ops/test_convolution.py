@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from dreamlab import ops
-from dreamlab.errors import InputError
-from dreamlab.ops import native, native_convolution, reference
-from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.core.errors import InputError
+from dreamlab.ops.conv import native as native_convolution
+from dreamlab.ops.field import native, reference
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
 
 # Winograd's sums cancel: errors are a few 1e-6 of a result's norm here, direct convolution's 3e-7.
 TOLERANCE = 2e-5

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamlab import ops
-from dreamlab.errors import InputError
-from dreamlab.ops import interface, native, reference
+from dreamlab.core.errors import InputError
+from dreamlab.ops import interface
+from dreamlab.ops.field import native, reference
 from dreamlab.ops.interface import HashGridSpec
 
 SPECS = {

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from dreamlab import ops
-from dreamlab.errors import InputError
-from dreamlab.ops import interface, native, reference
-from dreamlab.types import Rays, Samples
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Rays, Samples
+from dreamlab.ops import interface
+from dreamlab.ops.field import native, reference
 
 BACKENDS = ("reference", "native")
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from dreamlab import ops
-from dreamlab.types import Samples
+from dreamlab.core.types import Samples
 
 
 def points(n=50):

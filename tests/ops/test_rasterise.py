@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dreamlab import ops
-from dreamlab.errors import InputError
-from dreamlab.ops import native
-from dreamlab.ops.rasterise import rasterise
+from dreamlab.core.errors import InputError
+from dreamlab.ops.field import native
+from dreamlab.ops.raster.rasterise import rasterise
 
 BACKENDS = [
     pytest.param("reference", id="reference"),

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from dreamlab import ops
-from dreamlab.errors import InputError
-from dreamlab.ops import native
-from dreamlab.ops.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
+from dreamlab.core.errors import InputError
+from dreamlab.ops.field import native
+from dreamlab.ops.raster.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
 
 BACKENDS = [
     pytest.param("reference", id="reference"),

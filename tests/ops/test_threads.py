@@ -9,11 +9,11 @@ import torch
 from known import red_ball_prior, small_config
 
 from dreamlab.cli import main
-from dreamlab.errors import ConfigError
-from dreamlab.machine import environment
+from dreamlab.core.errors import ConfigError
 from dreamlab.ops import threads
-from dreamlab.pipeline import generate
-from dreamlab.run_dir import RunDir
+from dreamlab.run.machine import environment
+from dreamlab.run.pipeline import generate
+from dreamlab.run.run_dir import RunDir
 
 LOCKER = """
 import sys

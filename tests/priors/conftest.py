@@ -15,5 +15,5 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     cache = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr("dreamlab.priors.prompt_cache.cache_folder", lambda: cache)
+    monkeypatch.setattr("dreamlab.priors.diffusers.prompt_cache.cache_folder", lambda: cache)
     return cache

@@ -8,9 +8,9 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.errors import InputError, UnavailableError
+from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.priors import StableDiffusionPriorConfig
-from dreamlab.priors.source import LoraConfig
+from dreamlab.priors.diffusers.source import LoraConfig
 
 
 @pytest.fixture(scope="module")

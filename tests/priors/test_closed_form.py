@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamlab.cameras import orbit_cameras, turntable
-from dreamlab.diffusion import CosineSchedule, FlowSchedule, add_noise
-from dreamlab.errors import InputError
-from dreamlab.priors.closed_form import Component, GaussianMixturePrior, TargetImagesPrior
-from dreamlab.types import Cameras, RenderOutput
+from dreamlab.core.cameras import orbit_cameras, turntable
+from dreamlab.core.diffusion import CosineSchedule, FlowSchedule, add_noise
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.priors.analytic import Component, GaussianMixturePrior, TargetImagesPrior
 
 DOUBLE = torch.float64
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.cameras import turntable
-from dreamlab.diffusion import cfg_combine
-from dreamlab.errors import ConfigError
+from dreamlab.core.cameras import turntable
+from dreamlab.core.diffusion import cfg_combine
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import RenderOutput
 from dreamlab.priors import ControlNetPriorConfig
-from dreamlab.priors.controlnet import depth_hint, normal_hint
-from dreamlab.types import RenderOutput
+from dreamlab.priors.diffusers.controlnet import depth_hint, normal_hint
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_guided_answers_are_those_of_the_pipeline(folders: tuple[Path, Path]) ->
 
 def ball(side: int = 64) -> tuple[RenderOutput, torch.Tensor]:
     """A ball of radius 0.8 seen from the side +X, exactly, and its normals in the camera's frame."""
-    from dreamlab.cameras import camera_rays
+    from dreamlab.core.cameras import camera_rays
 
     cameras = turntable(4, 0.0, 3.0, 0.7, (side, side))[1:2]
     origins, directions = camera_rays(cameras)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.errors import ConfigError
+from dreamlab.core.errors import ConfigError
 from dreamlab.priors import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import DamagedError
-from dreamlab.guidance.asking import KnowsMean
-from dreamlab.priors.embedded import (
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.types import Cameras, Condition, Prior, RenderOutput
+from dreamlab.guidance.query import KnowsMean
+from dreamlab.priors.embedded.prior import (
     FORMAT,
     SHIPPED,
     EmbeddedPrior,
@@ -27,11 +28,10 @@ from dreamlab.priors.embedded import (
     to_model_space,
     write_vocabulary,
 )
-from dreamlab.priors.sampling import draw, sample
-from dreamlab.priors.text import MOST_TOKENS, encode_text
-from dreamlab.priors.unet import UNet, UNetConfig
-from dreamlab.priors.vocabulary import Vocabulary
-from dreamlab.types import Cameras, Condition, Prior, RenderOutput
+from dreamlab.priors.embedded.sampling import draw, sample
+from dreamlab.priors.embedded.text import MOST_TOKENS, encode_text
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
+from dreamlab.priors.embedded.vocabulary import Vocabulary
 
 SMALL = UNetConfig(channels=(16, 16, 16), embedding=32, head=16)
 
@@ -96,7 +96,7 @@ def test_levels_keep_the_variance() -> None:
 
 def test_relief_of_a_plane_through_the_centre_is_zero() -> None:
     views = cameras(1)
-    from dreamlab.cameras import camera_rays
+    from dreamlab.core.cameras import camera_rays
 
     directions = camera_rays(views).directions.view(1, 64, 64, 3)
     cosine = -(directions * views.c2w[:, None, None, :3, 2]).sum(-1, keepdim=True)

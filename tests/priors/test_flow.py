@@ -10,9 +10,9 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine, noise_from_x0
+from dreamlab.core.diffusion import cfg_combine, noise_from_x0
 from dreamlab.priors import FluxPriorConfig, SD3PriorConfig
-from dreamlab.priors.flux import pack, unpack
+from dreamlab.priors.diffusers.flux import pack, unpack
 
 
 @pytest.fixture(scope="module")

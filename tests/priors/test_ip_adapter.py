@@ -10,12 +10,12 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.errors import DamagedError, InputError
+from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.guidance import AnchorDSConfig
+from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors import IPAdapterPriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.image_space import clip_pixels
-from dreamlab.priors.ip_adapter import IPAdapterPrior
-from dreamlab.prompts import ViewPrompts
+from dreamlab.priors.diffusers.image_space import clip_pixels
+from dreamlab.priors.diffusers.ip_adapter import IPAdapterPrior
 
 FILE = "models/ip-adapter_sd15.safetensors"
 

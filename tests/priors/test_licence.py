@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from dreamlab.priors.embedded import EmbeddedPriorConfig
-from dreamlab.priors.licence import UNKNOWN, provenance
+from dreamlab.priors.diffusers.licence import UNKNOWN, provenance
+from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 
 
 def test_the_shipped_prior_has_the_projects_licence_and_own_weights_none_that_is_known() -> None:

@@ -7,10 +7,10 @@ import math
 import torch
 import torch.nn.functional as F
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.priors.embedded import camera_conditions
-from dreamlab.priors.light_field import PATCH, LightField
-from dreamlab.priors.unet import UNet, UNetConfig
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.priors.embedded.light_field import PATCH, LightField
+from dreamlab.priors.embedded.prior import camera_conditions
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
 
 WORDS, ALL = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(1)), torch.ones(1, 5) > 0
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.errors import ConfigError, DamagedError, DreamlabError, InputError, UnavailableError
+from dreamlab.core.errors import ConfigError, DamagedError, DreamlabError, InputError, UnavailableError
 from dreamlab.priors import SD3PriorConfig, SDXLPriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.aliases import ALIASES, Alias
-from dreamlab.priors.hub_errors import translated
-from dreamlab.priors.recognise import FAMILIES, kind_of
-from dreamlab.priors.single_file import model_type
-from dreamlab.priors.source import PretrainedConfig, Source, cached, find, snapshot
+from dreamlab.priors.diffusers.aliases import ALIASES, Alias
+from dreamlab.priors.diffusers.hub_errors import translated
+from dreamlab.priors.diffusers.recognise import FAMILIES, kind_of
+from dreamlab.priors.diffusers.single_file import model_type
+from dreamlab.priors.diffusers.source import PretrainedConfig, Source, cached, find, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_hub_id_that_is_not_here_says_what_to_do(hub: Path) -> None:
 
 def test_an_alias_takes_the_mirror_that_is_here(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = Alias("two", "stable-diffusion", ("owner/gone", "owner/here"), "MIT", 1.0, "")
-    monkeypatch.setattr("dreamlab.priors.aliases.ALIASES", (known,))
+    monkeypatch.setattr("dreamlab.priors.diffusers.aliases.ALIASES", (known,))
     assert find(PretrainedConfig(model="two")) == Source("owner/here")
 
 
@@ -86,9 +86,9 @@ def test_an_alias_goes_on_to_the_mirror_that_answers(hub: Path, monkeypatch: pyt
         raise UnavailableError("gone")
 
     known = Alias("two", "stable-diffusion", ("owner/gone", "owner/mirror"), "MIT", 1.0, "")
-    monkeypatch.setattr("dreamlab.priors.aliases.ALIASES", (known,))
-    monkeypatch.setattr("dreamlab.priors.source.is_offline", lambda _: False)
-    monkeypatch.setattr("dreamlab.priors.source.class_name", class_name)
+    monkeypatch.setattr("dreamlab.priors.diffusers.aliases.ALIASES", (known,))
+    monkeypatch.setattr("dreamlab.priors.diffusers.source.is_offline", lambda _: False)
+    monkeypatch.setattr("dreamlab.priors.diffusers.source.class_name", class_name)
     assert find(PretrainedConfig(model="two")) == Source("owner/mirror") and asked == ["owner/gone"]
 
 
@@ -298,7 +298,7 @@ def test_a_file_of_something_else_is_said(tmp_path: Path) -> None:
 
 
 def test_weights_of_the_embedded_prior_are_known() -> None:
-    from dreamlab.priors.embedded import SHIPPED
+    from dreamlab.priors.embedded.prior import SHIPPED
 
     assert kind_of(str(SHIPPED)) == "embedded"
 

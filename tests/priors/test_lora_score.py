@@ -11,8 +11,9 @@ import torch
 from priors import tiny
 from priors.test_adapters import lora
 
-from dreamlab.errors import ConfigError, UnavailableError
+from dreamlab.core.errors import ConfigError, UnavailableError
 from dreamlab.guidance import VSDConfig
+from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.score_net import AdaptedPrior
 from dreamlab.priors import (
     ControlNetPriorConfig,
@@ -20,10 +21,9 @@ from dreamlab.priors import (
     SDXLPriorConfig,
     StableDiffusionPriorConfig,
 )
-from dreamlab.priors.lora_score import LoraScore
-from dreamlab.priors.memory import MemoryPlan
-from dreamlab.priors.source import LoraConfig
-from dreamlab.prompts import ViewPrompts
+from dreamlab.priors.diffusers.lora_score import LoraScore
+from dreamlab.priors.diffusers.memory import MemoryPlan
+from dreamlab.priors.diffusers.source import LoraConfig
 
 PROMPT = "a red mushroom"
 KINDS = ("epsilon", "v_prediction", "sdxl", "mvdream", "controlnet")

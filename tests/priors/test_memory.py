@@ -9,9 +9,9 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.errors import UnavailableError
+from dreamlab.core.errors import UnavailableError
 from dreamlab.priors import SD3PriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.memory import MemoryPlan, Tier, eight_bits, place, plan
+from dreamlab.priors.diffusers.memory import MemoryPlan, Tier, eight_bits, place, plan
 
 GIB = 2**30
 
@@ -76,7 +76,7 @@ def test_diffusers_takes_these_settings(kind: str) -> None:
 
 
 def test_eight_bits_without_bitsandbytes_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamlab.priors.memory.find_spec", lambda _: None)
+    monkeypatch.setattr("dreamlab.priors.diffusers.memory.find_spec", lambda _: None)
     prior = SD3PriorConfig(model=str(tiny.sd3(tmp_path)), vram=6).build()
     with pytest.raises(
         UnavailableError, match=r"bitsandbytes is not installed\. pip install bitsandbytes, or choose"
@@ -85,7 +85,7 @@ def test_eight_bits_without_bitsandbytes_is_said(tmp_path: Path, monkeypatch: py
 
 
 def test_eight_bits_are_asked_for_the_t5_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamlab.priors.memory.find_spec", lambda _: object())
+    monkeypatch.setattr("dreamlab.priors.diffusers.memory.find_spec", lambda _: object())
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **told: asked.append(told))
     eight_bits(("text_encoder_3",))

@@ -10,11 +10,11 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import ConfigError
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import ConfigError
 from dreamlab.priors import MVDreamPriorConfig
-from dreamlab.priors.mvdream import MVDreamPrior, camera_numbers
-from dreamlab.priors.mvdream_names import network_settings, renamed
+from dreamlab.priors.diffusers.mvdream import MVDreamPrior, camera_numbers
+from dreamlab.priors.diffusers.mvdream_names import network_settings, renamed
 
 
 @pytest.fixture(scope="module")

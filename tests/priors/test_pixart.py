@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine
+from dreamlab.core.diffusion import cfg_combine
 from dreamlab.priors import PixArtPriorConfig
 
 

@@ -11,7 +11,7 @@ from priors import tiny
 
 from dreamlab.cli import main
 from dreamlab.cli.prior_option import lora_settings, prior_settings
-from dreamlab.errors import InputError, UnavailableError
+from dreamlab.core.errors import InputError, UnavailableError
 
 SMALL = [
     "stages.0.steps=2",
@@ -40,7 +40,7 @@ def test_prior_takes_alias_folder_and_the_embedded_one(folder: Path) -> None:
     assert prior_settings("embedded") == {"kind": "embedded"}
     assert prior_settings("sd21") == {"kind": "stable-diffusion", "model": "sd21"}
     assert prior_settings(str(folder)) == {"kind": "stable-diffusion", "model": str(folder)}
-    from dreamlab.priors.embedded import SHIPPED
+    from dreamlab.priors.embedded.prior import SHIPPED
 
     assert prior_settings(str(SHIPPED)) == {"kind": "embedded", "weights": str(SHIPPED)}
 
@@ -82,7 +82,7 @@ def test_priors_are_listed_with_place_licence_and_memory(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
-        "dreamlab.priors.source.snapshot", lambda hub, _: tmp_path if hub.endswith("v1-5") else None
+        "dreamlab.priors.diffusers.source.snapshot", lambda hub, _: tmp_path if hub.endswith("v1-5") else None
     )
     rows = priors(capsys)
     assert rows["embedded"]["usable"] == "yes" and rows["sdxl"]["memory"] == "5.3 GB"
@@ -101,8 +101,8 @@ def test_priors_can_ask_the_hub(capsys: pytest.CaptureFixture[str], monkeypatch:
         if hub != "kxic/zero123-xl":
             raise UnavailableError(f"the hub has no {hub}")
 
-    monkeypatch.setattr("dreamlab.priors.source.reachable", reachable)
-    monkeypatch.setattr("dreamlab.priors.source.is_offline", lambda _: False)
+    monkeypatch.setattr("dreamlab.priors.diffusers.source.reachable", reachable)
+    monkeypatch.setattr("dreamlab.priors.diffusers.source.is_offline", lambda _: False)
     assert priors(capsys)["sd15"]["usable"] == "download"
     rows = priors(capsys, "--check")
     assert (rows["zero123-xl"]["usable"], rows["zero123-xl"]["where"]) == ("download", "kxic/zero123-xl")
@@ -116,6 +116,7 @@ def test_help_and_config_do_not_load_diffusers() -> None:
     import sys
 
     code = (
-        "import sys, dreamlab.config; print([m for m in sys.modules if m in ('diffusers', 'transformers')])"
+        "import sys, dreamlab.run.config\n"
+        "print([m for m in sys.modules if m in ('diffusers', 'transformers')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

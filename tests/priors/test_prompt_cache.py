@@ -8,9 +8,9 @@ import pytest
 import torch
 from priors import tiny
 
+from dreamlab.core.types import Condition
 from dreamlab.priors import FluxPriorConfig, SDXLPriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.prompt_cache import PromptCache
-from dreamlab.types import Condition
+from dreamlab.priors.diffusers.prompt_cache import PromptCache
 
 
 class Encoder:
@@ -77,7 +77,8 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr("dreamlab.priors.prompt_cache.cache_folder", lambda: tmp_path / "file" / "prompts")
+    place = "dreamlab.priors.diffusers.prompt_cache.cache_folder"
+    monkeypatch.setattr(place, lambda: tmp_path / "file" / "prompts")
     cache = PromptCache("model", Encoder())
     assert cache(["a", "bc"]).tokens.flatten().tolist() == [1, 2]
     assert [str(w.message)[:32] for w in recwarn.list] == ["encoded prompts cannot be kept i"]
@@ -90,7 +91,7 @@ def test_the_text_encoder_is_neither_kept_nor_loaded_for_known_prompts(
     prior = SDXLPriorConfig(model=str(folder)).build()
     assert not any("ncoder" in type(m).__name__ for m in vars(prior).values())
     kept = prior.embed(["a cube", ""])
-    monkeypatch.setattr("dreamlab.priors.pretrained.load", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr("dreamlab.priors.diffusers.base.load", lambda *_, **__: pytest.fail("loaded"))
     again = object.__new__(type(prior))  # a prior whose weights cannot be loaded any more
     vars(again).update(vars(prior))
     again.prompts = PromptCache(prior._identity(), again._encoded)

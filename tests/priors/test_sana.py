@@ -9,9 +9,9 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine, noise_from_x0
+from dreamlab.core.diffusion import cfg_combine, noise_from_x0
 from dreamlab.priors import SanaPriorConfig
-from dreamlab.priors.recognise import kind_of
+from dreamlab.priors.diffusers.recognise import kind_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine
+from dreamlab.core.diffusion import cfg_combine
 from dreamlab.priors import SDXLPriorConfig
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine, flow_from_x0, noise_from_x0, v_from_x0
-from dreamlab.errors import ConfigError
+from dreamlab.core.diffusion import cfg_combine, flow_from_x0, noise_from_x0, v_from_x0
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Prior
 from dreamlab.priors import StableDiffusionPriorConfig
-from dreamlab.types import Prior
 
 
 @pytest.fixture(scope="module")

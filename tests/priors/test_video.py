@@ -8,13 +8,13 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.diffusion import cfg_combine, noise_from_x0, v_from_x0
-from dreamlab.errors import ConfigError
+from dreamlab.core.diffusion import cfg_combine, noise_from_x0, v_from_x0
+from dreamlab.core.errors import ConfigError
 from dreamlab.guidance import SDSConfig
+from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors import VideoPriorConfig
-from dreamlab.priors.recognise import kind_of
-from dreamlab.priors.video import VideoPrior
-from dreamlab.prompts import ViewPrompts
+from dreamlab.priors.diffusers.recognise import kind_of
+from dreamlab.priors.diffusers.video import VideoPrior
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dreamlab.priors.vocabulary import Vocabulary, limits, stem, words_of
+from dreamlab.priors.embedded.vocabulary import Vocabulary, limits, stem, words_of
 
 TAUGHT = Vocabulary(
     steps=100,

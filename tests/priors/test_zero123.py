@@ -9,10 +9,10 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import ConfigError, DamagedError, InputError
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import ConfigError, DamagedError, InputError
 from dreamlab.priors import Zero123PriorConfig
-from dreamlab.priors.zero123 import camera_numbers, read_image
+from dreamlab.priors.diffusers.zero123 import camera_numbers, read_image
 
 
 @pytest.fixture(scope="module")

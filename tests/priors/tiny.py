@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from dreamlab.cameras import distance_to_fit, turntable
+from dreamlab.core.cameras import distance_to_fit, turntable
+from dreamlab.core.types import Cameras, Prior, RenderOutput
 from dreamlab.guidance import SDSConfig
-from dreamlab.prompts import ViewPrompts
-from dreamlab.types import Cameras, Prior, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
 
 SD_BETAS: dict[str, Any] = {
     "beta_start": 0.00085,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from dreamlab.cameras import camera_rays, turntable
+from dreamlab.core.cameras import camera_rays, turntable
 from dreamlab.render.background import (
     BackgroundConfig,
     LearnedBackgroundConfig,

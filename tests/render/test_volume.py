@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from dreamlab.cameras import camera_rays, turntable
-from dreamlab.fields import VoxelFieldConfig
+from dreamlab.core.cameras import camera_rays, turntable
+from dreamlab.core.types import Cameras
 from dreamlab.render import OccupancyConfig, Shading, VolumeRender, VolumeRendererConfig, volume
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
-from dreamlab.types import Cameras
+from dreamlab.scenes import VoxelFieldConfig
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -9,9 +9,9 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.studio.agreement import silhouette_agreement
-from dreamlab.studio.photograph import photograph
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.evaluate.view_consistency import silhouette_agreement
+from dreamlab.studio.render import photograph
 
 
 def ring(n: int = 12):

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from dreamlab.errors import DamagedError, InputError
+from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.studio.asset_files import linear_to_srgb, read_mesh, srgb_to_linear
 from dreamlab.studio.assets import HELD_OUT_SHARE, read_folder
 

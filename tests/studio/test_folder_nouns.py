@@ -12,11 +12,11 @@ import torch
 import trimesh
 from torch import Tensor
 
-from dreamlab.errors import InputError
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Cameras
+from dreamlab.evaluate.folder_nouns import LEAST, halves_of, measure_folder
+from dreamlab.evaluate.prompts import VIEWS, MeasureConfig, Sampler, shoot
 from dreamlab.studio import shapes
-from dreamlab.studio.folder_nouns import LEAST, halves_of, measure_folder
-from dreamlab.studio.questions import VIEWS, MeasureConfig, Sampler, shoot
-from dreamlab.types import Cameras
 
 MODELS = {"banana": LEAST + 1, "car": LEAST, "snowman": LEAST, "rocket": LEAST - 1}
 

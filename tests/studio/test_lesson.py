@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dreamlab.cli import main
-from dreamlab.priors.embedded import load_network, read_vocabulary, save_network
-from dreamlab.priors.unet import UNetConfig
+from dreamlab.priors.embedded.prior import load_network, read_vocabulary, save_network
+from dreamlab.priors.embedded.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.lesson import corpus_lesson

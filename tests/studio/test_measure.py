@@ -13,13 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamlab.errors import DamagedError, InputError
-from dreamlab.priors.embedded import EmbeddedPrior, to_model_space
-from dreamlab.priors.unet import UNet, UNetConfig
-from dreamlab.studio import shapes
-from dreamlab.studio.asset_files import ColouredMesh
-from dreamlab.studio.judge import Judge, draw_exam, judge_of, reframed, train_judge
-from dreamlab.studio.measure import (
+from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.core.types import Cameras
+from dreamlab.evaluate.camera_fidelity import obedience
+from dreamlab.evaluate.classifier import Judge, draw_exam, judge_of, reframed, train_judge
+from dreamlab.evaluate.measure import (
     binding,
     exam_of,
     measure_sampler,
@@ -27,10 +25,8 @@ from dreamlab.studio.measure import (
     naming,
     real_pictures,
 )
-from dreamlab.studio.obedience import obedience
-from dreamlab.studio.objects import judge_objects, majority, seen
-from dreamlab.studio.photograph import photograph
-from dreamlab.studio.questions import (
+from dreamlab.evaluate.objects import judge_objects, majority, seen
+from dreamlab.evaluate.prompts import (
     HELD_OUT,
     VIEWS,
     MeasureConfig,
@@ -42,7 +38,11 @@ from dreamlab.studio.questions import (
     shoot,
     visible,
 )
-from dreamlab.types import Cameras
+from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
+from dreamlab.priors.embedded.unet import UNet, UNetConfig
+from dreamlab.studio import shapes
+from dreamlab.studio.asset_files import ColouredMesh
+from dreamlab.studio.render import photograph
 
 NOUNS = ("banana", "car", "snowman")
 WORDS = [c.word for c in shapes.COLOURS]

@@ -9,10 +9,10 @@ import pytest
 import torch
 import trimesh
 
-from dreamlab.cameras import camera_rays, orbit_cameras
-from dreamlab.errors import InputError
-from dreamlab.ops import native
-from dreamlab.studio.photograph import CHANNELS, photograph
+from dreamlab.core.cameras import camera_rays, orbit_cameras
+from dreamlab.core.errors import InputError
+from dreamlab.ops.field import native
+from dreamlab.studio.render import CHANNELS, photograph
 
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.errors import InputError
-from dreamlab.priors.unet import UNetConfig
+from dreamlab.core.errors import InputError
+from dreamlab.evaluate.classifier import draw_exam, train_judge
+from dreamlab.priors.embedded.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
-from dreamlab.studio.judge import draw_exam, train_judge
 from dreamlab.studio.train import TrainConfig, Trainer, train
 
 SMALL = TrainConfig(
@@ -104,7 +104,7 @@ def test_groups_of_twelve_are_often_two_rings() -> None:
 
 
 def test_captions_come_back_as_they_were_encoded(corpus: Corpus) -> None:
-    from dreamlab.priors.text import encode_text
+    from dreamlab.priors.embedded.text import encode_text
 
     table = CaptionTable(corpus)
     flat = [c for captions in corpus.captions for c in captions]

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Mesh
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere, torus, union
 
 SHAPE = union(torus(0.5, 0.18), sphere(0.3, (0.0, 0.25, 0.3)))

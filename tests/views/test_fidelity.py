@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dreamlab.cameras import camera_rays, turntable
-from dreamlab.fidelity import fidelity, field_pictures
-from dreamlab.mesh.bake import BakeConfig, bake, vertex_colors
-from dreamlab.mesh.clean import CleanConfig, clean
-from dreamlab.mesh.extract import ExtractConfig, extract
-from dreamlab.mesh.unwrap import unwrap
-from dreamlab.types import Cameras
+from dreamlab.core.cameras import camera_rays, turntable
+from dreamlab.core.types import Cameras
+from dreamlab.evaluate.field_fidelity import fidelity, field_pictures
+from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.extract import ExtractConfig, extract
+from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.views.render import render_mesh
 from tests.mesh.analytic import Solid, sphere
 from tests.views.conftest import SHAPE

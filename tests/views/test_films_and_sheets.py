@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamlab.errors import InputError
+from dreamlab.core.errors import InputError
 from dreamlab.views.contact import contact_sheet, write_contact_sheet
 from dreamlab.views.turntable import turntable_cameras, write_turntable, write_video
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from dreamlab.cameras import orbit_cameras
-from dreamlab.errors import InputError, UnavailableError
-from dreamlab.types import Cameras, Mesh
+from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.types import Cameras, Mesh
 from dreamlab.views import render as module
 from dreamlab.views.gl import PyrenderRenderer
 from dreamlab.views.render import framed, render_mesh

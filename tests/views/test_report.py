@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamlab.errors import InputError
-from dreamlab.mesh.gltf import glb_bytes
+from dreamlab.core.errors import InputError
+from dreamlab.mesh.io.gltf import glb_bytes
 from dreamlab.views.report import write_report
 
 METRICS = [

@@ -1,0 +1,56 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dreamlab.core.errors import InputError
+
+
+@contextmanager
+def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path beside `target` (same suffix) to write to; renamed onto it if the block ends well.
+
+    Nothing half-written is ever left under either name. An OSError (no such folder, no permission, disk full)
+    becomes an InputError that names the target and the reason.
+    """
+    target = Path(target)
+    temporary: Path | None = None
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "is a folder")
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"could not write {target}",
+            expected="a folder that exists and can be written to, with room left",
+            got=error.strerror or str(error),
+            mend="Choose another place with --out",
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def write_atomic(target: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `target`, all of it or nothing."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

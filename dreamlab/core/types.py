@@ -1,0 +1,234 @@
+"""The words that every room of the house shares: plain frozen dataclasses and three protocols.
+
+Conventions, everywhere: OpenGL camera-to-world matrices (camera looks along its own -Z, +Y up), world Y up,
+the object faces +Z and lies inside the box [-1, 1]^3 (generated objects: inside the unit sphere). Angles are
+radians. Azimuth 0 looks at the object's front from +Z; azimuth +pi/2 stands on +X. Colours are sRGB in 0..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """B pinhole cameras that share one image size.
+
+    c2w [B,4,4]; fovy [B] vertical field of view; azimuth, elevation [B]; distance [B] from the orbit's
+    centre; size (H, W) in pixels.
+    """
+
+    c2w: Float[Tensor, "B 4 4"]
+    fovy: Float[Tensor, " B"]
+    azimuth: Float[Tensor, " B"]
+    elevation: Float[Tensor, " B"]
+    distance: Float[Tensor, " B"]
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.c2w.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Cameras:
+        picked = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "size"}
+        return Cameras(**picked, size=self.size)
+
+    def to(self, device: torch.device | str) -> Cameras:
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"}
+        return Cameras(**moved, size=self.size)
+
+    @staticmethod
+    def cat(parts: Sequence[Cameras]) -> Cameras:
+        """Cameras of one image size, one after another."""
+        names = [f.name for f in fields(Cameras) if f.name != "size"]
+        joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+        return Cameras(**joined, size=parts[0].size)
+
+    def resized(self, height: int, width: int) -> Cameras:
+        """The same views at another image size."""
+        return replace(self, size=(height, width))
+
+
+class Rays(NamedTuple):
+    """R rays: origins [R,3] and unit directions [R,3], world space."""
+
+    origins: Float[Tensor, "R 3"]
+    directions: Float[Tensor, "R 3"]
+
+
+class Samples(NamedTuple):
+    """S packed intervals [t0, t1) along rays, sorted by ray and then by distance. ray_index is int64 [S]."""
+
+    ray_index: Int[Tensor, " S"]
+    t0: Float[Tensor, " S"]
+    t1: Float[Tensor, " S"]
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """B rendered views.
+
+    rgb [B,H,W,3] in 0..1, composited over `background`; opacity [B,H,W,1] in 0..1; depth [B,H,W,1] the
+    *accumulated* distance along the ray, sum of w_i * t_i, so 0 where nothing is hit (divide by opacity for
+    the expected distance); normal [B,H,W,3] world space, accumulated likewise, or None; background [B,H,W,3].
+    """
+
+    rgb: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+    depth: Float[Tensor, "B H W 1"]
+    background: Float[Tensor, "B H W 3"]
+    normal: Float[Tensor, "B H W 3"] | None = None
+
+    @property
+    def premultiplied(self) -> Float[Tensor, "B H W 3"]:
+        """The object's colour alone, multiplied by its opacity."""
+        return self.rgb - (1.0 - self.opacity) * self.background
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Encoded text for B images: token states, which of them count, an optional pooled vector, and named
+    extras.
+    """
+
+    tokens: Float[Tensor, "B L D"]
+    mask: Bool[Tensor, "B L"]
+    pooled: Float[Tensor, "B P"] | None = None
+    extras: tuple[tuple[str, Tensor], ...] = ()
+
+    @property
+    def summary(self) -> Float[Tensor, "B P"]:
+        """The pooled vector, or the first token's state where there is none."""
+        return self.tokens[:, 0] if self.pooled is None else self.pooled
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor | list[int]) -> Condition:
+        return Condition(
+            self.tokens[rows],
+            self.mask[rows],
+            None if self.pooled is None else self.pooled[rows],
+            tuple((name, value[rows]) for name, value in self.extras),
+        )
+
+    def to(self, device: torch.device | str) -> Condition:
+        return Condition(
+            self.tokens.to(device),
+            self.mask.to(device),
+            None if self.pooled is None else self.pooled.to(device),
+            tuple((name, value.to(device)) for name, value in self.extras),
+        )
+
+    @staticmethod
+    def cat(parts: Sequence[Condition]) -> Condition:
+        """Stack conditions of one prior along the batch."""
+        pooled = [p.pooled for p in parts if p.pooled is not None]
+        names = [name for name, _ in parts[0].extras]
+        return Condition(
+            torch.cat([p.tokens for p in parts]),
+            torch.cat([p.mask for p in parts]),
+            torch.cat(pooled) if len(pooled) == len(parts) else None,
+            tuple((n, torch.cat([dict(p.extras)[n] for p in parts])) for n in names),
+        )
+
+
+@dataclass(frozen=True)
+class GuidanceOut:
+    """What a distillation method returns: a scalar loss to call backward on, and figures worth showing."""
+
+    loss: Float[Tensor, ""]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh on the CPU. Colours are sRGB floats in 0..1; textures are uint8 images [H,W,3], row 0
+    at the top.
+
+    vertices [V,3]; faces [F,3] int64, counter-clockwise from outside; normals [V,3]; colors [V,3];
+    uv [V,2] with v up (glTF's v is 1 - v); textures maps "albedo" or "normal" to an image.
+    """
+
+    vertices: Float[Tensor, "V 3"]
+    faces: Int[Tensor, "F 3"]
+    normals: Float[Tensor, "V 3"] | None = None
+    colors: Float[Tensor, "V 3"] | None = None
+    uv: Float[Tensor, "V 2"] | None = None
+    textures: tuple[tuple[str, Tensor], ...] = ()
+
+
+@runtime_checkable
+class Field(Protocol):
+    """A 3D scene to be optimised: density and albedo at world points inside [-1, 1]^3."""
+
+    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]: ...
+
+    def __call__(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]: ...
+
+    def parameters(self) -> Iterable[Tensor]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """A frozen 2D diffusion model: what would the clean image be?
+
+    Whatever the network predicts inside (noise, velocity, x0, flow), in pixels or latents, `denoise` answers
+    x0_hat. The noise level t is continuous in (0, 1), 1 the noisiest; z_t = alpha(t) * x + sigma(t) * noise.
+    """
+
+    resolution: int
+    channels: int
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        """Encode text; the empty string is the unconditional prompt."""
+        ...
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C h w"]:
+        """Renders to the model's own space (roughly unit scale), differentiably."""
+        ...
+
+    def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Signal and noise scale at level t."""
+        ...
+
+    def denoise(
+        self,
+        z_t: Float[Tensor, "B C h w"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        cameras: Cameras | None = None,
+    ) -> Float[Tensor, "B C h w"]:
+        """x0_hat of noisy images; without cameras, the model's camera-free answer (where it knows one)."""
+        ...
+
+
+@runtime_checkable
+class Guidance(Protocol):
+    """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out."""
+
+    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
+        ...
+
+    def __call__(
+        self,
+        render: RenderOutput,
+        cameras: Cameras,
+        prompts: Any,
+        progress: float,
+        generator: torch.Generator,
+    ) -> GuidanceOut:
+        """prompts is a dreamlab.guidance.prompts.ViewPrompts; progress runs 0..1 over the stage."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None: ...

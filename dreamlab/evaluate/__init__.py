@@ -1,0 +1,1 @@
+"""Measures: of meshes, of views, of priors."""

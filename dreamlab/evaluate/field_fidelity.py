@@ -1,0 +1,85 @@
+"""How much does the mesh look like the field it was taken from? Both drawn from the same cameras."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.core.cameras import camera_rays
+from dreamlab.core.types import Cameras, Field, Mesh
+from dreamlab.mesh.surface.extract import sample_lattice
+from dreamlab.mesh.surface.silhouettes import survey_cameras
+from dreamlab.views.render import render_mesh
+
+CELLS = 48  # of the survey that tells which steps of a ray can be skipped
+STEPS = 160  # along a ray through the box
+FAINT = 0.05  # density below which space counts as empty
+CHUNK = 1 << 17
+
+
+class Fidelity(NamedTuple):
+    """Peak signal-to-noise ratio in dB, over the pixels where either picture shows the object: of all views
+    together, and of the worst one."""
+
+    psnr: float
+    worst: float
+
+
+def fidelity(mesh: Mesh, field: Field, *, views: int = 6, size: int = 80) -> Fidelity:
+    """Albedo pictures of the mesh against albedo pictures of the field, over white, from all around.
+
+    The mesh must lie where the field has it, in [-1, 1]^3. A mesh cannot be soft: a field's blurred edges
+    count against it.
+    """
+    cameras = survey_cameras(views, size)
+    wanted, opacity = field_pictures(field, cameras)
+    drawn = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
+    alpha = drawn[..., 3:]
+    error = ((drawn[..., :3] * alpha + 1 - alpha - wanted.numpy()) ** 2).mean(-1)
+    seen = (alpha[..., 0] > 0.02) | (opacity[..., 0].numpy() > 0.02)
+    each = [float(error[view][seen[view]].mean()) for view in range(views) if seen[view].any()]
+    return Fidelity(_decibels(float(error[seen].mean()) if each else 0.0), _decibels(max(each, default=0.0)))
+
+
+def _decibels(error: float) -> float:
+    return min(-10 * math.log10(max(error, 1e-10)), 99.0)
+
+
+def field_pictures(
+    field: Field, cameras: Cameras
+) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"]]:
+    """The field's albedo over white and its opacity by quadrature at STEPS points a ray, on the CPU.
+
+    Space that a coarse lattice shows to be empty is not asked for.
+    """
+    grid = sample_lattice(field, CELLS)
+    near = torch.nn.functional.max_pool3d(grid[None, None], 5, 1, 2)[0, 0] > FAINT
+    device = next((p.device for p in field.parameters()), torch.device("cpu"))
+    rays = camera_rays(cameras)
+    middle = -(rays.origins * rays.directions).sum(-1, keepdim=True)
+    reach = math.sqrt(3.0)
+    t = (torch.arange(STEPS) + 0.5) / STEPS * 2 * reach - reach
+    rgb, opacity = torch.ones(len(middle), 3), torch.zeros(len(middle), 1)
+    for rows in torch.arange(len(middle)).split(CHUNK // STEPS * 8):
+        x = rays.origins[rows, None] + rays.directions[rows, None] * (middle[rows] + t)[..., None]
+        cell = ((x + 1) / 2 * CELLS).round().long()
+        inside = ((cell >= 0) & (cell <= CELLS)).all(-1)
+        i, j, k = cell.clamp(0, CELLS).unbind(-1)
+        asked = inside & near[i, j, k]
+        sigma, colour = torch.zeros(asked.shape), torch.zeros(*asked.shape, 3)
+        with torch.no_grad():
+            parts = [field(p.clamp(-1, 1).to(device)) for p in x[asked].split(CHUNK)]
+        if parts:
+            sigma[asked] = torch.cat([s.reshape(-1).float().cpu() for s, _ in parts])
+            colour[asked] = torch.cat([c.float().cpu() for _, c in parts])
+        alpha = 1 - torch.exp(-sigma * (2 * reach / STEPS))
+        weight = alpha * torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)[:, :-1]
+        opacity[rows] = weight.sum(1, keepdim=True)
+        rgb[rows] = (weight[..., None] * colour).sum(1) + 1 - opacity[rows]
+    shape = (len(cameras), *cameras.size)
+    return rgb.reshape(*shape, 3), opacity.reshape(*shape, 1)

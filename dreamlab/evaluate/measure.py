@@ -1,0 +1,184 @@
+"""How good is a prior? Figures against the ceiling that held-out renders of the same questions reach.
+
+noun, colour: does the judge name sampled images as it names real ones; colour_near lets neighbouring words
+pass (red for dark red). form_noun: the same from outline and relief alone. left_right, front_back, iou: does
+it draw the side that the camera asks for (see obedience.py). binding: in two-object scenes each object wears
+its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.core.diffusion import add_noise, per_image
+from dreamlab.core.types import Cameras, Condition
+from dreamlab.evaluate.camera_fidelity import obedience
+from dreamlab.evaluate.classifier import Exam, Judge, judge_of
+from dreamlab.evaluate.prompts import (
+    HELD_OUT,
+    VIEWS,
+    MeasureConfig,
+    Question,
+    Sampler,
+    draw_questions,
+    mean_sampler,
+    prior_sampler,
+    ring,
+    rings,
+    shoot,
+)
+from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_model_space
+from dreamlab.studio import shapes
+from dreamlab.studio.shapes.grammar import NEAR, with_article
+
+_WORDS = tuple(colour.word for colour in shapes.COLOURS)
+
+
+def measure_prior(
+    prior: EmbeddedPrior, config: MeasureConfig, judge: Judge | None = None
+) -> dict[str, object]:
+    """All figures of a prior, as its model card reports them."""
+    figures = measure_sampler(prior_sampler(prior, config), config, judge or judge_of(config))
+    if config.scenes and "on" in shapes.relations_among(config.vocabulary):
+        figures["binding_mean"], _ = binding(mean_sampler(prior), config)
+    return figures | {"loss_by_level": loss_by_level(prior, config)}
+
+
+def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> dict[str, object]:
+    """All figures that need nothing but pictures."""
+    nouns = config.vocabulary
+    questions = draw_questions(nouns, config.prompts, (2, config.seed))
+    cameras = rings([q.turn for q in questions])
+    sampled = sampler([q.prompt for q in questions for _ in range(VIEWS)], cameras, 0)
+    real = real_pictures(questions, nouns, config.seed)
+    got, ceiling = (naming(judge, exam_of(x, questions)) for x in (sampled, real))
+    if config.scenes and "on" in shapes.relations_among(nouns):
+        got["binding"], ceiling["binding"] = binding(sampler, config)
+    figures: dict[str, object] = {**beside_ceiling(got, ceiling), **obedience(sampled, questions, nouns)}
+    return figures | {"colours_mistaken": mistaken(judge, exam_of(sampled, questions))}
+
+
+def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> dict[str, float]:
+    """Every figure with what real objects reach (`_ceiling`), and the quotient (`_ratio`)."""
+    figures = {}
+    for name, value in got.items():
+        figures |= {name: value, f"{name}_ceiling": ceiling[name]}
+        figures[f"{name}_ratio"] = value / max(ceiling[name], 1e-9)
+    return figures
+
+
+def real_pictures(questions: Sequence[Question], nouns: Sequence[str], seed: int) -> Float[Tensor, "n 5 S S"]:
+    """Photographs of unseen real objects as the questions ask for them, VIEWS each."""
+    rng = np.random.default_rng((HELD_OUT, 7, seed))
+    return torch.cat([shoot(q.real(nouns, rng), ring(VIEWS, q.turn)) for q in questions])
+
+
+def exam_of(x: Float[Tensor, "n 5 S S"], questions: Sequence[Question]) -> Exam:
+    """Pictures, VIEWS a question, with the answers that were asked for."""
+    noun, colour = (torch.tensor([q[k] for q in questions]).repeat_interleave(VIEWS) for k in (1, 2))
+    return Exam(x, noun, colour)
+
+
+def naming(judge: Judge, exam: Exam) -> dict[str, float]:
+    """Shares of views whose noun and colour the judge names as asked."""
+    seen, form = judge.look(exam.x, "colour"), judge.look(exam.x, "form")
+    named = seen.colour.argmax(1)
+    near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(exam.colour, named, strict=True)])
+    right = {"noun": seen.noun.argmax(1) == exam.noun, "colour": named == exam.colour}
+    right |= {"colour_near": near, "form_noun": form.noun.argmax(1) == exam.noun}
+    return {name: each.float().mean().item() for name, each in right.items()}
+
+
+def _alike(asked: int, named: int) -> bool:
+    return asked == named or _WORDS[named] in NEAR.get(_WORDS[asked], ())
+
+
+def mistaken(judge: Judge, exam: Exam, most: int = 8) -> dict[str, int]:
+    """The commonest "asked > named" of colours, with the number of views."""
+    named = judge.look(exam.x, "colour").colour.argmax(1)
+    pairs = zip(exam.colour.tolist(), named.tolist(), strict=True)
+    return dict(Counter(f"{_WORDS[a]} > {_WORDS[b]}" for a, b in pairs if a != b).most_common(most))
+
+
+def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 32) -> list[float]:
+    """Mean squared error of v at ten noise levels, least noise first, on fresh objects with their full
+    captions.
+    """
+    rng = np.random.default_rng((HELD_OUT, 4))
+    drawn = [shapes.make(rng, str(rng.choice(config.vocabulary))) for _ in range(objects)]
+    cameras = ring(4, 0.4)
+    x = torch.cat([shoot(shape, cameras) for shape in drawn])
+    condition = prior.embed([s.captions[-1] for s in drawn])[[i // 4 for i in range(len(x))]]
+    rows = cameras[torch.arange(len(x)) % 4]
+    return v_losses(prior, x, condition, rows, torch.linspace(0.05, 0.95, 10).tolist(), config.seed)
+
+
+def v_losses(
+    prior: EmbeddedPrior,
+    x: Float[Tensor, "n 5 S S"],
+    condition: Condition,
+    cameras: Cameras,
+    levels: Sequence[float],
+    seed: int,
+) -> list[float]:
+    """Mean squared error of v on pictures, groups of four views of an object, at each noise level."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    parts = [slice(i, i + 64) for i in range(0, len(x), 64)]
+    losses = []
+    for level in levels:
+        t = torch.full((len(x),), level)
+        alpha, sigma = alpha_sigma(t)
+        z = add_noise(x, noise, alpha, sigma)
+        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], cameras[p]) for p in parts])
+        losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
+    return losses
+
+
+def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:
+    """Two-object prompts: does each half of the picture wear its own object's colour rather than the other's?
+
+    The mean colours of the upper and lower half of "a COLOUR NOUN on a COLOUR NOUN" are compared with those
+    of a real scene, and of the scene whose two colours are swapped; right where the first is nearer. The
+    ceiling, returned second, puts another real scene in the sample's place. Chance is one half.
+    """
+    prompts, turns, halves = [], [], []
+    for number in range(config.scenes):
+        rng = np.random.default_rng((HELD_OUT, 5, number))
+        wanted = shapes.scene(rng, relation="on", among=config.vocabulary)
+        over, _, under = wanted.noun.partition(" on ")
+        first, second = (shapes.COLOURS[int(i)] for i in rng.choice(len(shapes.COLOURS), 2, replace=False))
+        prompts.append(f"{with_article(f'{first.word} {over}')} on {with_article(f'{second.word} {under}')}")
+        turns.append(rng.uniform(0, 2 * np.pi))
+        cameras = ring(VIEWS, turns[-1])
+        scenes = (
+            shapes.scene(rng, relation="on", nouns=(over, under), colours=pair)
+            for pair in ((first, second), (second, first), (first, second))
+        )
+        halves.append([_half_colours(shoot(scene, cameras)) for scene in scenes])
+    drawn = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
+    mine = [_half_colours(x) for x in drawn.split(VIEWS)]
+    wins = [_nearer(x, right, swapped) for x, (right, swapped, _) in zip(mine, halves, strict=True)]
+    ceiling = [_nearer(other, right, swapped) for right, swapped, other in halves]
+    return sum(wins) / config.scenes, sum(ceiling) / config.scenes
+
+
+def _nearer(x: Tensor, one: Tensor, other: Tensor) -> bool:
+    return bool((x - one).norm() < (x - other).norm())
+
+
+def _half_colours(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
+    """Mean colour of the upper and the lower half of what is seen, over all views."""
+    colour, opacity, _ = from_model_space(x)
+    rows = (opacity[..., 0] > 0.5).any(0).any(-1).nonzero()
+    top, bottom = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, x.shape[-1])
+    middle = (top + bottom) // 2
+    halves = (slice(top, middle), slice(middle, bottom))
+    return torch.stack(
+        [colour[:, h].sum((0, 1, 2)) / opacity[:, h].clamp_min(0).sum().clamp_min(1.0) for h in halves]
+    )

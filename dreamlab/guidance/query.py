@@ -1,0 +1,81 @@
+"""Questions to a prior: several conditions and views in as few calls as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.core.diffusion import Image
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, Condition, Prior
+
+
+class Pass(NamedTuple):
+    """One question to the prior: a full set of views under one condition."""
+
+    z: Image
+    t: Float[Tensor, " B"]
+    condition: Condition
+    cameras: Cameras | None
+
+
+@runtime_checkable
+class KnowsMean(Protocol):
+    """A prior that can say what a prompt shows from a camera on average, and give images its colour."""
+
+    def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
+
+    def recoloured(self, x0: Image, like: Image) -> Image: ...
+
+
+def that_knows_mean(prior: Prior, mend: str) -> KnowsMean:
+    """The prior, or a ConfigError with this mend where it knows no mean pictures."""
+    if not isinstance(prior, KnowsMean):
+        raise ConfigError(
+            "this prior cannot say what a prompt shows on average",
+            expected="the embedded prior",
+            got=type(prior).__name__,
+            mend=mend,
+        )
+    return prior
+
+
+def views_per_group(prior: Prior) -> int:
+    """How many consecutive images the prior looks at together; 1 for priors that say nothing."""
+    return int(getattr(prior, "views_per_group", 1))
+
+
+@torch.no_grad()
+def ask(prior: Prior, passes: Sequence[Pass], max_batch: int | None = None) -> list[Image]:
+    """x0_hat of several passes in as few calls as memory allows.
+
+    Passes are laid one after another, each with its views in order, so the groups of a multi-view prior stay
+    together; calls are cut between groups only. Passes without cameras go apart, for `denoise` takes cameras
+    for all or none.
+    """
+    answers: list[Image | None] = [None] * len(passes)
+    for with_cameras in (True, False):
+        rows = [i for i, p in enumerate(passes) if (p.cameras is not None) is with_cameras]
+        if not rows:
+            continue
+        joined = _denoise(prior, [passes[i] for i in rows], max_batch)
+        for i, part in zip(rows, joined.split([len(passes[i].z) for i in rows]), strict=True):
+            answers[i] = part.to(passes[i].z.dtype)
+    return [a for a in answers if a is not None]
+
+
+def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Image:
+    z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
+    condition = Condition.cat([p.condition for p in passes])
+    known = [p.cameras for p in passes if p.cameras is not None]
+    cameras = Cameras.cat(known) if known else None
+    group = views_per_group(prior)
+    size = len(z) if max_batch is None else max(max_batch // group, 1) * group
+    parts = [slice(i, i + size) for i in range(0, len(z), size)]
+    return torch.cat(
+        [prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts]
+    )

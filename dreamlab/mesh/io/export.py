@@ -1,0 +1,241 @@
+"""Write a mesh in the format that the file's suffix names: whole or not at all, and the same bytes every
+time.
+
+GLB, OBJ, PLY and USDZ are +Y up in metres. STL and 3MF are what printers' slicers read: +Z up, millimetres.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import struct
+import zipfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.files import atomic_path, write_atomic
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import png, texture_of, to_bytes, vertex_colours
+from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.gltf import Compression, glb_bytes
+from dreamlab.mesh.io.splat import splat_bytes
+from dreamlab.mesh.io.usd import write_usdz
+from dreamlab.mesh.surface.clean import check_faces
+from dreamlab.mesh.surface.quads import quads_of
+
+FORMATS = (".glb", ".obj", ".ply", ".stl", ".3mf", ".usdz", ".splat.ply")
+
+
+def check_packages(kinds: Iterable[str], compression: Compression = "none", quads: bool = False) -> None:
+    """Raise UnavailableError now, not after an hour's run, if one of these formats or ways needs a package
+    that is not installed."""
+    wants = {
+        "usdz": ("usd-core", "pxr", "usd"),
+        "draco": ("DracoPy", "DracoPy", "draco"),
+        "quads": ("pynanoinstantmeshes", "pynanoinstantmeshes", "quads"),
+    }
+    for asked in (*kinds, compression, "quads" if quads else ""):
+        package, module, extra = wants.get(asked.lstrip("."), ("", "", ""))
+        if module and not _importable(module):
+            raise UnavailableError(
+                f"{asked} needs {package}, which is not installed",
+                mend=f"pip install 'dreamlab[{extra}]', or do without {asked}",
+            )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it was imported before, and is marked as missing
+        return False
+
+
+def write(
+    mesh: Mesh, path: str | os.PathLike[str], *, compression: Compression = "none", quads: bool = False
+) -> list[Path]:
+    """Write the mesh; returns the files written, the named one first.
+
+    The suffix decides: .glb, .obj (with .mtl and .png), .ply, .stl, .3mf, .usdz (needs usd-core), .splat.ply
+    (one flat Gaussian a face). `compression` is for GLB; `quads` writes OBJ faces of four corners where two
+    triangles that follow each other share a diagonal, as remeshing to quads leaves them.
+
+    Raises:
+        InputError: an unknown suffix, a mesh without faces, a place that cannot be written to.
+        UnavailableError: USDZ without usd-core, Draco without DracoPy.
+    """
+    path = Path(path)
+    check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
+    kind = ".splat.ply" if path.name.lower().endswith(".splat.ply") else path.suffix.lower()
+    if kind == ".obj":
+        return _write_obj(mesh, path, quads)
+    if kind == ".usdz":
+        write_usdz(mesh, path)
+        return [path]
+    if kind == ".glb":
+        data = glb_bytes(mesh, path.stem, compression)
+    elif kind == ".ply":
+        data = ply_bytes(mesh)
+    elif kind == ".stl":
+        data = stl_bytes(mesh)
+    elif kind == ".3mf":
+        data = threemf_bytes(mesh)
+    elif kind == ".splat.ply":
+        data = splat_bytes(mesh)
+    else:
+        raise InputError(
+            f"cannot write {path.name}", expected="a name ending in " + ", ".join(FORMATS), got=kind
+        )
+    write_atomic(path, data)
+    return [path]
+
+
+def _write_obj(mesh: Mesh, path: Path, quads: bool) -> list[Path]:
+    """OBJ with its MTL and textures beside it. All are written before any takes its place, the OBJ last: it
+    never points at nothing, and what fails leaves nothing."""
+    base = companion_name(path.stem)
+    images: list[tuple[Path, bytes]] = []
+    maps = []
+    for name, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
+        image = texture_of(mesh, name)
+        if image is not None:
+            images.append((path.with_name(f"{base}_{name}.png"), png(image)))
+            maps.append(f"{keyword} {images[-1][0].name}")
+    lines = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps, ""]
+    material = path.with_name(f"{base}.mtl")
+    files = [(path, obj_bytes(mesh, material.name, quads)), (material, "\n".join(lines).encode()), *images]
+    with ExitStack() as stack:  # whose contexts end in the opposite order
+        for target, data in files:
+            stack.enter_context(atomic_path(target)).write_bytes(data)
+    return [target for target, _ in files]
+
+
+def companion_name(stem: str) -> str:
+    """A name for the files beside an OBJ that every parser reads: OBJ has no way to quote a space or an
+    emoji."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("_")
+    return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(stem.encode()).hexdigest()[:6]}"
+
+
+def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False) -> bytes:
+    """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them."""
+    rows = mesh.vertices.double().numpy()
+    textured = texture_of(mesh, "albedo") is not None
+    if mesh.colors is not None and not textured:
+        rows = np.concatenate([rows, mesh.colors.double().numpy().clip(0, 1)], 1)
+    lines = [f"mtllib {material_file}", "o object", *_lines("v", rows)]
+    if mesh.uv is not None:
+        lines += _lines("vt", mesh.uv.double().numpy())
+    lines += [*_lines("vn", normals_of(mesh)), "usemtl surface"]
+    corner = "{0}/{0}/{0}" if mesh.uv is not None else "{0}//{0}"
+    polygons = quads_of(mesh.faces.numpy()) if quads else mesh.faces.tolist()
+    lines += [f"f {' '.join(corner.format(i + 1) for i in polygon)}" for polygon in polygons]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _lines(word: str, rows: np.ndarray) -> Iterable[str]:
+    form = word + " %.6g" * rows.shape[1]
+    return (form % tuple(row) for row in rows.tolist())
+
+
+def ply_bytes(mesh: Mesh) -> bytes:
+    """Binary little-endian PLY with normals and, where the mesh has colour, 8-bit sRGB vertex colours."""
+    colours = vertex_colours(mesh)
+    columns = [(axis, "<f4") for axis in ("x", "y", "z", "nx", "ny", "nz")]
+    if colours is not None:
+        columns += [(channel, "u1") for channel in ("red", "green", "blue")]
+    vertices = np.zeros(len(mesh.vertices), dtype=columns)
+    for k, axis in enumerate("xyz"):
+        vertices[axis] = mesh.vertices[:, k].numpy()
+        vertices["n" + axis] = normals_of(mesh)[:, k]
+    if colours is not None:
+        for k, channel in enumerate(("red", "green", "blue")):
+            vertices[channel] = to_bytes(colours[:, k])
+    faces = np.zeros(len(mesh.faces), dtype=[("n", "u1"), ("i", "<i4", 3)])
+    faces["n"], faces["i"] = 3, mesh.faces.numpy()
+    words = {"<f4": "float", "u1": "uchar"}
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
+    header += [f"property {words[kind]} {name}" for name, kind in columns]
+    header += [f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", ""]
+    return "\n".join(header).encode() + vertices.tobytes() + faces.tobytes()
+
+
+def for_print(mesh: Mesh) -> np.ndarray:
+    """Vertices [V,3] in millimetres with +Z up; the front (+Z) comes to face -Y, towards the person at the
+    printer."""
+    x, y, z = mesh.vertices.double().numpy().T
+    return np.stack([x, -z, y], 1) * 1000
+
+
+def stl_bytes(mesh: Mesh) -> bytes:
+    """Binary STL: triangles alone."""
+    corners = for_print(mesh)[mesh.faces.numpy()]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30)
+    rows = np.zeros(len(corners), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("spare", "<u2")])
+    rows["normal"], rows["corners"] = normal, corners
+    return b"dreamlab, millimetres, Z up".ljust(80) + struct.pack("<I", len(rows)) + rows.tobytes()
+
+
+def threemf_bytes(mesh: Mesh) -> bytes:
+    """3MF core 1.3 with, where the mesh has colour, the materials extension's vertex colours.
+
+    Vertices are welded: 3MF wants one closed manifold, and texture seams would cut it open.
+    """
+    first, index = _weld_rows(for_print(mesh))
+    vertices, faces = for_print(mesh)[first], index[mesh.faces.numpy()]
+    colours = vertex_colours(mesh)
+    group, style = "", [""] * len(faces)
+    if colours is not None:
+        swatches, swatch = np.unique(to_bytes(colours), axis=0, return_inverse=True)
+        inner = "".join(f'<m:color color="#{r:02X}{g:02X}{b:02X}"/>' for r, g, b in swatches.tolist())
+        group = f'<m:colorgroup id="2">{inner}</m:colorgroup>'
+        picked = swatch.reshape(-1)[mesh.faces.numpy()].tolist()
+        style = [f' pid="2" p1="{a}" p2="{b}" p3="{c}"' for a, b, c in picked]
+    points = "".join(f'<vertex x="{x:.7g}" y="{y:.7g}" z="{z:.7g}"/>' for x, y, z in vertices.tolist())
+    triangles = "".join(
+        f'<triangle v1="{a}" v2="{b}" v3="{c}"{s}/>'
+        for (a, b, c), s in zip(faces.tolist(), style, strict=True)
+    )
+    model = (
+        '<?xml version="1.0" encoding="UTF-8"?><model unit="millimeter" xml:lang="en-US" '
+        'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02" '
+        'xmlns:m="http://schemas.microsoft.com/3dmanufacturing/material/2015/02">'
+        f'<resources>{group}<object id="1" type="model"><mesh><vertices>{points}</vertices>'
+        f"<triangles>{triangles}</triangles></mesh></object></resources>"
+        '<build><item objectid="1"/></build></model>'
+    )
+    types = (
+        '<?xml version="1.0" encoding="UTF-8"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="model" ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/>'
+        "</Types>"
+    )
+    relations = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Target="/3D/3dmodel.model" Id="rel0" '
+        'Type="http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"/></Relationships>'
+    )
+    return zip_bytes({"[Content_Types].xml": types, "_rels/.rels": relations, "3D/3dmodel.model": model})
+
+
+def zip_bytes(entries: dict[str, str]) -> bytes:
+    """A zip archive whose bytes do not depend on the clock."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _weld_rows(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from dreamlab.mesh.geometry.topology import unique_rows
+
+    return unique_rows(vertices)

@@ -1,0 +1,172 @@
+"""A compact, deterministic GLB writer: one mesh, one material, right colours.
+
+glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are
+counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal:
+metallic 0, roughness 1 always.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Literal
+
+import numpy as np
+
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of
+from dreamlab.mesh.geometry.shape import normals_of, tangents_of
+from dreamlab.mesh.io import draco
+
+Compression = Literal["none", "draco"]
+
+ARRAY, ELEMENTS = 34962, 34963
+FLOAT, USHORT, UINT = 5126, 5123, 5125
+
+
+class _Buffer:
+    """The binary chunk under construction, its views and accessors."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def view(self, data: bytes, target: int | None = None) -> int:
+        self.data += bytes(-len(self.data) % 4)
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)})
+        if target is not None:
+            self.views[-1]["target"] = target
+        self.data += data
+        return len(self.views) - 1
+
+    def attribute(self, values: np.ndarray, bounds: bool = False) -> int:
+        """An accessor over float32 rows, or over uint16 rows that stand for 0..1."""
+        accessor: dict[str, Any] = {
+            "bufferView": self.view(values.tobytes(), ARRAY),
+            "componentType": FLOAT if values.dtype == np.float32 else USHORT,
+            "count": len(values),
+            "type": f"VEC{values.shape[1]}",
+        }
+        if values.dtype == np.uint16:
+            accessor["normalized"] = True
+        if bounds:
+            accessor |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def indices(self, faces: np.ndarray, vertices: int) -> int:
+        kind, component = (np.uint16, USHORT) if vertices < 65535 else (np.uint32, UINT)
+        flat = faces.reshape(-1).astype(kind)
+        self.accessors.append(
+            {
+                "bufferView": self.view(flat.tobytes(), ELEMENTS),
+                "componentType": component,
+                "count": len(flat),
+                "type": "SCALAR",
+            }
+        )
+        return len(self.accessors) - 1
+
+
+def glb_bytes(mesh: Mesh, name: str = "object", compression: Compression = "none") -> bytes:
+    """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
+
+    "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs DracoPy.
+    """
+    buffer = _Buffer()
+    albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
+    rows = _rows(mesh, albedo, normal_map)
+    primitive: dict[str, Any] = {"material": 0}
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": "dreamlab"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "name": name}],
+        "meshes": [{"primitives": [primitive]}],
+        "materials": [
+            {"name": name, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}
+        ],
+    }
+    if compression == "draco":
+        primitive |= _packed(buffer, rows, mesh.faces.numpy())
+        document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
+    else:
+        primitive["attributes"] = {
+            attribute: buffer.attribute(_wide_colours(attribute, values), bounds=attribute == "POSITION")
+            for attribute, values in rows.items()
+        }
+        primitive["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
+    _add_textures(document, buffer, albedo, normal_map)
+    document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
+    document["buffers"] = [{"byteLength": len(buffer.data)}]
+    return _container(document, bytes(buffer.data))
+
+
+def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Float32 rows by glTF's attribute names."""
+    rows = {"POSITION": mesh.vertices.numpy(), "NORMAL": normals_of(mesh)}
+    if mesh.uv is not None and (albedo is not None or normal_map is not None):
+        rows["TEXCOORD_0"] = mesh.uv.double().numpy() * [1, -1] + [0, 1]
+    if normal_map is not None:
+        rows["TANGENT"] = tangents_of(mesh)
+    if albedo is None and mesh.colors is not None:
+        linear = srgb_to_linear(mesh.colors.double().numpy().clip(0, 1))
+        rows["COLOR_0"] = np.concatenate([linear, np.ones((len(linear), 1))], 1)
+    return {name: values.astype(np.float32) for name, values in rows.items()}
+
+
+def _wide_colours(name: str, values: np.ndarray) -> np.ndarray:
+    """Colours as 16-bit shares of one: half the size of floats, and 8 bits would band in the darks."""
+    return (values * 65535 + 0.5).astype(np.uint16) if name == "COLOR_0" else values
+
+
+def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> dict[str, Any]:
+    """A primitive whose accessors have no bytes of their own: they tell what the Draco data holds."""
+    packed = draco.pack(rows, faces)
+    low, high = packed.bounds
+    attributes = {}
+    for name, values in rows.items():
+        attributes[name] = len(buffer.accessors)
+        accessor = {"componentType": FLOAT, "count": packed.corners, "type": f"VEC{values.shape[1]}"}
+        buffer.accessors.append(accessor)
+        if name == "POSITION":
+            accessor |= {"min": low.tolist(), "max": high.tolist()}
+    indices = len(buffer.accessors)
+    buffer.accessors.append({"componentType": UINT, "count": packed.indices, "type": "SCALAR"})
+    extension = {"bufferView": buffer.view(packed.data), "attributes": packed.identifiers}
+    return {"attributes": attributes, "indices": indices, "extensions": {draco.EXTENSION: extension}}
+
+
+def _add_textures(
+    document: dict[str, Any], buffer: _Buffer, albedo: np.ndarray | None, normal_map: np.ndarray | None
+) -> None:
+    material = document["materials"][0]
+    images = [image for image in (albedo, normal_map) if image is not None]
+    if not images:
+        return
+    document["images"] = [
+        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images
+    ]
+    document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
+    # linear with mipmaps, edges repeated: charts never wrap around
+    document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
+    if albedo is not None:
+        material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+    if normal_map is not None:
+        material["normalTexture"] = {"index": len(images) - 1}
+
+
+def _container(document: dict[str, Any], binary: bytes) -> bytes:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 4)
+    binary += bytes(-len(binary) % 4)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    head = struct.pack("<III", 0x46546C67, 2, total)
+    return (
+        head
+        + struct.pack("<II", len(text), 0x4E4F534A)
+        + text
+        + struct.pack("<II", len(binary), 0x004E4942)
+        + binary
+    )

@@ -1,0 +1,107 @@
+"""USDZ through usd-core, for AR Quick Look: +Y up, metres, a UsdPreviewSurface with the albedo and the
+normal map."""
+
+# usd-core is an extra, and its stubs miss half of it: nothing of it can be checked here
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dreamlab.core.errors import UnavailableError
+from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of, vertex_colours
+from dreamlab.mesh.geometry.shape import normals_of
+
+
+def write_usdz(mesh: Mesh, path: Path) -> None:
+    """Write a USDZ package. UnavailableError without usd-core, which is an optional extra (200 MB)."""
+    try:
+        from pxr import Sdf, UsdUtils
+    except ImportError as error:
+        raise UnavailableError(
+            "USDZ needs usd-core, which is not installed", mend="pip install 'dreamlab[usd]', or export GLB"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        source, package = Path(folder) / "model.usdc", Path(folder) / "model.usdz"
+        _write_stage(mesh, source)
+        UsdUtils.CreateNewARKitUsdzPackage(Sdf.AssetPath(str(source)), str(package))
+        write_atomic(path, package.read_bytes())
+
+
+def _write_stage(mesh: Mesh, source: Path) -> None:
+    from pxr import Gf, Usd, UsdGeom, UsdShade, Vt
+
+    stage = Usd.Stage.CreateNew(str(source))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    root = UsdGeom.Xform.Define(stage, "/object")
+    stage.SetDefaultPrim(root.GetPrim())
+    shape = UsdGeom.Mesh.Define(stage, "/object/mesh")
+    shape.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(mesh.vertices.numpy().astype(np.float32)))
+    shape.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(normals_of(mesh).astype(np.float32)))
+    shape.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    shape.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(mesh.faces), 3, dtype=np.int32)))
+    shape.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.numpy().reshape(-1).astype(np.int32)))
+    shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    low, high = mesh.vertices.amin(0).tolist(), mesh.vertices.amax(0).tolist()
+    shape.CreateExtentAttr([Gf.Vec3f(*low), Gf.Vec3f(*high)])
+    material = _material(stage, shape, mesh, source.parent)
+    UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
+    stage.GetRootLayer().Save()
+
+
+def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
+    """A matt UsdPreviewSurface with the mesh's textures, written into the folder, or its vertex colours."""
+    from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
+
+    material = UsdShade.Material.Define(stage, "/object/surface")
+    shader = UsdShade.Shader.Define(stage, "/object/surface/preview")
+    shader.CreateIdAttr("UsdPreviewSurface")
+    shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
+    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(1.0)
+    diffuse = shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
+    material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+    albedo, colours, bumps = texture_of(mesh, "albedo"), vertex_colours(mesh), texture_of(mesh, "normal")
+    reader = UsdShade.Shader.Define(stage, "/object/surface/reader")
+    if mesh.uv is not None and mesh.textures:
+        st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
+            "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
+        )
+        st.Set(Vt.Vec2fArray.FromNumpy(mesh.uv.numpy().astype(np.float32)))
+        reader.CreateIdAttr("UsdPrimvarReader_float2")
+        reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+        where = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
+
+        def read(name: str, space: str, image: np.ndarray) -> Any:
+            (folder / f"{name}.png").write_bytes(png(image))
+            texture = UsdShade.Shader.Define(stage, f"/object/surface/{name}")
+            texture.CreateIdAttr("UsdUVTexture")
+            texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{name}.png")
+            texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
+            texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(where)
+            return texture
+
+        if albedo is not None:
+            texture = read("albedo", "sRGB", albedo)
+            diffuse.ConnectToSource(texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3))
+        if bumps is not None:
+            texture = read("normal", "raw", bumps)
+            for name, value in (("scale", (2, 2, 2, 1)), ("bias", (-1, -1, -1, 0))):
+                texture.CreateInput(name, Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(*value))
+            shader.CreateInput("normal", Sdf.ValueTypeNames.Normal3f).ConnectToSource(
+                texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
+            )
+    elif colours is not None:
+        shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(
+            Vt.Vec3fArray.FromNumpy(srgb_to_linear(colours).astype(np.float32))
+        )
+        reader.CreateIdAttr("UsdPrimvarReader_float3")
+        reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
+        diffuse.ConnectToSource(reader.CreateOutput("result", Sdf.ValueTypeNames.Float3))
+    return material

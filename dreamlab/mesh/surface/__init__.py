@@ -1,0 +1,1 @@
+"""From fields and triangle soups to closed, light surfaces."""

@@ -1,0 +1,1 @@
+"""From surfaces to images: charts, baking, light."""

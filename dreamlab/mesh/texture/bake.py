@@ -1,0 +1,203 @@
+"""The field's albedo on the mesh, at its corners or in a texture, and the fine surface's normals in a normal
+map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+from torch import Tensor
+
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.types import Field, Mesh
+from dreamlab.mesh.geometry.colour import to_bytes
+from dreamlab.mesh.geometry.shape import normals_of, tangents_of
+from dreamlab.mesh.surface.extract import CHUNK
+from dreamlab.mesh.texture.lighting import daylight, under_light
+from dreamlab.mesh.texture.raster import depth_inside, rasterise_uv
+
+GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
+DILATE = 16  # texels that charts are grown by: four levels of a mipmap see no seam
+
+
+class BakeConfig(BaseModel):
+    """How the texture is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resolution: int = Setting(
+        default=1024, ge=64, le=8192, description="pixels along each side of the textures"
+    )
+    samples: int = Setting(
+        default=4, ge=1, le=64, description="field samples a texel, through the surface and across it"
+    )
+    depth: float = Setting(
+        default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
+    )
+    normal_map: bool = Setting(
+        default=True, description="also bake the fine surface's normals, where one is given"
+    )
+    lighting: bool = Setting(
+        default=False, description="darken the colours as a white sky would light the fine surface"
+    )
+
+
+def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) -> Mesh:
+    """The mesh with the colour that the field shows at every vertex, looked at along the normal."""
+    config = config or BakeConfig()
+    normal = torch.from_numpy(normals_of(mesh)).float()
+    colours = seen_colour(field, mesh.vertices, normal, config.depth, config.samples)
+    if config.lighting:
+        colours = torch.from_numpy(under_light(colours.double().numpy(), daylight(mesh))).float()
+    return replace(mesh, colors=colours)
+
+
+def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
+    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
+    `fine` of the same place (`clean.mended_surface`: the raw one would bring back what smoothing took away),
+    a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+
+    Each texel's colour is composited along a short ray against the surface normal, its samples spread over
+    the texel: what a camera in front of it sees. Seams are dilated, so filtering and mipmaps stay clean.
+
+    Raises:
+        InputError: the mesh has no uv.
+    """
+    config = config or BakeConfig()
+    n = config.resolution
+    texel, position, normal, step, corner, weight = texels(mesh, n)
+    jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
+    colour = seen_colour(
+        field,
+        torch.from_numpy(position).float(),
+        torch.from_numpy(normal).float(),
+        config.depth,
+        config.samples,
+        spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
+    )
+    seen = colour.numpy()
+    if config.lighting:
+        surface = mesh if fine is None else fine
+        seen = under_light(seen, _blended(surface, daylight(surface)[:, None], position)[:, 0])
+    textures = [("albedo", fill(texel, to_bytes(seen), n))]
+    if config.normal_map and fine is not None:
+        local = tangent_normals(mesh, _blended(fine, normals_of(fine), position), normal, corner, weight)
+        textures.append(("normal", fill(texel, to_bytes(local / 2 + 0.5), n)))
+    return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
+
+
+def seen_colour(
+    field: Field,
+    x: Float[Tensor, "N 3"],
+    normal: Float[Tensor, "N 3"],
+    depth: float,
+    samples: int,
+    *,
+    spread: Float[Tensor, "N S 3"] | None = None,
+) -> Float[Tensor, "N 3"]:
+    """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to
+    back.
+
+    Light that comes through is given the colour of the densest sample, so a faint surface is not black.
+    `spread` moves each sample of each point. Raises DreamlabError where the field gives no numbers.
+    """
+    device = next((p.device for p in field.parameters()), torch.device("cpu"))
+    offsets = (0.5 - (torch.arange(samples) + 0.5) / samples) * depth
+    out = []
+    with torch.no_grad():
+        for rows in torch.arange(len(x)).split(max(1, CHUNK // samples)):
+            points = x[rows, None] + normal[rows, None] * offsets[:, None]
+            if spread is not None:
+                points = points + spread[rows]
+            sigma, rgb = field(points.reshape(-1, 3).clamp(-1, 1).to(device))
+            sigma = sigma.reshape(-1, samples).float().cpu()
+            rgb = rgb.reshape(-1, samples, 3).float().cpu()
+            alpha = 1 - torch.exp(-sigma * (depth / samples))
+            through = torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)
+            weight = alpha * through[:, :-1]
+            weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through[:, -1:])
+            out.append((weight[..., None] * rgb).sum(1))
+    seen = torch.cat(out)
+    bad = int((~torch.isfinite(seen)).any(-1).sum())
+    if bad:
+        raise DreamlabError(
+            "the field's colour is not finite",
+            expected="numbers",
+            got=f"NaN or infinity at {bad} of {len(seen)} points of the surface",
+            mend="Go back to an earlier checkpoint",
+        )
+    return seen.clamp(0, 1)
+
+
+def texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
+    """Texels to bake, each once: index, position, normal, world steps of one texel right and down [T,2,3],
+    the triangle's corners [T,3] and their weights."""
+    if mesh.uv is None:
+        raise InputError(
+            "the mesh has no texture coordinates", expected="uv to bake into", mend="Unwrap it first"
+        )
+    faces = mesh.faces.numpy()
+    uv = mesh.uv.double().numpy()[faces]
+    texel, face, weight = rasterise_uv(uv, n, grow=GROW)
+    # of the triangles that claim a texel the one it lies deepest in has it
+    order = np.lexsort([-depth_inside(weight), texel])
+    first = order[np.concatenate([[True], np.diff(texel[order]) > 0])]
+    texel, face, weight = texel[first], face[first], weight[first]
+    corner = faces[face]
+    vertices = mesh.vertices.double().numpy()
+    position = np.einsum("tk,tki->ti", weight, vertices[corner])
+    normal = np.einsum("tk,tki->ti", weight.clip(0, 1), normals_of(mesh)[corner])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return texel, position, normal, _texel_steps(vertices[faces], uv, n)[face], corner, weight
+
+
+def _texel_steps(corners: np.ndarray, uv: np.ndarray, n: int) -> np.ndarray:
+    """World vectors [F,2,3] that one texel spans to the right and upwards, face by face."""
+    e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    d1, d2 = (uv[:, 1] - uv[:, 0]) * n, (uv[:, 2] - uv[:, 0]) * n
+    det = (d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0])[:, None]
+    safe = np.where(np.abs(det) < 1e-9, np.inf, det)
+    return np.stack([(e1 * d2[:, 1:] - e2 * d1[:, 1:]) / safe, (e2 * d1[:, :1] - e1 * d2[:, :1]) / safe], 1)
+
+
+def _blended(surface: Mesh, values: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Of values [V,C] at the surface's corners: those near each position [T,3], blended."""
+    from scipy.spatial import KDTree
+
+    distance, near = KDTree(surface.vertices.double().numpy()).query(position, k=3)
+    blend = 1 / np.maximum(distance, 1e-9)
+    return np.einsum("tk,tki->ti", blend / blend.sum(1, keepdims=True), values[near])
+
+
+def tangent_normals(
+    mesh: Mesh, wanted: np.ndarray, normal: np.ndarray, corner: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """World-space normals [T,3] of texels in the mesh's own tangent frames there, as unit vectors."""
+    frame = tangents_of(mesh)
+    tangent = np.einsum("tk,tki->ti", weight.clip(0, 1), frame[corner, :3])
+    tangent -= normal * np.einsum("ij,ij->i", tangent, normal)[:, None]
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-12)
+    bitangent = np.cross(normal, tangent) * frame[corner[:, 0], 3:]
+    local = np.stack([np.einsum("ij,ij->i", wanted, axis) for axis in (tangent, bitangent, normal)], -1)
+    local[:, 2] = np.maximum(local[:, 2], 0.05)  # a tangent-space normal never looks into the surface
+    return local / np.linalg.norm(local, axis=1, keepdims=True)
+
+
+def fill(texel: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """An image [n,n,3]: the values at their texels, around them the nearest value, and the mean in the
+    open."""
+    from scipy.ndimage import distance_transform_edt
+
+    image = np.zeros((n * n, 3), dtype=np.uint8)
+    image[texel] = values
+    empty = np.ones(n * n, dtype=bool)
+    empty[texel] = False
+    distance, nearest = np.empty((n, n)), np.empty((2, n, n), dtype=np.int32)
+    distance_transform_edt(empty.reshape(n, n), return_indices=True, distances=distance, indices=nearest)
+    image = image[(nearest[0] * n + nearest[1]).reshape(-1)]
+    image[distance.reshape(-1) > DILATE] = values.mean(0).round().astype(np.uint8)
+    return image.reshape(n, n, 3)

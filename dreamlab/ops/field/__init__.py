@@ -1,0 +1,1 @@
+"""Fields and rays: encodings, small networks, marching and compositing, each with its twin."""

@@ -1,0 +1,1 @@
+"""The rasteriser: triangles to pixels, and gradients back."""

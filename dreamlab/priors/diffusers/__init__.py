@@ -1,0 +1,1 @@
+"""Any model of the diffusers library behind the Prior protocol."""

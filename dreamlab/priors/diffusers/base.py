@@ -1,0 +1,210 @@
+"""What all priors through diffusers share: frozen parts, prompts, image space, x0_hat."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dreamlab.core.diffusion import (
+    DiscreteSchedule,
+    FlowSchedule,
+    Image,
+    Level,
+    x0_from_flow,
+    x0_from_noise,
+    x0_from_v,
+)
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.priors.diffusers.adapters import learn_words, merge_loras
+from dreamlab.priors.diffusers.hub_errors import listening
+from dreamlab.priors.diffusers.image_space import ImageSpace, LatentSpace, to_pixels
+from dreamlab.priors.diffusers.loading import load
+from dreamlab.priors.diffusers.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
+from dreamlab.priors.diffusers.prompt_cache import PromptCache
+from dreamlab.priors.diffusers.source import PretrainedConfig, Source, class_name, find, fingerprint
+
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
+Schedule = DiscreteSchedule | FlowSchedule
+
+_SMALLEST_ALPHA_BAR = 2.0**-24
+
+
+class Told(NamedTuple):
+    """What a network is told of noisy images: z in its own dtype, its timestep, text, maybe cameras."""
+
+    z: Image
+    timestep: Level
+    condition: Condition
+    cameras: Cameras | None
+
+
+def schedule_of(scheduler: Any) -> tuple[Schedule, Prediction]:
+    """The noise levels that a diffusers scheduler stands for, and what its network predicts.
+
+    Tables of alphas end above zero even where the training rescaled them to end in pure noise (Lin et al.
+    2024), so that log(alpha / sigma) stays finite.
+    """
+    config = scheduler.config
+    flow = "FlowMatch" in type(scheduler).__name__ or config.get("use_flow_sigmas", False)
+    if flow:
+        shift = config.get("shift", None) or config.get("flow_shift", None) or 1.0
+        return FlowSchedule(float(shift)), "flow_prediction"
+    table = scheduler.alphas_cumprod.double().clamp_min(_SMALLEST_ALPHA_BAR)
+    return DiscreteSchedule(table), config.get("prediction_type", "epsilon")
+
+
+def to_x0(kind: Prediction, z: Image, said: Image, alpha: Level, sigma: Level) -> Image:
+    """x0_hat from whatever a network predicts."""
+    if kind == "epsilon":
+        return x0_from_noise(z, said, alpha, sigma)
+    if kind == "v_prediction":
+        return x0_from_v(z, said, alpha, sigma)
+    if kind == "flow_prediction":
+        return x0_from_flow(z, said, alpha, sigma)
+    return said
+
+
+class PretrainedPrior(ABC):
+    """Base of the families. A family names its pipeline and parts, and answers for network and text.
+
+    Prompts are encoded by a pipeline of the text parts alone, which is loaded when a prompt is not known yet
+    and let go of at once. Nothing in a prior is trainable.
+    """
+
+    network_part: ClassVar[str] = "unet"
+    text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer")
+    t5_parts: ClassVar[tuple[str, ...]] = ()
+    unused_parts: ClassVar[tuple[str, ...]] = ()
+    patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
+    trained_side: ClassVar[int | None] = None  # where the network's config does not tell
+    views_per_group = 1
+    prediction: Prediction
+
+    def __init__(self, config: PretrainedConfig, device: torch.device | str = "cpu") -> None:
+        self.config, self.device = config, torch.device(device)
+        self.dtype = config.torch_dtype(device)
+        self.source = self._checked(find(config))
+        pipe = self._load(self.text_parts)
+        network = getattr(pipe, self.network_part)
+        self.memory = plan(config.vram, weight_bytes(network), bool(self.t5_parts))
+        self.network = place(network, self.memory, self.device)
+        self.schedule, self.prediction = self._schedule(pipe)
+        self.space = self._space(pipe)
+        self.resolution, self.channels = self.space.side, self.space.channels
+        self.prompts = PromptCache(self._identity(), self._encoded)
+
+    # ---- the protocol ----
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        """Encode text, or take it from the cache; the empty string is the unconditional prompt."""
+        return self.prompts(prompts).to(self.device)
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
+        """Renders resized and brought to the network's space, differentiably."""
+        return self.space.encode(to_pixels(render.rgb, self.space.side))
+
+    def alpha_sigma(self, t: Level) -> tuple[Level, Level]:
+        """Signal and noise scale at level t."""
+        return self.schedule.alpha_sigma(t)
+
+    @torch.no_grad()
+    def denoise(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
+        """x0_hat, in float32."""
+        return self.x0_hat(z_t, t, condition, cameras)
+
+    def x0_hat(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
+        """What `denoise` answers, with the graph to whatever of the network is trainable."""
+        told = Told(z_t.to(self.dtype), self.timestep(t), condition, cameras)
+        said = self._answer(told)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
+        return to_x0(self.prediction, z_t.float(), said, *self.alpha_sigma(t.float()))
+
+    def timestep(self, t: Level) -> Level:
+        """The network's own word for level t: a (fractional) training step, for flows 1000 sigma."""
+        if isinstance(self.schedule, DiscreteSchedule):
+            return self.schedule.timestep(t)
+        return 1000.0 * self.schedule.alpha_sigma(t)[1]
+
+    # ---- what a family says ----
+
+    @abstractmethod
+    def _answer(self, told: Told) -> Tensor:
+        """What the network predicts."""
+
+    @abstractmethod
+    def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
+        """Encode prompts with a pipeline of the text parts."""
+
+    def _factor(self, pipe: Any) -> int:
+        """Image pixels to a side of one latent pixel."""
+        return 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+
+    def _side(self, pipe: Any) -> int:
+        """The image side. Raises ConfigError if `resolution` does not fit the network."""
+        unit = self.patch * self._factor(pipe)
+        side = self.config.resolution or self.trained_side or self._sample_size() * self._factor(pipe)
+        if side % unit:
+            raise ConfigError(
+                "prior.resolution does not fit the model", expected=f"a multiple of {unit}", got=str(side)
+            )
+        return side
+
+    def _sample_size(self) -> int:
+        return int(self.network.config.sample_size)
+
+    def _space(self, pipe: Any) -> ImageSpace:
+        return self._latents(pipe)
+
+    def _latents(self, pipe: Any) -> LatentSpace:
+        vae = thrifty_vae(pipe.vae, self.memory)
+        return LatentSpace(vae, self._side(pipe), self.device, self._vae_dtype(vae))
+
+    def _schedule(self, pipe: Any) -> tuple[Schedule, Prediction]:
+        return schedule_of(pipe.scheduler)
+
+    # ---- loading ----
+
+    def _checked(self, source: Source) -> Source:
+        found, accepted = class_name(self.config, source), self.config.pipelines
+        if found and found not in accepted:
+            raise ConfigError(
+                f"{self.config.model} is a model of another kind",
+                expected=" or ".join(accepted),
+                got=found,
+                mend="Choose it with --prior alone, which finds the kind itself",
+            )
+        return source
+
+    def _load(self, skip: Sequence[str], **parts: Any) -> Any:
+        """The pipeline without `skip`; whole where adaptations may touch every part of it."""
+        skip = self.unused_parts if self.config.lora else (*skip, *self.unused_parts)
+        pipe = load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=self.dtype, **parts)
+        return merge_loras(pipe, self.config.lora, self.config.model)
+
+    def _vae_dtype(self, vae: Any) -> torch.dtype:
+        if self.config.vae_dtype != "auto":
+            return getattr(torch, self.config.vae_dtype)
+        overflows = getattr(vae.config, "force_upcast", False) and self.dtype == torch.float16
+        return torch.float32 if overflows else self.dtype
+
+    @torch.no_grad()
+    def _encoded(self, prompts: list[str]) -> Condition:
+        """Load the text parts, encode, and let go of them."""
+        bits = {"quantization_config": eight_bits(self.t5_parts)} if self.memory.encoder_8bit else {}
+        pipe = self._load((self.network_part, "vae"), **bits)
+        learn_words(pipe, self.config.textual_inversion, self.config.model)
+        for part in self.text_parts:
+            module = getattr(pipe, part, None)
+            if isinstance(module, torch.nn.Module) and not (bits and part in self.t5_parts):
+                module.to(self.device)
+        with listening():
+            return self._encode_text(pipe, prompts)
+
+    def _identity(self) -> str | None:
+        if not self.config.cache_prompts:
+            return None
+        return f"{self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"

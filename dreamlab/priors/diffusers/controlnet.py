@@ -1,0 +1,124 @@
+"""Stable Diffusion with a ControlNet that is shown the render's own depth or normals.
+
+The teacher then paints the shape that is there instead of inventing another: for texturing, and for refining
+a shape without moving it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
+
+from dreamlab.core.cameras import camera_rays
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.priors.diffusers.base import Image, Told
+from dreamlab.priors.diffusers.loading import load_component
+from dreamlab.priors.diffusers.memory import place
+from dreamlab.priors.diffusers.source import PretrainedConfig, find
+from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
+from dreamlab.priors.diffusers.view_cache import Remembered
+
+_SOLID = 0.05  # less opacity than this is background
+
+
+class ControlNetPriorConfig(PretrainedConfig):
+    """model: Stable Diffusion 1.x or 2.x; controlnet: alias, hub id or folder of a ControlNet for it.
+
+    hint: what it is shown. strength: how much it weighs, 1 as trained.
+    """
+
+    pipelines: ClassVar = ("StableDiffusionPipeline", "StableDiffusionControlNetPipeline")
+    kind: Literal["controlnet"] = "controlnet"
+    controlnet: str
+    hint: Literal["depth", "normal"] = "depth"
+    strength: float = Field(default=1.0, ge=0.0, le=2.0)
+
+    def build(self, device: torch.device | str = "cpu") -> ControlNetPrior:
+        """Load networks and VAE. Raises DreamlabError where that fails."""
+        return ControlNetPrior(self, device)
+
+
+class ControlNetPrior(StableDiffusionPrior):
+    """Zhang et al. 2023. The hint is made in `encode`, without gradient, and found again by camera."""
+
+    config: ControlNetPriorConfig
+
+    def __init__(self, config: ControlNetPriorConfig, device: torch.device | str = "cpu") -> None:
+        super().__init__(config, device)
+        self.seen = Remembered()
+        wanted = config.model_copy(update={"model": config.controlnet, "revision": None})
+        net = load_component(config, find(wanted), "ControlNetModel", None, self.dtype)
+        if net.config.cross_attention_dim != self.network.config.cross_attention_dim:
+            raise ConfigError(
+                f"the ControlNet {config.controlnet} does not fit {config.model}",
+                expected=f"text of width {self.network.config.cross_attention_dim}",
+                got=str(net.config.cross_attention_dim),
+            )
+        self.controlnet = place(net, self.memory, self.device)
+
+    @torch.no_grad()
+    def _remember(self, render: RenderOutput, cameras: Cameras) -> None:
+        make = depth_hint if self.config.hint == "depth" else normal_hint
+        side = (self.space.side, self.space.side)
+        self.seen.keep(cameras, interpolate(make(render, cameras), side, mode="bilinear", antialias=True))
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
+        """Latents of the renders; their depth or normals are kept for `denoise`."""
+        self._remember(render, cameras)
+        return super().encode(render, cameras)
+
+    def _answer(self, told: Told) -> Tensor:
+        tokens = told.condition.tokens.to(self.dtype)
+        down, middle = self.controlnet(
+            told.z,
+            told.timestep,
+            encoder_hidden_states=tokens,
+            controlnet_cond=self.seen.of(told.cameras).to(self.dtype),
+            conditioning_scale=self.config.strength,
+            return_dict=False,
+        )
+        return self.network(
+            told.z,
+            told.timestep,
+            encoder_hidden_states=tokens,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+
+
+def depth_hint(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 3 H W"]:
+    """Inverse distance as MiDaS gives it, each image stretched to 0..1: the nearest point white, background
+    black.
+    """
+    solid = render.opacity > _SOLID
+    inverse = torch.where(solid, render.opacity / render.depth.clamp_min(1e-6), 0.0)
+    most = inverse.amax((1, 2, 3), keepdim=True)
+    least = torch.where(solid, inverse, torch.inf).amin((1, 2, 3), keepdim=True).clamp_max(most)
+    # the farthest point of the object stays clear of the background
+    grey = 0.2 + 0.8 * (inverse - least) / (most - least).clamp_min(1e-6)
+    return torch.where(solid, grey, 0.0).movedim(-1, 1).expand(-1, 3, -1, -1)
+
+
+def normal_hint(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 3 H W"]:
+    """Normals in the camera's frame from the depth, as ControlNet 1.1 wants them: blue to the camera, red to
+    the left, green up. Background faces the camera.
+    """
+    height, width = render.depth.shape[1:3]
+    rays = camera_rays(cameras.resized(height, width))
+    distance = render.depth / render.opacity.clamp_min(_SOLID)
+    origins, directions = (ray.view(*distance.shape[:3], 3) for ray in rays)
+    points = origins + distance * directions
+    across = torch.gradient(points, dim=2)[0]
+    downwards = torch.gradient(points, dim=1)[0]
+    world = normalize(torch.linalg.cross(downwards, across, dim=-1), dim=-1)
+    local = torch.einsum("bij,bhwi->bhwj", cameras.c2w[:, :3, :3], world)
+    ahead = local.new_tensor([0.0, 0.0, 1.0])
+    local = torch.where((render.opacity > 0.5) & (local[..., 2:] > 0), local, ahead)
+    left_up_near = local * local.new_tensor([-1.0, 1.0, 1.0])
+    return ((left_up_near + 1) / 2).movedim(-1, 1)

@@ -1,0 +1,118 @@
+"""DeepFloyd IF: pixel diffusion with a frozen T5, the open counterpart of the Imagen that DreamFusion
+distilled.
+
+Stage I knows images of 64 pixels. Stage II enlarges to 256: as a teacher it is shown the render itself,
+shrunk, as the small image, and says what the large one should look like. That sharpens a shape that is there
+already; it does not make one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.priors.diffusers.base import Image, PretrainedPrior, Told
+from dreamlab.priors.diffusers.image_space import ImageSpace, PixelSpace, to_pixels
+from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
+from dreamlab.priors.diffusers.source import PretrainedConfig
+from dreamlab.priors.diffusers.view_cache import Remembered
+
+_TOKENS = 77  # that T5 was trained with here; diffusers' pipelines use the same
+
+
+class DeepFloydPriorConfig(PretrainedConfig):
+    """IF stage I (IF-I-M, -L, -XL)."""
+
+    pipelines: ClassVar = ("IFPipeline",)
+    kind: Literal["deepfloyd"] = "deepfloyd"
+
+    def build(self, device: torch.device | str = "cpu") -> DeepFloydPrior:
+        """Load the network. Raises DreamlabError where that fails."""
+        return DeepFloydPrior(self, device)
+
+
+class DeepFloydUpscalerPriorConfig(PretrainedConfig):
+    """IF stage II (IF-II-M, -L) as a teacher of detail.
+
+    noise_level: training step of the noise that the small image gets, 0..999; the more, the freer the answer.
+    small_side: pixels of the small image.
+    """
+
+    pipelines: ClassVar = ("IFSuperResolutionPipeline",)
+    kind: Literal["deepfloyd-upscaler"] = "deepfloyd-upscaler"
+    noise_level: int = Field(default=250, ge=0, le=999)
+    small_side: int = Field(default=64, ge=8)
+
+    def build(self, device: torch.device | str = "cpu") -> DeepFloydUpscalerPrior:
+        """Load the network. Raises DreamlabError where that fails."""
+        return DeepFloydUpscalerPrior(self, device)
+
+
+class DeepFloydPrior(PretrainedPrior):
+    """Imagen's recipe (Saharia et al. 2022). The network's second half of channels is a learnt variance,
+    which x0_hat does not need.
+    """
+
+    t5_parts = ("text_encoder",)
+    unused_parts = ("safety_checker", "feature_extractor", "watermarker")
+
+    def _answer(self, told: Told) -> Tensor:
+        return self.network(
+            told.z, told.timestep, encoder_hidden_states=told.condition.tokens.to(self.dtype)
+        ).sample
+
+    def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
+        warn_of_cut(pipe.tokenizer, prompts, _TOKENS)
+        tokens, _ = pipe.encode_prompt(prompts, do_classifier_free_guidance=False, device=self.device)
+        return Condition(tokens, as_mask(tokens))
+
+    def _factor(self, pipe: Any) -> int:
+        return 1
+
+    def _space(self, pipe: Any) -> ImageSpace:
+        return PixelSpace(self._side(pipe))
+
+
+class DeepFloydUpscalerPrior(DeepFloydPrior):
+    """The render, shrunk, is the small image; its noise is the same in every step, so that runs repeat
+    exactly.
+    """
+
+    config: DeepFloydUpscalerPriorConfig
+
+    def __init__(self, config: DeepFloydUpscalerPriorConfig, device: torch.device | str = "cpu") -> None:
+        super().__init__(config, device)
+        self.seen = Remembered()
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
+        """Renders at the large size; what they look like when small is kept for `denoise`."""
+        small = to_pixels(render.rgb.detach(), self.config.small_side)
+        self.seen.keep(cameras, self._enlarged(small))
+        return super().encode(render, cameras)
+
+    def _answer(self, told: Told) -> Tensor:
+        small = self.seen.of(told.cameras).to(self.dtype)
+        level = torch.full((len(told.z),), self.config.noise_level, device=told.z.device)
+        return self.network(
+            torch.cat([told.z, small], dim=1),
+            told.timestep,
+            encoder_hidden_states=told.condition.tokens.to(self.dtype),
+            class_labels=level,
+        ).sample
+
+    def _enlarged(self, small: Float[Tensor, "B 3 s s"]) -> Float[Tensor, "B 3 S S"]:
+        side = self.space.side
+        large = interpolate(small, (side, side), mode="bilinear", align_corners=True)
+        noise = torch.randn(large.shape[1:], generator=torch.Generator().manual_seed(0)).to(large)
+        alpha_bar = self.noising[self.config.noise_level]
+        return float(alpha_bar.sqrt()) * large + float((1 - alpha_bar).sqrt()) * noise
+
+    def _space(self, pipe: Any) -> ImageSpace:
+        self.noising = pipe.image_noising_scheduler.alphas_cumprod.double()
+        return super()._space(pipe)

@@ -1,0 +1,178 @@
+"""Zero123: Stable Diffusion told an image of the object and how far the camera has moved, instead of text.
+
+diffusers lacks the pipeline; its parts are a UNet2DConditionModel with 8 input channels (the noisy latent
+beside the image's), a CLIP image encoder, and one linear layer that joins the image's embedding with the
+camera's four numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from dreamlab.core.errors import ConfigError, DamagedError, InputError
+from dreamlab.core.types import Cameras, Condition
+from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.hub_errors import listening, translated
+from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
+from dreamlab.priors.diffusers.loading import load_component
+from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
+
+_CLIP_SIDE = 224
+_PROJECTIONS = ("cc_projection", "clip_camera_projection")
+
+
+class Zero123PriorConfig(PretrainedConfig):
+    """Zero123, Zero123-XL or Stable Zero123 in diffusers' layout.
+
+    image: what the object looks like from the front (azimuth 0), on white, square; transparency is laid on
+    white.
+    image_elevation: from how far above it was taken, degrees.
+    camera: the meaning of the fourth number: "zero123" is told the change of distance (always 0 here, where
+    cameras fit
+        the object), "stable-zero123" the polar angle of the image.
+    """
+
+    pipelines: ClassVar = ("Zero123Pipeline", "Zero1to3StableDiffusionPipeline")
+    kind: Literal["zero123"] = "zero123"
+    image: Path
+    image_elevation: float = Field(default=0.0, ge=-90.0, le=90.0)
+    camera: Literal["zero123", "stable-zero123"] = "zero123"
+
+    def build(self, device: torch.device | str = "cpu") -> Zero123Prior:
+        """Load network, VAE and image encoder. Raises DreamlabError where that fails."""
+        return Zero123Prior(self, device)
+
+
+class Zero123Prior(PretrainedPrior):
+    """Liu et al. 2023. Every prompt but the empty one means "the image"; the empty one is the network's
+    unconditional answer, with zeros for image and embedding. Words are not read, so leave the negative prompt
+    empty.
+    """
+
+    config: Zero123PriorConfig
+    space: LatentSpace
+    text_parts = ("image_encoder",)
+    trained_side = 256
+
+    def _answer(self, told: Told) -> Tensor:
+        image = dict(told.condition.extras)["image"].to(told.z)
+        tokens = told.condition.tokens.to(self.dtype)
+        known = told.condition.mask.to(self.dtype)[..., None]
+        joined = torch.cat([tokens, self._moved(told)[:, None]], dim=-1)
+        return self.network(
+            torch.cat([told.z, image], dim=1),
+            told.timestep,
+            encoder_hidden_states=self.projection(joined) * known,
+        ).sample
+
+    def _moved(self, told: Told) -> Float[Tensor, "B 4"]:
+        if told.cameras is None:
+            if bool(told.condition.mask.any()):
+                raise ConfigError("Zero123 cannot answer without cameras where it is shown the image")
+            return told.z.new_zeros(len(told.z), 4)
+        elevation = math.radians(self.config.image_elevation)
+        return camera_numbers(told.cameras, elevation, self.config.camera).to(told.z)
+
+    def _load(self, skip: Any, **parts: Any) -> Any:
+        """The parts one by one."""
+        if self.config.lora or self.config.textual_inversion:
+            raise ConfigError("Zero123 takes neither LoRA nor textual inversion")
+        wanted = {"vae": "AutoencoderKL", "unet": "UNet2DConditionModel", "scheduler": "DDIMScheduler"}
+        pipe = _Parts()
+        for name, kind in wanted.items():
+            if name not in skip:
+                setattr(pipe, name, load_component(self.config, self.source, kind, name, self.dtype))
+        if "image_encoder" not in skip:
+            kind = "CLIPVisionModelWithProjection"
+            encoder = load_component(self.config, self.source, kind, "image_encoder", self.dtype)
+            pipe.image_encoder = encoder
+        return pipe
+
+    def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
+        image = read_image(self.config.image).to(self.device)
+        clip = clip_pixels(image, _CLIP_SIDE)
+        embedding = pipe.image_encoder(clip.to(self.dtype)).image_embeds.float()
+        latent = self.space.raw(to_pixels((image.movedim(1, -1) + 1) / 2, self.space.side))
+        shown = torch.tensor([bool(prompt) for prompt in prompts], device=self.device)
+        tokens = embedding[:, None] * shown[:, None, None]
+        return Condition(tokens, shown[:, None], extras=(("image", latent * shown[:, None, None, None]),))
+
+    def _identity(self) -> str | None:
+        kept, file = super()._identity(), self.config.image
+        if kept is None:
+            return None
+        changed = file.stat().st_mtime_ns if file.is_file() else 0
+        return f"{kept} {file.resolve()} {changed} {self.space.side}"
+
+    def _space(self, pipe: Any) -> LatentSpace:
+        self.projection = _projection(self.config, self.source).to(self.device, self.dtype)
+        return self._latents(pipe)
+
+
+class _Parts:
+    """Stands in for a pipeline."""
+
+    vae: Any
+    unet: Any
+    scheduler: Any
+    image_encoder: Any
+
+
+def camera_numbers(
+    cameras: Cameras, image_elevation: float, meaning: Literal["zero123", "stable-zero123"]
+) -> Float[Tensor, "B 4"]:
+    """How the cameras differ from the image's, at azimuth 0 and the given elevation: the polar angle's
+    change, sine and cosine of the azimuth's, and the fourth number. Radians; azimuth counter-clockwise seen
+    from above.
+    """
+    fourth = math.pi / 2 - image_elevation if meaning == "stable-zero123" else 0.0
+    azimuth = cameras.azimuth
+    lower = image_elevation - cameras.elevation
+    return torch.stack([lower, azimuth.sin(), azimuth.cos(), torch.full_like(azimuth, fourth)], dim=1)
+
+
+def read_image(file: Path) -> Float[Tensor, "1 3 H W"]:
+    """A picture in -1..1, transparency on white. Raises InputError for what is no picture or not square."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as opened:
+            picture = opened.convert("RGBA")
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"cannot read the picture {file}", got=str(error)) from error
+    if picture.width != picture.height:
+        raise InputError(
+            f"the picture {file} is not square",
+            got=f"{picture.width}x{picture.height}",
+            mend="Crop or pad it",
+        )
+    white = Image.new("RGBA", picture.size, "white")
+    pixels = np.asarray(Image.alpha_composite(white, picture).convert("RGB"), dtype=np.float32)
+    return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
+
+
+def _projection(config: PretrainedConfig, source: Any) -> nn.Linear:
+    """The layer that joins image and camera, from whichever folder the conversion keeps it in."""
+    from safetensors.torch import load_file
+
+    folder = next(name for name in (*_PROJECTIONS, "") if not name or _has(config, source, name))
+    if not folder:
+        raise DamagedError(f"{source.place} has no camera projection", expected=" or ".join(_PROJECTIONS))
+    with translated(source.place), listening():
+        state = load_file(fetched(config, source, f"{folder}/diffusion_pytorch_model.safetensors"))
+        layer = nn.Linear(state["proj.weight"].shape[1], state["proj.weight"].shape[0])
+        layer.load_state_dict({name.removeprefix("proj."): value for name, value in state.items()})
+    return layer.requires_grad_(False)
+
+
+def _has(config: PretrainedConfig, source: Any, folder: str) -> bool:
+    index = fetched(config, source, "model_index.json").read_text(encoding="utf-8")
+    return f'"{folder}"' in index

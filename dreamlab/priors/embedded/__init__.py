@@ -1,0 +1,1 @@
+"""The diffusion model that ships with the package."""

@@ -1,0 +1,270 @@
+"""The prior that ships with the package: a small text- and camera-conditioned pixel diffusion model.
+
+It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relief (how much nearer than
+the orbit's centre a surface is). Albedo without light leaves nothing baked into the colours, and relief
+teaches the hollows that a silhouette hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dreamlab.core.cameras import camera_rays
+from dreamlab.core.diffusion import CosineSchedule, x0_from_v
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.priors.embedded.text import encode_text
+from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
+from dreamlab.priors.embedded.vocabulary import Vocabulary
+
+FORMAT = "dreamlab-embedded-4"
+RELIEF_SCALE = 1.5
+SHIPPED = Path(__file__).parents[2] / "weights" / "embedded.safetensors"
+_MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
+
+
+def to_model_space(
+    premultiplied: Float[Tensor, "B H W 3"],
+    opacity: Float[Tensor, "B H W 1"],
+    relief: Float[Tensor, "B H W 1"],
+) -> Float[Tensor, "B 5 H W"]:
+    """Colour and opacity to -1..1, relief (-1..1 inside the unit sphere, 0 outside the object) stretched
+    likewise.
+    """
+    return torch.cat([2 * premultiplied - 1, 2 * opacity - 1, RELIEF_SCALE * relief], dim=-1).movedim(-1, 1)
+
+
+def from_model_space(
+    x: Float[Tensor, "B 5 H W"],
+) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"], Float[Tensor, "B H W 1"]]:
+    """The inverse of `to_model_space`: premultiplied colour, opacity, relief."""
+    x = x.movedim(1, -1)
+    return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELIEF_SCALE
+
+
+def mean_colour(
+    x: Float[Tensor, "B 5 H W"], views: int
+) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
+    """The mean colour of each group of `views` images' object, 0..1, told of every image; and the opacity."""
+    premultiplied, opacity, _ = (part.movedim(-1, 1) for part in from_model_space(x))
+    opacity = opacity.clamp(0, 1)
+    shown = torch.minimum(premultiplied.clamp_min(0), opacity)
+    light, matter = (part.unflatten(0, (-1, views)).sum((1, 3, 4)) for part in (shown, opacity))
+    return (light / matter.clamp_min(1e-3)).repeat_interleave(views, 0)[..., None, None], opacity
+
+
+def alpha_sigma(t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+    """The variance-preserving cosine schedule: alpha = cos(pi t / 2), sigma = sin(pi t / 2)."""
+    return CosineSchedule().alpha_sigma(t)
+
+
+def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """2 log(alpha / sigma), held within +-12."""
+    alpha, sigma = alpha_sigma(t)
+    return (2 * (alpha.clamp_min(1e-6).log() - sigma.clamp_min(1e-6).log())).clamp(-12, 12)
+
+
+def relief_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
+    """Opacity-weighted distance of the camera from the centre, minus depth along the view axis."""
+    height, width = cameras.size
+    directions = camera_rays(cameras).directions.view(len(cameras), height, width, 3)
+    forward = -cameras.c2w[:, None, None, :3, 2]
+    cosine = (directions * forward).sum(-1, keepdim=True)
+    return render.opacity * cameras.distance.view(-1, 1, 1, 1) - render.depth * cosine
+
+
+def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"], Float[Tensor, "B 6 s s"]]:
+    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray
+    map.
+    """
+    azimuth, elevation = cameras.azimuth, cameras.elevation
+    features = [f(k * azimuth) for k in (1, 2, 3, 4) for f in (torch.sin, torch.cos)]
+    features += [f(k * elevation) for k in (1, 2) for f in (torch.sin, torch.cos)]
+    tangent = torch.tan(cameras.fovy / 2)
+    features += [tangent, cameras.distance * tangent - 1, cameras.distance / 4, torch.ones_like(azimuth)]
+    rays = camera_rays(cameras.resized(side, side))
+    moment = torch.linalg.cross(rays.origins, rays.directions, dim=-1)
+    plucker = torch.cat([rays.directions, moment], dim=-1).view(len(cameras), side, side, 6)
+    return torch.stack(features, dim=1), plucker.permute(0, 3, 1, 2)
+
+
+class EmbeddedPrior:
+    """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each
+    other.
+    """
+
+    def __init__(
+        self,
+        network: UNet,
+        device: torch.device | str = "cpu",
+        bfloat16: bool = False,
+        vocabulary: Vocabulary | None = None,
+        views_per_group: int = 4,
+    ) -> None:
+        self.network = network.to(device).eval().requires_grad_(False)
+        channels_last(self.network)
+        self.vocabulary, self.views_per_group = vocabulary, views_per_group
+        self.device, self.bfloat16 = torch.device(device), bfloat16
+        self.resolution, self.channels = network.config.image_size, network.config.image_channels
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        """Encode text with the frozen MiniLM encoder."""
+        return encode_text(prompts).to(self.device)
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+        """Albedo, opacity and relief of 64x64 renders."""
+        return to_model_space(render.premultiplied, render.opacity, relief_of(render, cameras))
+
+    def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Signal and noise scale at level t."""
+        return alpha_sigma(t)
+
+    @torch.no_grad()
+    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
+        """What such prompts show from these cameras on average: blurred, but from the right side."""
+        told = (condition.tokens, condition.mask, condition.summary)
+        return self.network.mean_pictures(*told, *self._seen_from(cameras, len(cameras)))
+
+    def recoloured(
+        self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
+    ) -> Float[Tensor, "B 5 H W"]:
+        """x0 with the mean colour of `like`, each over its object in a group of views; the pattern is kept.
+
+        The mean is the sum of premultiplied colour over the sum of opacity, both as far as they can be shown.
+        """
+        wanted, _ = mean_colour(like, self.views_per_group)
+        has, opacity = mean_colour(x0, self.views_per_group)
+        return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
+
+    def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network is told of n images' cameras: features, rays, and whether they are known."""
+        side = self.resolution // self.network.config.patch
+        known = torch.full((n,), cameras is not None, device=self.device)
+        if cameras is not None:
+            return *camera_conditions(cameras, side), known
+        features = torch.zeros(n, CAMERA_FEATURES, device=self.device)
+        return features, torch.zeros(n, 6, side, side, device=self.device), known
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        z_t: Float[Tensor, "B C H W"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        cameras: Cameras | None = None,
+    ) -> Float[Tensor, "B C H W"]:
+        """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
+        each.
+        """
+        told = (condition.tokens, condition.mask, condition.summary, *self._seen_from(cameras, len(z_t)))
+        views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
+        with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
+            mean = self.network.mean_pictures(*told)
+            v = self.network(z_t, mean, log_snr(t), *told, views).float()
+        return x0_from_v(z_t, v, *alpha_sigma(t))
+
+
+class EmbeddedPriorConfig(BaseModel):
+    """The shipped model, or weights of the same format that `dreamlab studio train` wrote.
+
+    precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
+    float32.
+    views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views
+    can be drawn together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["embedded"] = "embedded"
+    weights: Path | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    views_per_group: int = Field(default=4, ge=1)
+
+    def build(self, device: torch.device | str = "cpu") -> EmbeddedPrior:
+        """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another
+        format.
+        """
+        bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
+        path = self.weights or SHIPPED
+        vocabulary, group = read_vocabulary(path), self.views_per_group
+        return EmbeddedPrior(load_network(path), device, bfloat16, vocabulary, group)
+
+
+def has_matrix_units(device: torch.device | str) -> bool:
+    """Whether bfloat16 products are much faster than float32 ones here."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.device(device).type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def load_network(path: Path) -> UNet:
+    """A network from a weights file, whose header names its format and shape."""
+    header, state = _read(path)
+    try:
+        network = UNet(UNetConfig.model_validate_json(header["config"]))
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=_MEND) from error
+    return network
+
+
+def read_vocabulary(path: Path) -> Vocabulary | None:
+    """What the weights in a file were taught, or None if the file does not say."""
+    text = _read(path, tensors=False)[0].get("vocabulary")
+    try:
+        return None if text is None else Vocabulary.model_validate_json(text)
+    except ValueError as error:
+        raise DamagedError(
+            f"{path} is damaged", got=f"a vocabulary with {str(error).splitlines()[0]}", mend=_MEND
+        ) from error
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Put a vocabulary into the header of existing weights; the weights stay as they are."""
+    header, state = _read(path)
+    _write(path, state, header | {"vocabulary": vocabulary.model_dump_json()})
+
+
+def save_network(
+    path: Path, config: UNetConfig, state: dict[str, Tensor], vocabulary: Vocabulary | None = None
+) -> None:
+    """Write weights as float16 safetensors, at once or not at all."""
+    halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state.items()}
+    header = {"format": FORMAT, "config": config.model_dump_json()}
+    if vocabulary is not None:
+        header["vocabulary"] = vocabulary.model_dump_json()
+    _write(path, halves, header)
+
+
+def _read(path: Path, tensors: bool = True) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a weights file of this version."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise DamagedError("the embedded prior has no weights", expected=str(path), mend=_MEND)
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}
+    except SafetensorError as error:
+        raise DamagedError(f"{path} is damaged", got=str(error).splitlines()[0], mend=_MEND) from error
+    if header.get("format") != FORMAT:
+        found = header.get("format", "no format name")
+        what = f"{path.name} holds weights of another version"
+        raise DamagedError(what, expected=FORMAT, got=found, mend=_MEND)
+    return header, state
+
+
+def _write(path: Path, state: dict[str, Tensor], header: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    partial = path.with_suffix(".partial")
+    save_file(state, partial, metadata=header)
+    partial.replace(path)

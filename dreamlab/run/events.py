@@ -1,0 +1,47 @@
+"""What a run tells whoever watches it. The loop's own StepEvents travel inside Step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dreamlab.stages.distil import StepEvent
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the run begins: load, embed, optimise, extract, export or turntable."""
+
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth saying once: a fallback, a restart, a damaged file that was passed over."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step; `done` of `total` steps counted over all stages."""
+
+    event: StepEvent
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The files of the run by kind (glb, obj, mp4, ...), wall seconds by phase, and what was measured of the
+    mesh.
+    """
+
+    folder: Path
+    files: dict[str, Path]
+    seconds: dict[str, float]
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+Event = Phase | Note | Step | Finished

@@ -1,0 +1,79 @@
+"""The machine that a run happens on: its devices, and what a later reader must know to repeat the run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from dreamlab import __version__
+from dreamlab.core.errors import UnavailableError
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device that `--device` means; "auto" is CUDA where there is one, else the CPU.
+
+    Raises UnavailableError for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    mend = "Use --device cpu, or see `dreamlab doctor`"
+    kinds = "auto, cpu, cuda, cuda:N or mps"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UnavailableError(f"there is no device {name!r}", expected=kinds, mend=mend) from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise UnavailableError(f"the device {name} is not there", got=f"{count} CUDA devices", mend=mend)
+    elif device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise UnavailableError("the device mps is not there", mend=mend)
+    elif device.type != "cpu":
+        raise UnavailableError(f"the device {name!r} is not supported", expected=kinds, mend=mend)
+    return device
+
+
+def environment() -> dict[str, Any]:
+    """What a later reader needs to repeat the run: versions, processor, threads."""
+    names = ("torch", "numpy", "diffusers", "transformers", "nerfacc", "trimesh", "kornia", "scikit-image")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "missing"
+    return {
+        "dreamlab": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": versions,
+        "arguments": sys.argv[1:],
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cpus": os.cpu_count(),
+    }
+
+
+def changes(before: dict[str, Any]) -> list[str]:
+    """What differs from an earlier `environment()`, a line each: results may differ in their last digits
+    then.
+    """
+    now = environment()
+    told = [
+        f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly"
+        for key in ("dreamlab", "platform", "threads", "cuda")
+        if key in before and before[key] != now[key]
+    ]
+    for name, version in before.get("packages", {}).items():
+        if now["packages"].get(name) != version:
+            told.append(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
+    return told

@@ -1,0 +1,286 @@
+"""Prompt to files in one walk: load the prior, optimise a field, take its surface, write what people open.
+
+`generate` is a generator of events; who consumes it shows them and decides when to stop. Closing it during
+the optimisation keeps a checkpoint, and the next `generate` of the same folder goes on from there as if
+nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Generator, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Field, Mesh, Prior
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.mesh.io.export import check_packages
+from dreamlab.ops import threads
+from dreamlab.priors.diffusers.licence import provenance
+from dreamlab.priors.embedded.vocabulary import limits
+from dreamlab.run.checkpoints import load_latest
+from dreamlab.run.config import MeshConfig, RunConfig, TurntableConfig
+from dreamlab.run.events import Event, Finished, Note, Phase, Step
+from dreamlab.run.machine import changes, pick_device
+from dreamlab.run.run_dir import RunDir
+from dreamlab.stages.base import Optimisable
+from dreamlab.stages.distil import StepEvent, optimise
+
+log = logging.getLogger(__name__)
+
+# Stages draw from seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
+_STAGE_SEED = 1_000_000_007
+
+
+def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Generator[Event, None, None]:
+    """Work on a run until its files are written, from wherever its checkpoints say it stands.
+
+    Args:
+        config: the run's resolved config.
+        run: its folder; must not be at work elsewhere.
+        prior: instead of building `config.prior`.
+    """
+    with run.at_work():
+        threads.apply()
+        check_packages(config.mesh.formats, config.mesh.compression, config.mesh.clean.remesh == "quads")
+        clock = _Clock()
+        yield from clock.phase("load", config.prior.kind)
+        device = pick_device(config.device)
+        for line in changes(run.environment()):
+            yield Note(line)
+        if prior is None:
+            prior = config.prior.build(device)
+        for line in limits(prior, config.prompt):
+            yield Note(line)
+        yield from clock.phase("embed", config.prompt)
+        prompts = view_prompts(config, prior)
+        field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)
+        yield from clock.phase("optimise")
+        yield from _optimised(config, run, prior, prompts, field, clock)
+        del prior, prompts  # room for the mesh
+        field.to("cpu")
+        yield from clock.phase("extract")
+        mesh, measures = mesh_of(field, config.mesh)
+        yield from clock.phase("export", ", ".join(config.mesh.formats))
+        files = export(mesh, run.path, config.mesh)
+        if config.turntable.frames:
+            yield from clock.phase("turntable")
+            files |= film(mesh, run.path, config.turntable)
+        clock.stop()
+        files |= report(config, run, files, clock.seconds, measures)
+        log.info("finished: %s", {kind: path.name for kind, path in files.items()})
+        yield Finished(run.path, files, clock.seconds, measures)
+
+
+def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
+    """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others get
+    words.
+    """
+    told_cameras = getattr(prior, "views_per_group", 1) > 1
+    words = not told_cameras if config.view_dependent == "auto" else config.view_dependent
+    return ViewPrompts(prior, config.prompt, config.negative_prompt, words)
+
+
+def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
+    """The field's surface: extracted, cleaned, coloured or textured, and placed; and what was measured on
+    the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
+    from dreamlab.evaluate.field_fidelity import fidelity
+    from dreamlab.mesh.geometry.shape import parse_size, place
+    from dreamlab.mesh.surface.clean import clean, lightened, mended_surface, solidity
+    from dreamlab.mesh.surface.extract import extract
+    from dreamlab.mesh.texture.bake import bake, vertex_colors
+    from dreamlab.mesh.texture.unwrap import unwrap
+
+    found = extract(field, config.extract)
+    if config.texture:  # which keeps its detail on any faces: shape alone decides where those stay
+        fine = mended_surface(found.mesh, config.clean)
+        bare = lightened(fine, config.clean)
+        flat = unwrap(bare, resolution=config.bake.resolution)
+        mesh = bake(flat, field, config.bake, fine=fine)
+    else:  # colours at the corners: they decide with the shape where corners stay
+        bare = clean(vertex_colors(found.mesh, field), config.clean)
+        mesh = vertex_colors(bare, field, config.bake)
+    solid = solidity(bare)
+    measures = {
+        "iso": found.report.iso,
+        "silhouette_iou": found.report.silhouette_iou,
+        "vertices": float(len(bare.vertices)),
+        "faces": float(len(mesh.faces)),
+        "watertight": float(solid.watertight),
+    }
+    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
+        likeness = fidelity(mesh, field)
+        measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
+    size = None if config.size is None else parse_size(config.size)
+    return place(mesh, size=size, origin=config.origin), measures
+
+
+def field_of(run: RunDir) -> Field:
+    """The field of a run's newest good checkpoint, on the CPU.
+
+    Raises InputError if the run has none yet, DamagedError if none can be trusted.
+    """
+    checkpoint, complaints = load_latest(run.path / "checkpoints")
+    if checkpoint is None:
+        if complaints:
+            raise DamagedError(f"no checkpoint of {run.path} can be trusted", got=complaints[0])
+        raise InputError(f"{run.path} has no checkpoint yet", mend="Let `dreamlab resume` get further first")
+    config = run.config()
+    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    learned = {k.removeprefix("field."): v for k, v in checkpoint.state.items() if k.startswith("field.")}
+    try:
+        field.load_state_dict(learned)
+    except RuntimeError as error:
+        raise DamagedError(
+            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
+        ) from error
+    return field
+
+
+def export(mesh: Mesh, folder: Path, config: MeshConfig, stem: str = "mesh") -> dict[str, Path]:
+    """Write the mesh in every format of the config, by format name."""
+    from dreamlab.mesh.io.export import write
+
+    quads = config.clean.remesh == "quads"
+    return {
+        kind: write(mesh, folder / f"{stem}.{kind}", compression=config.compression, quads=quads)[0]
+        for kind in config.formats
+    }
+
+
+def film(mesh: Mesh, folder: Path, config: TurntableConfig) -> dict[str, Path]:
+    """Write turntable.mp4 and turntable.webp, by kind."""
+    from math import radians
+
+    from dreamlab.views.turntable import write_turntable
+
+    files = {kind: folder / f"turntable.{kind}" for kind in ("mp4", "webp")}
+    write_turntable(
+        mesh,
+        list(files.values()),
+        frames=config.frames,
+        size=config.size,
+        fps=config.fps,
+        elevation=radians(config.elevation),
+    )
+    return files
+
+
+def report(
+    config: RunConfig,
+    run: RunDir,
+    files: dict[str, Path],
+    seconds: dict[str, float],
+    measures: dict[str, float],
+) -> dict[str, Path]:
+    """Write summary.json, and report.html where there is a GLB to show; the page by kind."""
+    sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files.values()}
+    summary = {"files": sums, "seconds": seconds, "measures": measures}
+    write_atomic(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    if "glb" not in files:
+        return {}
+    from dreamlab.mesh.io.gltf import glb_bytes
+    from dreamlab.mesh.io.load import load
+    from dreamlab.views.report import write_report
+
+    packed = config.mesh.compression != "none"  # the page's viewer reads plain GLB
+    rows = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    write_report(
+        run.path / "report.html",
+        title=config.prompt,
+        model=glb_bytes(load(files["glb"])) if packed else files["glb"],
+        turntable=files.get("webp"),
+        facts=measures | {"watertight": measures["watertight"] > 0},
+        timings={name: value for name, value in seconds.items() if "." not in name},
+        metrics=[json.loads(row) for row in rows],
+        settings=config.model_dump(mode="json", by_alias=True),
+        prior=provenance(config.prior),
+    )
+    return {"report": run.path / "report.html"}
+
+
+def _optimised(
+    config: RunConfig, run: RunDir, prior: Prior, prompts: ViewPrompts, field: Optimisable, clock: _Clock
+) -> Iterator[Event]:
+    """All stages that are still to do; saves as it goes."""
+    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    checkpoint, complaints = run.restore()
+    for line in complaints:
+        log.warning(line)
+        yield Note(line)
+    first = checkpoint.stage if checkpoint else 0
+    if checkpoint:
+        yield Note(f"going on from step {checkpoint.total_step} of {config.total_steps}")
+    for index in range(first, len(config.stages)):
+        stage = config.stages[index]
+        before = sum(s.steps for s in config.stages[:index])
+        guidance = stage.guidance.build(prior) if stage.guidance else shared
+        state = checkpoint.state if checkpoint and index == first else None
+        steps = optimise(
+            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
+        )
+        for event in steps:
+            saved = _record(config, run, index, before, event)
+            clock.add(event.seconds)
+            if event.remedy:
+                log.warning(event.remedy.message)
+                yield Note(event.remedy.message)
+            try:
+                yield Step(event, before + event.step, config.total_steps)
+            except GeneratorExit:  # whoever watches has had enough: keep the moment
+                if not saved:
+                    _save(config, run, index, before, event)
+                raise
+
+
+def _record(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> bool:
+    """Metrics, preview and checkpoint of one step, where due; whether a checkpoint was written."""
+    saving, total = config.saving, before + event.step
+    row: dict[str, Any] = {"step": total, "stage": event.stage, **event.metrics}
+    if event.remedy:
+        row["remedy"] = event.remedy.message
+    run.log_metrics(row)
+    if saving.preview_every and total % saving.preview_every == 0:
+        run.save_preview(total, event.preview(saving.preview_size))
+    last = event.step == event.n_steps
+    if last or event.remedy or event.step % saving.checkpoint_every == 0:
+        _save(config, run, index, before, event)
+        return True
+    return False
+
+
+def _save(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> None:
+    state = event.state  # after a remedy it stands at an earlier step than the event
+    run.save_checkpoint(index, state.step, before + state.step, state.state_dict(), config)
+
+
+class _Clock:
+    """Wall seconds by phase, and the loop's own phases added up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name, self._since = "", time.perf_counter()
+
+    def phase(self, name: str, detail: str = "") -> Iterator[Event]:
+        self.stop()
+        self._name = name
+        log.info("%s %s", name, detail)
+        yield Phase(name, detail)
+
+    def add(self, seconds: dict[str, float]) -> None:
+        for name, value in seconds.items():
+            key = f"optimise.{name}"
+            self.seconds[key] = self.seconds.get(key, 0.0) + value
+
+    def stop(self) -> None:
+        now = time.perf_counter()
+        if self._name:
+            self.seconds[self._name] = now - self._since
+        self._name, self._since = "", now

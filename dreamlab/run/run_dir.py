@@ -1,0 +1,234 @@
+"""One run on disk: its numbered folder, config, environment, metrics, previews, log and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+from jaxtyping import UInt8
+from torch import Tensor
+
+from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.core.files import write_atomic
+from dreamlab.run import checkpoints
+from dreamlab.run.config import RunConfig, from_values
+from dreamlab.run.presets import did_you_mean, parse_yaml
+
+_NAME = re.compile(r"(\d{4,})-(.+)")
+_LONGEST_SLUG = 48
+
+
+def slug(prompt: str) -> str:
+    """A short folder name of a-z, 0-9 and hyphens; emoji become their names, other scripts "object"."""
+    words = [
+        f" {unicodedata.name(c, '')} " if unicodedata.category(c) == "So" else c
+        for c in unicodedata.normalize("NFKD", prompt)
+    ]
+    plain = "".join(words).encode("ascii", "ignore").decode().lower()
+    text = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(text) > _LONGEST_SLUG:
+        text = text[:_LONGEST_SLUG].rpartition("-")[0] or text[:_LONGEST_SLUG]
+    return text or "object"
+
+
+class RunDir:
+    """The folder of one run. Make one with `create`, open one with `open` or `find`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._metrics: IO[bytes] | None = None
+
+    # ---- making and finding ----
+
+    @classmethod
+    def create(cls, root: Path, config: RunConfig, environment: dict[str, Any]) -> RunDir:
+        """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same
+        moment.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            path = _allocate(root, slug(config.prompt))
+        except OSError as error:
+            raise InputError(
+                f"cannot make a run folder in {root}",
+                expected="a folder that can be written to",
+                got=error.strerror or str(error),
+                mend="Choose another place with --out",
+            ) from error
+        run = cls(path)
+        write_atomic(path / "config.yaml", config.yaml().encode())
+        write_atomic(path / "environment.json", (json.dumps(environment, indent=1) + "\n").encode())
+        return run
+
+    @classmethod
+    def find(cls, root: Path, name: str) -> RunDir:
+        """A run by path, by folder name, by number, or "latest". Raises InputError if there is none."""
+        if name != "latest" and (Path(name) / "config.yaml").is_file():
+            return cls(Path(name))
+        runs = {p.name: p for p in _runs(root)}
+        if name == "latest" and runs:
+            return cls(runs[max(runs, key=_number)])
+        matching = [
+            p for key, p in runs.items() if key == name or (name.isdigit() and _number(key) == int(name))
+        ]
+        if matching:
+            return cls(matching[0])
+        raise InputError(
+            f"there is no run {name!r}" if name != "latest" else f"there are no runs in {root}",
+            expected=f"a run's folder, its number or its name in {root}",
+            mend=did_you_mean(name, runs) or "Start one with `dreamlab run PROMPT`",
+        )
+
+    def config(self) -> RunConfig:
+        """The resolved config that the run was started with."""
+        path = self.path / "config.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DamagedError(f"{path} cannot be read", got=str(error)) from error
+        return from_values(parse_yaml(text, str(path)))
+
+    def environment(self) -> dict[str, Any]:
+        """Versions and machine at the start of the run; empty if that file is gone."""
+        try:
+            return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    # ---- while it is worked on ----
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Only one process may work on a run: a lock that vanishes with the process. Keeps log.txt
+        meanwhile.
+        """
+        with _locked(self.path):
+            checkpoints.tidy(self.path / "checkpoints")
+            for left in self.path.glob(".writing-*"):
+                left.unlink(missing_ok=True)
+            handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+            logger = logging.getLogger("dreamlab")
+            level = logger.level
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
+            try:
+                yield
+            finally:
+                logger.setLevel(level)
+                logger.removeHandler(handler)
+                handler.close()
+                self._close_metrics()
+
+    def restore(self) -> tuple[checkpoints.Checkpoint | None, list[str]]:
+        """The newest good checkpoint, with metrics.jsonl cut back to its moment, and complaints about bad
+        ones.
+        """
+        checkpoint, complaints = checkpoints.load_latest(self.path / "checkpoints")
+        metrics = self.path / "metrics.jsonl"
+        length = checkpoint.metrics_bytes if checkpoint else 0
+        self._close_metrics()
+        if metrics.exists():
+            if metrics.stat().st_size < length:
+                complaints.append("metrics.jsonl is shorter than it was: earlier steps are missing from it")
+            else:
+                os.truncate(metrics, length)
+        return checkpoint, complaints
+
+    def log_metrics(self, row: dict[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        if self._metrics is None:
+            self._metrics = (self.path / "metrics.jsonl").open("ab")
+        self._metrics.write((json.dumps(row) + "\n").encode())
+
+    def save_checkpoint(
+        self, stage: int, step: int, total_step: int, state: dict[str, Tensor], config: RunConfig
+    ) -> None:
+        """Keep this moment; see dreamlab.run.checkpoints.save."""
+        if self._metrics is not None:
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+        metrics = self.path / "metrics.jsonl"
+        length = metrics.stat().st_size if metrics.exists() else 0
+        moment = checkpoints.Checkpoint(stage, step, total_step, length, state)
+        values = config.model_dump(mode="json", by_alias=True)
+        checkpoints.save(self.path / "checkpoints", moment, values, config.saving.keep)
+
+    def save_preview(self, total_step: int, image: UInt8[Tensor, "H W 3"]) -> None:
+        """Write previews/000123.png."""
+        from PIL import Image
+
+        buffer = BytesIO()
+        Image.fromarray(image.numpy()).save(buffer, "png")
+        folder = self.path / "previews"
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / f"{total_step:06d}.png", buffer.getvalue())
+
+    def _close_metrics(self) -> None:
+        if self._metrics is not None:
+            metrics, self._metrics = self._metrics, None
+            metrics.close()
+
+
+def _runs(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(p for p in root.iterdir() if _NAME.fullmatch(p.name) and (p / "config.yaml").is_file())
+
+
+def _number(name: str) -> int:
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else 0
+
+
+def _allocate(root: Path, name: str) -> Path:
+    """The next number's folder. A claim folder per number keeps two processes from taking the same one."""
+    while True:
+        number = 1 + max((_number(p.name) for p in root.iterdir()), default=0)
+        claim = root / f".claim-{number:04d}"
+        while True:
+            try:
+                claim.mkdir()
+                break
+            except FileExistsError:  # another process takes it at this moment, or died while it did
+                number += 1
+                claim = root / f".claim-{number:04d}"
+        try:
+            # Between our look and our claim another may have taken the number and let its claim go.
+            if all(_number(p.name) != number for p in root.iterdir()):
+                path = root / f"{number:04d}-{name}"
+                path.mkdir()
+                return path
+        finally:
+            claim.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes on one run are not noticed there
+        yield
+        return
+    try:
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}", got=error.strerror or str(error)) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"another process is working on {folder}", mend="Wait for it, or stop it"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""What is being optimised. FieldConfig is the list of fields."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dreamlab.scenes.density import DensityConfig
+from dreamlab.scenes.hashgrid import HashGridField, HashGridFieldConfig
+from dreamlab.scenes.mlp import MLPField, MLPFieldConfig
+from dreamlab.scenes.voxel import VoxelField, VoxelFieldConfig
+
+FieldConfig = Annotated[HashGridFieldConfig | MLPFieldConfig | VoxelFieldConfig, Field(discriminator="kind")]
+
+__all__ = [
+    "DensityConfig",
+    "FieldConfig",
+    "HashGridField",
+    "HashGridFieldConfig",
+    "MLPField",
+    "MLPFieldConfig",
+    "VoxelField",
+    "VoxelFieldConfig",
+]

@@ -1,0 +1,68 @@
+"""One stage of a run: its settings, and what it needs of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import Field as Setting
+from torch import Tensor
+
+from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
+from dreamlab.core.schedules import Ramp
+from dreamlab.core.types import Field, Prior
+from dreamlab.losses.terms import LossesConfig
+from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
+from dreamlab.render.shading import AlbedoShadingConfig, ShadingConfig
+from dreamlab.stages.watchdog import WatchdogConfig
+
+
+@runtime_checkable
+class Optimisable(Field, Protocol):
+    """A field that the loop can train, save and begin anew."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+    def restart(self, generator: torch.Generator, blob_factor: float = 1.0) -> None:
+        """Forget everything learned; `blob_factor` says how much denser than usual to begin."""
+        ...
+
+
+def _whole_sizes(size: Ramp) -> Ramp:
+    for pixels in (size.start, size.end):
+        if not (8 <= pixels <= 1024 and pixels == int(pixels)):
+            raise ValueError("a size is a whole number of pixels from 8 to 1024")
+    return size if size.then is None else size.model_copy(update={"then": _whole_sizes(size.then)})
+
+
+class StageConfig(BaseModel):
+    """One stage of a run: how long, from where, how lit, and how fast.
+
+    `views` cameras a step, `size` pixels square (None: the prior's resolution), which may grow as a ramp.
+    `lr` and `background_lr` are Adam's; `clip_norm` bounds the norm of the whole gradient (None: no bound).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "coarse"
+    steps: int = Setting(default=400, ge=1)
+    views: int = Setting(default=4, ge=1)
+    size: Annotated[Ramp, AfterValidator(_whole_sizes)] | None = None
+    cameras: CamerasConfig = OrbitCamerasConfig()
+    shading: ShadingConfig = AlbedoShadingConfig()
+    background: BackgroundConfig = RandomBackgroundConfig()
+    losses: LossesConfig = LossesConfig()
+    watchdog: WatchdogConfig = WatchdogConfig()
+    lr: Ramp = Ramp.constant(0.01)
+    background_lr: Ramp = Ramp.constant(0.001)
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = Setting(default=1e-15, gt=0)
+    clip_norm: float | None = Setting(default=None, gt=0)
+
+    def side(self, progress: float, prior: Prior) -> int:
+        """Pixels of a view's side at this progress."""
+        return prior.resolution if self.size is None else round(self.size(progress))

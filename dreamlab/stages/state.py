@@ -1,0 +1,143 @@
+"""All of a stage that changes from step to step, as one thing that can be saved, restored and begun anew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from dreamlab.core.cameras import distance_to_fit, orbit_cameras
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.types import Guidance
+from dreamlab.render.background import Background
+from dreamlab.render.volume import VolumeRenderer
+from dreamlab.stages.base import Optimisable, StageConfig
+from dreamlab.stages.watchdog import Remedy, Watchdog
+
+
+class OptimiserState:
+    """All of a stage that changes: field, background, occupancy, Adam, randomness, guidance, watchdog."""
+
+    def __init__(
+        self, stage: StageConfig, field: Optimisable, renderer: VolumeRenderer, guidance: Guidance, seed: int
+    ) -> None:
+        self.stage, self.field, self.renderer, self.guidance = stage, field, renderer, guidance
+        self.seed, self.step = seed, 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self.device = next(iter(field.parameters())).device
+        self.renderer.to(self.device)
+        self.background: Background = stage.background.build(self.generator).to(self.device)
+        self.watchdog = Watchdog(stage.watchdog)
+        self.parameters, self.adam = self._new_adam()
+        self._good: dict[str, Tensor] = {}
+        self._good_step = -1
+        self.keep()
+
+    # ---- saving and loading ----
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All state as flat named tensors on the CPU, independent copies: enough to go on exactly.
+
+        Names begin with "field.", "background.", "renderer.", "guidance.", "adam." or "watchdog."; "good."
+        holds the state that a rollback would return to, unless that is the present one.
+        """
+        state = self._present()
+        state |= {f"watchdog.{k}": v for k, v in self.watchdog.state_dict().items()}
+        if self._good_step != self.step:
+            state |= {f"good.{k}": v.clone() for k, v in self._good.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a state_dict of the same stage and field. DamagedError if it does not fit."""
+        try:
+            self._restore({k: v for k, v in state.items() if not k.startswith(("good.", "watchdog."))})
+            self.watchdog.load_state_dict(_part(state, "watchdog."))
+            good = _part(state, "good.")
+            self._good = good or self._present()
+            self._good_step = int(self._good["step"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise DamagedError(
+                "the saved optimiser state does not fit this stage",
+                expected="a state of the same config",
+                got=str(error).splitlines()[0],
+                mend="Resume with the config that the run was started with",
+            ) from error
+
+    def keep(self) -> None:
+        """Remember the present as the last good state."""
+        self._good, self._good_step = self._present(), self.step
+
+    def apply(self, remedy: Remedy) -> None:
+        """Do what the watchdog asks."""
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * remedy.attempt)
+        if remedy.kind == "rollback":
+            self._restore(self._good)
+        else:
+            self.field.restart(generator, remedy.blob_factor)
+            self.renderer.occupancy.reset()
+            self.background = self.stage.background.build(generator).to(self.device)
+            self.parameters, self.adam = self._new_adam()
+            self.step = 0
+        self.generator = generator
+        self.keep()
+
+    def healthy(self) -> bool:
+        """Whether all parameters are finite."""
+        return all(bool(p.isfinite().all()) for p in self.parameters.values())
+
+    def _present(self) -> dict[str, Tensor]:
+        state = {"step": torch.tensor(self.step), "generator": self.generator.get_state()}
+        parts = {
+            "field": self.field,
+            "background": self.background,
+            "renderer": self.renderer,
+            "guidance": self.guidance,
+        }
+        for prefix, part in parts.items():
+            state |= {f"{prefix}.{k}": v for k, v in part.state_dict().items()}
+        for name, parameter in self.parameters.items():
+            moments = self.adam.state.get(parameter, {})
+            state |= {f"adam.{name}.{key}": value for key, value in moments.items()}
+        return {k: v.detach().cpu().clone() for k, v in state.items()}
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        self.step = int(state["step"])
+        self.generator.set_state(state["generator"].cpu())
+        self.field.load_state_dict(_part(state, "field."))
+        self.background.load_state_dict(_part(state, "background."))
+        self.renderer.load_state_dict(_part(state, "renderer."))
+        self.guidance.load_state_dict(_part(state, "guidance."))
+        self.parameters, self.adam = self._new_adam()
+        for name, parameter in self.parameters.items():
+            moments = _part(state, f"adam.{name}.")
+            if moments:
+                if moments["exp_avg"].shape != parameter.shape:
+                    raise ValueError(f"{name} has another shape")
+                self.adam.state[parameter] = {k: v.to(self.device).clone() for k, v in moments.items()}
+
+    def _new_adam(self) -> tuple[dict[str, Tensor], torch.optim.Adam]:
+        field = {f"field.{k}": p for k, p in self.field.named_parameters() if p.requires_grad}
+        background = {f"background.{k}": p for k, p in self.background.named_parameters()}
+        groups = [{"params": list(field.values())}]
+        if background:
+            groups.append({"params": list(background.values())})
+        adam = torch.optim.Adam(groups, lr=0.0, betas=self.stage.betas, eps=self.stage.eps, fused=True)
+        return field | background, adam
+
+    # ---- looking ----
+
+    @torch.no_grad()
+    def preview(self, size: int = 128, azimuth: float = 0.5, elevation: float = 0.35) -> Tensor:
+        """A still view of the present field as uint8 [H,W,3]; touches no randomness."""
+        fovy = torch.tensor([math.radians(40.0)])
+        angles = torch.tensor([azimuth]), torch.tensor([elevation])
+        camera = orbit_cameras(*angles, distance_to_fit(fovy), fovy, (size, size)).to(self.device)
+        image = self.renderer(self.field, camera, background=self.background).rgb[0]
+        return (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries below a prefix, with the prefix taken off."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
