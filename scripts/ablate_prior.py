@@ -33,9 +33,9 @@ from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Cameras, RenderOutput
 from dreamlab.evaluate.classifier import Judge, judge_of
 from dreamlab.evaluate.objects import judge_objects, seen
-from dreamlab.evaluate.prompts import MeasureConfig, Question
+from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
 from dreamlab.evaluate.sheet import save_rows
-from dreamlab.priors.embedded.prior import RELIEF_SCALE, EmbeddedPrior
+from dreamlab.priors.embedded.prior import RELATIVE_DEPTH_SCALE, EmbeddedPrior
 from dreamlab.run.config import RunConfig, from_values, merge
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
@@ -53,12 +53,12 @@ BATCH = BatchConfig(images=32, views=(4,), single=0.5, shares=(1.0, 0.0, 0.0))
 TIMED = 12
 """Steps on which the time of a step is measured; the first few are not counted."""
 
-Sight = Callable[[Float[Tensor, "n 5 S S"], Float[Tensor, "n 3 h w"]], Float[Tensor, "n C S S"]]
+Channels = Callable[[Float[Tensor, "n 5 S S"], Float[Tensor, "n 3 h w"]], Float[Tensor, "n C S S"]]
 """What a network is shown of pictures in model space, before these backgrounds (0..1; h, w: S or 1)."""
 
 
 def whole(x: Tensor, behind: Tensor) -> Tensor:
-    """Colour, opacity and relief."""
+    """Colour, opacity and relative depth."""
     return x
 
 
@@ -74,9 +74,10 @@ def opaque(x: Tensor, behind: Tensor) -> Tensor:
 
 
 def bent(x: Tensor, behind: Tensor) -> Tensor:
-    """Colour, opacity and, in the place of relief, the normals (right, up, to the camera) that it implies."""
+    """Colour, opacity and, in the place of relative depth, the normals (right, up, to the camera) that it
+    implies."""
     opacity = (x[:, 3:4] + 1) / 2
-    nearness = x[:, 4:] / RELIEF_SCALE / opacity.clamp_min(0.05)
+    nearness = x[:, 4:] / RELATIVE_DEPTH_SCALE / opacity.clamp_min(0.05)
     right, down = (slope(nearness, opacity, dim) * x.shape[-1] / 2 for dim in (3, 2))
     normals = torch.nn.functional.normalize(torch.cat([-right, down, torch.ones_like(down)], dim=1))
     return torch.cat([x[:, :4], opacity * normals], dim=1)
@@ -100,7 +101,7 @@ class Arm:
 
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    sight: Sight = whole
+    sight: Channels = whole
 
     def config(self, steps: int) -> TrainConfig:
         """Falling over the last two fifths, as the shipped prior's trainings did."""
@@ -123,10 +124,10 @@ ARMS = {
 }
 
 
-class SightedTrainer(Trainer):
+class ChannelsTrainer(Trainer):
     """A training whose photographs are shown as an arm sees them."""
 
-    def __init__(self, config: TrainConfig, sight: Sight) -> None:
+    def __init__(self, config: TrainConfig, sight: Channels) -> None:
         super().__init__(config)
         self._sight = sight
 
@@ -136,10 +137,10 @@ class SightedTrainer(Trainer):
         return super()._update(views._replace(x=self._sight(views.x, behind)), table)
 
 
-class SightedPrior(EmbeddedPrior):
+class ChannelsPrior(EmbeddedPrior):
     """A prior that sees renders as it saw photographs: those before a background, before the render's own."""
 
-    def __init__(self, trained: SightedTrainer) -> None:
+    def __init__(self, trained: ChannelsTrainer) -> None:
         trained.network.load_state_dict(trained.average)
         super().__init__(trained.network, vocabulary=trained.vocabulary)
         self._sight = trained._sight
@@ -149,7 +150,7 @@ class SightedPrior(EmbeddedPrior):
 
 
 class Trained(NamedTuple):
-    prior: SightedPrior
+    prior: ChannelsPrior
     steps: int
     loss: float
 
@@ -157,14 +158,14 @@ class Trained(NamedTuple):
 def train(arm: Arm, corpus: Corpus, minutes: float) -> Trained:
     """As many steps as fit into so many minutes of processor time."""
     steps = affordable(arm, corpus, minutes)
-    trainer = SightedTrainer(arm.config(steps), arm.sight)
+    trainer = ChannelsTrainer(arm.config(steps), arm.sight)
     losses = [event.loss for event in trainer.steps(corpus, steps)]
     late = losses[-max(1, steps // 10) :]
-    return Trained(SightedPrior(trainer), steps, sum(late) / len(late))
+    return Trained(ChannelsPrior(trainer), steps, sum(late) / len(late))
 
 
 def affordable(arm: Arm, corpus: Corpus, minutes: float) -> int:
-    trainer = SightedTrainer(arm.config(TIMED), arm.sight)
+    trainer = ChannelsTrainer(arm.config(TIMED), arm.sight)
     walk, begun = trainer.steps(corpus, TIMED), 0.0
     for event in walk:
         if event.step == TIMED // 2:
@@ -186,7 +187,7 @@ def fast(prompt: str, seed: int) -> RunConfig:
 
 
 def distilled(
-    prior: EmbeddedPrior, questions: Sequence[Question], seed: int, home: Path
+    prior: EmbeddedPrior, questions: Sequence[EvalPrompt], seed: int, home: Path
 ) -> list[Tensor | None]:
     """What is distilled for each question, as the judge sees it; None where nothing came of it."""
     shown: list[Tensor | None] = []

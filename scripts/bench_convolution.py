@@ -105,7 +105,7 @@ def network(n: int, rounds: int, clock: Callable[[], float]) -> dict:
 
     def forward() -> Tensor:
         mask, pooled, camera = rest
-        mean = net.mean_pictures(text, mask, pooled, camera, rays, known)
+        mean = net.conditional_mean(text, mask, pooled, camera, rays, known)
         return net(images, mean, torch.zeros(n), text, *rest, rays, known, 4)
 
     def under(back_end: str, gradients: bool) -> Callable[[], object]:

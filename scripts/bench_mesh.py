@@ -24,7 +24,7 @@ import torch
 from dreamlab import ops
 from dreamlab.evaluate.field_fidelity import fidelity
 from dreamlab.mesh.io.export import write
-from dreamlab.mesh.surface.clean import CleanConfig, lightened, mended_surface
+from dreamlab.mesh.surface.clean import CleanConfig, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
 from dreamlab.mesh.texture.bake import BakeConfig, bake
 from dreamlab.mesh.texture.unwrap import unwrap
@@ -60,8 +60,8 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
     field = HashGridFieldConfig().build(torch.Generator().manual_seed(0))
     found = clock.time("extract", lambda: extract(field, ExtractConfig(resolution=options.resolution)))
     tidy = CleanConfig(faces=options.faces)
-    fine = clock.time("mend", lambda: mended_surface(found.mesh, tidy))
-    light = clock.time("lighten", lambda: lightened(fine, tidy))
+    fine = clock.time("mend", lambda: repair_surface(found.mesh, tidy))
+    light = clock.time("lighten", lambda: simplify(fine, tidy))
     flat = clock.time("unwrap", lambda: unwrap(light, resolution=options.texture))
     mesh = clock.time("bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=fine))
     clock.time("write", lambda: [write(mesh, folder / f"mesh.{kind}") for kind in ("glb", "obj")])

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamlab.studio.assets import read_folder
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 
 
 def bumpy_sphere(n_faces: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,7 +44,9 @@ def rate(n_faces: int, size: int, supersample: int, views: int, repeats: int) ->
     best = math.inf
     for _ in range(repeats):
         start = time.process_time()
-        photograph(vertices, faces, colours, azimuth, elevation, 2.8, 0.8, size=size, supersample=supersample)
+        render_views(
+            vertices, faces, colours, azimuth, elevation, 2.8, 0.8, size=size, supersample=supersample
+        )
         best = min(best, time.process_time() - start)
     return views / best
 
@@ -56,7 +58,7 @@ def folder_figures(folder: Path) -> dict[str, float]:
     azimuth = np.linspace(0, 2 * math.pi, 8, endpoint=False)
     start = time.process_time()
     for asset in assets:
-        photograph(asset.vertices, asset.faces, asset.face_colours, azimuth, 0.4, 2.8, 0.8)
+        render_views(asset.vertices, asset.faces, asset.face_colors, azimuth, 0.4, 2.8, 0.8)
     views = 8 * len(assets) / (time.process_time() - start)
     faces = float(np.mean([len(a.faces) for a in assets]))
     return {

@@ -76,8 +76,8 @@ def by_level(prior: EmbeddedPrior, noun: str, word: str, objects: int) -> list[d
     for level in LEVELS:
         t = torch.full((len(x),), level)
         z = add_noise(x, noise, *alpha_sigma(t))
-        cond, bare = prior.denoise(z, t, prompt, cameras), prior.denoise(z, t, none, None)
-        answers = {"plain": cond, "guided": cfg_combine(bare, cond, 3.0)}
+        cond, uncond_no_camera = prior.denoise(z, t, prompt, cameras), prior.denoise(z, t, none, None)
+        answers = {"plain": cond, "guided": cfg_combine(uncond_no_camera, cond, 3.0)}
         rows.append(
             {"level": level} | {name: (colour(a) - colour(x)).tolist() for name, a in answers.items()}
         )

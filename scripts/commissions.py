@@ -23,7 +23,7 @@ import numpy as np
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
-from dreamlab.evaluate.prompts import Question, draw_questions, known_nouns
+from dreamlab.evaluate.prompts import EvalPrompt, known_nouns, sample_prompts
 from dreamlab.priors.embedded.prior import SHIPPED, read_vocabulary
 from dreamlab.run.presets import load_preset, presets_folder
 from dreamlab.studio.shapes import NOUNS
@@ -150,13 +150,13 @@ def nouns_to_draw(args: argparse.Namespace) -> tuple[str, ...]:
     return known_nouns(vocabulary)
 
 
-def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[Question]:
+def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
     """Different prompts "a COLOUR NOUN" at random: the first ones of an endless series.
 
     Raises InputError if there are not so many.
     """
-    distinct: dict[str, Question] = {}
-    for question in draw_questions(nouns, 20 * count + 100, (seed,)):
+    distinct: dict[str, EvalPrompt] = {}
+    for question in sample_prompts(nouns, 20 * count + 100, (seed,)):
         distinct.setdefault(question.prompt, question)
     if len(distinct) < count:
         raise InputError("so many different prompts cannot be drawn", got=f"{count} of {len(nouns)} nouns")

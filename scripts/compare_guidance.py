@@ -26,7 +26,7 @@ from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.classifier import judge_of
 from dreamlab.evaluate.objects import name_objects, seen
-from dreamlab.evaluate.prompts import MeasureConfig, Question
+from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
@@ -122,14 +122,14 @@ def row(name: str, outcome: Outcome) -> dict[str, Any]:
     return told
 
 
-def asked(args: argparse.Namespace) -> Question:
+def asked(args: argparse.Namespace) -> EvalPrompt:
     """The prompt "a COLOUR NOUN" as a question to the judge. Raises InputError for any other."""
     nouns, words = nouns_to_draw(args), [colour.word for colour in COLOURS]
     _, _, phrase = args.prompt.lower().partition(" ")
     for number, word in enumerate(words):
         noun = phrase.removeprefix(f"{word} ")
         if noun != phrase and noun in nouns:
-            return Question(args.prompt, nouns.index(noun), number, 0.0)
+            return EvalPrompt(args.prompt, nouns.index(noun), number, 0.0)
     raise InputError(
         "the judge does not know what to look for",
         expected="a prompt such as 'a red mushroom', of a colour and a noun that it knows",
@@ -138,7 +138,9 @@ def asked(args: argparse.Namespace) -> Question:
     )
 
 
-def judged(args: argparse.Namespace, question: Question, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def judged(
+    args: argparse.Namespace, question: EvalPrompt, outcomes: Sequence[Outcome]
+) -> list[dict[str, Any]]:
     """What each object was taken for, by the majority of its views, and whether that is right."""
     config = MeasureConfig(nouns=nouns_to_draw(args))
     pictures = []

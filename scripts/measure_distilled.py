@@ -26,7 +26,7 @@ from dreamlab.evaluate.classifier import judge_of
 from dreamlab.evaluate.measure import beside_ceiling
 from dreamlab.evaluate.objects import around, judge_objects, name_objects, seen
 from dreamlab.evaluate.prompts import MeasureConfig, visible
-from dreamlab.priors.embedded.prior import relief_of, to_model_space
+from dreamlab.priors.embedded.prior import relative_depth_of, to_model_space
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run.pipeline import field_of
 from dreamlab.run.run_dir import RunDir
@@ -86,7 +86,7 @@ def field_seen(folder: Path) -> Tensor:
     run, cameras = RunDir(folder), around()
     behind = SolidBackgroundConfig().build(torch.Generator())
     render = run.config().renderer.build()(field_of(run), cameras, background=behind)
-    return visible(to_model_space(render.premultiplied, render.opacity, relief_of(render, cameras)))
+    return visible(to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras)))
 
 
 def read(glb: Path) -> tuple[ColouredMesh | None, str]:

@@ -24,7 +24,7 @@ from torch import Tensor
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.measure import v_losses
-from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, ring, shoot, shoot_mesh
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, render_mesh_views, ring, shoot
 from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
@@ -63,7 +63,7 @@ def measured(prior: EmbeddedPrior, corpus: Corpus, objects: int) -> dict[str, di
         raise InputError("no procedural objects in the corpus", mend="Gather one with `--per-noun 100`")
     lot = rng.choice(able, min(objects, len(able)), replace=False).tolist()
     fresh = [shapes.make(rng, corpus.nouns[index]) for index in lot]
-    known = torch.cat([shoot_mesh(*corpus.mesh(index), _CAMERAS) for index in lot])
+    known = torch.cat([render_mesh_views(*corpus.mesh(index), _CAMERAS) for index in lot])
     unknown = torch.cat([shoot(shape, _CAMERAS) for shape in fresh])
     return {
         "corpus": errors(prior, known, [corpus.captions[index][-1] for index in lot]),

@@ -25,7 +25,7 @@ from PIL import Image
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Cameras
-from dreamlab.evaluate.prompts import HELD_OUT, Question, ring, shoot, visible
+from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, ring, shoot, visible
 from dreamlab.evaluate.view_consistency import silhouette_agreement
 from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, from_model_space
 from dreamlab.priors.embedded.sampling import sample
@@ -64,7 +64,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
     """Figures of all prompts, and the sheet's rows."""
     prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=12).build()
     nouns = nouns_to_draw(args)
-    questions = asked(args.ask, nouns) if args.ask else drawn(nouns, args.prompts, args.seed)
+    questions = asked(args.denoise_batched, nouns) if args.ask else drawn(nouns, args.prompts, args.seed)
     told, rows = [], []
     for number, question in enumerate(questions):
         cameras = twelve(question.turn)
@@ -93,7 +93,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
     }, rows
 
 
-def asked(prompts: str, nouns: tuple[str, ...]) -> list[Question]:
+def asked(prompts: str, nouns: tuple[str, ...]) -> list[EvalPrompt]:
     """Given prompts as questions. Raises InputError for one that is not 'a COLOUR NOUN'."""
     words = [colour.word for colour in COLOURS]
     questions = []
@@ -101,7 +101,7 @@ def asked(prompts: str, nouns: tuple[str, ...]) -> list[Question]:
         colour, _, noun = prompt.partition(" ")[2].partition(" ")
         if colour not in words or noun not in nouns:
             raise InputError("no real object to compare with", expected="'a COLOUR NOUN'", got=prompt)
-        questions.append(Question(prompt, nouns.index(noun), words.index(colour), 0.0))
+        questions.append(EvalPrompt(prompt, nouns.index(noun), words.index(colour), 0.0))
     return questions
 
 

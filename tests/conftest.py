@@ -4,8 +4,8 @@ import huggingface_hub.utils.logging  # noqa: F401  (its handler keeps the stder
 from jaxtyping import install_import_hook
 
 CHECKED = (
-    "core ops scenes render losses priors guidance mesh views stages studio evaluate run.checkpoints run.run_dir "
-    "run.pipeline"
+    "core ops scenes render losses priors guidance mesh views stages studio evaluate "
+    "run.checkpoints run.run_dir run.pipeline"
 )
 
 install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typechecker.checked")

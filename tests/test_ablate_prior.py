@@ -15,7 +15,7 @@ from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 import ablate_prior as script
-from ablate_prior import ARMS, SightedPrior, SightedTrainer, bent, opaque
+from ablate_prior import ARMS, ChannelsPrior, ChannelsTrainer, bent, opaque
 
 from dreamlab.core.cameras import turntable
 
@@ -29,7 +29,7 @@ def corpus() -> Corpus:
 def test_every_arm_differs_from_the_base_and_can_be_trained(name: str, corpus: Corpus) -> None:
     arm, base = ARMS[name], ARMS["base"]
     assert name == "base" or arm.config(2) != base.config(2) or arm.sight is not base.sight
-    trainer = SightedTrainer(arm.config(2), arm.sight)
+    trainer = ChannelsTrainer(arm.config(2), arm.sight)
     (event,) = trainer.steps(corpus, 1)
     assert 0 < event.loss < 3
 
@@ -44,7 +44,7 @@ def test_a_render_is_seen_as_a_photograph_was(name: str) -> None:
     depth = 2.5 * opacity
     backdrop = behind.expand_as(colour)
     render = RenderOutput(colour + (1 - opacity) * behind, opacity, depth, backdrop)
-    prior = SightedPrior(SightedTrainer(ARMS[name].config(2), ARMS[name].sight))
+    prior = ChannelsPrior(ChannelsTrainer(ARMS[name].config(2), ARMS[name].sight))
     got = prior.encode(render, cameras)
     plain = to_model_space(colour, opacity, torch.zeros_like(opacity))
     wanted = ARMS[name].sight(plain, behind.movedim(-1, 1))

@@ -38,7 +38,7 @@ def test_a_sheet_is_a_picture_of_eight_sides(trained: Path, tmp_path: Path) -> N
     picture, weights = tmp_path / "sheet.png", trained / "training" / "embedded.safetensors"
     assert main(("studio", "sheet", str(weights), str(picture), "a red car", "--quiet")) == 0
     with Image.open(picture) as image:
-        assert image.width == 4 * image.height  # eight views, above their relief
+        assert image.width == 4 * image.height  # eight views, above their relative depth
 
 
 def test_measuring_asks_for_the_nouns_that_are_named(trained: Path, capsys: pytest.CaptureFixture) -> None:

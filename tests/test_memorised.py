@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dreamlab.evaluate.prompts import VIEWS, shoot_mesh
+from dreamlab.evaluate.prompts import VIEWS, render_mesh_views
 from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.studio.corpus import CorpusConfig, gather
@@ -19,7 +19,7 @@ import memorised as script
 
 
 class Rememberer(EmbeddedPrior):
-    """Answers with photographs of certain objects, one after the other."""
+    """Predictions with photographs of certain objects, one after the other."""
 
     def __init__(self, x: torch.Tensor) -> None:
         super().__init__(UNet(UNetConfig(channels=(16, 16, 16), embedding=32, head=16)))
@@ -34,7 +34,7 @@ class Rememberer(EmbeddedPrior):
 
 def test_a_prior_that_remembers_its_corpus_errs_on_fresh_objects_alone() -> None:
     corpus = gather(CorpusConfig(nouns=("mug",), per_noun=1, scenes=0))[0]
-    known = shoot_mesh(*corpus.mesh(0), script._CAMERAS)
+    known = render_mesh_views(*corpus.mesh(0), script._CAMERAS)
     rows = script.measured(Rememberer(known), corpus, 1)
     assert len(known) == VIEWS and set(rows["corpus"].values()) == {0.0}
     assert min(rows["fresh"].values()) > 0.001
@@ -42,7 +42,7 @@ def test_a_prior_that_remembers_its_corpus_errs_on_fresh_objects_alone() -> None
 
 def test_the_loss_of_v_is_the_error_of_x0_over_the_noise() -> None:
     corpus = gather(CorpusConfig(nouns=("mug",), per_noun=1, scenes=0))[0]
-    known = shoot_mesh(*corpus.mesh(0), script._CAMERAS)
+    known = render_mesh_views(*corpus.mesh(0), script._CAMERAS)
     found = script.measured(Rememberer(known + 0.1), corpus, 1)["corpus"]
     assert found["mean"] == pytest.approx(0.01, rel=1e-3)
     assert found["v 0.5"] == pytest.approx(0.02, rel=1e-3)  # sigma^2 = 1/2

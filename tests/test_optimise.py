@@ -160,7 +160,7 @@ def test_events_tell_step_metrics_and_phases() -> None:
         assert {"loss", "opacity", "coverage", "parameter_grad_norm", "residual", "t"} <= event.metrics.keys()
         assert all(math.isfinite(v) for v in event.metrics.values())
         assert set(event.seconds) == {"render", "prior", "backward"}
-        assert event.stage == "coarse" and event.remedy is None
+        assert event.stage == "coarse" and event.recovery is None
 
 
 def test_image_size_is_the_priors_unless_said() -> None:
@@ -262,7 +262,7 @@ class Push:
     def __init__(self, loss: Callable[[torch.Tensor], torch.Tensor], calls: tuple[int, int]) -> None:
         self.loss, self.calls, self.call = loss, calls, 0
 
-    def look(self, cameras: Cameras, *args: Any) -> Cameras:
+    def select_cameras(self, cameras: Cameras, *args: Any) -> Cameras:
         return cameras
 
     def __call__(self, render: RenderOutput, *args: Any) -> GuidanceOut:
@@ -286,8 +286,8 @@ FORCES = {
 }
 
 
-def pushed(finding: str, remedies: int = 1, **stage: Any) -> list[StepEvent]:
-    """A run that is pushed over from step 31 on, until so many remedies have been tried.
+def pushed(finding: str, recoveries: int = 1, **stage: Any) -> list[StepEvent]:
+    """A run that is pushed over from step 31 on, until so many recoveries have been tried.
 
     Cameras stand close, so that a full volume fills the picture.
     """
@@ -296,7 +296,7 @@ def pushed(finding: str, remedies: int = 1, **stage: Any) -> list[StepEvent]:
     push, events = Push(FORCES[finding], (31, 10_000)), []
     for event in fixture.run(guidance=push):
         events.append(event)
-        if sum(e.remedy is not None for e in events) == remedies:
+        if sum(e.recovery is not None for e in events) == recoveries:
             push.calls = (0, 0)
     return events
 
@@ -312,10 +312,10 @@ def sick(finding: str, metrics: dict[str, float]) -> bool:
 @pytest.mark.parametrize("finding", list(FORCES))
 def test_collapse_is_noticed_in_time_and_rolled_back(finding: str) -> None:
     events = pushed(finding)
-    [(index, healed)] = [(i, e) for i, e in enumerate(events) if e.remedy]
-    assert healed.remedy is not None
-    assert healed.remedy.finding == finding and healed.remedy.kind == "rollback"
-    assert "went back to the last good state" in healed.remedy.message
+    [(index, healed)] = [(i, e) for i, e in enumerate(events) if e.recovery]
+    assert healed.recovery is not None
+    assert healed.recovery.finding == finding and healed.recovery.kind == "rollback"
+    assert "went back to the last good state" in healed.recovery.message
     began = next(i for i, e in enumerate(events) if sick(finding, e.metrics))
     assert 30 <= began <= index < began + 50
     after = events[index + 1]
@@ -327,17 +327,17 @@ def test_collapse_is_noticed_in_time_and_rolled_back(finding: str) -> None:
 
 
 def test_trouble_that_comes_back_begins_anew_and_says_so() -> None:
-    events = pushed("empty", remedies=2)
-    kinds = [e.remedy.kind for e in events if e.remedy]
+    events = pushed("empty", recoveries=2)
+    kinds = [e.recovery.kind for e in events if e.recovery]
     assert kinds[:2] == ["rollback", "restart"]
-    anew, remedy = [(i, e.remedy) for i, e in enumerate(events) if e.remedy][1]
-    assert events[anew + 1].step == 1 and "began anew" in remedy.message
+    anew, recovery = [(i, e.recovery) for i, e in enumerate(events) if e.recovery][1]
+    assert events[anew + 1].step == 1 and "began anew" in recovery.message
     assert float(events[anew].state.field.state_dict()["activation.blob_factor"]) > 1
 
 
 def test_hopeless_run_ends_with_a_reason() -> None:
-    with pytest.raises(CollapseError, match="3 remedies did not help: a value that is no number"):
-        pushed("non-finite", remedies=99, watchdog=WatchdogConfig(attempts=3))
+    with pytest.raises(CollapseError, match="3 recoveries did not help: a value that is no number"):
+        pushed("non-finite", recoveries=99, watchdog=WatchdogConfig(attempts=3))
 
 
 def test_nothing_learned_from_a_step_that_is_no_number() -> None:
@@ -347,7 +347,7 @@ def test_nothing_learned_from_a_step_that_is_no_number() -> None:
     for _ in range(2):
         next(events)
     event = next(events)
-    assert event.remedy is not None and event.state.step == 0  # the state kept last is the first
+    assert event.recovery is not None and event.state.step == 0  # the state kept last is the first
     assert "loss" not in event.metrics  # metrics hold finite numbers only
     fresh = fixture.config.build(torch.Generator().manual_seed(1))
     assert same(event.state.field.state_dict(), fresh.state_dict())
@@ -372,6 +372,6 @@ def test_resumed_run_heals_as_the_uninterrupted_one() -> None:
     saved = [next(half).state.state_dict() for _ in range(35)][-1]
     assert any(k.startswith("good.") for k in saved)
     rest = list(run(saved))
-    assert [e.remedy for e in rest if e.remedy] == [e.remedy for e in whole if e.remedy] != []
+    assert [e.recovery for e in rest if e.recovery] == [e.recovery for e in whole if e.recovery] != []
     assert [e.metrics for e in rest] == [e.metrics for e in whole[35:]]
     assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())

@@ -121,7 +121,8 @@ def test_a_collapse_is_said_kept_and_resumed_exactly(tmp_path: Path) -> None:
     def stage(**watchdog: float) -> dict:
         return {"name": "shape", "steps": 8, "views": 4, "lr": 0.02, "watchdog": watchdog}
 
-    # Every step counts as empty, so the first remedies come at once, and then one step is left to go on with.
+    # Every step counts as empty, so the first recoveries come at once, and then one step is left to go on
+    # with.
     config = small_config(stages=[stage(empty_below=0.99, patience=6, attempts=1)])
     run = RunDir.create(tmp_path, config, environment())
     events = generate(config, run, red_ball_prior())
@@ -129,16 +130,16 @@ def test_a_collapse_is_said_kept_and_resumed_exactly(tmp_path: Path) -> None:
     for event in events:
         if isinstance(event, Note):
             notes.append(event.text)
-        if isinstance(event, Step) and event.event.remedy:
+        if isinstance(event, Step) and event.event.recovery:
             events.close()
             break
     assert len(notes) == 1 and "the volume is empty" in notes[0]
     rows = [json.loads(row) for row in (run.path / "metrics.jsonl").read_text().splitlines()]
-    assert "remedy" in rows[-1] and "remedy" not in rows[0]
+    assert "recovery" in rows[-1] and "recovery" not in rows[0]
     resumed = generate(config, run, red_ball_prior())
     first = next(event for event in resumed if isinstance(event, Step))
     resumed.close()
-    assert first.done < rows[-1]["step"]  # it goes on from where the remedy led, not from before it
+    assert first.done < rows[-1]["step"]  # it goes on from where the recovery led, not from before it
 
 
 def test_the_field_of_a_run_is_the_one_that_was_learned(reference: RunDir) -> None:

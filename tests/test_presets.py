@@ -151,7 +151,7 @@ def test_a_published_recipe_takes_two_steps_of_every_stage(name: str) -> None:
     for stage in config.stages:
         guidance = stage.guidance.build(prior) if stage.guidance else shared
         events = list(optimise(stage, field, renderer, prior, guidance, view_prompts(config, prior), seed=0))
-        assert len(events) == 2 and all(e.remedy is None for e in events)
+        assert len(events) == 2 and all(e.recovery is None for e in events)
         assert all({"loss", "residual", "parameter_grad_norm"} <= set(e.metrics) for e in events)  # finite
     assert any(not torch.equal(a, b) for a, b in zip(before, field.parameters(), strict=True))
 

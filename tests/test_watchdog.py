@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dreamlab.stages.watchdog import CollapseError, Remedy, Vitals, Watchdog, WatchdogConfig, vitals
+from dreamlab.stages.watchdog import CollapseError, Recovery, Vitals, Watchdog, WatchdogConfig, vitals
 
 HEALTHY = {"loss": 1.0, "gradient_norm": 1.0, "mean_opacity": 0.3, "solid_share": 0.9}
 SICK = {
@@ -19,28 +19,28 @@ def now(step: int, **changes: float) -> Vitals:
     return Vitals(step, **{**HEALTHY, **changes})
 
 
-def until_remedy(dog: Watchdog, first: int, **changes: float) -> tuple[int, Remedy]:
+def until_recovery(dog: Watchdog, first: int, **changes: float) -> tuple[int, Recovery]:
     for step in range(first, first + 51):
-        remedy = dog.look(now(step, **changes))
-        if remedy is not None:
-            return step, remedy
+        recovery = dog.look(now(step, **changes))
+        if recovery is not None:
+            return step, recovery
     raise AssertionError("nothing was noticed within 50 steps")
 
 
 @pytest.mark.parametrize("finding", list(SICK))
 def test_collapse_is_noticed_within_fifty_steps(finding: str) -> None:
     dog = Watchdog(WatchdogConfig())
-    step, remedy = until_remedy(dog, 100, **SICK[finding])
-    assert step < 150 and remedy.finding == finding
-    assert remedy.kind == "rollback" and remedy.lr_factor == 0.5 and remedy.attempt == 1
-    assert f"step {step}" in remedy.message and "last good state" in remedy.message
+    step, recovery = until_recovery(dog, 100, **SICK[finding])
+    assert step < 150 and recovery.finding == finding
+    assert recovery.kind == "rollback" and recovery.lr_factor == 0.5 and recovery.attempt == 1
+    assert f"step {step}" in recovery.message and "last good state" in recovery.message
 
 
 @pytest.mark.parametrize("name", ["loss", "gradient_norm", "mean_opacity"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_noticed_at_once(name: str, value: float) -> None:
-    remedy = Watchdog(WatchdogConfig()).look(now(7, **{name: value}))
-    assert remedy is not None and remedy.finding == "non-finite"
+    recovery = Watchdog(WatchdogConfig()).look(now(7, **{name: value}))
+    assert recovery is not None and recovery.finding == "non-finite"
 
 
 def test_a_healthy_run_is_left_alone() -> None:
@@ -59,8 +59,8 @@ def test_a_short_faint_is_forgiven(finding: str) -> None:
 
 def test_trouble_that_a_rollback_did_not_cure_begins_anew() -> None:
     dog = Watchdog(WatchdogConfig())
-    step, first = until_remedy(dog, 100, **SICK["empty"])
-    _, second = until_remedy(dog, step - 20, **SICK["empty"])
+    step, first = until_recovery(dog, 100, **SICK["empty"])
+    _, second = until_recovery(dog, step - 20, **SICK["empty"])
     assert (first.kind, second.kind) == ("rollback", "restart")
     assert second.lr_factor == 0.25 and second.blob_factor == pytest.approx(2.25)
     assert "began anew" in second.message and "first ball x2.25" in second.message
@@ -68,26 +68,26 @@ def test_trouble_that_a_rollback_did_not_cure_begins_anew() -> None:
 
 def test_trouble_long_after_is_a_new_trouble() -> None:
     dog = Watchdog(WatchdogConfig())
-    step, _ = until_remedy(dog, 100, **SICK["smoke"])
+    step, _ = until_recovery(dog, 100, **SICK["smoke"])
     for later in range(step + 1, step + 200):
         assert dog.look(now(later)) is None
-    _, second = until_remedy(dog, step + 200, **SICK["smoke"])
+    _, second = until_recovery(dog, step + 200, **SICK["smoke"])
     assert second.kind == "rollback"
 
 
 def test_a_full_volume_begins_anew_with_a_fainter_ball() -> None:
     dog = Watchdog(WatchdogConfig())
-    until_remedy(dog, 1, **SICK["full"])
-    _, remedy = until_remedy(dog, 1, **SICK["full"])
-    assert remedy.kind == "restart" and remedy.blob_factor < 1
+    until_recovery(dog, 1, **SICK["full"])
+    _, recovery = until_recovery(dog, 1, **SICK["full"])
+    assert recovery.kind == "restart" and recovery.blob_factor < 1
 
 
 def test_it_gives_up_with_a_reason() -> None:
     dog = Watchdog(WatchdogConfig(attempts=2))
     for _ in range(2):
-        until_remedy(dog, 1, **SICK["empty"])
-    with pytest.raises(CollapseError, match=r"2 remedies did not help: the volume is empty.*seed"):
-        until_remedy(dog, 1, **SICK["empty"])
+        until_recovery(dog, 1, **SICK["empty"])
+    with pytest.raises(CollapseError, match=r"2 recoveries did not help: the volume is empty.*seed"):
+        until_recovery(dog, 1, **SICK["empty"])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_state_on_the_brink_is_not_kept(changes: dict[str, float], good: bool)
 
 def test_memory_goes_round_through_tensors() -> None:
     a, b = Watchdog(WatchdogConfig()), Watchdog(WatchdogConfig())
-    until_remedy(a, 100, **SICK["smoke"])
+    until_recovery(a, 100, **SICK["smoke"])
     for step in range(130, 140):
         a.look(now(step, **SICK["empty"]))
     b.load_state_dict(a.state_dict())

@@ -193,11 +193,11 @@ def vocabulary(args: argparse.Namespace) -> int:
     from dreamlab.priors.embedded.prior import write_vocabulary
     from dreamlab.priors.embedded.vocabulary import Vocabulary
     from dreamlab.studio.corpus import Corpus
-    from dreamlab.studio.lesson import corpus_lesson
     from dreamlab.studio.train import TrainConfig
+    from dreamlab.studio.vocabulary_counts import vocabulary_counts
 
     config = _train_config(args.config) or TrainConfig()
-    taught = Vocabulary().plus(corpus_lesson(Corpus.load(args.corpus), config.batch), times=args.steps)
+    taught = Vocabulary().plus(vocabulary_counts(Corpus.load(args.corpus), config.batch), times=args.steps)
     write_vocabulary(args.weights, taught)
     told = f"{len(taught.nouns)} nouns, {len(taught.learned())} of them learned, in {args.weights}"
     learned = {"event": "vocabulary", "nouns": len(taught.nouns), "learned": list(taught.learned())}

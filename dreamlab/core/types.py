@@ -214,7 +214,7 @@ class Prior(Protocol):
 class Guidance(Protocol):
     """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out."""
 
-    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
         ...
 

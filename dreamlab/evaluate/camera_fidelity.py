@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, Question, rings, shoot
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, EvalPrompt, rings, shoot
 
 TELLING = 0.9
 """Share of real views that must be told right for a noun to be asked."""
 _ASIDE = 0.5
 """Least |sine| (|cosine|) of the azimuth for a view to have a left or right (front or back)."""
-_FORM = slice(3, 5)  # opacity and relief: colours differ too much from object to object
+_FORM = slice(3, 5)  # opacity and relative depth: colours differ too much from object to object
 _HYPOTHESES = ("asked", "mirrored", "opposite", "beside")
 
 
@@ -33,8 +33,8 @@ _HYPOTHESES = ("asked", "mirrored", "opposite", "beside")
 class Compared:
     """Views of one question against the best real object under each hypothesis.
 
-    distance [n,4]: root mean square of opacity and relief; iou [n,4]: of silhouettes; columns as asked,
-    mirrored, opposite, beside. left_right, front_back [n]: 1 right, 0 wrong, nan not asked.
+    distance [n,4]: root mean square of opacity and relative depth; iou [n,4]: of silhouettes; columns as
+    asked, mirrored, opposite, beside. left_right, front_back [n]: 1 right, 0 wrong, nan not asked.
     """
 
     distance: Float[Tensor, "n 4"]
@@ -44,7 +44,7 @@ class Compared:
 
 
 def obedience(
-    x: Float[Tensor, "n 5 S S"], questions: Sequence[Question], nouns: Sequence[str], objects: int = 12
+    x: Float[Tensor, "n 5 S S"], questions: Sequence[EvalPrompt], nouns: Sequence[str], objects: int = 12
 ) -> dict[str, float]:
     """Both shares and the mean IoUs of pictures (VIEWS a question), with `_ceiling`, over telling nouns.
 
@@ -69,7 +69,7 @@ def obedience(
 
 
 def real_views(
-    question: Question, nouns: Sequence[str], objects: int, number: int
+    question: EvalPrompt, nouns: Sequence[str], objects: int, number: int
 ) -> Float[Tensor, "objects views 5 S S"]:
     """Photographs of unseen real objects from the question's cameras."""
     cameras = rings([question.turn])

@@ -1,8 +1,8 @@
 """The judge of generated images and objects: a small classifier that has only ever seen held-out renders.
 
 It answers two questions of a 64x64 picture: which noun, and which colour word. One network looks in two ways,
-at colour and outline or at outline and relief (form without colour), for it was trained with the other
-channels blanked.
+at colour and outline or at outline and relative depth (form without colour), for it was trained with the
+other channels blanked.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from dreamlab.evaluate.prompts import HELD_OUT, MeasureConfig
 from dreamlab.priors.embedded.prior import to_model_space
 from dreamlab.studio import shapes
 from dreamlab.studio.batches import draw_cameras
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 
-Sight = Literal["colour", "form"]
+Channels = Literal["colour", "form"]
 _CHANNELS = {"colour": (1.0, 1.0, 1.0, 1.0, 0.0), "form": (0.0, 0.0, 0.0, 1.0, 1.0)}
 _FORMAT = "dreamlab-judge-2"
 _FRAMING = torch.tensor((0.1, 0.1, 0.1, 0.15))
-"""How far size, place in the picture (half its side is 1) and relief are moved when a judge learns."""
+"""How far size, place in the picture (half its side is 1) and relative depth are moved when a judge
+learns."""
 
 
 @dataclass(frozen=True)
-class Exam:
+class LabelledImages:
     """Photographs with their answers: x [n,5,S,S] in model space; noun and colour are class numbers [n]."""
 
     x: Float[Tensor, "n 5 S S"]
@@ -42,14 +43,16 @@ class Exam:
     colour: Int[Tensor, " n"]
 
 
-class Opinion(NamedTuple):
+class Prediction(NamedTuple):
     """Probabilities [n, classes] of nouns and colours."""
 
     noun: Tensor
     colour: Tensor
 
 
-def draw_exam(nouns: Sequence[str], objects: int, views: int, seed: tuple[int, ...], size: int = 64) -> Exam:
+def sample_labelled_images(
+    nouns: Sequence[str], objects: int, views: int, seed: tuple[int, ...], size: int = 64
+) -> LabelledImages:
     """Photographs of `objects` fresh procedural objects a noun, in random colours, from random sides; kept in
     half precision.
     """
@@ -61,12 +64,12 @@ def draw_exam(nouns: Sequence[str], objects: int, views: int, seed: tuple[int, .
             shape = shapes.make(rng, noun, shapes.COLOURS[colour])
             cameras = draw_cameras(rng, 1, views)
             out = torch.from_numpy(
-                photograph(shape.vertices, shape.faces, shape.face_colours, *cameras, size=size)
+                render_views(shape.vertices, shape.faces, shape.face_colors, *cameras, size=size)
             )
             images.append(to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5]).half())
             answers += [(number, colour)] * views
     noun, colour = torch.tensor(answers).T
-    return Exam(torch.cat(images), noun, colour)
+    return LabelledImages(torch.cat(images), noun, colour)
 
 
 class Judge(nn.Module):
@@ -92,12 +95,12 @@ class Judge(nn.Module):
         return self.noun(features), self.colour(features)
 
     @torch.no_grad()
-    def look(self, x: Float[Tensor, "n 5 S S"], sight: Sight = "colour") -> Opinion:
+    def look(self, x: Float[Tensor, "n 5 S S"], sight: Channels = "colour") -> Prediction:
         """What each picture shows. Of colours, only the sight "colour" has an opinion that counts."""
         self.eval()
         number = list(_CHANNELS).index(sight)
         parts = [self(rows, torch.full((len(rows),), number)) for rows in x.split(256)]
-        return Opinion(*(torch.cat(logits).softmax(1) for logits in zip(*parts, strict=True)))
+        return Prediction(*(torch.cat(logits).softmax(1) for logits in zip(*parts, strict=True)))
 
 
 def _block(convolution: nn.Conv2d) -> list[nn.Module]:
@@ -120,7 +123,7 @@ def reframed(
     nearer: Float[Tensor, " n"],
 ) -> Float[Tensor, "n 5 S S"]:
     """The object larger by this share, to the right and down by shares of half the picture, and nearer by
-    this much relief in model space.
+    this much relative depth in model space.
     """
     nothing = x.new_tensor((-1.0, -1.0, -1.0, -1.0, 0.0))[:, None, None]
     back = torch.eye(2).expand(len(x), 2, 2) / per_image(1 + larger, x)[:, :, 0]
@@ -128,8 +131,8 @@ def reframed(
         torch.cat([back, -(back @ aside[:, :, None])], dim=2), list(x.shape), align_corners=False
     )
     moved = F.grid_sample(x - nothing, grid, align_corners=False)
-    relief = per_image(1 + larger, x) * moved[:, 4:] + per_image(nearer, x) * moved[:, 3:4] / 2
-    return torch.cat([moved[:, :4], relief], dim=1) + nothing
+    relative_depth = per_image(1 + larger, x) * moved[:, 4:] + per_image(nearer, x) * moved[:, 3:4] / 2
+    return torch.cat([moved[:, :4], relative_depth], dim=1) + nothing
 
 
 def _moved(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -142,7 +145,7 @@ def _moved(x: Tensor, generator: torch.Generator) -> Tensor:
     return reframed(x, larger, torch.stack([right, down], 1), nearer)
 
 
-def train_judge(exam: Exam, nouns: Sequence[str], epochs: int = 16, seed: int = 0) -> Judge:
+def train_judge(exam: LabelledImages, nouns: Sequence[str], epochs: int = 16, seed: int = 0) -> Judge:
     """Train a judge on an exam with its answers: one cosine-decayed AdamW run, 8 steps an epoch or more."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -175,7 +178,7 @@ def judge_of(config: MeasureConfig, kept: Path | None = None) -> Judge:
     judging = f"{_FORMAT}; {config.judge_objects} objects of {', '.join(config.vocabulary)}"
     if kept is not None and kept.is_file():
         return _kept_judge(kept, judging, config.vocabulary)
-    exam = draw_exam(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))
+    exam = sample_labelled_images(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))
     judge = train_judge(exam, config.vocabulary)
     if kept is not None:
         partial = kept.with_suffix(".partial")

@@ -17,9 +17,9 @@ from torch import Tensor
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras
-from dreamlab.evaluate.classifier import Exam, Judge, train_judge
+from dreamlab.evaluate.classifier import Judge, LabelledImages, train_judge
 from dreamlab.evaluate.measure import beside_ceiling, naming
-from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, MeasureConfig, Sampler, ring, rings, shoot_mesh
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, MeasureConfig, Sampler, render_mesh_views, ring, rings
 from dreamlab.studio.assets import Asset, read_folder
 from dreamlab.studio.batches import draw_cameras
 from dreamlab.studio.shapes.grammar import with_article
@@ -47,8 +47,8 @@ def halves_of(folder: Path) -> Halves:
 
 
 def measure_folder(sampler: Sampler, halves: Halves, config: MeasureConfig) -> dict[str, float]:
-    """Shares of sampled views whose noun the judge names as asked (form_noun: from outline and relief alone),
-    with _ceiling and _ratio, and how many nouns were asked for.
+    """Shares of sampled views whose noun the judge names as asked (form_noun: from outline and relative depth
+    alone), with _ceiling and _ratio, and how many nouns were asked for.
     """
     judge = judge_of_folder(halves)
     turns = np.random.default_rng((HELD_OUT, 9, config.seed)).uniform(0, 2 * np.pi, len(halves)).tolist()
@@ -86,10 +86,10 @@ def judge_of_folder(halves: Halves, pictures: int = 32, epochs: int = 20) -> Jud
 
 def shoot(model: Asset, cameras: Cameras) -> Tensor:
     """Photographs of a model in model space."""
-    return shoot_mesh(model.vertices, model.faces, model.face_colours, cameras)
+    return render_mesh_views(model.vertices, model.faces, model.face_colors, cameras)
 
 
-def _exam(x: Tensor, counts: Sequence[int]) -> Exam:
+def _exam(x: Tensor, counts: Sequence[int]) -> LabelledImages:
     """Pictures in the order of the nouns, so many of each."""
     noun = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    return Exam(x, noun, torch.zeros_like(noun))
+    return LabelledImages(x, noun, torch.zeros_like(noun))

@@ -1,9 +1,9 @@
 """How good is a prior? Figures against the ceiling that held-out renders of the same questions reach.
 
 noun, colour: does the judge name sampled images as it names real ones; colour_near lets neighbouring words
-pass (red for dark red). form_noun: the same from outline and relief alone. left_right, front_back, iou: does
-it draw the side that the camera asks for (see obedience.py). binding: in two-object scenes each object wears
-its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
+pass (red for dark red). form_noun: the same from outline and relative depth alone. left_right, front_back,
+iou: does it draw the side that the camera asks for (see obedience.py). binding: in two-object scenes each
+object wears its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch import Tensor
 from dreamlab.core.diffusion import add_noise, per_image
 from dreamlab.core.types import Cameras, Condition
 from dreamlab.evaluate.camera_fidelity import obedience
-from dreamlab.evaluate.classifier import Exam, Judge, judge_of
+from dreamlab.evaluate.classifier import Judge, LabelledImages, judge_of
 from dreamlab.evaluate.prompts import (
     HELD_OUT,
     VIEWS,
+    EvalPrompt,
     MeasureConfig,
-    Question,
     Sampler,
-    draw_questions,
     mean_sampler,
     prior_sampler,
     ring,
     rings,
+    sample_prompts,
     shoot,
 )
 from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_model_space
@@ -53,7 +53,7 @@ def measure_prior(
 def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> dict[str, object]:
     """All figures that need nothing but pictures."""
     nouns = config.vocabulary
-    questions = draw_questions(nouns, config.prompts, (2, config.seed))
+    questions = sample_prompts(nouns, config.prompts, (2, config.seed))
     cameras = rings([q.turn for q in questions])
     sampled = sampler([q.prompt for q in questions for _ in range(VIEWS)], cameras, 0)
     real = real_pictures(questions, nouns, config.seed)
@@ -73,19 +73,21 @@ def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> di
     return figures
 
 
-def real_pictures(questions: Sequence[Question], nouns: Sequence[str], seed: int) -> Float[Tensor, "n 5 S S"]:
+def real_pictures(
+    questions: Sequence[EvalPrompt], nouns: Sequence[str], seed: int
+) -> Float[Tensor, "n 5 S S"]:
     """Photographs of unseen real objects as the questions ask for them, VIEWS each."""
     rng = np.random.default_rng((HELD_OUT, 7, seed))
     return torch.cat([shoot(q.real(nouns, rng), ring(VIEWS, q.turn)) for q in questions])
 
 
-def exam_of(x: Float[Tensor, "n 5 S S"], questions: Sequence[Question]) -> Exam:
+def exam_of(x: Float[Tensor, "n 5 S S"], questions: Sequence[EvalPrompt]) -> LabelledImages:
     """Pictures, VIEWS a question, with the answers that were asked for."""
     noun, colour = (torch.tensor([q[k] for q in questions]).repeat_interleave(VIEWS) for k in (1, 2))
-    return Exam(x, noun, colour)
+    return LabelledImages(x, noun, colour)
 
 
-def naming(judge: Judge, exam: Exam) -> dict[str, float]:
+def naming(judge: Judge, exam: LabelledImages) -> dict[str, float]:
     """Shares of views whose noun and colour the judge names as asked."""
     seen, form = judge.look(exam.x, "colour"), judge.look(exam.x, "form")
     named = seen.colour.argmax(1)
@@ -99,7 +101,7 @@ def _alike(asked: int, named: int) -> bool:
     return asked == named or _WORDS[named] in NEAR.get(_WORDS[asked], ())
 
 
-def mistaken(judge: Judge, exam: Exam, most: int = 8) -> dict[str, int]:
+def mistaken(judge: Judge, exam: LabelledImages, most: int = 8) -> dict[str, int]:
     """The commonest "asked > named" of colours, with the number of views."""
     named = judge.look(exam.x, "colour").colour.argmax(1)
     pairs = zip(exam.colour.tolist(), named.tolist(), strict=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.classifier import Judge
 from dreamlab.evaluate.measure import beside_ceiling
-from dreamlab.evaluate.prompts import HELD_OUT, Question, ring, shoot, shoot_mesh
+from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_mesh_views, ring, shoot
 from dreamlab.studio import shapes
 from dreamlab.studio.asset_files import ColouredMesh
 
@@ -33,13 +33,13 @@ def around() -> Cameras:
 
 def seen(mesh: ColouredMesh) -> Float[Tensor, "views 5 S S"]:
     """A mesh as the judge sees it."""
-    return shoot_mesh(*mesh, around())
+    return render_mesh_views(*mesh, around())
 
 
 def judge_objects(
     judge: Judge,
     pictures: Sequence[Float[Tensor, "views 5 S S"] | None],
-    questions: Sequence[Question],
+    questions: Sequence[EvalPrompt],
     copies: int = 3,
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Shares of right answers for objects that were made for questions, and what each was taken for.
@@ -58,13 +58,13 @@ def judge_objects(
 
 
 def name_objects(
-    judge: Judge, pictures: Sequence[Float[Tensor, "views 5 S S"] | None], questions: Sequence[Question]
+    judge: Judge, pictures: Sequence[Float[Tensor, "views 5 S S"] | None], questions: Sequence[EvalPrompt]
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Shares of right answers for objects that were made for questions, and what each was taken for.
 
-    pictures: of each object, from `around()`, in model space. noun, colour, form_noun (outline and relief
-    alone): by majority; with `_view`: over single views. None is an object that could not be made: all its
-    answers are wrong; of nothing but these there are no shares.
+    pictures: of each object, from `around()`, in model space. noun, colour, form_noun (outline and relative
+    depth alone): by majority; with `_view`: over single views. None is an object that could not be made: all
+    its answers are wrong; of nothing but these there are no shares.
     """
     made = [i for i, views in enumerate(pictures) if views is not None]
     shown = [views for views in pictures if views is not None]
@@ -77,7 +77,7 @@ def name_objects(
 
 
 def _named(
-    judge: Judge, pictures: Sequence[Tensor], questions: Sequence[Question]
+    judge: Judge, pictures: Sequence[Tensor], questions: Sequence[EvalPrompt]
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Scores of objects, and what the majority of their views calls them."""
     x = torch.cat(list(pictures))

@@ -20,7 +20,7 @@ from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
 from dreamlab.priors.embedded.sampling import draw
 from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.studio import shapes
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 from dreamlab.studio.shapes.grammar import with_article
 
 HELD_OUT = 7919
@@ -58,7 +58,7 @@ def known_nouns(vocabulary: Vocabulary) -> tuple[str, ...]:
     return tuple(noun for noun in shapes.NOUNS if noun in learned)
 
 
-class Question(NamedTuple):
+class EvalPrompt(NamedTuple):
     """A prompt "a COLOUR NOUN" with its answers: the noun's number in the vocabulary, the colour's in
     COLOURS, and the azimuth (radians) of the first of its ring of cameras.
     """
@@ -77,14 +77,14 @@ Sampler = Callable[[Sequence[str], Cameras, int], Tensor]
 """Prompts (one a view), their cameras and a seed to pictures [n,5,S,S] in model space."""
 
 
-def draw_questions(nouns: Sequence[str], count: int, seed: tuple[int, ...]) -> list[Question]:
+def sample_prompts(nouns: Sequence[str], count: int, seed: tuple[int, ...]) -> list[EvalPrompt]:
     """Nouns, colours and sides, each drawn evenly."""
     rng = np.random.default_rng((HELD_OUT, *seed))
     drawn = []
     for _ in range(count):
         noun, colour = int(rng.integers(len(nouns))), int(rng.integers(len(shapes.COLOURS)))
         prompt = with_article(f"{shapes.COLOURS[colour].word} {nouns[noun]}")
-        drawn.append(Question(prompt, noun, colour, rng.uniform(0, 2 * math.pi)))
+        drawn.append(EvalPrompt(prompt, noun, colour, rng.uniform(0, 2 * math.pi)))
     return drawn
 
 
@@ -105,15 +105,15 @@ def rings(
 
 def shoot(shape: shapes.Shape, cameras: Cameras) -> Float[Tensor, "n 5 S S"]:
     """Photographs of a procedural object in model space."""
-    return shoot_mesh(shape.vertices, shape.faces, shape.face_colours, cameras)
+    return render_mesh_views(shape.vertices, shape.faces, shape.face_colors, cameras)
 
 
-def shoot_mesh(
-    vertices: np.ndarray, faces: np.ndarray, face_colours: np.ndarray, cameras: Cameras
+def render_mesh_views(
+    vertices: np.ndarray, faces: np.ndarray, face_colors: np.ndarray, cameras: Cameras
 ) -> Float[Tensor, "n 5 S S"]:
     """Photographs of any mesh in the unit sphere, in model space."""
     views = (c.numpy() for c in (cameras.azimuth, cameras.elevation, cameras.distance, cameras.fovy))
-    out = torch.from_numpy(photograph(vertices, faces, face_colours, *views, size=cameras.size[0]))
+    out = torch.from_numpy(render_views(vertices, faces, face_colors, *views, size=cameras.size[0]))
     return to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5])
 
 

@@ -1,4 +1,4 @@
-"""Sample sheets: what a prior draws for prompts, from eight sides, in colour and as relief."""
+"""Sample sheets: what a prior draws for prompts, from eight sides, in colour and as relative depth."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def write_sheet(
     seed: int = 0,
     zoom: int = 2,
 ) -> None:
-    """One PNG: a row of colours over a row of relief for every prompt; columns are azimuths 0, 90, 180, 270,
-    45, …
+    """One PNG: a row of colours over a row of relative depth for every prompt; columns are azimuths 0, 90,
+    180, 270, 45, …
 
     The first four columns were drawn together, looking at each other, and so were the last four.
     """
@@ -53,14 +53,17 @@ def write_sheet(
 
 
 def save_rows(rows: Sequence[Float[Tensor, "n 5 S S"]], path: Path, zoom: int = 2) -> None:
-    """One PNG of model-space pictures on grey, each row over its relief."""
+    """One PNG of model-space pictures on grey, each row over its relative depth."""
     from PIL import Image
 
     bands = []
     for x in rows:
-        colour, opacity, relief = from_model_space(x)
+        colour, opacity, relative_depth = from_model_space(x)
         on_grey = colour + (1 - opacity.clamp(0, 1)) * 0.85
-        bands += [torch.cat(list(on_grey), 1), torch.cat(list(relief.expand(-1, -1, -1, 3) / 2 + 0.5), 1)]
+        bands += [
+            torch.cat(list(on_grey), 1),
+            torch.cat(list(relative_depth.expand(-1, -1, -1, 3) / 2 + 0.5), 1),
+        ]
     pixels = (torch.cat(bands).clamp(0, 1) * 255).round().byte().numpy()
     image = Image.fromarray(pixels)
     image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)

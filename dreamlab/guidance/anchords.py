@@ -76,8 +76,8 @@ class AnchorDS(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        step = self.diffuse(render, cameras, progress, generator)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
         null = prompts.null(len(step.z))
         with torch.no_grad():
             anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(
@@ -87,4 +87,4 @@ class AnchorDS(Distillation):
         if self.config.max_deviation is not None:
             deviation = (anchor - step.clean).flatten(1).square().mean(dim=1)
             residual = residual * per_image((deviation <= self.config.max_deviation).to(residual), residual)
-        return self.finish(step, residual, x0_hat)
+        return self.to_loss(step, residual, x0_hat)

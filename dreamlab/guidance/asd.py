@@ -12,7 +12,7 @@ from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, draw_uniform
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import Pass
+from dreamlab.guidance.query import DenoiseQuery
 
 
 class ASDConfig(MethodConfig):
@@ -50,14 +50,14 @@ class ASD(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         shift = self.config.shift * draw_uniform(step.t, generator)
         later = step.t + shift * (step.t - self.config.t_min(progress)).clamp_min(0.0)
         ahead = self.noised(step.x, later.clamp_max(0.999), step.noise)
-        second = Pass(ahead.z, ahead.t, prompts.positive(cameras), cameras)
-        said = self.answers(step.z, step.t, prompts, cameras, others=[second])
-        x0_hat = self.guided(said)
+        second = DenoiseQuery(ahead.z, ahead.t, prompts.positive(cameras), cameras)
+        pred = self.predict(step.z, step.t, prompts, cameras, others=[second])
+        x0_hat = self.apply_cfg(pred)
         noise_hat = noise_from_x0(step.z, x0_hat, step.alpha, step.sigma)
-        noise_ahead = noise_from_x0(ahead.z, said.others[0], ahead.alpha, ahead.sigma)
+        noise_ahead = noise_from_x0(ahead.z, pred.others[0], ahead.alpha, ahead.sigma)
         residual = per_image(step.sigma / step.alpha, step.z) * (noise_hat - noise_ahead)
-        return self.finish(step, residual, x0_hat)
+        return self.to_loss(step, residual, x0_hat)

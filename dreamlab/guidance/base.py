@@ -35,7 +35,14 @@ from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import Image, KnowsMean, Pass, ask, that_knows_mean, views_per_group
+from dreamlab.guidance.query import (
+    DenoiseQuery,
+    HasConditionalMean,
+    Image,
+    denoise_batched,
+    require_conditional_mean,
+    views_per_group,
+)
 
 
 class MethodConfig(BaseModel):
@@ -105,25 +112,25 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What the prior said of z: under the prompt, under the reference prompt, and whatever else was asked.
 
     direction is where text guidance leads: cond - base, and with Perp-Neg the sum of its perpendicular parts.
-    bare is the answer without text and camera. others answers the further conditions asked for. colour is a
-    picture whose mean colour the guided answer shall have, where that is guided apart.
+    uncond_no_camera is the answer without text and camera. others answers the further conditions asked for.
+    colour is a picture whose mean colour the guided answer shall have, where that is guided apart.
     """
 
     cond: Image
     base: Image | None
     direction: Image | None
-    bare: Image | None
+    uncond_no_camera: Image | None
     others: tuple[Image, ...]
     colour: Image | None
 
     @property
     def unconditional(self) -> Image:
         """Where guidance starts: without text, and without camera where the camera is guided."""
-        origin = self.bare if self.bare is not None else self.base
+        origin = self.uncond_no_camera if self.uncond_no_camera is not None else self.base
         if origin is None:
             raise ValueError("the prior was not asked for a reference answer")
         return origin
@@ -132,16 +139,16 @@ class Answers:
 class Distillation(ABC):
     """Base of the methods: draws the step, asks the prior, and turns a residual into a loss.
 
-    A method implements __call__ with `start`, `answers`, `guided` and `finish`, and nothing else.
+    A method implements __call__ with `diffuse`, `predict`, `apply_cfg` and `to_loss`, and nothing else.
     """
 
     def __init__(self, config: MethodConfig, prior: Prior) -> None:
         self.config, self.prior = config, prior
-        self._knows: KnowsMean | None = None
+        self._knows: HasConditionalMean | None = None
         if config.colour_guidance_scale is not None:
-            self._knows = that_knows_mean(prior, "Set guidance.colour_guidance_scale=null")
+            self._knows = require_conditional_mean(prior, "Set guidance.colour_guidance_scale=null")
 
-    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
         return cameras
 
@@ -156,7 +163,7 @@ class Distillation(ABC):
     ) -> GuidanceOut:
         """See dreamlab.core.types.Guidance."""
 
-    def start(
+    def diffuse(
         self, render: RenderOutput, cameras: Cameras, progress: float, generator: torch.Generator
     ) -> Step:
         """Encode the views and add noise at the levels of this moment."""
@@ -186,7 +193,7 @@ class Distillation(ABC):
         alpha, sigma = (v.to(x) for v in self.prior.alpha_sigma(t))
         return Step(x, add_noise(x.detach(), noise, alpha, sigma), noise, t, alpha, sigma)
 
-    def answers(
+    def predict(
         self,
         z: Image,
         t: Float[Tensor, " B"],
@@ -194,8 +201,8 @@ class Distillation(ABC):
         cameras: Cameras,
         *,
         reference: bool | None = None,
-        others: Sequence[Pass] = (),
-    ) -> Answers:
+        others: Sequence[DenoiseQuery] = (),
+    ) -> Predictions:
         """Ask the prior about z under prompt and reference, and the other passes along with them in the same
         call.
 
@@ -209,18 +216,18 @@ class Distillation(ABC):
             )
         perp = prompts.perp_neg(cameras) if config.perp_neg and reference else None
         positive = prompts.positive(cameras) if perp is None else perp.positive
-        passes = {"cond": Pass(z, t, positive, cameras)}
+        passes = {"cond": DenoiseQuery(z, t, positive, cameras)}
         scales = (config.guidance_scale, config.camera_guidance_scale)
         if reference and scales[0] != scales[1]:
-            passes["base"] = Pass(z, t, prompts.negative(n), cameras)
+            passes["base"] = DenoiseQuery(z, t, prompts.negative(n), cameras)
         if reference and scales[1] is not None:
-            passes["bare"] = Pass(z, t, prompts.negative(n), None)
+            passes["uncond_no_camera"] = DenoiseQuery(z, t, prompts.negative(n), None)
         if perp is not None:
-            passes |= {f"perp{i}": Pass(z, t, c, cameras) for i, c in enumerate(perp.negatives)}
-        said = ask(self.prior, [*passes.values(), *others], config.max_batch)
-        got = dict(zip(passes, said, strict=False))
-        base, bare = got.get("base"), got.get("bare")
-        origin = base if base is not None else bare
+            passes |= {f"perp{i}": DenoiseQuery(z, t, c, cameras) for i, c in enumerate(perp.negatives)}
+        pred = denoise_batched(self.prior, [*passes.values(), *others], config.max_batch)
+        got = dict(zip(passes, pred, strict=False))
+        base, uncond_no_camera = got.get("base"), got.get("uncond_no_camera")
+        origin = base if base is not None else uncond_no_camera
         direction = None if origin is None else got["cond"] - origin
         if perp is not None and base is not None and direction is not None:
             towards = direction
@@ -228,7 +235,7 @@ class Distillation(ABC):
                 away = perpendicular(got[f"perp{i}"] - base, towards)
                 direction = direction + per_image(perp.weights[:, i].to(z), z) * away
         colour = self._expected(prompts, positive, cameras) if reference else None
-        return Answers(got["cond"], base, direction, bare, tuple(said[len(passes) :]), colour)
+        return Predictions(got["cond"], base, direction, uncond_no_camera, tuple(pred[len(passes) :]), colour)
 
     def _expected(self, prompts: ViewPrompts, positive: Condition, cameras: Cameras) -> Image | None:
         if self._knows is None or self.config.colour_guidance_scale is None:
@@ -237,29 +244,37 @@ class Distillation(ABC):
         uncond = self._knows.mean(prompts.negative(len(cameras)), cameras)
         return cfg_combine(uncond, cond, self.config.colour_guidance_scale)
 
-    def null_pass(self, step: Step, prompts: ViewPrompts, cameras: Cameras) -> Pass:
+    def null_query(self, step: Step, prompts: ViewPrompts, cameras: Cameras) -> DenoiseQuery:
         """The question under the empty prompt, for methods that tell it from the negative prompt."""
         blind = self.config.camera_guidance_scale is not None
-        return Pass(step.z, step.t, prompts.null(len(step.z)), None if blind else cameras)
+        return DenoiseQuery(step.z, step.t, prompts.null(len(step.z)), None if blind else cameras)
 
-    def guided(self, said: Answers, scale: float | None = None) -> Image:
+    def apply_cfg(self, pred: Predictions, scale: float | None = None) -> Image:
         """x0_hat with guidance: text (and Perp-Neg), then camera, colour, rescale.
 
-        Text: base + s * direction. Camera (two scales, as InstructPix2Pix eq. 3): bare + s_c (base - bare) +
-        s (cond - base); base drops out where both scales are one.
+        Text: base + s * direction. Camera (two scales, as InstructPix2Pix eq. 3): uncond_no_camera + s_c
+        (base - uncond_no_camera) + s (cond - base); base drops out where both scales are one.
         """
         scale = self.config.guidance_scale if scale is None else scale
-        origin = said.base if said.base is not None else said.bare
-        if origin is None or said.direction is None:
-            return said.cond
-        x0 = cfg_combine(origin, origin + said.direction, scale)
-        if said.base is not None and said.bare is not None and self.config.camera_guidance_scale is not None:
-            x0 = x0 + cfg_combine(said.bare, said.base, self.config.camera_guidance_scale) - said.base
-        if self._knows is not None and said.colour is not None:
-            x0 = self._knows.recoloured(x0, said.colour)
-        return cfg_rescale(x0, said.cond, self.config.cfg_rescale, views_per_group(self.prior))
+        origin = pred.base if pred.base is not None else pred.uncond_no_camera
+        if origin is None or pred.direction is None:
+            return pred.cond
+        x0 = cfg_combine(origin, origin + pred.direction, scale)
+        if (
+            pred.base is not None
+            and pred.uncond_no_camera is not None
+            and self.config.camera_guidance_scale is not None
+        ):
+            x0 = (
+                x0
+                + cfg_combine(pred.uncond_no_camera, pred.base, self.config.camera_guidance_scale)
+                - pred.base
+            )
+        if self._knows is not None and pred.colour is not None:
+            x0 = self._knows.with_mean_color_of(x0, pred.colour)
+        return cfg_rescale(x0, pred.cond, self.config.cfg_rescale, views_per_group(self.prior))
 
-    def finish(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
+    def to_loss(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
         """The loss whose gradient to x is W * residual / B, and the figures worth showing.
 
         metrics: "residual", the root mean square of x - x0_hat and the one measure of progress (a loss of

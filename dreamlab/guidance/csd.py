@@ -48,12 +48,12 @@ class CSD(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         share = self.config.negative_share(progress) if prompts.negative_prompt else 1.0
-        others = [] if share == 1.0 else [self.null_pass(step, prompts, cameras)]
-        said = self.answers(step.z, step.t, prompts, cameras, reference=True, others=others)
-        x0_hat = self.guided(said)
-        pull = x0_hat - said.unconditional
+        others = [] if share == 1.0 else [self.null_query(step, prompts, cameras)]
+        pred = self.predict(step.z, step.t, prompts, cameras, reference=True, others=others)
+        x0_hat = self.apply_cfg(pred)
+        pull = x0_hat - pred.unconditional
         if others:
-            pull = pull + self.config.guidance_scale * (1.0 - share) * (said.unconditional - said.others[0])
-        return self.finish(step, -pull, x0_hat)
+            pull = pull + self.config.guidance_scale * (1.0 - share) * (pred.unconditional - pred.others[0])
+        return self.to_loss(step, -pull, x0_hat)

@@ -25,7 +25,7 @@ from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import KnowsMean, that_knows_mean
+from dreamlab.guidance.query import HasConditionalMean, require_conditional_mean
 
 _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 
@@ -84,14 +84,14 @@ class DatasetUpdate(Distillation):
 
     def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
         super().__init__(config, prior)
-        self._first: KnowsMean | None = None
+        self._first: HasConditionalMean | None = None
         if config.begin == "mean":
-            self._first = that_knows_mean(prior, "Set guidance.begin=field and guidance.t_max=0.99")
+            self._first = require_conditional_mean(prior, "Set guidance.begin=field and guidance.t_max=0.99")
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
 
-    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """A new ring where one is due, else as many of the remembered views as were asked for."""
         if self._steps % self.config.every == 0:
             self._chosen = None
@@ -112,7 +112,7 @@ class DatasetUpdate(Distillation):
     ) -> GuidanceOut:
         target = self._chosen
         if target is None:
-            step = self.start(render, cameras, progress, generator)
+            step = self.diffuse(render, cameras, progress, generator)
             if self._first is not None and not self._sets:
                 mean = self._first.mean(prompts.positive(cameras), cameras)
                 step = replace(self.noised(mean, step.t, step.noise), x=step.x)
@@ -124,7 +124,7 @@ class DatasetUpdate(Distillation):
             one = torch.ones(len(x)).to(x)
             step = Step(x, x.detach(), x.detach(), one * self._level, one, one)
         self._steps += 1
-        return self.finish(step, step.clean - target, target)
+        return self.to_loss(step, step.clean - target, target)
 
     def state_dict(self) -> dict[str, Tensor]:
         state = {"steps": torch.tensor(self._steps), "level": torch.tensor(self._level)}
@@ -152,7 +152,7 @@ class DatasetUpdate(Distillation):
         return denoising_walk(
             step.z,
             [step.t * (1 - i / steps) for i in range(steps)],
-            lambda z, t: self.guided(self.answers(z, t, prompts, cameras)),
+            lambda z, t: self.apply_cfg(self.predict(z, t, prompts, cameras)),
             self.prior.alpha_sigma,
             lambda z: draw_noise(z, generator),
             self.config.eta,

@@ -60,13 +60,13 @@ class DDS(Distillation):
                 "editing by delta denoising has nothing to compare with",
                 mend="Give the source object's renders",
             )
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         with torch.no_grad():
             source = self.prior.encode(self._source(cameras), cameras)
         z_source = add_noise(source, step.noise, step.alpha, step.sigma)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
-        was = self.guided(self.answers(z_source, step.t, self._source_prompts(prompts), cameras))
-        return self.finish(step, (step.clean - source) - (x0_hat - was), x0_hat)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        was = self.apply_cfg(self.predict(z_source, step.t, self._source_prompts(prompts), cameras))
+        return self.to_loss(step, (step.clean - source) - (x0_hat - was), x0_hat)
 
     def _source_prompts(self, prompts: ViewPrompts) -> ViewPrompts:
         if self._prompts is None or self._prompts.prior is not prompts.prior:

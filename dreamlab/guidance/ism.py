@@ -14,7 +14,7 @@ from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step
 from dreamlab.guidance.inversion import even_levels, invert
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import Pass, ask
+from dreamlab.guidance.query import DenoiseQuery, denoise_batched
 
 
 class ISMConfig(MethodConfig):
@@ -52,15 +52,15 @@ class ISM(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         first = self.config.first_level
         before = (step.t - self.config.interval(progress)).clamp_min(1.5 * first)
         after = torch.maximum(step.t, before + 0.5 * first)
         steps = max(1, math.ceil((float(before.max()) - first) / self.config.stride))
 
         def unconditional(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            question = Pass(z, t, prompts.null(len(z)), cameras)
-            return ask(self.prior, [question], self.config.max_batch)[0]
+            question = DenoiseQuery(z, t, prompts.null(len(z)), cameras)
+            return denoise_batched(self.prior, [question], self.config.max_batch)[0]
 
         z_s = invert(self.prior, step.clean, even_levels(first, before, steps), unconditional)
         lower = self.noised(step.x, before, step.noise)
@@ -68,7 +68,7 @@ class ISM(Distillation):
         scale_s, scale_t = (lower.alpha, lower.sigma), (upper.alpha, upper.sigma)
         x0_s = unconditional(z_s, before)
         z_t = ddim_step(z_s, x0_s, scale_s, scale_t)
-        x0_hat = self.guided(self.answers(z_t, after, prompts, cameras))
+        x0_hat = self.apply_cfg(self.predict(z_t, after, prompts, cameras))
         gap = noise_from_x0(z_t, x0_hat, *scale_t) - noise_from_x0(z_s, x0_s, *scale_s)
         walked = Step(step.x, z_t, noise_from_x0(z_t, step.clean, *scale_t), after, *scale_t)
-        return self.finish(walked, per_image(upper.sigma / upper.alpha, gap) * gap, x0_hat)
+        return self.to_loss(walked, per_image(upper.sigma / upper.alpha, gap) * gap, x0_hat)

@@ -71,7 +71,7 @@ class Mixture:
                     mend="Give it a stage of its own",
                 )
 
-    def look(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """At the drawn cameras, for all parts alike."""
         return cameras
 

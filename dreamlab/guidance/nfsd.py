@@ -53,11 +53,11 @@ class NFSD(Distillation):
                 "noise-free score distillation needs a negative prompt",
                 mend="Set one, such as 'unrealistic, blurry, low quality, out of focus, ugly'",
             )
-        step = self.start(render, cameras, progress, generator)
-        null = self.null_pass(step, prompts, cameras)
-        said = self.answers(step.z, step.t, prompts, cameras, reference=True, others=[null])
-        x0_hat, x0_null, x0_negative = self.guided(said), said.others[0], said.unconditional
+        step = self.diffuse(render, cameras, progress, generator)
+        null = self.null_query(step, prompts, cameras)
+        pred = self.predict(step.z, step.t, prompts, cameras, reference=True, others=[null])
+        x0_hat, x0_null, x0_negative = self.apply_cfg(pred), pred.others[0], pred.unconditional
         pull = x0_hat - x0_negative + self.config.guidance_scale * (x0_negative - x0_null)
         low = per_image(step.t, step.z) < self.config.denoised_below
         domain = torch.where(low, step.z / per_image(step.alpha, step.z), x0_negative) - x0_null
-        return self.finish(step, domain - pull, x0_hat)
+        return self.to_loss(step, domain - pull, x0_hat)

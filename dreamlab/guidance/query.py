@@ -14,7 +14,7 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, Prior
 
 
-class Pass(NamedTuple):
+class DenoiseQuery(NamedTuple):
     """One question to the prior: a full set of views under one condition."""
 
     z: Image
@@ -24,17 +24,17 @@ class Pass(NamedTuple):
 
 
 @runtime_checkable
-class KnowsMean(Protocol):
+class HasConditionalMean(Protocol):
     """A prior that can say what a prompt shows from a camera on average, and give images its colour."""
 
     def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
 
-    def recoloured(self, x0: Image, like: Image) -> Image: ...
+    def with_mean_color_of(self, x0: Image, like: Image) -> Image: ...
 
 
-def that_knows_mean(prior: Prior, mend: str) -> KnowsMean:
+def require_conditional_mean(prior: Prior, mend: str) -> HasConditionalMean:
     """The prior, or a ConfigError with this mend where it knows no mean pictures."""
-    if not isinstance(prior, KnowsMean):
+    if not isinstance(prior, HasConditionalMean):
         raise ConfigError(
             "this prior cannot say what a prompt shows on average",
             expected="the embedded prior",
@@ -50,7 +50,9 @@ def views_per_group(prior: Prior) -> int:
 
 
 @torch.no_grad()
-def ask(prior: Prior, passes: Sequence[Pass], max_batch: int | None = None) -> list[Image]:
+def denoise_batched(
+    prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None = None
+) -> list[Image]:
     """x0_hat of several passes in as few calls as memory allows.
 
     Passes are laid one after another, each with its views in order, so the groups of a multi-view prior stay
@@ -68,7 +70,7 @@ def ask(prior: Prior, passes: Sequence[Pass], max_batch: int | None = None) -> l
     return [a for a in answers if a is not None]
 
 
-def _denoise(prior: Prior, passes: Sequence[Pass], max_batch: int | None) -> Image:
+def _denoise(prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None) -> Image:
     z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
     condition = Condition.cat([p.condition for p in passes])
     known = [p.cameras for p in passes if p.cameras is not None]

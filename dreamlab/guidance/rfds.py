@@ -48,12 +48,12 @@ class RFDS(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         if self.config.reverse:
-            said = self.answers(step.z, step.t, prompts, cameras, reference=self.config.reverse_scale != 1.0)
-            x0_hat = self.guided(said, self.config.reverse_scale)
+            pred = self.predict(step.z, step.t, prompts, cameras, reference=self.config.reverse_scale != 1.0)
+            x0_hat = self.apply_cfg(pred, self.config.reverse_scale)
             flow = flow_from_x0(step.z, x0_hat, step.alpha, step.sigma)
             noise = step.noise + per_image(step.alpha, step.z) * (flow + step.clean - step.noise)
             step = self.noised(step.x, step.t, noise)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
-        return self.finish(step, step.clean - x0_hat, x0_hat)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        return self.to_loss(step, step.clean - x0_hat, x0_hat)

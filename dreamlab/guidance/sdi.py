@@ -52,12 +52,12 @@ class SDI(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
+        step = self.diffuse(render, cameras, progress, generator)
         steps, scale = self.config.inversion_steps, self.config.inversion_scale
         t = (step.t + draw_uniform(step.t, generator) / steps).clamp_max(0.99)
 
         def prompted(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return self.guided(self.answers(z, t, prompts, cameras, reference=scale != 1.0), scale)
+            return self.apply_cfg(self.predict(z, t, prompts, cameras, reference=scale != 1.0), scale)
 
         levels = even_levels(self.config.first_level, t, steps)
         z = invert(self.prior, step.clean, levels, prompted)
@@ -66,5 +66,5 @@ class SDI(Distillation):
         eta = self.config.eta
         noise = (1.0 - eta**2) ** 0.5 * noise + eta * draw_noise(step.clean, generator)
         walked = Step(step.x, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
-        x0_hat = self.guided(self.answers(walked.z, t, prompts, cameras))
-        return self.finish(walked, step.clean - x0_hat, x0_hat)
+        x0_hat = self.apply_cfg(self.predict(walked.z, t, prompts, cameras))
+        return self.to_loss(walked, step.clean - x0_hat, x0_hat)

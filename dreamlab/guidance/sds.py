@@ -35,6 +35,6 @@ class SDS(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
-        return self.finish(step, step.clean - x0_hat, x0_hat)
+        step = self.diffuse(render, cameras, progress, generator)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        return self.to_loss(step, step.clean - x0_hat, x0_hat)

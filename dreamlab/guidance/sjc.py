@@ -47,7 +47,7 @@ class SJC(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        step = self.diffuse(render, cameras, progress, generator)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
         seen = step.clean if self.config.variance_reduction else step.z / per_image(step.alpha, step.z)
-        return self.finish(step, seen - x0_hat, x0_hat)
+        return self.to_loss(step, seen - x0_hat, x0_hat)

@@ -89,11 +89,11 @@ class VSD(Distillation):
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        step = self.start(render, cameras, progress, generator)
-        x0_hat = self.guided(self.answers(step.z, step.t, prompts, cameras))
+        step = self.diffuse(render, cameras, progress, generator)
+        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
         with torch.no_grad():
             x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), cameras).to(step.z.dtype)
-        out = self.finish(step, x0_phi - x0_hat, x0_hat)
+        out = self.to_loss(step, x0_phi - x0_hat, x0_hat)
         score_loss = 0.0
         for _ in range(self.config.updates):
             score_loss = self._train(step, prompts, cameras, generator)

@@ -77,7 +77,7 @@ def _reduced(mesh: Mesh, config: CleanConfig, colours: np.ndarray | None) -> Mes
         if (left := topo.face_normals(vertices, faces)[1].sum() / area) < WHOLE:
             log.warning("the quads cover %.0f%% of the surface: open or thin parts are lost", 100 * left)
     else:
-        vertices, faces = decimate(vertices, faces, config.faces, colours, config.colour_weight)
+        vertices, faces = decimate(vertices, faces, config.faces, colours, config.color_weight)
     vertices, faces, normals = creased_normals(vertices, faces, CREASE)
     return Mesh(
         torch.from_numpy(vertices).float(), torch.from_numpy(faces), torch.from_numpy(normals).float()

@@ -93,15 +93,15 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
     from dreamlab.evaluate.field_fidelity import fidelity
     from dreamlab.mesh.geometry.shape import parse_size, place
-    from dreamlab.mesh.surface.clean import clean, lightened, mended_surface, solidity
+    from dreamlab.mesh.surface.clean import clean, repair_surface, simplify, solidity
     from dreamlab.mesh.surface.extract import extract
     from dreamlab.mesh.texture.bake import bake, vertex_colors
     from dreamlab.mesh.texture.unwrap import unwrap
 
     found = extract(field, config.extract)
     if config.texture:  # which keeps its detail on any faces: shape alone decides where those stay
-        fine = mended_surface(found.mesh, config.clean)
-        bare = lightened(fine, config.clean)
+        fine = repair_surface(found.mesh, config.clean)
+        bare = simplify(fine, config.clean)
         flat = unwrap(bare, resolution=config.bake.resolution)
         mesh = bake(flat, field, config.bake, fine=fine)
     else:  # colours at the corners: they decide with the shape where corners stay
@@ -229,9 +229,9 @@ def _optimised(
         for event in steps:
             saved = _record(config, run, index, before, event)
             clock.add(event.seconds)
-            if event.remedy:
-                log.warning(event.remedy.message)
-                yield Note(event.remedy.message)
+            if event.recovery:
+                log.warning(event.recovery.message)
+                yield Note(event.recovery.message)
             try:
                 yield Step(event, before + event.step, config.total_steps)
             except GeneratorExit:  # whoever watches has had enough: keep the moment
@@ -244,20 +244,20 @@ def _record(config: RunConfig, run: RunDir, index: int, before: int, event: Step
     """Metrics, preview and checkpoint of one step, where due; whether a checkpoint was written."""
     saving, total = config.saving, before + event.step
     row: dict[str, Any] = {"step": total, "stage": event.stage, **event.metrics}
-    if event.remedy:
-        row["remedy"] = event.remedy.message
+    if event.recovery:
+        row["recovery"] = event.recovery.message
     run.log_metrics(row)
     if saving.preview_every and total % saving.preview_every == 0:
         run.save_preview(total, event.preview(saving.preview_size))
     last = event.step == event.n_steps
-    if last or event.remedy or event.step % saving.checkpoint_every == 0:
+    if last or event.recovery or event.step % saving.checkpoint_every == 0:
         _save(config, run, index, before, event)
         return True
     return False
 
 
 def _save(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> None:
-    state = event.state  # after a remedy it stands at an earlier step than the event
+    state = event.state  # after a recovery it stands at an earlier step than the event
     run.save_checkpoint(index, state.step, before + state.step, state.state_dict(), config)
 
 

@@ -21,17 +21,17 @@ from dreamlab.losses.terms import total
 from dreamlab.render.volume import VolumeRender, VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig
 from dreamlab.stages.state import OptimiserState
-from dreamlab.stages.watchdog import Remedy, vitals
+from dreamlab.stages.watchdog import Recovery, vitals
 
 
 @dataclass(frozen=True)
 class StepEvent:
     """What happened in one step.
 
-    step counts from 1 to n_steps and goes back after a remedy. metrics are finite numbers that depend on
+    step counts from 1 to n_steps and goes back after a recovery. metrics are finite numbers that depend on
     nothing but the seed: loss, opacity (mean), coverage (share of pixels more than half opaque),
     parameter_grad_norm, and what the guidance tells (residual, t, ...). seconds are wall time by phase:
-    render, prior, backward. `remedy` says that the watchdog stepped in. `preview(size, azimuth, elevation)`
+    render, prior, backward. `recovery` says that the watchdog stepped in. `preview(size, azimuth, elevation)`
     (radians) renders a still image uint8 [H,W,3]; like `state` it shows the moment, so call it before
     asking for the next event.
     """
@@ -43,7 +43,7 @@ class StepEvent:
     seconds: dict[str, float]
     state: OptimiserState
     preview: Callable[..., Tensor]
-    remedy: Remedy | None = None
+    recovery: Recovery | None = None
 
 
 def optimise(
@@ -67,7 +67,7 @@ def optimise(
         state: an earlier `event.state.state_dict()` to go on from.
 
     Raises:
-        CollapseError: the watchdog has no remedy left.
+        CollapseError: the watchdog has no recovery left.
         DamagedError: `state` does not fit.
     """
     now = OptimiserState(stage, field, renderer, guidance, seed)
@@ -80,7 +80,7 @@ def optimise(
         side = stage.side(progress, prior)
         cameras = stage.cameras.build((side, side))
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
-        views = guidance.look(views, progress, now.generator)
+        views = guidance.select_cameras(views, progress, now.generator)
         render = _render(now, views, lights.sample(views, progress, now.generator), progress)
         terms = stage.losses.terms(
             render, progress, directions=render.directions, depth_variance=render.depth_variance
@@ -141,13 +141,13 @@ def _event(
         "parameter_grad_norm": norm,
         **told,
     }
-    remedy = watchdog.look(health)
-    if remedy is not None:
-        now.apply(remedy)
+    recovery = watchdog.look(health)
+    if recovery is not None:
+        now.apply(recovery)
     elif step % now.stage.watchdog.keep_every == 0 and watchdog.worth_keeping(health) and now.healthy():
         now.keep()
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return StepEvent(now.stage.name, step, now.stage.steps, finite, clock.seconds, now, now.preview, remedy)
+    return StepEvent(now.stage.name, step, now.stage.steps, finite, clock.seconds, now, now.preview, recovery)
 
 
 class _Clock:

@@ -14,7 +14,7 @@ from dreamlab.core.types import Guidance
 from dreamlab.render.background import Background
 from dreamlab.render.volume import VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig
-from dreamlab.stages.watchdog import Remedy, Watchdog
+from dreamlab.stages.watchdog import Recovery, Watchdog
 
 
 class OptimiserState:
@@ -69,13 +69,13 @@ class OptimiserState:
         """Remember the present as the last good state."""
         self._good, self._good_step = self._present(), self.step
 
-    def apply(self, remedy: Remedy) -> None:
+    def apply(self, recovery: Recovery) -> None:
         """Do what the watchdog asks."""
-        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * remedy.attempt)
-        if remedy.kind == "rollback":
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * recovery.attempt)
+        if recovery.kind == "rollback":
             self._restore(self._good)
         else:
-            self.field.restart(generator, remedy.blob_factor)
+            self.field.restart(generator, recovery.blob_factor)
             self.renderer.occupancy.reset()
             self.background = self.stage.background.build(generator).to(self.device)
             self.parameters, self.adam = self._new_adam()

@@ -28,7 +28,7 @@ _MEANING = {
 
 
 class CollapseError(DreamlabError):
-    """The object collapsed again and again; every remedy was used up."""
+    """The object collapsed again and again; every recovery was used up."""
 
 
 class WatchdogConfig(BaseModel):
@@ -36,7 +36,7 @@ class WatchdogConfig(BaseModel):
 
     empty: mean opacity below `empty_below`; full: mean opacity above `full_above`; smoke: not empty, and less
     than `smoke_share` of all opacity lies in pixels that are more than half opaque. A state counts as good,
-    and is kept, every `keep_every` healthy steps. After `attempts` remedies the run ends with a
+    and is kept, every `keep_every` healthy steps. After `attempts` recoveries the run ends with a
     CollapseError.
     """
 
@@ -62,7 +62,7 @@ class Vitals:
 
 
 @dataclass(frozen=True)
-class Remedy:
+class Recovery:
     """What to do: go back to the last good state, or begin anew; and with which settings from now on.
 
     `lr_factor` is in force from now on (not to be multiplied on), `blob_factor` for a field that begins anew;
@@ -106,8 +106,8 @@ class Watchdog:
         dense = 5 * c.empty_below <= now.mean_opacity <= c.full_above * 0.98
         return self.at_ease and dense and now.solid_share >= 1.5 * c.smoke_share
 
-    def look(self, now: Vitals) -> Remedy | None:
-        """Judge one step. Raises CollapseError if a remedy is due and none is left."""
+    def look(self, now: Vitals) -> Recovery | None:
+        """Judge one step. Raises CollapseError if a recovery is due and none is left."""
         c = self.config
         finite = all(map(math.isfinite, (now.loss, now.gradient_norm, now.mean_opacity)))
         empty = finite and now.mean_opacity < c.empty_below
@@ -125,12 +125,12 @@ class Watchdog:
                 return self._prescribe(finding, now.step)
         return None
 
-    def _prescribe(self, finding: Finding, step: int) -> Remedy:
+    def _prescribe(self, finding: Finding, step: int) -> Recovery:
         """First back to the last good state, gentler; if that did not get past the trouble, begin anew."""
         c = self.config
         if self.attempts >= c.attempts:
             raise CollapseError(
-                f"the object collapsed and {self.attempts} remedies did not help: {_MEANING[finding]}",
+                f"the object collapsed and {self.attempts} recoveries did not help: {_MEANING[finding]}",
                 mend="Try another seed, a lower lr, or a weaker opacity loss",
             )
         self.attempts += 1
@@ -148,7 +148,7 @@ class Watchdog:
             gentler += f", first ball x{self.blob_factor:g}"
         deed = "went back to the last good state" if kind == "rollback" else "began anew"
         message = f"step {step}: {_MEANING[finding]}; {deed} with another seed, {gentler}"
-        return Remedy(kind, finding, self.lr_factor, self.blob_factor, self.attempts, message)
+        return Recovery(kind, finding, self.lr_factor, self.blob_factor, self.attempts, message)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All memory as two tensors."""

@@ -27,11 +27,11 @@ _LEAST_ALPHA = 0.4
 
 
 class ColouredMesh(NamedTuple):
-    """vertices [V,3] float32, faces [F,3] int32, face_colours [F,3] float32 sRGB in 0..1."""
+    """vertices [V,3] float32, faces [F,3] int32, face_colors [F,3] float32 sRGB in 0..1."""
 
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
-    face_colours: Float[np.ndarray, "F 3"]
+    face_colors: Float[np.ndarray, "F 3"]
 
 
 def read_mesh(path: Path) -> ColouredMesh:

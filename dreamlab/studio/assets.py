@@ -30,7 +30,7 @@ class Asset:
     file: str
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
-    face_colours: Float[np.ndarray, "F 3"]
+    face_colors: Float[np.ndarray, "F 3"]
     captions: tuple[str, ...]
     noun: str
     category: str

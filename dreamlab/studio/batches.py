@@ -19,7 +19,7 @@ from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.types import Cameras
 from dreamlab.priors.embedded.prior import to_model_space
 from dreamlab.studio.corpus import Corpus
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 
 
 class Views(NamedTuple):
@@ -96,7 +96,7 @@ def picture(
     corpus: Corpus, index: int, cameras: tuple[np.ndarray, ...], size: int
 ) -> Float[np.ndarray, "n S S 8"]:
     """Photographs of one object of the corpus."""
-    return photograph(*corpus.mesh(index), *cameras, size=size)
+    return render_views(*corpus.mesh(index), *cameras, size=size)
 
 
 class Batches(Dataset):

@@ -25,7 +25,7 @@ class Mesh(NamedTuple):
 
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
-    face_colours: Float[np.ndarray, "F 3"]
+    face_colors: Float[np.ndarray, "F 3"]
 
 
 class CorpusConfig(BaseModel):
@@ -50,7 +50,7 @@ class Corpus:
 
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
-    face_colours: np.ndarray
+    face_colors: np.ndarray
     vertex_start: Int[np.ndarray, " N1"]
     face_start: Int[np.ndarray, " N1"]
     source: Int[np.ndarray, " N"]
@@ -64,13 +64,13 @@ class Corpus:
     def mesh(self, index: int) -> Mesh:
         """The geometry of one object."""
         v, f = self.vertex_start[index : index + 2], self.face_start[index : index + 2]
-        colours = self.face_colours[f[0] : f[1]].astype(np.float32) / 255.0
+        colours = self.face_colors[f[0] : f[1]].astype(np.float32) / 255.0
         return Mesh(self.vertices[v[0] : v[1]], self.faces[f[0] : f[1]], colours)
 
     def save(self, folder: Path) -> None:
         """Write corpus.safetensors and corpus.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        names = ("vertices", "faces", "face_colours", "vertex_start", "face_start", "source", "held_out")
+        names = ("vertices", "faces", "face_colors", "vertex_start", "face_start", "source", "held_out")
         # safetensors writes the bytes as they lie, so the rows must lie in order.
         save_file(
             {name: np.ascontiguousarray(getattr(self, name)) for name in names}, folder / "corpus.safetensors"
@@ -102,7 +102,7 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     assets, report = ([], None) if config.folder is None else read_folder(config.folder)
     rows = [
         *_procedural(config, nouns),
-        *((Mesh(a.vertices, a.faces, a.face_colours), a.captions, a.noun, 2, a.held_out) for a in assets),
+        *((Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out) for a in assets),
     ]
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
     count = [(len(m.vertices), len(m.faces)) for m in meshes]
@@ -110,7 +110,7 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     corpus = Corpus(
         vertices=np.concatenate([m.vertices for m in meshes]).astype(np.float32),
         faces=np.concatenate([m.faces for m in meshes]).astype(np.int32),
-        face_colours=np.concatenate([np.rint(255 * np.clip(m.face_colours, 0, 1)) for m in meshes]).astype(
+        face_colors=np.concatenate([np.rint(255 * np.clip(m.face_colors, 0, 1)) for m in meshes]).astype(
             np.uint8
         ),
         vertex_start=np.ascontiguousarray(starts[:, 0]),
@@ -129,7 +129,7 @@ def _procedural(
     for number, noun in enumerate(nouns):
         for copy in range(config.per_noun):
             shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)
-            yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, noun, 0, False
+            yield Mesh(shape.vertices, shape.faces, shape.face_colors), shape.captions, noun, 0, False
     for copy in range(config.scenes):
         shape = shapes.scene(np.random.default_rng((config.seed, 1, copy)), among=nouns)
-        yield Mesh(shape.vertices, shape.faces, shape.face_colours), shape.captions, shape.noun, 1, False
+        yield Mesh(shape.vertices, shape.faces, shape.face_colors), shape.captions, shape.noun, 1, False

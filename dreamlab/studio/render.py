@@ -1,4 +1,5 @@
-"""Meshes to training images: colour, silhouette, relief and camera-space normals of many views on the CPU."""
+"""Meshes to training images: colour, silhouette, relative depth and camera-space normals of many views on the
+CPU."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from dreamlab.core.errors import InputError
 
-CHANNELS = ("red", "green", "blue", "alpha", "relief", "normal_x", "normal_y", "normal_z")
+CHANNELS = ("red", "green", "blue", "alpha", "relative depth", "normal_x", "normal_y", "normal_z")
 """Meaning of the last axis of `photograph`'s answer."""
 
 
-def photograph(
+def render_views(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
-    face_colours: Float[np.ndarray, "F 3"],
+    face_colors: Float[np.ndarray, "F 3"],
     azimuth: ArrayLike,
     elevation: ArrayLike,
     distance: ArrayLike,
@@ -35,7 +36,7 @@ def photograph(
     Args:
         vertices: world space, Y up, front +Z.
         faces: any winding, drawn from both sides.
-        face_colours: sRGB in 0..1.
+        face_colors: sRGB in 0..1.
         azimuth, elevation, distance, fovy: [n] (or scalars), radians; the project's orbit convention.
         offset: [n,3] the point that each camera orbits and looks at, the origin if left out.
         roll: [n] turn of the camera about its view axis, counter-clockwise as seen by the photographer.
@@ -43,9 +44,9 @@ def photograph(
 
     Returns:
         float32 [n,size,size,8], row 0 at the top, zeros where nothing is seen, all channels weighted by
-        alpha: premultiplied sRGB albedo; alpha; relief = distance of the camera from the world's origin minus
-        depth along the view axis, so positive towards the camera; the face normal in camera space (x right,
-        y up, z towards the camera), flipped to the side that is seen.
+        alpha: premultiplied sRGB albedo; alpha; relative depth = distance of the camera from the world's
+        origin minus depth along the view axis, so positive towards the camera; the face normal in camera
+        space (x right, y up, z towards the camera), flipped to the side that is seen.
 
     Surfaces nearer to the camera than 0.01 are clipped. The call holds no lock and no state: it may run in
     many threads or forked processes at once, each using one core.
@@ -56,8 +57,8 @@ def photograph(
     """
     vertices = np.ascontiguousarray(vertices, np.float32)
     faces = np.ascontiguousarray(faces, np.int32)
-    face_colours = np.ascontiguousarray(face_colours, np.float32)
-    _check_mesh(vertices, faces, face_colours)
+    face_colors = np.ascontiguousarray(face_colors, np.float32)
+    _check_mesh(vertices, faces, face_colors)
     if size < 1 or supersample < 1:
         got = f"{size}, {supersample}"
         raise InputError("an image needs pixels", expected="size, supersample >= 1", got=got)
@@ -79,7 +80,7 @@ def photograph(
     focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovys), np.float32)
 
     out = np.empty((len(focal), size, size, len(CHANNELS)), np.float32)
-    mesh = (vertices.ctypes.data, len(vertices), faces.ctypes.data, len(faces), face_colours.ctypes.data)
+    mesh = (vertices.ctypes.data, len(vertices), faces.ctypes.data, len(faces), face_colors.ctypes.data)
     cameras = (frames.ctypes.data, focal.ctypes.data, from_origin.ctypes.data, len(focal))
     _kernel()(*mesh, *cameras, size, supersample, out.ctypes.data)
     return out
@@ -104,12 +105,12 @@ def _frames(
     return frames, np.ascontiguousarray(np.linalg.norm(position, axis=-1), np.float32)
 
 
-def _check_mesh(vertices: np.ndarray, faces: np.ndarray, face_colours: np.ndarray) -> None:
-    for name, array in (("vertices", vertices), ("faces", faces), ("face_colours", face_colours)):
+def _check_mesh(vertices: np.ndarray, faces: np.ndarray, face_colors: np.ndarray) -> None:
+    for name, array in (("vertices", vertices), ("faces", faces), ("face_colors", face_colors)):
         if array.ndim != 2 or array.shape[1] != 3:
             raise InputError(f"{name} of a mesh", expected="shape [N, 3]", got=str(list(array.shape)))
-    if len(face_colours) != len(faces):
-        raise InputError("one colour a face", expected=f"{len(faces)} colours", got=str(len(face_colours)))
+    if len(face_colors) != len(faces):
+        raise InputError("one colour a face", expected=f"{len(faces)} colours", got=str(len(face_colors)))
     if not np.isfinite(vertices).all():
         raise InputError("vertices of a mesh", expected="finite coordinates", got="NaN or infinity")
     if len(faces) and not (faces.min() >= 0 and faces.max() < len(vertices)):

@@ -35,8 +35,8 @@ from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.studio.batches import BatchConfig, Batches, Views
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus
-from dreamlab.studio.lesson import lesson
 from dreamlab.studio.muon import Muon
+from dreamlab.studio.vocabulary_counts import corpus_counts
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Trainer:
             prefetch_factor=4,
             worker_init_fn=_leave_stopping_to_the_parent,
         )
-        self._taught = (self.vocabulary, self.step, lesson(batches))
+        self._taught = (self.vocabulary, self.step, corpus_counts(batches))
         for views in loader:
             start = time.perf_counter()
             by_level = self._update(Views(*views), table)
@@ -160,7 +160,7 @@ class Trainer:
         with self.autocast:
             z = alpha * x + sigma * noise
             told = (tokens, mask, pooled, camera, rays, known)
-            mean = self.network.mean_pictures(*told)
+            mean = self.network.conditional_mean(*told)
             error = (mean.float() - x).square().mean(dim=(1, 2, 3))
             loss = error.mean()
             if self.step >= config.mean_first:

@@ -67,7 +67,7 @@ class Toy:
         seed: int = 0,
         cameras: Cameras | None = None,
     ) -> tuple[Tensor, GuidanceOut]:
-        """The gradient g of every point, and what the guidance said."""
+        """The gradient g of every point, and what the guidance pred."""
         x = points.clone().requires_grad_()
         seen = around(len(x)) if cameras is None else cameras
         generator = torch.Generator().manual_seed(seed)

@@ -16,7 +16,7 @@ from dreamlab.priors.analytic import Component, GaussianMixturePrior, TargetImag
 SINGLE = torch.float32
 
 
-def start(n: int = 64) -> torch.Tensor:
+def diffuse(n: int = 64) -> torch.Tensor:
     return 0.8 * torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
 
 

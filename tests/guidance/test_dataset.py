@@ -26,7 +26,7 @@ def around(n: int) -> Cameras:
 def drawn(guidance, scene, progress: float = 0.0, points: torch.Tensor | None = None, seed: int = 0):
     """One step as the loop takes it: where the method looks, then what it says of points seen there."""
     generator = torch.Generator().manual_seed(seed)
-    cameras = guidance.look(around(2), progress, generator)
+    cameras = guidance.select_cameras(around(2), progress, generator)
     x = torch.zeros(len(cameras), 2, dtype=torch.float64) if points is None else points[: len(cameras)]
     return cameras, *scene.tell(guidance, x, progress, seed, cameras)
 
@@ -95,7 +95,7 @@ class Averaging:
     def mean(self, condition, cameras):
         return 3 * torch.ones(len(cameras), 2, 1, 1, dtype=torch.float64)
 
-    def recoloured(self, x0, like):
+    def with_mean_color_of(self, x0, like):
         raise AssertionError("colour is not held here")
 
 

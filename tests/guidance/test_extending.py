@@ -106,9 +106,9 @@ def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_p
             render.rgb.movedim(-1, 1) * 2 - 1, (32, 32), mode="bilinear", antialias=True
         )
         shown = pipe.vae.encode(pixels).latent_dist.mode()
-        said = pipe.unet(torch.cat([z, shown], 1), 500, encoder_hidden_states=condition.tokens).sample
+        pred = pipe.unet(torch.cat([z, shown], 1), 500, encoder_hidden_states=condition.tokens).sample
     alpha, sigma = prior.alpha_sigma(t)
     got = (z - alpha[:, None, None, None] * prior.denoise(z, t, condition, cameras)) / sigma[
         :, None, None, None
     ]
-    torch.testing.assert_close(got, said, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(got, pred, rtol=1e-3, atol=1e-3)

@@ -74,11 +74,11 @@ def test_camera_guidance_adds_both_differences(scale):
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
     guidance = SDSConfig(guidance_scale=5.0, camera_guidance_scale=scale).build(prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.guided(guidance.answers(z, t, prompts, cameras))
-    bare = prior.denoise(z, t, prompts.null(4))
+    got = guidance.apply_cfg(guidance.predict(z, t, prompts, cameras))
+    uncond_no_camera = prior.denoise(z, t, prompts.null(4))
     seen = prior.denoise(z, t, prompts.null(4), cameras)
     cond = prior.denoise(z, t, prompts.positive(cameras), cameras)
-    assert torch.allclose(got, bare + scale * (seen - bare) + 5.0 * (cond - seen))
+    assert torch.allclose(got, uncond_no_camera + scale * (seen - uncond_no_camera) + 5.0 * (cond - seen))
 
 
 def test_a_small_batch_limit_cuts_between_groups_and_changes_nothing(toy):
@@ -152,7 +152,7 @@ def test_perp_neg_is_its_formula():
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
     guidance = SDSConfig(perp_neg=True, guidance_scale=4.0).build(prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.guided(guidance.answers(z, t, prompts, cameras))
+    got = guidance.apply_cfg(guidance.predict(z, t, prompts, cameras))
     perp, null = prompts.perp_neg(cameras), prior.denoise(z, t, prompts.null(4))
     towards = prior.denoise(z, t, perp.positive) - null
     expected = null + 4.0 * towards
@@ -176,9 +176,9 @@ def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
     config = X0Config(cfg_rescale=1.0, t_min=0.5, t_max=0.5)
     guidance = config.build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    said = guidance.answers(z, t, scene.prompts, around(4))
+    pred = guidance.predict(z, t, scene.prompts, around(4))
     for group in (slice(0, 2), slice(2, 4)):
-        assert torch.allclose(guidance.guided(said)[group].std(), said.cond[group].std())
+        assert torch.allclose(guidance.apply_cfg(pred)[group].std(), pred.cond[group].std())
 
 
 def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_reference(toy):
@@ -193,11 +193,11 @@ def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_referenc
     scales = (None, 4.0)
     free, held = (SDSConfig(guidance_scale=9, colour_guidance_scale=s).build(scene.prior) for s in scales)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    said = held.answers(z, t, scene.prompts, around(4))
+    pred = held.predict(z, t, scene.prompts, around(4))
     conditions = (scene.prompts.positive(around(4)), scene.prompts.negative(4))
     assert asked == [(c.tokens.tolist(), 4) for c in conditions]
-    assert torch.allclose(held.guided(said), free.guided(said) + 100 * cfg_combine(2 * z, z, 4.0))
-    free.answers(z, t, scene.prompts, around(4))
+    assert torch.allclose(held.apply_cfg(pred), free.apply_cfg(pred) + 100 * cfg_combine(2 * z, z, 4.0))
+    free.predict(z, t, scene.prompts, around(4))
     assert len(asked) == 2
 
 
@@ -229,7 +229,7 @@ def test_the_priors_parameters_get_no_gradient(toy):
     assert scene.prior.means.grad is None
     out = SDSConfig().build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    assert not out.guided(out.answers(z, t, scene.prompts, around(4))).requires_grad
+    assert not out.apply_cfg(out.predict(z, t, scene.prompts, around(4))).requires_grad
 
 
 def test_methods_that_do_not_learn_have_no_state(toy):

@@ -77,7 +77,7 @@ def test_colour_decides_where_faces_stay() -> None:
     fine = vertex_colors(extract(field, ExtractConfig(resolution=96, iso=100.0)).mesh, field)
 
     def blur(weight: float) -> float:
-        mesh = clean(fine, CleanConfig(faces=2500, colour_weight=weight))
+        mesh = clean(fine, CleanConfig(faces=2500, color_weight=weight))
         assert (mesh.vertices.norm(dim=-1) - 0.6).abs().max() < 0.01
         colours = vertex_colors(mesh, field).colors[mesh.faces]
         corners = mesh.vertices[mesh.faces]

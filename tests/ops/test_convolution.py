@@ -301,7 +301,7 @@ def network_outputs(network, backend):
     network.zero_grad()
     with ops.use_backend(backend):
         mask, known = torch.ones(b, 6, dtype=torch.bool), torch.ones(b, dtype=torch.bool)
-        mean = network.mean_pictures(text, mask, pooled, camera, rays, known)
+        mean = network.conditional_mean(text, mask, pooled, camera, rays, known)
         out = network(images, mean, torch.zeros(b), text, mask, pooled, camera, rays, known, 2)
     out.square().mean().backward()
     return [out.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, Condition, Prior, RenderOutput
-from dreamlab.guidance.query import KnowsMean
+from dreamlab.guidance.query import HasConditionalMean
 from dreamlab.priors.embedded.prior import (
     FORMAT,
     SHIPPED,
@@ -23,7 +23,7 @@ from dreamlab.priors.embedded.prior import (
     from_model_space,
     load_network,
     read_vocabulary,
-    relief_of,
+    relative_depth_of,
     save_network,
     to_model_space,
     write_vocabulary,
@@ -64,7 +64,7 @@ def denoised(prior: EmbeddedPrior, n: int, views: Cameras | None, seed: int = 0)
 
 def test_it_is_a_prior() -> None:
     prior = EmbeddedPrior(random_network())
-    assert isinstance(prior, Prior) and isinstance(prior, KnowsMean)
+    assert isinstance(prior, Prior) and isinstance(prior, HasConditionalMean)
 
 
 def test_model_space_and_back_is_the_identity() -> None:
@@ -80,7 +80,7 @@ def test_a_recoloured_object_has_the_others_mean_colour_and_its_own_pattern_and_
     pattern = torch.tensor([-0.1, 0.1]).repeat(3).view(1, 1, 6, 1)
     x = to_model_space(opacity * (red + pattern), opacity, 0 * opacity)
     like = to_model_space((opacity**3) * blue, opacity**3, 0 * opacity)  # another shape
-    was, (shown, alpha, _) = from_model_space(x)[0], from_model_space(prior.recoloured(x, like))
+    was, (shown, alpha, _) = from_model_space(x)[0], from_model_space(prior.with_mean_color_of(x, like))
     assert torch.allclose(alpha, opacity)
     for group in (slice(0, 2), slice(2, 4)):
         mean = shown[group].sum((0, 1, 2)) / opacity[group].sum()
@@ -102,14 +102,14 @@ def test_relief_of_a_plane_through_the_centre_is_zero() -> None:
     cosine = -(directions * views.c2w[:, None, None, :3, 2]).sum(-1, keepdim=True)
     full = torch.ones(1, 64, 64, 1)
     render = RenderOutput(torch.ones(1, 64, 64, 3), full, views.distance / cosine, torch.zeros(1, 64, 64, 3))
-    torch.testing.assert_close(relief_of(render, views), torch.zeros(1, 64, 64, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(relative_depth_of(render, views), torch.zeros(1, 64, 64, 1), atol=1e-5, rtol=0)
 
 
 def test_relief_is_positive_towards_the_camera() -> None:
     views = cameras(1)
     full = torch.ones(1, 64, 64, 1)
     render = RenderOutput(torch.ones(1, 64, 64, 3), full, 2.0 * full, torch.zeros(1, 64, 64, 3))
-    assert relief_of(render, views).min() > 0.9
+    assert relative_depth_of(render, views).min() > 0.9
 
 
 def test_rays_through_the_centre_have_no_moment() -> None:
@@ -261,9 +261,11 @@ def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None
             return to_model_space(blue.expand(4, 64, 64, 3), torch.ones(4, 64, 64, 1), opacity)
 
     drawn = draw(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
-    shown, alpha, relief = from_model_space(drawn)
+    shown, alpha, relative_depth = from_model_space(drawn)
     torch.testing.assert_close(shown, blue / 2 * opacity, atol=1e-4, rtol=0)
-    torch.testing.assert_close(torch.cat([alpha, relief]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        torch.cat([alpha, relative_depth]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0
+    )
 
 
 def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None:

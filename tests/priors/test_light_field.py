@@ -59,7 +59,7 @@ def test_mean_pictures_without_a_camera_do_not_depend_on_the_camera():
     pooled, known = torch.randn(1, 384).expand(2, -1), torch.tensor([True, True])
     camera, rays = torch.randn(2, 16), torch.randn(2, 6, 32, 32)
     text, mask = torch.randn(1, 4, 384).expand(2, -1, -1), torch.ones(2, 4, dtype=torch.bool)
-    seen, blind = (network.mean_pictures(text, mask, pooled, camera, rays, k) for k in (known, ~known))
+    seen, blind = (network.conditional_mean(text, mask, pooled, camera, rays, k) for k in (known, ~known))
     assert torch.allclose(blind[0], blind[1], atol=1e-4) and not torch.allclose(seen[0], seen[1])
 
 

@@ -11,7 +11,7 @@ import trimesh
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.evaluate.view_consistency import silhouette_agreement
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 
 
 def ring(n: int = 12):
@@ -22,7 +22,7 @@ def ring(n: int = 12):
 def photographed(mesh: trimesh.Trimesh, azimuth: torch.Tensor) -> torch.Tensor:
     colours = np.ones((len(mesh.faces), 3))
     _, *rest = (angles.numpy() for angles in ring(len(azimuth)))
-    pictures = photograph(mesh.vertices, mesh.faces, colours, azimuth.numpy(), *rest, size=64)
+    pictures = render_views(mesh.vertices, mesh.faces, colours, azimuth.numpy(), *rest, size=64)
     return torch.from_numpy(pictures[..., 3])
 
 

@@ -95,13 +95,13 @@ def test_an_object_is_centred_and_its_furthest_vertex_at_distance_one(tmp_path):
 def test_vertex_colours_are_linear_light_and_a_face_takes_their_mean(tmp_path):
     linear = np.array([[0.2, 0.214041, 0.0], [0.3, 0.214041, 0.0], [0.142123, 0.214041, 3.0 * 0.214041]])
     (tmp_path / "a.glb").write_bytes(plain_glb(linear=linear))
-    assert read_mesh(tmp_path / "a.glb").face_colours == pytest.approx(np.full((1, 3), 0.5), abs=1e-3)
+    assert read_mesh(tmp_path / "a.glb").face_colors == pytest.approx(np.full((1, 3), 0.5), abs=1e-3)
 
 
 def test_the_base_colour_factor_multiplies_in_linear_light(tmp_path):
     (tmp_path / "a.glb").write_bytes(plain_glb(linear=np.full((3, 3), 0.5), factor=(1.0, 0.5, 0.0)))
     expected = linear_to_srgb(np.array([[0.5, 0.25, 0.0]]))
-    assert read_mesh(tmp_path / "a.glb").face_colours == pytest.approx(expected, abs=1e-3)
+    assert read_mesh(tmp_path / "a.glb").face_colors == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_fast_path_reads_as_trimesh_does(tmp_path, monkeypatch):
@@ -117,8 +117,8 @@ def test_the_fast_path_reads_as_trimesh_does(tmp_path, monkeypatch):
     monkeypatch.setattr("dreamlab.studio.asset_files._read_plain_glb", lambda data: None)
     slow = read_mesh(tmp_path / "a.glb")
     assert np.allclose(fast.vertices, slow.vertices, atol=1e-6) and np.array_equal(fast.faces, slow.faces)
-    assert np.ptp(fast.face_colours) > 0.5
-    assert np.allclose(fast.face_colours, slow.face_colours, atol=1e-4)
+    assert np.ptp(fast.face_colors) > 0.5
+    assert np.allclose(fast.face_colors, slow.face_colors, atol=1e-4)
 
 
 def test_node_transforms_are_applied(tmp_path):
@@ -148,7 +148,7 @@ def test_textures_are_sampled_face_by_face(tmp_path):
     trimesh.Trimesh(vertices, faces, visual=visual, process=False).export(tmp_path / "sheet.glb")
     mesh = read_mesh(tmp_path / "sheet.glb")
     middles = mesh.vertices[mesh.faces].mean(1)
-    for middle, colour in zip(middles, mesh.face_colours, strict=True):
+    for middle, colour in zip(middles, mesh.face_colors, strict=True):
         row, column = int(middle[1] < 0), int(middle[0] > 0)
         assert colour == pytest.approx(colours[row, column] / 255, abs=1e-3)
 
@@ -157,7 +157,7 @@ def test_obj_materials_give_faces_their_colour(tmp_path):
     (tmp_path / "m.mtl").write_text("newmtl leaf\nKd 0.2 0.6 0.4\nnewmtl bark\nKd 0.5 0.3 0.1\n")
     text = "mtllib m.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nusemtl leaf\nf 1 2 3\nusemtl bark\nf 1 2 4\n"
     (tmp_path / "tree.obj").write_text(text)
-    colours = read_mesh(tmp_path / "tree.obj").face_colours
+    colours = read_mesh(tmp_path / "tree.obj").face_colors
     got = sorted(tuple(np.round(c, 2).tolist()) for c in colours)
     assert got == [pytest.approx((0.2, 0.6, 0.4), abs=0.01), pytest.approx((0.5, 0.3, 0.1), abs=0.01)]
 

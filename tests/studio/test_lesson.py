@@ -12,8 +12,8 @@ from dreamlab.priors.embedded.prior import load_network, read_vocabulary, save_n
 from dreamlab.priors.embedded.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
-from dreamlab.studio.lesson import corpus_lesson
 from dreamlab.studio.train import TrainConfig, Trainer, train
+from dreamlab.studio.vocabulary_counts import vocabulary_counts
 
 BATCH = BatchConfig(images=8, single=0.5, shares=(0.6, 0.2, 0.2))
 SMALL = TrainConfig(network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16), batch=BATCH, warmup=2)
@@ -29,7 +29,7 @@ def corpus() -> Corpus:
 
 
 def test_an_object_is_seen_with_the_share_of_its_source(corpus: Corpus) -> None:
-    taught = corpus_lesson(corpus, BATCH)
+    taught = vocabulary_counts(corpus, BATCH)
     assert taught.nouns["mushroom"] == pytest.approx((8 * 0.6 * 3 / 5, 0))
     assert taught.nouns["car"] == pytest.approx((8 * 0.6 * 2 / 5, 8 * 0.2))
     assert taught.steps == 1 and taught.images == 8 and "dark red" in taught.colours
@@ -42,17 +42,17 @@ def test_expected_counts_are_those_of_many_batches(corpus: Corpus) -> None:
     flat = [caption for captions in corpus.captions for caption in captions]
     drawn = [flat[int(row)] for step in range(150) for row in batches[step].caption]
     share = np.mean(["mushroom" in caption.split() for caption in drawn])
-    expected = corpus_lesson(corpus, BATCH).words["mushroom"] / 8
+    expected = vocabulary_counts(corpus, BATCH).words["mushroom"] / 8
     assert share == pytest.approx(expected, abs=0.05)
 
 
 def test_held_out_objects_teach_nothing(corpus: Corpus) -> None:
     held = np.arange(len(corpus)) < 3  # all mushrooms
-    assert "mushroom" not in corpus_lesson(Corpus(**{**corpus.__dict__, "held_out": held}), BATCH).nouns
+    assert "mushroom" not in vocabulary_counts(Corpus(**{**corpus.__dict__, "held_out": held}), BATCH).nouns
 
 
 def test_weights_tell_what_they_were_taught_through_every_beginning(corpus: Corpus, tmp_path: Path) -> None:
-    each = corpus_lesson(corpus, BATCH)
+    each = vocabulary_counts(corpus, BATCH)
     list(train(Trainer(SMALL), corpus, tmp_path / "one", 2))
     assert read_vocabulary(tmp_path / "one/embedded.safetensors") == each.plus(each)
     resumed = Trainer.load(tmp_path / "one")

@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.camera_fidelity import obedience
-from dreamlab.evaluate.classifier import Judge, draw_exam, judge_of, reframed, train_judge
+from dreamlab.evaluate.classifier import Judge, judge_of, reframed, sample_labelled_images, train_judge
 from dreamlab.evaluate.measure import (
     binding,
     exam_of,
@@ -29,12 +29,12 @@ from dreamlab.evaluate.objects import judge_objects, majority, seen
 from dreamlab.evaluate.prompts import (
     HELD_OUT,
     VIEWS,
+    EvalPrompt,
     MeasureConfig,
-    Question,
-    draw_questions,
     prior_sampler,
     ring,
     rings,
+    sample_prompts,
     shoot,
     visible,
 )
@@ -42,7 +42,7 @@ from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.studio import shapes
 from dreamlab.studio.asset_files import ColouredMesh
-from dreamlab.studio.render import photograph
+from dreamlab.studio.render import render_views
 
 NOUNS = ("banana", "car", "snowman")
 WORDS = [c.word for c in shapes.COLOURS]
@@ -50,16 +50,16 @@ WORDS = [c.word for c in shapes.COLOURS]
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return train_judge(draw_exam(NOUNS, 20, 6, (HELD_OUT, 1)), NOUNS, epochs=12)
+    return train_judge(sample_labelled_images(NOUNS, 20, 6, (HELD_OUT, 1)), NOUNS, epochs=12)
 
 
 @pytest.fixture(scope="module")
-def questions() -> list[Question]:
-    return draw_questions(NOUNS, 12, (1,))
+def questions() -> list[EvalPrompt]:
+    return sample_prompts(NOUNS, 12, (1,))
 
 
 @pytest.fixture(scope="module")
-def real(questions: list[Question]) -> Tensor:
+def real(questions: list[EvalPrompt]) -> Tensor:
     return real_pictures(questions, NOUNS, 5)
 
 
@@ -108,7 +108,7 @@ def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
     assert right > 0.8 and ceiling > 0.8 and swapped < 0.3
 
 
-def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[Question], real: Tensor) -> None:
+def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[EvalPrompt], real: Tensor) -> None:
     shifted = [q._replace(colour=(q.colour + 7) % len(WORDS)) for q in questions]
     right = naming(judge, exam_of(real, questions))
     wrong = naming(judge, exam_of(real_pictures(shifted, NOUNS, 5), questions))
@@ -117,7 +117,7 @@ def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[Questi
     assert count > 1 and " > " in common
 
 
-def test_other_nouns_fail_in_noun(judge: Judge, questions: list[Question], real: Tensor) -> None:
+def test_other_nouns_fail_in_noun(judge: Judge, questions: list[EvalPrompt], real: Tensor) -> None:
     shifted = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in questions]
     wrong = naming(judge, exam_of(real, shifted))
     assert wrong["noun"] < 0.2 and wrong["form_noun"] < 0.2
@@ -132,8 +132,8 @@ def test_a_reframed_picture_is_what_a_moved_camera_photographs() -> None:
     aside = np.array([[0.25, 0.0, 0.0]])
 
     def pictured(distance: np.ndarray, offset: np.ndarray) -> Tensor:
-        out = photograph(
-            shape.vertices, shape.faces, shape.face_colours, *still, distance, lens[1], offset=offset, size=64
+        out = render_views(
+            shape.vertices, shape.faces, shape.face_colors, *still, distance, lens[1], offset=offset, size=64
         )
         out = torch.from_numpy(out)
         return to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5])
@@ -148,20 +148,20 @@ def test_a_reframed_picture_is_what_a_moved_camera_photographs() -> None:
     assert torch.allclose(nearer[:, :4], x[:, :4], atol=1e-5)
 
 
-def test_mirrored_views_fail_left_and_right(questions: list[Question], real: Tensor) -> None:
+def test_mirrored_views_fail_left_and_right(questions: list[EvalPrompt], real: Tensor) -> None:
     found = obedience(real.flip(-1), questions, NOUNS, objects=6)
     assert found["left_right"] < 0.1 and found["left_right_ceiling"] > 0.9
     assert found["iou_mirrored"] > found["iou_asked"] + 0.05
     assert found["iou_asked_ceiling"] > found["iou_mirrored_ceiling"] + 0.05
 
 
-def test_views_from_behind_fail_front_and_back(questions: list[Question], real: Tensor) -> None:
+def test_views_from_behind_fail_front_and_back(questions: list[EvalPrompt], real: Tensor) -> None:
     behind = real.view(-1, VIEWS, *real.shape[1:]).roll(2, dims=1).flatten(0, 1)
     found = obedience(behind, questions, NOUNS, objects=6)
     assert found["front_back"] < 0.1 and found["front_back_ceiling"] > 0.9
 
 
-def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(questions: list[Question]) -> None:
+def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(questions: list[EvalPrompt]) -> None:
     cameras = ring(1, 0.5)
     rng = np.random.default_rng(3)
     same = torch.cat([shoot(q.real(NOUNS, rng), cameras).expand(VIEWS, -1, -1, -1) for q in questions])
@@ -170,16 +170,16 @@ def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(questions: lis
 
 
 def test_nouns_without_a_side_are_not_asked() -> None:
-    round_things = draw_questions(("orange",), 4, (2,))
+    round_things = sample_prompts(("orange",), 4, (2,))
     found = obedience(real_pictures(round_things, ("orange",), 0), round_things, ("orange",))
     assert found["sides_asked"] == 0 and math.isnan(found["left_right"]) and math.isnan(found["iou_asked"])
 
 
 def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
-    judge: Judge, questions: list[Question]
+    judge: Judge, questions: list[EvalPrompt]
 ) -> None:
     made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(questions)]
-    meshes = [seen(ColouredMesh(s.vertices, s.faces, s.face_colours)) for s in made]
+    meshes = [seen(ColouredMesh(s.vertices, s.faces, s.face_colors)) for s in made]
     good, answers = judge_objects(judge, meshes, questions, copies=1)
     assert (
         good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1

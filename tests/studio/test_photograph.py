@@ -60,12 +60,12 @@ def cast(vertices, faces, azimuth, elevation, distance, fovy, size):
 def test_it_sees_what_rays_see(azimuth, elevation):
     vertices, faces, colours = knot()
     hit, depth, c2w = cast(vertices, faces, azimuth, elevation, 2.7, 0.8, 96)
-    seen = photograph(vertices, faces, colours, azimuth, elevation, 2.7, 0.8, size=96, supersample=1)[0]
+    seen = render_views(vertices, faces, colours, azimuth, elevation, 2.7, 0.8, size=96, supersample=1)[0]
     assert np.mean((hit >= 0) != (seen[..., 3] > 0)) < 2e-3
     both = (hit >= 0) & (seen[..., 3] > 0)
     assert both.mean() > 0.2
-    relief = 2.7 - depth
-    assert np.mean(np.abs(relief - seen[..., 4])[both] > 1e-3) < 5e-3  # rays that graze an edge
+    relative_depth = 2.7 - depth
+    assert np.mean(np.abs(relative_depth - seen[..., 4])[both] > 1e-3) < 5e-3  # rays that graze an edge
     same = both & (np.abs(colours[hit] - seen[..., :3]).max(-1) < 1e-6)
     assert same.sum() > 0.99 * both.sum()
     edges = vertices[faces]
@@ -76,15 +76,15 @@ def test_it_sees_what_rays_see(azimuth, elevation):
 
 def test_supersampling_is_the_mean_of_the_samples():
     vertices, faces, colours = knot()
-    coarse = photograph(vertices, faces, colours, **VIEW, size=24, supersample=3)[0]
-    fine = photograph(vertices, faces, colours, **VIEW, size=72, supersample=1)[0]
+    coarse = render_views(vertices, faces, colours, **VIEW, size=24, supersample=3)[0]
+    fine = render_views(vertices, faces, colours, **VIEW, size=72, supersample=1)[0]
     pooled = fine.reshape(24, 3, 24, 3, 8).mean((1, 3))
     assert np.abs(coarse - pooled).max() < 1e-5
     assert np.any((coarse[..., 3] > 0) & (coarse[..., 3] < 1))
 
 
 def test_a_plate_that_faces_the_camera_has_one_colour_relief_and_normal():
-    pixels = photograph(*plate(0.423, z=0.25), 0.0, 0.0, 3.0, 0.8)[0]
+    pixels = render_views(*plate(0.423, z=0.25), 0.0, 0.0, 3.0, 0.8)[0]
     whole = pixels[..., 3] == 1
     assert whole.mean() > 0.1
     expected = np.array([0.2, 0.5, 0.8, 1.0, 0.25, 0.0, 0.0, 1.0])
@@ -96,26 +96,26 @@ def test_a_plate_that_faces_the_camera_has_one_colour_relief_and_normal():
 
 def test_left_right_top_and_bottom_are_where_they_should_be():
     vertices, faces, colours = plate(0.2)
-    front = photograph(vertices + np.array([0.6, 0.3, 0]), faces, colours, 0.0, 0.0, 3.0, 0.8)[0, ..., 3]
+    front = render_views(vertices + np.array([0.6, 0.3, 0]), faces, colours, 0.0, 0.0, 3.0, 0.8)[0, ..., 3]
     rows, columns = np.nonzero(front)
     assert columns.min() > 32 and rows.max() < 32
     side = plate(0.2)[0][:, [2, 1, 0]] + [0.9, 0, 0]  # a plate on the +X side, seen from azimuth +90 degrees
-    relief = photograph(side, faces, colours, math.pi / 2, 0.0, 3.0, 0.8)[0, 32, 32, 4]
-    assert relief == pytest.approx(0.9, abs=1e-5)
+    relative_depth = render_views(side, faces, colours, math.pi / 2, 0.0, 3.0, 0.8)[0, 32, 32, 4]
+    assert relative_depth == pytest.approx(0.9, abs=1e-5)
 
 
 def test_the_winding_of_faces_does_not_matter():
     vertices, faces, colours = knot()
-    one = photograph(vertices, faces, colours, **VIEW)
-    other = photograph(vertices, faces[:, ::-1], colours, **VIEW)
+    one = render_views(vertices, faces, colours, **VIEW)
+    other = render_views(vertices, faces[:, ::-1], colours, **VIEW)
     assert np.mean(np.abs(one - other).max(-1) > 1e-4) < 2e-3  # a sample on an edge may fall to the neighbour
     assert one[..., 7].min() > -0.5 and one[..., 7].max() > 0.95
 
 
 def test_roll_turns_the_picture_the_other_way():
     vertices, faces, colours = knot()
-    level = photograph(vertices, faces, colours, **VIEW)[0]
-    rolled = photograph(vertices, faces, colours, **VIEW, roll=math.pi / 2)[0]
+    level = render_views(vertices, faces, colours, **VIEW)[0]
+    rolled = render_views(vertices, faces, colours, **VIEW, roll=math.pi / 2)[0]
     expected = np.rot90(level, -1).copy()  # camera counter-clockwise, picture clockwise
     expected[..., 5], expected[..., 6] = expected[..., 6].copy(), -expected[..., 5]
     assert np.mean(np.abs(rolled - expected).max(-1) > 1e-3) < 0.01
@@ -124,12 +124,12 @@ def test_roll_turns_the_picture_the_other_way():
 def test_an_offset_camera_follows_its_object():
     vertices, faces, colours = knot()
     shift = np.array([0.1, -0.2, 0.3])
-    here = photograph(vertices, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8)
-    there = photograph(
+    here = render_views(vertices, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8)
+    there = render_views(
         vertices + shift, faces, colours, [0.0, 1.0], 0.3, 3.0, 0.8, offset=np.tile(shift, (2, 1))
     )
     assert np.mean(np.abs(here[..., :4] - there[..., :4]).max(-1) > 1e-3) < 0.01
-    # relief is measured from the world's origin
+    # relative depth is measured from the world's origin
     position = 3.0 * np.array([0.0, math.sin(0.3), math.cos(0.3)]) + shift
     middle = (there - here)[0][np.minimum(here, there)[0, ..., 3] == 1]
     assert np.median(middle[:, 4]) == pytest.approx(np.linalg.norm(position) - 3.0, abs=1e-4)
@@ -138,23 +138,23 @@ def test_an_offset_camera_follows_its_object():
 def test_many_views_are_the_single_views():
     vertices, faces, colours = knot()
     azimuth = np.linspace(0, 6, 5)
-    many = photograph(vertices, faces, colours, azimuth, 0.2, 3.0, np.linspace(0.6, 1.0, 5), size=33)
+    many = render_views(vertices, faces, colours, azimuth, 0.2, 3.0, np.linspace(0.6, 1.0, 5), size=33)
     assert many.shape == (5, 33, 33, len(CHANNELS)) and many.dtype == np.float32
     for k in range(5):
-        single = photograph(vertices, faces, colours, azimuth[k], 0.2, 3.0, 0.6 + 0.1 * k, size=33)
+        single = render_views(vertices, faces, colours, azimuth[k], 0.2, 3.0, 0.6 + 0.1 * k, size=33)
         assert np.array_equal(many[k], single[0])
 
 
 def test_a_camera_inside_the_object_sees_a_room_without_holes():
     box = trimesh.creation.box((2, 2, 2))
     colours = np.ones((12, 3))
-    seen = photograph(box.vertices, box.faces, colours, np.arange(6.0), 0.3, 0.2, 1.2)
+    seen = render_views(box.vertices, box.faces, colours, np.arange(6.0), 0.3, 0.2, 1.2)
     assert (seen[..., 3] == 1).all() and np.isfinite(seen).all()
 
 
 def test_a_floor_through_the_camera_ends_at_the_horizon():
     floor = np.array([[-50.0, -0.2, 50], [50, -0.2, 50], [50, -0.2, -50], [-50, -0.2, -50]])
-    alpha = photograph(floor, plate()[1], np.ones((2, 3)), 0.0, 0.0, 3.0, 0.8)[0, ..., 3]
+    alpha = render_views(floor, plate()[1], np.ones((2, 3)), 0.0, 0.0, 3.0, 0.8)[0, ..., 3]
     assert (alpha[33:] == 1).all() and (alpha[:31] == 0).all()
 
 
@@ -163,7 +163,7 @@ def test_closed_surfaces_have_no_cracks(supersample):
     mesh = trimesh.creation.icosphere(subdivisions=4)
     azimuth = np.linspace(0, 2 * np.pi, 24)
     white, pixels = np.ones((len(mesh.faces), 3)), {"supersample": supersample, "size": 48}
-    seen = photograph(mesh.vertices, mesh.faces, white, azimuth, azimuth / 5, 3.0, 0.5, **pixels)
+    seen = render_views(mesh.vertices, mesh.faces, white, azimuth, azimuth / 5, 3.0, 0.5, **pixels)
     assert (seen[:, 12:36, 12:36, 3] == 1).all()
     assert seen[:, 12:36, 12:36, 4].min() > 0.5  # and never the far wall
 
@@ -171,21 +171,23 @@ def test_closed_surfaces_have_no_cracks(supersample):
 def test_nothing_to_see_is_empty():
     vertices, faces, colours = plate()
     none = np.zeros((0, 3))
-    assert not photograph(none, faces[:0], none, **VIEW).any()
-    assert not photograph(vertices, faces[:0], colours[:0], **VIEW).any()
-    assert not photograph(vertices[[0, 0, 0, 0]], faces, colours, **VIEW).any()
-    assert not photograph(
+    assert not render_views(none, faces[:0], none, **VIEW).any()
+    assert not render_views(vertices, faces[:0], colours[:0], **VIEW).any()
+    assert not render_views(vertices[[0, 0, 0, 0]], faces, colours, **VIEW).any()
+    assert not render_views(
         vertices + np.array([0, 0, 9]), faces, colours, 0, 0, 3.0, 0.8
     ).any()  # behind the camera
-    assert photograph(vertices, faces, colours, np.zeros(0), 0.1, 3.0, 0.8).shape == (0, 64, 64, 8)
+    assert render_views(vertices, faces, colours, np.zeros(0), 0.1, 3.0, 0.8).shape == (0, 64, 64, 8)
 
 
 def test_threads_do_not_disturb_each_other():
     vertices, faces, colours = knot()
     azimuths = np.linspace(0, 6, 8)
-    alone = [photograph(vertices, faces, colours, a, 0.2, 3.0, 0.8) for a in azimuths]
+    alone = [render_views(vertices, faces, colours, a, 0.2, 3.0, 0.8) for a in azimuths]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda a: photograph(vertices, faces, colours, a, 0.2, 3.0, 0.8), azimuths))
+        together = list(
+            pool.map(lambda a: render_views(vertices, faces, colours, a, 0.2, 3.0, 0.8), azimuths)
+        )
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 

@@ -131,7 +131,7 @@ def seen_families(shape: Shape) -> dict[str, int]:
     faces, counts = np.unique(seen_faces(shape), return_counts=True)
     sums: dict[str, int] = {}
     for face, count in zip(faces, counts, strict=True):
-        name = family(shape.face_colours[face])
+        name = family(shape.face_colors[face])
         sums[name] = sums.get(name, 0) + int(count)
     return sums
 
@@ -207,7 +207,7 @@ def test_normalise_centres_the_box_and_reaches_distance_one(points: list[tuple[f
 def test_every_noun_is_a_sound_normalised_mesh(noun: str) -> None:
     for seed in range(4):
         shape = shapes.make(np.random.default_rng(seed), noun)
-        assert (shape.vertices.dtype, shape.faces.dtype, shape.face_colours.dtype) == (
+        assert (shape.vertices.dtype, shape.faces.dtype, shape.face_colors.dtype) == (
             np.float32,
             np.int32,
             np.float32,
@@ -215,9 +215,9 @@ def test_every_noun_is_a_sound_normalised_mesh(noun: str) -> None:
         assert np.isfinite(shape.vertices).all()
         assert shape.faces.min() >= 0
         assert shape.faces.max() < len(shape.vertices)
-        assert len(shape.face_colours) == len(shape.faces) <= 4000
-        assert shape.face_colours.min() >= 0
-        assert shape.face_colours.max() <= 1
+        assert len(shape.face_colors) == len(shape.faces) <= 4000
+        assert shape.face_colors.min() >= 0
+        assert shape.face_colors.max() <= 1
         assert (areas(shape) > 1e-9).mean() > 0.99
         box = shape.vertices.min(axis=0) + shape.vertices.max(axis=0)
         np.testing.assert_allclose(box, 0, atol=1e-5)
@@ -282,7 +282,7 @@ def test_same_seed_same_bytes() -> None:
     for noun in shapes.NOUNS:
         one, two = (shapes.make(np.random.default_rng(7), noun) for _ in range(2))
         assert one.vertices.tobytes() == two.vertices.tobytes()
-        assert one.face_colours.tobytes() == two.face_colours.tobytes()
+        assert one.face_colors.tobytes() == two.face_colors.tobytes()
         assert one.captions == two.captions
 
 
@@ -373,7 +373,7 @@ def test_scenes_bind_each_colour_to_its_noun(relation: str) -> None:
         joined = {f"a red apple {relation} a blue {base}", f"a blue {base} {relation} a red apple"}
         assert joined & set(shape.captions)
         assert shape.captions[0] == f"an apple {relation} a {base}"
-        kinds = np.array([family(c) for c in shape.face_colours])
+        kinds = np.array([family(c) for c in shape.face_colors])
         centres = shape.vertices[shape.faces].mean(axis=1)
         red, blue = centres[kinds == "red"], centres[kinds == "blue"]
         assert len(red) > 100
@@ -395,7 +395,7 @@ def test_any_scene_is_sound_and_names_two_colours_that_differ(seed: int) -> None
     shape = shapes.scene(np.random.default_rng(seed))
     assert np.isfinite(shape.vertices).all()
     assert np.linalg.norm(shape.vertices, axis=1).max() == pytest.approx(1, abs=1e-5)
-    assert len(shape.face_colours) == len(shape.faces)
+    assert len(shape.face_colors) == len(shape.faces)
     first, second = (half.split(" ", 1)[1] for half in split_scene(shape))
     words = [
         next(c.word for c in by_length() if phrase.startswith(c.word + " ")) for phrase in (first, second)

@@ -87,7 +87,7 @@ def hits(shape: Shape, toward: tuple[float, float, float], colour: np.ndarray, r
     origins = 2 * out + u.reshape(-1, 1) * right + v.reshape(-1, 1) * np.array((0.0, 1.0, 0.0))
     found = mesh.ray.intersects_first(origins, np.broadcast_to(-out, origins.shape))
     found = found[found >= 0]
-    return int(np.isclose(shape.face_colours[found], colour, atol=1e-4).all(axis=1).sum())
+    return int(np.isclose(shape.face_colors[found], colour, atol=1e-4).all(axis=1).sum())
 
 
 def mirror_gap(vertices: np.ndarray) -> float:
@@ -109,7 +109,7 @@ def drawn(noun: str, seed: int) -> tuple[Builder, Paint]:
 
 def face_marks(shape: Shape, front: tuple[float, float, float]) -> tuple[int, int]:
     """Rays that see eyes (whites, or else what is black) from that side and from the opposite one."""
-    white = np.isclose(shape.face_colours, EYE_WHITE, atol=1e-4).all(axis=1).any()
+    white = np.isclose(shape.face_colors, EYE_WHITE, atol=1e-4).all(axis=1).any()
     x, y, z = front
     return tuple(hits(shape, side, EYE_WHITE if white else DARK) for side in (front, (-x, -y, -z)))
 
@@ -135,7 +135,7 @@ def test_the_visor_of_the_astronaut_is_in_front() -> None:
     shape = shapes.make(np.random.default_rng(0), "astronaut", grammar.PURPLE)
     only_in_front = [
         int(hits(shape, (0, 0, 1), rgb))
-        for rgb in np.unique(shape.face_colours, axis=0)
+        for rgb in np.unique(shape.face_colors, axis=0)
         if hits(shape, (0, 0, -1), rgb) == 0
     ]
     assert max(only_in_front) > 150
@@ -197,7 +197,7 @@ def test_props_stay_low_poly_and_closed_parts_wind_outwards(noun: str) -> None:
 def test_the_same_seed_draws_the_same_bytes_and_another_seed_others(noun: str) -> None:
     one, two, other = (shapes.make(np.random.default_rng(s), noun) for s in (11, 11, 12))
     assert one.vertices.tobytes() == two.vertices.tobytes()
-    assert one.face_colours.tobytes() == two.face_colours.tobytes()
+    assert one.face_colors.tobytes() == two.face_colors.tobytes()
     assert one.captions == two.captions
     assert one.vertices.tobytes() != other.vertices.tobytes()
 
@@ -207,7 +207,7 @@ def test_a_yellow_duck_has_a_beak_in_another_colour_in_front() -> None:
         shape = shapes.make(np.random.default_rng(seed), "duck", grammar.YELLOW)
         assert shape.captions[:2] == ("a duck", "a yellow duck")
         assert re.search(r"with an? (orange|red) beak|and an? (orange|red) beak", shape.captions[-1])
-        foremost = shape.face_colours[shape.vertices[shape.faces].mean(axis=1)[:, 2].argmax()]
+        foremost = shape.face_colors[shape.vertices[shape.faces].mean(axis=1)[:, 2].argmax()]
         r, g, b = foremost
         assert g < 0.62 * r
         assert b < 0.35

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from dreamlab.core.errors import InputError
-from dreamlab.evaluate.classifier import draw_exam, train_judge
+from dreamlab.evaluate.classifier import sample_labelled_images, train_judge
 from dreamlab.priors.embedded.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
@@ -234,7 +234,7 @@ def test_the_rate_warms_up_and_decays() -> None:
 
 def test_a_judge_learns_what_it_is_shown() -> None:
     nouns = ("banana", "snowman")
-    judge = train_judge(draw_exam(nouns, 24, 6, (1,)), nouns, epochs=8)
-    fresh = draw_exam(nouns, 8, 4, (2,))
+    judge = train_judge(sample_labelled_images(nouns, 24, 6, (1,)), nouns, epochs=8)
+    fresh = sample_labelled_images(nouns, 8, 4, (2,))
     for sight in ("colour", "form"):
         assert (judge.look(fresh.x, sight).noun.argmax(1) == fresh.noun).float().mean() > 0.8

@@ -79,7 +79,7 @@ def test_colours_at_the_corners_decide_with_the_shape_where_faces_stay() -> None
     fine = vertex_colors(extract(stripes, ExtractConfig(resolution=80)).mesh, stripes)
 
     def psnr(weight: float) -> float:
-        light = clean(fine, CleanConfig(faces=1500, colour_weight=weight))
+        light = clean(fine, CleanConfig(faces=1500, color_weight=weight))
         return fidelity(vertex_colors(light, stripes), stripes, views=3, size=120).psnr
 
-    assert psnr(CleanConfig().colour_weight) > psnr(0.0) + 2
+    assert psnr(CleanConfig().color_weight) > psnr(0.0) + 2

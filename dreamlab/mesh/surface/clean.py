@@ -32,7 +32,7 @@ class CleanConfig(BaseModel):
     )
     hole_edges: int = Setting(default=64, ge=0, description="holes with up to this many edges are closed")
     smooth: int = Setting(default=0, ge=0, le=100, description="Taubin smoothing passes before decimation")
-    colour_weight: float = Setting(
+    color_weight: float = Setting(
         default=0.01,
         ge=0,
         le=0.2,
@@ -56,7 +56,7 @@ class Solidity(NamedTuple):
 
 
 def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
-    """One outward-wound closed manifold within the face budget: `mended_surface`, then `lightened`. Colours
+    """One outward-wound closed manifold within the face budget: `repair_surface`, then `simplify`. Colours
     and uv are dropped (bake them afterwards).
 
     Raises:
@@ -64,10 +64,10 @@ def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
         UnavailableError: quads without their package.
     """
     config = config or CleanConfig()
-    return lightened(mended_surface(mesh, config), config)
+    return simplify(repair_surface(mesh, config), config)
 
 
-def mended_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
+def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
     """The mesh at full resolution as one outward-wound closed manifold; its vertex colours stay, uv go.
 
     Steps: weld; close small holes; drop floaters and whatever is shut in by an outer shell; optionally smooth
@@ -94,7 +94,7 @@ def mended_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
     )
 
 
-def lightened(mesh: Mesh, config: CleanConfig) -> Mesh:
+def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
     """A mended surface within the face budget, shape alone: decimated by quadric error (Garland and Heckbert
     1997), where its vertex colours, if it has any, decide with the shape where faces stay; or laid anew in
     quads. An open result is said in the log.
@@ -106,7 +106,7 @@ def lightened(mesh: Mesh, config: CleanConfig) -> Mesh:
         vertices, faces = remesh_quads(vertices, faces, config.faces)
     else:
         colours = None if mesh.colors is None else mesh.colors.double().numpy()
-        vertices, faces = decimate(vertices, faces, config.faces, colours, config.colour_weight)
+        vertices, faces = decimate(vertices, faces, config.faces, colours, config.color_weight)
     if not topo.is_closed(faces):
         log.warning("the cleaned mesh is open: its holes have more than %d edges", config.hole_edges)
     return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces.astype(np.int64)))

@@ -22,7 +22,7 @@ def decimate(
     faces: np.ndarray,
     budget: int,
     colours: np.ndarray | None = None,
-    colour_weight: float = 0.0,
+    color_weight: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `budget` faces by quadric edge collapse (Garland and Heckbert 1997); closed stays closed.
 
@@ -40,8 +40,8 @@ def decimate(
     centre, scale = vertices.mean(0), float(np.ptp(vertices, axis=0).max())
     points = (vertices - centre) / scale
     lift = np.zeros_like(points)
-    if colours is not None and colour_weight > 0:
-        lift = relief(points, faces, colours) * colour_weight
+    if colours is not None and color_weight > 0:
+        lift = relief(points, faces, colours) * color_weight
     v, f = _collapsed(points + lift, faces, budget, closed)
     if lift.any():
         v = _lowered(v, points, lift, topo.vertex_normals(points, faces))

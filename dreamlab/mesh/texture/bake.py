@@ -58,7 +58,7 @@ def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) ->
 
 def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
     """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
-    `fine` of the same place (`clean.mended_surface`: the raw one would bring back what smoothing took away),
+    `fine` of the same place (`clean.repair_surface`: the raw one would bring back what smoothing took away),
     a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
 
     Each texel's colour is composited along a short ray against the surface normal, its samples spread over

@@ -22,7 +22,7 @@ from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.memory import place
 from dreamlab.priors.diffusers.source import PretrainedConfig, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
-from dreamlab.priors.diffusers.view_cache import Remembered
+from dreamlab.priors.diffusers.view_cache import ViewCache
 
 _SOLID = 0.05  # less opacity than this is background
 
@@ -51,7 +51,7 @@ class ControlNetPrior(StableDiffusionPrior):
 
     def __init__(self, config: ControlNetPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)
-        self.seen = Remembered()
+        self.seen = ViewCache()
         wanted = config.model_copy(update={"model": config.controlnet, "revision": None})
         net = load_component(config, find(wanted), "ControlNetModel", None, self.dtype)
         if net.config.cross_attention_dim != self.network.config.cross_attention_dim:

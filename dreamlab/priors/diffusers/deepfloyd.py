@@ -21,7 +21,7 @@ from dreamlab.priors.diffusers.base import Image, PretrainedPrior, Told
 from dreamlab.priors.diffusers.image_space import ImageSpace, PixelSpace, to_pixels
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
-from dreamlab.priors.diffusers.view_cache import Remembered
+from dreamlab.priors.diffusers.view_cache import ViewCache
 
 _TOKENS = 77  # that T5 was trained with here; diffusers' pipelines use the same
 
@@ -88,7 +88,7 @@ class DeepFloydUpscalerPrior(DeepFloydPrior):
 
     def __init__(self, config: DeepFloydUpscalerPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)
-        self.seen = Remembered()
+        self.seen = ViewCache()
 
     def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
         """Renders at the large size; what they look like when small is kept for `denoise`."""

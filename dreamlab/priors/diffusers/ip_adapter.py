@@ -16,7 +16,7 @@ from dreamlab.priors.diffusers.base import Image, Level, to_x0
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels
 from dreamlab.priors.diffusers.loading import load_component
-from dreamlab.priors.diffusers.shared_weights import twin
+from dreamlab.priors.diffusers.shared_weights import shared_weights_copy
 from dreamlab.priors.diffusers.source import PretrainedConfig, fetched, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 
@@ -90,7 +90,7 @@ class IPAdapterPrior(StableDiffusionPrior):
             for part in _PARTS
         }
         self._check(parts)
-        network = twin(self, "the adapter", "Choose a higher tier")
+        network = shared_weights_copy(self, "the adapter", "Choose a higher tier")
         with listening():
             pipe = import_module("diffusers").StableDiffusionPipeline(
                 vae=None,

@@ -16,7 +16,7 @@ from dreamlab.core.types import Cameras, Condition
 from dreamlab.priors.diffusers.adapters import need_peft
 from dreamlab.priors.diffusers.base import Image, Level, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening
-from dreamlab.priors.diffusers.shared_weights import twin
+from dreamlab.priors.diffusers.shared_weights import shared_weights_copy
 
 RANK = 4
 _MEND = "Choose a higher tier, or guidance.score=small"
@@ -40,7 +40,7 @@ class LoraScore(nn.Module):
 
     def __init__(self, prior: PretrainedPrior, camera: bool = True) -> None:
         super().__init__()
-        self.network = _with_lora(twin(prior, "training a LoRA", _MEND))
+        self.network = _with_lora(shared_weights_copy(prior, "training a LoRA", _MEND))
         if prior.config.vram is not None:
             self.network.enable_gradient_checkpointing()
         self.camera = _camera_embedding(self.network) if camera else None

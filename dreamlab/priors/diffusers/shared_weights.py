@@ -9,7 +9,7 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.priors.diffusers.base import PretrainedPrior
 
 
-def twin(prior: PretrainedPrior, what: str, mend: str) -> Any:
+def shared_weights_copy(prior: PretrainedPrior, what: str, mend: str) -> Any:
     """The prior's network with modules of its own and the same tensors in them; nothing is held twice.
 
     Raises ConfigError, saying `what` needs it and what would `mend` it, if parts of the network wait in main

@@ -12,7 +12,7 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras
 
 
-class Remembered:
+class ViewCache:
     """One tensor for each camera of the latest step."""
 
     def __init__(self) -> None:

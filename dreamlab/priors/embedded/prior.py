@@ -1,8 +1,8 @@
 """The prior that ships with the package: a small text- and camera-conditioned pixel diffusion model.
 
-It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relief (how much nearer than
-the orbit's centre a surface is). Albedo without light leaves nothing baked into the colours, and relief
-teaches the hollows that a silhouette hides.
+It sees an object as five channels at 64x64: premultiplied albedo, opacity, and relative depth (how much
+nearer than the orbit's centre a surface is). Albedo without light leaves nothing baked into the colours, and
+relative depth teaches the hollows that a silhouette hides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, cha
 from dreamlab.priors.embedded.vocabulary import Vocabulary
 
 FORMAT = "dreamlab-embedded-4"
-RELIEF_SCALE = 1.5
+RELATIVE_DEPTH_SCALE = 1.5
 SHIPPED = Path(__file__).parents[2] / "weights" / "embedded.safetensors"
 _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
 
@@ -33,20 +33,22 @@ _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
 def to_model_space(
     premultiplied: Float[Tensor, "B H W 3"],
     opacity: Float[Tensor, "B H W 1"],
-    relief: Float[Tensor, "B H W 1"],
+    relative_depth: Float[Tensor, "B H W 1"],
 ) -> Float[Tensor, "B 5 H W"]:
-    """Colour and opacity to -1..1, relief (-1..1 inside the unit sphere, 0 outside the object) stretched
-    likewise.
+    """Colour and opacity to -1..1, relative depth (-1..1 inside the unit sphere, 0 outside the object)
+    stretched likewise.
     """
-    return torch.cat([2 * premultiplied - 1, 2 * opacity - 1, RELIEF_SCALE * relief], dim=-1).movedim(-1, 1)
+    return torch.cat(
+        [2 * premultiplied - 1, 2 * opacity - 1, RELATIVE_DEPTH_SCALE * relative_depth], dim=-1
+    ).movedim(-1, 1)
 
 
 def from_model_space(
     x: Float[Tensor, "B 5 H W"],
 ) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"], Float[Tensor, "B H W 1"]]:
-    """The inverse of `to_model_space`: premultiplied colour, opacity, relief."""
+    """The inverse of `to_model_space`: premultiplied colour, opacity, relative depth."""
     x = x.movedim(1, -1)
-    return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELIEF_SCALE
+    return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELATIVE_DEPTH_SCALE
 
 
 def mean_colour(
@@ -71,7 +73,7 @@ def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     return (2 * (alpha.clamp_min(1e-6).log() - sigma.clamp_min(1e-6).log())).clamp(-12, 12)
 
 
-def relief_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
+def relative_depth_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
     """Opacity-weighted distance of the camera from the centre, minus depth along the view axis."""
     height, width = cameras.size
     directions = camera_rays(cameras).directions.view(len(cameras), height, width, 3)
@@ -119,8 +121,8 @@ class EmbeddedPrior:
         return encode_text(prompts).to(self.device)
 
     def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
-        """Albedo, opacity and relief of 64x64 renders."""
-        return to_model_space(render.premultiplied, render.opacity, relief_of(render, cameras))
+        """Albedo, opacity and relative depth of 64x64 renders."""
+        return to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """Signal and noise scale at level t."""
@@ -130,9 +132,9 @@ class EmbeddedPrior:
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
         told = (condition.tokens, condition.mask, condition.summary)
-        return self.network.mean_pictures(*told, *self._seen_from(cameras, len(cameras)))
+        return self.network.conditional_mean(*told, *self._seen_from(cameras, len(cameras)))
 
-    def recoloured(
+    def with_mean_color_of(
         self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
     ) -> Float[Tensor, "B 5 H W"]:
         """x0 with the mean colour of `like`, each over its object in a group of views; the pattern is kept.
@@ -166,7 +168,7 @@ class EmbeddedPrior:
         told = (condition.tokens, condition.mask, condition.summary, *self._seen_from(cameras, len(z_t)))
         views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            mean = self.network.mean_pictures(*told)
+            mean = self.network.conditional_mean(*told)
             v = self.network(z_t, mean, log_snr(t), *told, views).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 

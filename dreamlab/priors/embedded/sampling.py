@@ -65,4 +65,4 @@ def draw(
     x0 = sample(
         prior, condition, null, cameras, steps=steps, guidance_scale=guidance_scale, generator=generator
     )
-    return (x0 + prior.recoloured(x0, prior.mean(condition, cameras))) / 2
+    return (x0 + prior.with_mean_color_of(x0, prior.mean(condition, cameras))) / 2

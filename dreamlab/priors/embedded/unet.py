@@ -180,7 +180,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.weight)
         self.trust = nn.Parameter(torch.tensor([-6.0, -1.0]))
 
-    def mean_pictures(
+    def conditional_mean(
         self,
         text: Float[Tensor, "B L D"],
         mask: Bool[Tensor, "B L"],

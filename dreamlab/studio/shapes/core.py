@@ -25,14 +25,14 @@ ArrayLike: TypeAlias = NDArray[Any] | Sequence[Any] | float
 class Shape:
     """One captioned object: bounding-box centre at the origin, furthest vertex at distance 1.
 
-    vertices float32 [V,3]; faces int32 [F,3]; face_colours float32 [F,3] sRGB 0..1; noun without article;
+    vertices float32 [V,3]; faces int32 [F,3]; face_colors float32 [F,3] sRGB 0..1; noun without article;
     colour the word of the dominant colour, or ""; captions from bare ("a mushroom") to full; category such as
     "plant" or "scene".
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
-    face_colours: NDArray[np.float32]
+    face_colors: NDArray[np.float32]
     noun: str
     colour: str
     captions: tuple[str, ...]

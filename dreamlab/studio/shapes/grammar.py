@@ -219,7 +219,7 @@ class Generator:
         return Shape(
             vertices=normalise(solid.vertices * stretch).astype(np.float32),
             faces=solid.faces.astype(np.int32),
-            face_colours=np.clip(colours, 0, 1).astype(np.float32),
+            face_colors=np.clip(colours, 0, 1).astype(np.float32),
             noun=self.noun,
             colour=main.colour,
             captions=captions(self.noun, main, size.word, builder.details),

@@ -49,7 +49,7 @@ def scene(
     return Shape(
         vertices=vertices,
         faces=np.concatenate([over.faces, under.faces + len(moved)]).astype(np.int32),
-        face_colours=np.concatenate([over.face_colours, under.face_colours]),
+        face_colors=np.concatenate([over.face_colors, under.face_colors]),
         noun=f"{over.noun} {relation} {under.noun}",
         colour="",
         captions=_captions(over, relation, under),

@@ -15,13 +15,13 @@ from dreamlab.studio.shapes.grammar import MATERIALS
 _SCENES, _FOLDER = 1, 2  # sources of a corpus
 
 
-def corpus_lesson(corpus: Corpus, config: BatchConfig) -> Vocabulary:
+def vocabulary_counts(corpus: Corpus, config: BatchConfig) -> Vocabulary:
     """`lesson` of a corpus that was trained on with these settings."""
     counts = [len(captions) for captions in corpus.captions]
-    return lesson(Batches(corpus, np.cumsum([0, *counts])[:-1], config, seed=0))
+    return corpus_counts(Batches(corpus, np.cumsum([0, *counts])[:-1], config, seed=0))
 
 
-def lesson(batches: Batches) -> Vocabulary:
+def corpus_counts(batches: Batches) -> Vocabulary:
     """Expected images by noun and by word of one training step.
 
     An object is drawn with its source's share, one of its captions with equal chance. Two-object scenes teach
