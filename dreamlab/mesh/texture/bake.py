@@ -39,27 +39,44 @@ class BakeConfig(BaseModel):
         default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
     )
     normal_map: bool = Setting(
-        default=True, description="also bake the fine surface's normals, where one is given"
+        default=False,
+        description="also bake the fine surface's normals, where one is given: for face budgets far below "
+        "what its shape needs; the file grows by about two thirds",
     )
     lighting: bool = Setting(
         default=False, description="darken the colours as a white sky would light the fine surface"
     )
 
 
-def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) -> Mesh:
-    """The mesh with the colour that the field shows at every vertex, looked at along the normal."""
+def vertex_colors(
+    mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
+) -> Mesh:
+    """The mesh with the colour that the field shows at every vertex, looked at along the normal; `surface` is
+    the field's own, as for `bake`."""
     config = config or BakeConfig()
     normal = torch.from_numpy(normals_of(mesh)).float()
-    colours = seen_colour(field, mesh.vertices, normal, config.depth, config.samples)
+    place = mesh.vertices
+    if surface is not None:
+        place = torch.from_numpy(put_onto(surface, place.double().numpy())).float()
+    colours = seen_colour(field, place, normal, config.depth, config.samples)
     if config.lighting:
         colours = torch.from_numpy(under_light(colours.double().numpy(), daylight(mesh))).float()
     return replace(mesh, colors=colours)
 
 
-def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
-    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
-    `fine` of the same place (`clean.repair_surface`: the raw one would bring back what smoothing took away),
-    a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+def bake(
+    mesh: Mesh,
+    field: Field,
+    config: BakeConfig | None = None,
+    *,
+    surface: Mesh | None = None,
+    fine: Mesh | None = None,
+) -> Mesh:
+    """The unwrapped mesh with an "albedo" texture from the field, looked at where the field's own `surface`
+    lies, if that is given: denoising moves the mesh off it, at sharp rims to where the field is empty.
+
+    `fine` is the mesh with more faces (`clean.denoised`: the extracted one would bring back its lumps), for
+    baked light and, with `normal_map`, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
 
     Each texel's colour is composited along a short ray against the surface normal, its samples spread over
     the texel: what a camera in front of it sees. Seams are dilated, so filtering and mipmaps stay clean.
@@ -71,9 +88,10 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
     n = config.resolution
     texel, position, normal, step, corner, weight = texels(mesh, n)
     jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
+    place = position if surface is None else put_onto(surface, position)
     colour = seen_colour(
         field,
-        torch.from_numpy(position).float(),
+        torch.from_numpy(place).float(),
         torch.from_numpy(normal).float(),
         config.depth,
         config.samples,
@@ -81,13 +99,23 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
     )
     seen = colour.numpy()
     if config.lighting:
-        surface = mesh if fine is None else fine
-        seen = under_light(seen, _blended(surface, daylight(surface)[:, None], position)[:, 0])
+        lit = mesh if fine is None else fine
+        seen = under_light(seen, _blended(lit, daylight(lit)[:, None], position)[:, 0])
     textures = [("albedo", fill(texel, to_bytes(seen), n))]
     if config.normal_map and fine is not None:
         local = tangent_normals(mesh, _blended(fine, normals_of(fine), position), normal, corner, weight)
         textures.append(("normal", fill(texel, to_bytes(local / 2 + 0.5), n)))
     return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
+
+
+def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:
+    """Points [N,3] moved along the normal of the surface's nearest corner into its tangent plane there."""
+    from scipy.spatial import KDTree
+
+    corners = surface.vertices.double().numpy()
+    near = KDTree(corners).query(points)[1]
+    normal = normals_of(surface)[near]
+    return points - normal * np.einsum("ni,ni->n", points - corners[near], normal)[:, None]
 
 
 def seen_colour(
