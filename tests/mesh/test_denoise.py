@@ -10,12 +10,12 @@ import torch
 import trimesh
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.bumpiness import bumpiness
 from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.bumpiness import bumpiness
+from dreamlab.mesh.geometry.thickness import local_thickness
 from dreamlab.mesh.surface import denoise as module
 from dreamlab.mesh.surface.clean import CleanConfig, clean, denoised, solidity
 from dreamlab.mesh.surface.denoise import DenoiseConfig, denoise
-from dreamlab.mesh.thickness import local_thickness
 from tests.mesh.lumps import LEG, SHAPES, Sample, box, errors, lumpy, sphere, volume, volume_below
 
 # The angle to the true normals that is left, in degrees: 14 to 17 go in

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.thickness import local_thickness
 from dreamlab.mesh.surface.silhouettes import covered, silhouette_iou, survey_cameras
-from dreamlab.mesh.thickness import local_thickness
 
 log = logging.getLogger(__name__)
 
