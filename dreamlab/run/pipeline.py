@@ -91,11 +91,11 @@ def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     """The field's surface: extracted, freed of lumps, coloured or textured, and placed; and what was measured
     on the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
-    from dreamlab.evaluate.field_fidelity import fidelity
+    from dreamlab.evaluate.field_fidelity import faithful
     from dreamlab.mesh.geometry.shape import creased, parse_size, place
     from dreamlab.mesh.surface.clean import denoised, repair_surface, simplify, solidity
     from dreamlab.mesh.surface.extract import extract
-    from dreamlab.mesh.texture.bake import bake, vertex_colors
+    from dreamlab.mesh.texture.bake import bake_textures, bake_vertices, vertex_colors
     from dreamlab.mesh.texture.unwrap import unwrap
 
     found = extract(field, config.extract)
@@ -107,9 +107,12 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     bare = creased(light)
     if config.texture:
         flat = unwrap(bare, resolution=config.bake.resolution)
-        mesh = bake(flat, field, config.bake, surface=surface, fine=fine)
+        baked = bake_textures(flat, field, config.bake, surface=surface, fine=fine)
     else:
-        mesh = vertex_colors(bare, field, config.bake, surface=surface)
+        baked = bake_vertices(bare, field, config.bake, surface=surface)
+    mesh, likeness = baked.mesh, None
+    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
+        mesh, likeness = faithful(baked, field, config.bake.palette.mode)
     solid = solidity(light)
     measures = {
         "iso": found.report.iso,
@@ -118,8 +121,10 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
         "faces": float(len(mesh.faces)),
         "watertight": float(solid.watertight),
     }
-    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
-        likeness = fidelity(mesh, field)
+    if config.bake.palette.mode != "off":  # 0: as the field has them
+        painted = baked.palette is not None and mesh is baked.mesh
+        measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+    if likeness is not None:
         measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
     size = None if config.size is None else parse_size(config.size)
     return place(mesh, size=size, origin=config.origin), measures

@@ -4,6 +4,7 @@ map."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from dreamlab.mesh.geometry.colour import to_bytes
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
+from dreamlab.mesh.texture.palette import Palette, PaletteConfig
+from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
 from dreamlab.mesh.texture.raster import depth_inside, rasterise_uv
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
@@ -46,6 +49,17 @@ class BakeConfig(BaseModel):
     lighting: bool = Setting(
         default=False, description="darken the colours as a white sky would light the fine surface"
     )
+    palette: PaletteConfig = Setting(
+        default=PaletteConfig(), description="paint in a few flat colours, sharp at any resolution"
+    )
+
+
+class Baked(NamedTuple):
+    """A coloured mesh; the same without its palette, and the palette, where it is painted in one."""
+
+    mesh: Mesh
+    plain: Mesh | None = None
+    palette: Palette | None = None
 
 
 def vertex_colors(
@@ -53,15 +67,31 @@ def vertex_colors(
 ) -> Mesh:
     """The mesh with the colour that the field shows at every vertex, looked at along the normal; `surface` is
     the field's own, as for `bake`."""
+    return bake_vertices(mesh, field, config, surface=surface).mesh
+
+
+def bake_vertices(
+    mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
+) -> Baked:
+    """As `vertex_colors`, with what the palette did."""
     config = config or BakeConfig()
-    normal = torch.from_numpy(normals_of(mesh)).float()
-    place = mesh.vertices
-    if surface is not None:
-        place = torch.from_numpy(put_onto(surface, place.double().numpy())).float()
-    colours = seen_colour(field, place, normal, config.depth, config.samples)
-    if config.lighting:
-        colours = torch.from_numpy(under_light(colours.double().numpy(), daylight(mesh))).float()
-    return replace(mesh, colors=colours)
+
+    def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        place = x if surface is None else put_onto(surface, x)
+        points, ways = (torch.from_numpy(v).float() for v in (place, normal))
+        return seen_colour(field, points, ways, config.depth, config.samples).double().numpy()
+
+    seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
+    found = painted_corners(mesh, look, config.palette)
+    light = daylight(mesh) if config.lighting else None
+
+    def coloured(values: np.ndarray) -> Mesh:
+        values = values if light is None else under_light(values, light)
+        return replace(mesh, colors=torch.from_numpy(values).float())
+
+    if found is None:
+        return Baked(coloured(seen))
+    return Baked(coloured(found.values), coloured(seen), found.palette)
 
 
 def bake(
@@ -84,6 +114,18 @@ def bake(
     Raises:
         InputError: the mesh has no uv.
     """
+    return bake_textures(mesh, field, config, surface=surface, fine=fine).mesh
+
+
+def bake_textures(
+    mesh: Mesh,
+    field: Field,
+    config: BakeConfig | None = None,
+    *,
+    surface: Mesh | None = None,
+    fine: Mesh | None = None,
+) -> Baked:
+    """As `bake`, with what the palette did."""
     config = config or BakeConfig()
     n = config.resolution
     texel, position, normal, step, corner, weight = texels(mesh, n)
@@ -98,14 +140,30 @@ def bake(
         spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
     )
     seen = colour.numpy()
+    found = None
+    if config.palette.mode != "off":
+        found = painted_image(mesh, fill(texel, to_bytes(seen), n), config.palette)
+    light = None
     if config.lighting:
         lit = mesh if fine is None else fine
-        seen = under_light(seen, _blended(lit, daylight(lit)[:, None], position)[:, 0])
-    textures = [("albedo", fill(texel, to_bytes(seen), n))]
+        light = _blended(lit, daylight(lit)[:, None], position)[:, 0]
+
+    def albedo(values: np.ndarray) -> np.ndarray:
+        return fill(texel, to_bytes(values if light is None else under_light(values, light)), n)
+
+    textures = []
     if config.normal_map and fine is not None:
         local = tangent_normals(mesh, _blended(fine, normals_of(fine), position), normal, corner, weight)
         textures.append(("normal", fill(texel, to_bytes(local / 2 + 0.5), n)))
-    return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
+
+    def textured(image: np.ndarray) -> Mesh:
+        images = [("albedo", image), *textures]
+        return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in images))
+
+    if found is None:
+        return Baked(textured(albedo(seen)))
+    painted = found.values.reshape(-1, 3)[texel]
+    return Baked(textured(albedo(painted)), textured(albedo(seen)), found.palette)
 
 
 def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:
