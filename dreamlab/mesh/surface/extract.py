@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.geometry.topology import unique_rows
+from dreamlab.mesh.surface.closing import close_pits
 from dreamlab.mesh.surface.silhouettes import march_grid, silhouette_iou, silhouette_level, survey_cameras
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,13 @@ class ExtractConfig(BaseModel):
     )
     views: int = Setting(default=16, ge=1, le=256, description="silhouettes that decide the automatic level")
     view_size: int = Setting(default=80, ge=16, le=512, description="pixels along a side of each silhouette")
+    close: float = Setting(
+        default=0.0,
+        ge=0,
+        le=0.2,
+        description="world units: pits and cracks that a ball of this radius cannot enter are filled, and so "
+        "are hidden holes",
+    )
     refine: int = Setting(
         default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
     )
@@ -102,7 +110,7 @@ def extract(
     fill = float((grid > iso).float().mean())
     if iso <= 0 or max_density <= iso:
         raise _nothing_there(max_density, float(opacity.max()), fill, iso)
-    mesh = surface(field, grid, iso, config.resolution, config.refine)
+    mesh = surface(field, grid, iso, config.resolution, config.refine, config.close)
     iou = silhouette_iou(mesh, inside, cameras)
     report = ExtractReport(iso, iou, max_density, fill, len(mesh.vertices), len(mesh.faces))
     log.info("surface at density %.3g: silhouette IoU %.3f, %d faces", iso, iou, len(mesh.faces))
@@ -152,15 +160,23 @@ def sample_lattice(field: Field, cells: int) -> Float[Tensor, "n n n"]:
     return torch.cat(out).reshape(n, n, n)
 
 
-def surface(field: Field, grid: Float[Tensor, "n n n"], iso: float, resolution: int, refine: int) -> Mesh:
+def surface(
+    field: Field,
+    grid: Float[Tensor, "n n n"],
+    iso: float,
+    resolution: int,
+    refine: int,
+    close: float = 0.0,
+) -> Mesh:
     """The level set density == iso on a lattice of `resolution` cells, its vertices pulled onto the field's
     surface.
 
     Only blocks near the surface that the survey `grid` shows are sampled and marched: cost and memory follow
     the surface's area, save for one half-precision lattice. The box's own faces count as outside, so the mesh
-    is closed.
+    is closed. Pits are filled as `close_pits` says, with a ball of radius `close` in world units.
     """
     lattice, blocks = _narrow_band(field, grid, iso, resolution)
+    lattice = close_pits(lattice, close * resolution / 2, BAND)
     vertices, faces = _march_blocks(lattice, blocks)
     if len(faces) == 0:
         raise _nothing_there(float(grid.max()), math.nan, float((grid > iso).float().mean()), iso)
@@ -251,14 +267,16 @@ def _pull_onto_surface(field: Field, v: Tensor, iso: float, resolution: int, ste
     if len(rows) and steps:
         a = (start[rows] * world - 1).float()
         b = ((start + step)[rows] * world - 1).float()
-        x[rows] = _root_between(field, a, b, iso, steps).to(x)
+        found = (v[rows] - start[rows]).amax(-1).float()
+        x[rows] = _root_between(field, a, b, found, iso, steps).to(x)
     return x.float()
 
 
-def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) -> Tensor:
+def _root_between(field: Field, a: Tensor, b: Tensor, found: Tensor, iso: float, steps: int) -> Tensor:
     """Points between a and b [N,3] where log(density / iso) crosses zero, never quite at an end.
 
-    Where the ends do not bracket it (a lattice point lies on the surface), the end that is nearer to zero.
+    Where the ends do not bracket it (a lattice point lies on the surface, or a pit was filled): where `found`
+    [N] says, as a share of the way.
     """
 
     def level(s: Tensor) -> Tensor:
@@ -267,7 +285,6 @@ def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) ->
     low, high = torch.zeros(len(a)), torch.ones(len(a))
     f_low, f_high = level(low), level(high)
     bracketed = f_low * f_high < 0
-    nearer = (f_high.abs() < f_low.abs()).float()
     side = torch.zeros(len(a))
     for _ in range(steps):
         s = _secant(low, high, f_low, f_high)
@@ -278,7 +295,7 @@ def _root_between(field: Field, a: Tensor, b: Tensor, iso: float, steps: int) ->
         f_low = torch.where(left, f, torch.where(side == -1, f_low / 2, f_low))
         low, high = torch.where(left, s, low), torch.where(left, high, s)
         side = torch.where(left, 1.0, -1.0)
-    s = torch.where(bracketed, _secant(low, high, f_low, f_high), nearer)
+    s = torch.where(bracketed, _secant(low, high, f_low, f_high), found)
     return a + (b - a) * s.clamp(1e-4, 1 - 1e-4)[:, None]
 
 
