@@ -40,7 +40,7 @@ class DenoiseConfig(BaseModel):
         default=15, ge=1, le=200, description="passes that move the vertices to the filtered normals"
     )
     degrees: float = Setting(
-        default=15.0,
+        default=20.0,
         gt=0,
         le=90,
         description="sigma of the difference of normals, in degrees: sharper creases survive",
