@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 HEAD = """# Settings
 
 Every setting of a run, as `dreamlab run --set KEY=VALUE`, presets (`configs/*.yaml`) and `--config FILE` take
-it. Presets change defaults: `dreamlab run PROMPT --preset fast --dry-run` prints what a run would have. Where a
+it. Presets change them: `dreamlab run PROMPT --preset fast --dry-run` prints what a run would have. Where a
 setting has kinds, `KEY.kind=NAME` chooses one, and the others of its table are that kind's. What can stand in
 several places is listed at the first of them.
 
