@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.run.config import RunConfig, from_values
 
 SIZE = 16
+# Of the ball whose silhouette the prior draws: a disc over half the image, 2.5 away, fovy 0.7 radians.
+BALL_RADIUS = 2.5 * math.sin(math.atan(0.5 * math.tan(0.35)))
 
 
 def red_ball_prior() -> TargetImagesPrior:

@@ -274,8 +274,8 @@ def test_a_background_of_other_settings_begins_anew() -> None:
 
 
 def test_samples_do_not_jump_where_a_stage_begins() -> None:
-    """A known occupancy grid is not forgotten: the second stage's first steps march through no more than the last
-    steps of the first, although a warm-up would march through the whole ball."""
+    """The second stage's first steps march through no more than the last of the first one did, although a
+    warm-up would march through the whole ball."""
     counts: dict[int, list[int]] = {0: [], 1: []}
     fixture = Fixture(HashGridFieldConfig(levels=2, log2_table_size=10, finest_resolution=32, width=16))
     fixture.settings |= {"lr": Ramp.constant(0.02)}

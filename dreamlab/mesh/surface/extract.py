@@ -112,7 +112,7 @@ def extract(
     else:
         raise _nothing_there(max_density, float(opacity.max()), 0.0)
     fill = float(level.inside(grid).float().mean())
-    mesh = surface(level, grid, config.resolution, config.refine) if fill else None
+    mesh = surface(level, grid, config.resolution, config.refine)
     if mesh is None:
         raise _nothing_there(max_density, float(opacity.max()), fill, level.iso)
     iou = silhouette_iou(mesh, inside, cameras)
