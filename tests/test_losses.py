@@ -90,9 +90,17 @@ def test_equal_normals_are_smooth_and_opposite_ones_are_not() -> None:
 
 
 def test_depth_variation_is_the_mean_step_between_neighbours() -> None:
-    depth = torch.rand(2, 6, 5, 1, generator=rng())
-    steps = [(depth[:, 1:] - depth[:, :-1]).abs().mean(), (depth[:, :, 1:] - depth[:, :, :-1]).abs().mean()]
-    torch.testing.assert_close(depth_variation_loss(depth), steps[0] + steps[1])
+    """By hand, and as kornia has it, with its gradients."""
+    kornia_losses = pytest.importorskip("kornia.losses")
+    stairs = torch.tensor([[0.0, 1.0, 3.0], [0.5, 0.5, 0.5]]).view(1, 2, 3, 1)
+    assert float(depth_variation_loss(stairs)) == pytest.approx((0.5 + 0.5 + 2.5) / 3 + (1 + 2 + 0 + 0) / 4)
+    ours, theirs = (torch.rand(2, 6, 5, 1, generator=rng()).requires_grad_() for _ in range(2))
+    got = depth_variation_loss(ours)
+    wanted = kornia_losses.total_variation(theirs.permute(0, 3, 1, 2), reduction="mean").mean()
+    got.backward()
+    wanted.backward()
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_z_variance_counts_covered_pixels_only() -> None:

@@ -34,7 +34,6 @@ class LossConfig(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
     weight: Ramp = Ramp.constant(1.0)
 
     @abstractmethod

@@ -90,34 +90,42 @@ def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
 
 
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
-    """The field's surface: extracted, cleaned, coloured or textured, and placed; and what was measured on
-    the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
-    from dreamlab.evaluate.field_fidelity import fidelity
-    from dreamlab.mesh.geometry.shape import parse_size, place
-    from dreamlab.mesh.surface.clean import clean, repair_surface, simplify, solidity
+    """The field's surface: extracted, freed of lumps, coloured or textured, and placed; and what was measured
+    on the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
+    from dreamlab.evaluate.field_fidelity import faithful
+    from dreamlab.mesh.geometry.shape import creased, parse_size, place
+    from dreamlab.mesh.surface.clean import denoised, repair_surface, simplify, solidity
     from dreamlab.mesh.surface.extract import extract
-    from dreamlab.mesh.texture.bake import bake, vertex_colors
+    from dreamlab.mesh.texture.bake import bake_textures, bake_vertices, vertex_colors
     from dreamlab.mesh.texture.unwrap import unwrap
 
     found = extract(field, config.extract)
-    if config.texture:  # which keeps its detail on any faces: shape alone decides where those stay
-        fine = repair_surface(found.mesh, config.clean)
-        bare = simplify(fine, config.clean)
+    # a texture keeps its detail on any faces; colours at the corners decide with the shape where those stay
+    raw = found.mesh if config.texture else vertex_colors(found.mesh, field)
+    surface = repair_surface(raw, config.clean)
+    fine = denoised(surface, config.clean.denoise)
+    light = simplify(fine, config.clean)
+    bare = creased(light)
+    if config.texture:
         flat = unwrap(bare, resolution=config.bake.resolution)
-        mesh = bake(flat, field, config.bake, fine=fine)
-    else:  # colours at the corners: they decide with the shape where corners stay
-        bare = clean(vertex_colors(found.mesh, field), config.clean)
-        mesh = vertex_colors(bare, field, config.bake)
-    solid = solidity(bare)
+        baked = bake_textures(flat, field, config.bake, surface=surface, fine=fine)
+    else:
+        baked = bake_vertices(bare, field, config.bake, surface=surface)
+    mesh, likeness = baked.mesh, None
+    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
+        mesh, likeness = faithful(baked, field, config.bake.palette.mode)
+    solid = solidity(light)
     measures = {
         "iso": found.report.iso,
         "silhouette_iou": found.report.silhouette_iou,
-        "vertices": float(len(bare.vertices)),
+        "vertices": float(len(light.vertices)),
         "faces": float(len(mesh.faces)),
         "watertight": float(solid.watertight),
     }
-    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
-        likeness = fidelity(mesh, field)
+    if config.bake.palette.mode != "off":  # 0: as the field has them
+        painted = baked.palette is not None and mesh is baked.mesh
+        measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+    if likeness is not None:
         measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
     size = None if config.size is None else parse_size(config.size)
     return place(mesh, size=size, origin=config.origin), measures

@@ -94,7 +94,10 @@ class RunDir:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DamagedError(f"{path} cannot be read", got=str(error)) from error
-        return from_values(parse_yaml(text, str(path)))
+        values = parse_yaml(text, str(path))
+        clean = (values.get("mesh") or {}).get("clean") or {}
+        clean.pop("smooth", None)  # runs made before `clean.denoise` took its place
+        return from_values(values)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine at the start of the run; empty if that file is gone."""

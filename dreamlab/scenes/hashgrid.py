@@ -22,7 +22,6 @@ class HashGridConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
     levels: int = Field(default=8, ge=1, le=16)
     features: Literal[1, 2, 4, 8] = 2
     log2_table_size: int = Field(default=15, ge=3, le=24)

@@ -1,4 +1,4 @@
-"""Normals of a density field, by either of two ways, and the one sample of a ray that deserves one."""
+"""Normals of a density field, and the one sample of a ray that deserves one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,6 @@ from dreamlab.core.types import Samples
 Density = Callable[[Tensor], Tensor]
 # Vertices of a regular tetrahedron: four evaluations give a gradient that is exact for linear fields.
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
-
-
-def normals_analytic(density: Density, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-    """Unit -grad density at x [N,3], by one backward pass; zero where the gradient vanishes.
-
-    First order: the normals carry no gradient to the field's parameters (use finite differences for that).
-    """
-    with torch.enable_grad():
-        points = x.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(density(points).sum(), points)
-    return _unit(-gradient)
 
 
 def normals_finite_difference(
