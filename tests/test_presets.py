@@ -160,6 +160,15 @@ def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) ->
             highest, size = high + 1e-9, stage.side(progress, prior)
 
 
+@pytest.mark.parametrize("name", ["mvdream", "prolificdreamer", "rfds-sd3"])
+def test_the_mlp_learns_at_a_thousandth_where_the_grid_learns_at_a_hundredth(name: str) -> None:
+    config = published(name)
+    groups = config.field.model_copy(update={"log2_table_size": 4}).build(torch.Generator().manual_seed(0))
+    for stage in config.stages:
+        rates = {group: stage.lr(0.5) * stage.lr_scale.get(group, 1.0) for group in groups.parameter_groups()}
+        assert rates == {"encoding": 0.01, "network": pytest.approx(0.001)}
+
+
 # ---- that they run ----
 
 
