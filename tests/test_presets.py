@@ -19,6 +19,7 @@ from dreamlab.core.schedules import Ramp
 from dreamlab.run import presets
 from dreamlab.run.config import RunConfig, from_values, merge, resolve
 from dreamlab.run.pipeline import view_prompts
+from dreamlab.stages.base import StageConfig
 from dreamlab.stages.distil import optimise
 
 PUBLISHED = (
@@ -30,6 +31,12 @@ PICTURE = ["prior.image=seen.png"]
 
 def published(name: str) -> RunConfig:
     return resolve("a red ball", preset=name, overrides=PICTURE if name == "zero123" else [])
+
+
+def weight(stage: StageConfig, kind: str) -> Ramp:
+    """The weight of the stage's one loss of that kind."""
+    (found,) = (loss.weight for loss in stage.losses if loss.kind == kind)
+    return found
 
 
 # ---- what was published, evaluated as it was published ----
@@ -52,13 +59,13 @@ IMAGE, LATENT, WIDE_LATENT = 64 * 64 * 3, 64 * 64 * 4, 64 * 64 * 16
 CURVES: dict[str, tuple[Callable[[RunConfig], Ramp], Callable[[float], float]]] = {
     "dreamfusion: learning rate": (lambda c: c.stages[0].lr, dreamfusion_rate),
     "dreamfusion: learning rate of the background": (lambda c: c.stages[0].background_lr, dreamfusion_rate),
-    "dreamfusion: opacity": (lambda c: c.stages[0].losses.opacity, lambda step: 1e-3 * IMAGE),
+    "dreamfusion: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 1e-3 * IMAGE),
     "dreamfusion: orientation": (
-        lambda c: c.stages[0].losses.orientation, lambda step: walked(step, 1e-4, 1e-2, 5000) * IMAGE
+        lambda c: weight(c.stages[0], "orientation"), lambda step: walked(step, 1e-4, 1e-2, 5000) * IMAGE
     ),
     "prolificdreamer: t_max": (lambda c: c.guidance.t_max, lambda step: 0.98 if step < 5000 else 0.5),
     "prolificdreamer: opaqueness": (
-        lambda c: c.stages[0].losses.opaqueness, lambda step: 0 if step < 10000 else 1000
+        lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0 if step < 10000 else 1000
     ),
     "luciddreamer: t_max": (lambda c: c.guidance.t_max, lambda step: walked(step, 0.98, 0.5, 1500)),
     "luciddreamer: interval": (lambda c: c.guidance.interval, lambda step: walked(step, 0.1, 0.08, 1500)),
@@ -67,17 +74,17 @@ CURVES: dict[str, tuple[Callable[[RunConfig], Ramp], Callable[[float], float]]] 
         lambda c: c.guidance.negative_share, lambda step: walked(step, 0, 1, 5000)
     ),
     "sdi: opacity": (
-        lambda c: c.stages[0].losses.opacity, lambda step: walked(step, 0.15, 0, 3000) * LATENT
+        lambda c: weight(c.stages[0], "opacity"), lambda step: walked(step, 0.15, 0, 3000) * LATENT
     ),
-    "sdi: opaqueness": (lambda c: c.stages[0].losses.opaqueness, lambda step: 0.1 * LATENT),
-    "sdi: orientation": (lambda c: c.stages[0].losses.orientation, lambda step: 0.1 * LATENT),
-    "sdi: variance along the ray": (lambda c: c.stages[0].losses.z_variance, lambda step: LATENT),
-    "rfds-sd3: opacity": (lambda c: c.stages[0].losses.opacity, lambda step: 0.1 * WIDE_LATENT),
-    "rfds-sd3: opaqueness": (lambda c: c.stages[0].losses.opaqueness, lambda step: 0.1 * WIDE_LATENT),
-    "zero123: opacity": (lambda c: c.stages[0].losses.opacity, lambda step: 2 / 0.003),
-    "zero123: opaqueness": (lambda c: c.stages[0].losses.opaqueness, lambda step: 0.5 / 0.003),
+    "sdi: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.1 * LATENT),
+    "sdi: orientation": (lambda c: weight(c.stages[0], "orientation"), lambda step: 0.1 * LATENT),
+    "sdi: variance along the ray": (lambda c: weight(c.stages[0], "z_variance"), lambda step: LATENT),
+    "rfds-sd3: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 0.1 * WIDE_LATENT),
+    "rfds-sd3: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.1 * WIDE_LATENT),
+    "zero123: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 2 / 0.003),
+    "zero123: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.5 / 0.003),
     "zero123: orientation": (
-        lambda c: c.stages[0].losses.orientation, lambda step: walked(step, 1, 20, 5000) / 0.003
+        lambda c: weight(c.stages[0], "orientation"), lambda step: walked(step, 1, 20, 5000) / 0.003
     ),
 }  # fmt: skip
 
@@ -153,6 +160,15 @@ def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) ->
             highest, size = high + 1e-9, stage.side(progress, prior)
 
 
+@pytest.mark.parametrize("name", ["mvdream", "prolificdreamer", "rfds-sd3"])
+def test_the_mlp_learns_at_a_thousandth_where_the_grid_learns_at_a_hundredth(name: str) -> None:
+    config = published(name)
+    groups = config.field.model_copy(update={"log2_table_size": 4}).build(torch.Generator().manual_seed(0))
+    for stage in config.stages:
+        rates = {group: stage.lr(0.5) * stage.lr_scale.get(group, 1.0) for group in groups.parameter_groups()}
+        assert rates == {"encoding": 0.01, "network": pytest.approx(0.001)}
+
+
 # ---- that they run ----
 
 
@@ -192,9 +208,9 @@ def tiny(config: RunConfig) -> RunConfig:
     return from_values(values)
 
 
-def _at_once(losses: dict[str, Any]) -> dict[str, float]:
+def _at_once(losses: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every loss that ever counts, from the first step on."""
-    return {name: max(ramp["start"], ramp["end"]) for name, ramp in losses.items()}
+    return [loss | {"weight": max(loss["weight"]["start"], loss["weight"]["end"])} for loss in losses]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

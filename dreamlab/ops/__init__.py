@@ -25,7 +25,11 @@ from dreamlab.core.types import Rays, Samples
 from dreamlab.ops import interface
 from dreamlab.ops.conv.convolution import conv3x3
 from dreamlab.ops.field import native, reference
-from dreamlab.ops.field.normals import heaviest_sample, normals_finite_difference
+from dreamlab.ops.field.normals import (
+    finite_difference_gradient,
+    heaviest_sample,
+    normals_finite_difference,
+)
 from dreamlab.ops.interface import Composite, HashGridSpec
 from dreamlab.ops.raster.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
 
@@ -41,6 +45,7 @@ __all__ = [
     "composite",
     "conv3x3",
     "encode_mlp",
+    "finite_difference_gradient",
     "hash_encode",
     "heaviest_sample",
     "interpolate",

@@ -32,6 +32,7 @@ from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages.base import Optimisable
 from dreamlab.stages.distil import StepEvent, optimise
+from dreamlab.stages.state import OptimiserState
 
 log = logging.getLogger(__name__)
 
@@ -216,14 +217,14 @@ def report(
 
 def _optimised(
     config: RunConfig, run: RunDir, prior: Prior, prompts: ViewPrompts, field: Optimisable, clock: _Clock
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """All stages that are still to do; saves as it goes."""
     renderer, shared = config.renderer.build(), config.guidance.build(prior)
     checkpoint, complaints = run.restore()
     for line in complaints:
         log.warning(line)
         yield Note(line)
-    first = checkpoint.stage if checkpoint else 0
+    first, left = checkpoint.stage if checkpoint else 0, None
     if checkpoint:
         yield Note(f"going on from step {checkpoint.total_step} of {config.total_steps}")
     for index in range(first, len(config.stages)):
@@ -231,21 +232,36 @@ def _optimised(
         before = sum(s.steps for s in config.stages[:index])
         guidance = stage.guidance.build(prior) if stage.guidance else shared
         state = checkpoint.state if checkpoint and index == first else None
-        steps = optimise(
-            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
-        )
-        for event in steps:
-            saved = _record(config, run, index, before, event)
-            clock.add(event.seconds)
-            if event.recovery:
-                log.warning(event.recovery.message)
-                yield Note(event.recovery.message)
-            try:
-                yield Step(event, before + event.step, config.total_steps)
-            except GeneratorExit:  # whoever watches has had enough: keep the moment
-                if not saved:
-                    _save(config, run, index, before, event)
-                raise
+        seed = config.seed + _STAGE_SEED * index
+        steps = optimise(stage, field, renderer, prior, guidance, prompts, seed, state, left)
+        left = yield from _followed(config, run, index, before, steps, clock)
+
+
+def _followed(
+    config: RunConfig,
+    run: RunDir,
+    index: int,
+    before: int,
+    steps: Generator[StepEvent, None, OptimiserState],
+    clock: _Clock,
+) -> Generator[Event, None, OptimiserState]:
+    """One stage, recorded step by step; what `optimise` returns."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            return end.value
+        saved = _record(config, run, index, before, event)
+        clock.add(event.seconds)
+        if event.recovery:
+            log.warning(event.recovery.message)
+            yield Note(event.recovery.message)
+        try:
+            yield Step(event, before + event.step, config.total_steps)
+        except GeneratorExit:  # whoever watches has had enough: keep the moment
+            if not saved:
+                _save(config, run, index, before, event)
+            raise
 
 
 def _record(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> bool:
