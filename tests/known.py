@@ -29,15 +29,9 @@ def small_values(**changes: Any) -> dict[str, Any]:
         "prompt": "a red ball",
         "seed": 3,
         "device": "cpu",
-        "guidance": {
-            "kind": "sds",
-            "guidance_scale": 1.0,
-            "camera_guidance_scale": None,
-            "colour_guidance_scale": None,
-            "shared_t": False,
-            "t_min": 0.02,
-            "t_max": 0.98,
-        },
+        "guidance": {"kind": "sds"},
+        "cfg": {"text": 1.0, "camera": None, "mean_color": None},
+        "noise": {"t_min": 0.02, "t_max": 0.98, "shared": False},
         "field": {
             "kind": "hashgrid",
             "levels": 2,

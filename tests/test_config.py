@@ -35,11 +35,9 @@ def test_fast_costs_less_than_default_and_default_less_than_quality() -> None:
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("seed: 5\nguidance: {guidance_scale: 9}\n")
-    config = resolve(
-        "a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["guidance.guidance_scale=11"]
-    )
-    assert config.seed == 6 and config.guidance.guidance_scale == 11
+    file.write_text("seed: 5\ncfg: {text: 9}\n")
+    config = resolve("a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["cfg.text=11"])
+    assert config.seed == 6 and config.cfg.text == 11
     assert resolve("a cat", preset="fast", file=file).seed == 5
 
 

@@ -14,8 +14,10 @@ from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Finished, Note, Phase, Step
 from dreamlab.run.machine import changes, environment, pick_device
-from dreamlab.run.pipeline import field_of, generate, view_prompts
+from dreamlab.run.pipeline import generate
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
+from dreamlab.run.setup import Setup
 
 TOTAL = 12
 
@@ -211,4 +213,5 @@ def test_view_words_are_for_priors_that_are_not_told_the_camera(
 ) -> None:
     prior = red_ball_prior()
     prior.views_per_group = views
-    assert view_prompts(small_config(view_dependent=setting), prior).view_dependent is expected
+    setup = Setup(small_config(view_dependent=setting), torch.device("cpu"), prior)
+    assert setup.prompts.view_dependent is expected

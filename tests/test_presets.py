@@ -15,7 +15,7 @@ from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.schedules import Ramp
 from dreamlab.run import presets
 from dreamlab.run.config import RunConfig, from_values, merge, resolve
-from dreamlab.run.pipeline import view_prompts
+from dreamlab.run.setup import Setup
 from dreamlab.stages.distil import optimise
 
 PUBLISHED = (
@@ -41,8 +41,8 @@ def test_dreamfusion_is_appendix_a2() -> None:
     config = published("dreamfusion")
     (stage,) = config.stages
     guidance, cameras, light = config.guidance, stage.cameras, stage.shading
-    assert guidance.kind == "sds" and guidance.guidance_scale == 101 and guidance.weighting == "sigma2"
-    assert (guidance.t_min, guidance.t_max) == (Ramp.constant(0.02), Ramp.constant(0.98))
+    assert guidance.kind == "sds" and config.cfg.text == 101 and guidance.weighting == "sigma2"
+    assert (config.noise.t_min, config.noise.t_max) == (Ramp.constant(0.02), Ramp.constant(0.98))
     assert (stage.steps, stage.views, stage.side(0.5, red_ball_prior())) == (15000, 4, 64)
     assert cameras.kind == "dreamfusion" and cameras.scale == 1
     assert (cameras.elevation, cameras.distance, cameras.focal) == ((-10, 90), (1, 1.5), (0.7, 1.35))
@@ -78,10 +78,12 @@ def test_a_published_method_keeps_its_scales_levels_and_steps(name: str) -> None
     kind, scale, weighting, steps, views, levels = METHODS[name]
     config = published(name)
     guidance = config.guidance
-    assert (guidance.kind, guidance.guidance_scale, guidance.weighting) == (kind, scale, weighting)
+    assert (guidance.kind, config.cfg.text, guidance.weighting) == (kind, scale, weighting)
     assert config.total_steps == steps and [stage.views for stage in config.stages] == views
     for step, (low, high) in levels.items():
-        assert (guidance.t_min(step / steps), guidance.t_max(step / steps)) == pytest.approx((low, high))
+        assert (config.noise.t_min(step / steps), config.noise.t_max(step / steps)) == pytest.approx(
+            (low, high)
+        )
 
 
 def test_mvdream_walks_its_levels_over_8000_steps_and_two_stages() -> None:
@@ -91,13 +93,13 @@ def test_mvdream_walks_its_levels_over_8000_steps_and_two_stages() -> None:
     assert (large.steps, large.views, large.side(0, red_ball_prior())) == (5000, 4, 256)
     assert config.view_dependent is False and config.negative_prompt.startswith("ugly, bad anatomy")
     for step in (0, 2500, 4999, 5000, 6500, 8000, 10000):
-        stage, guidance = (small, config.guidance) if step < 5000 else (large, large.guidance)
-        assert guidance is not None and guidance.kind == "x0"
-        assert (guidance.guidance_scale, guidance.cfg_rescale, guidance.shared_t) == (50, 0.5, True)
+        stage, noise = (small, config.noise) if step < 5000 else (large, large.noise)
+        assert stage.guidance is None and config.guidance.kind == "x0" and config.guidance.rescale == 0.5
+        assert noise is not None and noise.shared and config.cfg.text == 50
         walked = min(1.0, step / 8000)
         now = (step % 5000 if step < 10000 else 5000) / 5000
-        assert guidance.t_min(now) == pytest.approx(0.98 - 0.96 * walked)
-        assert guidance.t_max(now) == pytest.approx(0.98 - 0.48 * walked)
+        assert noise.t_min(now) == pytest.approx(0.98 - 0.96 * walked)
+        assert noise.t_max(now) == pytest.approx(0.98 - 0.48 * walked)
         cameras = stage.cameras
         assert cameras.kind == "orbit" and (cameras.views, cameras.shared, cameras.fit) == (4, True, "plane")
         assert (cameras.elevation, cameras.fovy, cameras.distance_factor) == ((0, 30), (15, 60), (0.8, 1.0))
@@ -118,9 +120,10 @@ def test_methods_keep_what_is_their_own() -> None:
     assert at_steps(ism.guidance.interval, 5000, 0, 750, 1500, 5000) == pytest.approx([0.1, 0.09, 0.08, 0.08])
     assert ism.guidance.stride == 0.2
     inversion = (sdi.guidance.inversion_scale, sdi.guidance.inversion_steps, sdi.guidance.eta)
-    assert inversion == (-7.5, 10, 0.3) and sdi.guidance.perp_neg and sdi.guidance.levels == "linear"
+    assert inversion == (-1, 10, 0.3) and sdi.cfg.text == 7.5 and sdi.cfg.perp_neg
+    assert sdi.noise.levels == "linear"
     assert at_steps(csd.guidance.negative_share, 10000, 0, 2500, 5000, 10000) == [0, 0.5, 1, 1]
-    assert csd.guidance.perp_neg and csd.negative_prompt
+    assert csd.cfg.perp_neg and csd.negative_prompt
     assert [rfds.stages[0].side(p, red_ball_prior()) for p in (0.0, 0.34)] == [256, 512]
 
 
@@ -147,10 +150,10 @@ def test_a_published_recipe_takes_two_steps_of_every_stage(name: str) -> None:
     config = tiny(config)
     field = config.field.build(torch.Generator().manual_seed(0))
     before = [p.detach().clone() for p in field.parameters()]
-    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    renderer, setup = config.renderer.build(), Setup(config, torch.device("cpu"), prior)
     for stage in config.stages:
-        guidance = stage.guidance.build(prior) if stage.guidance else shared
-        events = list(optimise(stage, field, renderer, prior, guidance, view_prompts(config, prior), seed=0))
+        guidance = setup.guidance(stage)
+        events = list(optimise(stage, field, renderer, prior, guidance, setup.prompts, seed=0))
         assert len(events) == 2 and all(e.recovery is None for e in events)
         assert all({"loss", "residual", "parameter_grad_norm"} <= set(e.metrics) for e in events)  # finite
     assert any(not torch.equal(a, b) for a, b in zip(before, field.parameters(), strict=True))

@@ -20,7 +20,10 @@ from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig, from_values
+from dreamlab.run.migrate import migrated
 from dreamlab.run.presets import did_you_mean, parse_yaml
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(\d{4,})-(.+)")
 _LONGEST_SLUG = 48
@@ -88,13 +91,17 @@ class RunDir:
         )
 
     def config(self) -> RunConfig:
-        """The resolved config that the run was started with."""
+        """The resolved config that the run was started with; an older run's in today's settings."""
         path = self.path / "config.yaml"
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DamagedError(f"{path} cannot be read", got=str(error)) from error
-        return from_values(parse_yaml(text, str(path)))
+        values = parse_yaml(text, str(path))
+        today = migrated(values)
+        if today != values:
+            log.warning("%s is of an older dreamlab; its scales and levels are read as cfg and noise", path)
+        return from_values(today)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine at the start of the run; empty if that file is gone."""

@@ -16,10 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.core.types import Cameras, Guidance, Prior
+from dreamlab.core.types import Cameras
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Edits, Guidance
 from dreamlab.losses.terms import total
+from dreamlab.priors.protocols import Prior
 from dreamlab.render.volume import VolumeRender, VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig
+from dreamlab.stages.source import FrozenScene
 from dreamlab.stages.state import OptimiserState
 from dreamlab.stages.watchdog import Recovery, vitals
 
@@ -52,7 +56,7 @@ def optimise(
     renderer: VolumeRenderer,
     prior: Prior,
     guidance: Guidance,
-    prompts: Any,
+    prompts: ViewPrompts,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generator[StepEvent, None, None]:
@@ -62,7 +66,7 @@ def optimise(
 
     Args:
         field: freshly built; overwritten if `state` is given.
-        prompts: a ViewPrompts; only handed on to the guidance.
+        prompts: as the prior encoded them; only handed on to the guidance.
         seed: of cameras, jitter, noise and everything else that is drawn in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
 
@@ -70,6 +74,8 @@ def optimise(
         CollapseError: the watchdog has no recovery left.
         DamagedError: `state` does not fit.
     """
+    if isinstance(guidance, Edits):
+        guidance.set_source(lambda: FrozenScene(field, renderer, stage))
     now = OptimiserState(stage, field, renderer, guidance, seed)
     if state is not None:
         now.load_state_dict(state)

@@ -1,0 +1,110 @@
+"""What a run works with, built from its config when it is asked for: priors, prompts, field, guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import torch
+
+from dreamlab.core.errors import ConfigError
+from dreamlab.guidance.mixture import build_guidance
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Guidance
+from dreamlab.priors import PriorConfig
+from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
+from dreamlab.run.config import RunConfig, RunStageConfig
+from dreamlab.run.restore import field_of
+from dreamlab.run.run_dir import RunDir
+from dreamlab.stages.base import Optimisable
+
+
+class Setup:
+    """The parts of a run. Each is built once, when it is first asked for: a prior is gigabytes.
+
+    prior: instead of building `config.prior`.
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device, prior: Prior | None = None) -> None:
+        self.config, self.device, self._given = config, device, prior
+        self.priors: Mapping[str, Prior] = NamedPriors(config.priors, device)
+        self._shared: Guidance | None = None
+
+    @cached_property
+    def prior(self) -> Prior:
+        return self.config.prior.build(self.device) if self._given is None else self._given
+
+    @cached_property
+    def prompts(self) -> ViewPrompts:
+        """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others
+        get words.
+        """
+        config, words = self.config, self.config.view_dependent
+        if words == "auto":
+            words = self.prior.views_per_group == 1
+        return ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+
+    def field(self) -> Optimisable:
+        """The field as the run begins: new, or that of the run named by `begin`."""
+        config = self.config
+        if config.begin is None:
+            return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
+        earlier = RunDir.find(config.begin.parent, str(config.begin))
+        if earlier.config().field != config.field:
+            raise ConfigError(
+                f"the run {config.begin} has another kind of field, so this one cannot begin with it",
+                expected=f"field: {earlier.config().field.model_dump(mode='json')}",
+                mend="Take the preset that it was made with",
+            )
+        return field_of(earlier).to(self.device)
+
+    def guidance(self, stage: RunStageConfig) -> Guidance:
+        """The stage's method with its calibration; stages without any of their own share the run's, and what
+        it has learned.
+        """
+        if stage.guidance is None and stage.cfg is None and stage.noise is None:
+            if self._shared is None:
+                self._shared = self._build(stage)
+            return self._shared
+        return self._build(stage)
+
+    def notes(self) -> list[str]:
+        """What is to be said of the prompt before the run starts."""
+        told = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        if isinstance(self.prior, HasTokenLimit):
+            cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
+            if lost := ", ".join(repr(words) for words in cut if words):
+                told = [*told, f"the text is too long for the prior, which will not read {lost}"]
+        return told
+
+    def _build(self, stage: RunStageConfig) -> Guidance:
+        config = self.config
+        return build_guidance(
+            stage.guidance or config.guidance,
+            self.prior,
+            stage.cfg or config.cfg,
+            stage.noise or config.noise,
+            self.priors,
+        )
+
+
+class NamedPriors(Mapping[str, Prior]):
+    """Further priors by name; each is loaded when it is first asked for."""
+
+    def __init__(self, configs: Mapping[str, PriorConfig], device: torch.device) -> None:
+        self._configs, self._device = configs, device
+        self._built: dict[str, Prior] = {}
+
+    def __getitem__(self, name: str) -> Prior:
+        if name not in self._built:
+            self._built[name] = self._configs[name].build(self._device)
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._configs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._configs)
+
+    def __len__(self) -> int:
+        return len(self._configs)
