@@ -71,11 +71,16 @@ def build_guidance(
     return config.build(prior, cfg, noise)
 
 
-def flattened(config: GuidanceConfig) -> list[tuple[GuidanceConfig, str | None]]:
-    """A guidance, or all parts of a mixture, and the name of the prior that each asks."""
+def parts_of(config: GuidanceConfig) -> list[PartConfig]:
+    """The parts of a mixture, and theirs; none of another guidance."""
     if not isinstance(config, MixtureConfig):
-        return [(config, None)]
-    return [(inner, name or part.prior) for part in config.parts for inner, name in flattened(part.guidance)]
+        return []
+    return [inner for part in config.parts for inner in (part, *parts_of(part.guidance))]
+
+
+def prior_names(config: GuidanceConfig) -> set[str]:
+    """The further priors that a guidance asks."""
+    return {part.prior for part in parts_of(config) if part.prior is not None}
 
 
 class Mixture:

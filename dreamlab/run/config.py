@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
-from dreamlab.guidance.mixture import flattened
+from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.geometry.shape import parse_size
 from dreamlab.mesh.surface.clean import CleanConfig
 from dreamlab.mesh.surface.extract import ExtractConfig
@@ -135,14 +135,14 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _nothing_missing(self) -> Self:
         methods = [stage.guidance or self.guidance for stage in self.stages]
-        named = {name for method in methods for _, name in flattened(method) if name is not None}
-        if unknown := sorted(named - self.priors.keys()):
+        if unknown := sorted(set().union(*map(prior_names, methods)) - self.priors.keys()):
             near = did_you_mean(unknown[0], self.priors)
             raise ConfigError(
                 f"a guidance asks for the prior {unknown[0]!r}, which `priors` does not name",
                 mend=near or f"Give it with --set priors.{unknown[0]}.kind=KIND",
             )
-        if self.begin is None and any(config.kind == "dds" for config, _ in flattened(methods[0])):
+        at_first = (methods[0], *(part.guidance for part in parts_of(methods[0])))
+        if self.begin is None and any(config.kind == "dds" for config in at_first):
             raise ConfigError(
                 "dds edits an object, and the first stage has none",
                 mend="Name the run whose object it is: --set begin=outputs/0001-a-blue-mushroom",

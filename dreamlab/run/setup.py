@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import torch
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.guidance.mixture import build_guidance
+from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.priors import PriorConfig
 from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
 from dreamlab.run.config import RunConfig, RunStageConfig
 from dreamlab.run.restore import field_of
@@ -27,7 +25,7 @@ class Setup:
 
     def __init__(self, config: RunConfig, device: torch.device, prior: Prior | None = None) -> None:
         self.config, self.device, self._given = config, device, prior
-        self.priors: Mapping[str, Prior] = NamedPriors(config.priors, device)
+        self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
 
     @cached_property
@@ -78,33 +76,8 @@ class Setup:
         return told
 
     def _build(self, stage: RunStageConfig) -> Guidance:
-        config = self.config
-        return build_guidance(
-            stage.guidance or config.guidance,
-            self.prior,
-            stage.cfg or config.cfg,
-            stage.noise or config.noise,
-            self.priors,
-        )
-
-
-class NamedPriors(Mapping[str, Prior]):
-    """Further priors by name; each is loaded when it is first asked for."""
-
-    def __init__(self, configs: Mapping[str, PriorConfig], device: torch.device) -> None:
-        self._configs, self._device = configs, device
-        self._built: dict[str, Prior] = {}
-
-    def __getitem__(self, name: str) -> Prior:
-        if name not in self._built:
-            self._built[name] = self._configs[name].build(self._device)
-        return self._built[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._configs
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._configs)
-
-    def __len__(self) -> int:
-        return len(self._configs)
+        config, method = self.config, stage.guidance or self.config.guidance
+        for name in sorted(prior_names(method) - self._further.keys()):
+            self._further[name] = config.priors[name].build(self.device)
+        cfg, noise = stage.cfg or config.cfg, stage.noise or config.noise
+        return build_guidance(method, self.prior, cfg, noise, self._further)
