@@ -129,10 +129,12 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     old["guidance"] = {"kind": "x0", "guidance_scale": 9, "cfg_rescale": 0.3, "shared_t": True, "t_min": 0.2}
     old["stages"][0]["guidance"] = OLD_STAGE
     old["stages"][1]["guidance"] = {"kind": "mixture", "parts": OLD_PARTS}
+    old["mesh"]["clean"]["colour_weight"] = 0.02
     old["priors"] = {"other": {"kind": "embedded"}}
     new = from_values(migrated(old))
     assert new.cfg.text == 9 and new.cfg.rescale == 0 and new.guidance.rescale == 0.3
     assert new.noise.shared and new.noise.t_min(0) == 0.2
+    assert new.mesh.clean.color_weight == 0.02
     sdi, mixture = new.stages
     assert sdi.guidance.inversion_scale == -2 and sdi.cfg.text == 3 and sdi.noise.levels == "linear"
     (part,) = mixture.guidance.parts

@@ -33,6 +33,9 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
     values = copy.deepcopy(values)
     for holder in (values, *values.get("stages", ())):
         _migrate(holder)
+    clean = values.get("mesh", {}).get("clean", {})
+    if "colour_weight" in clean:
+        clean["color_weight"] = clean.pop("colour_weight")
     return values
 
 

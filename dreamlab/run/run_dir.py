@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -22,8 +23,6 @@ from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig, from_values
 from dreamlab.run.migrate import migrated
 from dreamlab.run.presets import did_you_mean, parse_yaml
-
-log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(\d{4,})-(.+)")
 _LONGEST_SLUG = 48
@@ -100,7 +99,7 @@ class RunDir:
         values = parse_yaml(text, str(path))
         today = migrated(values)
         if today != values:
-            log.warning("%s is of an older dreamlab; its scales and levels are read as cfg and noise", path)
+            warnings.warn(f"{path} is of an older dreamlab and is read in today's settings", stacklevel=1)
         return from_values(today)
 
     def environment(self) -> dict[str, Any]:
