@@ -16,13 +16,15 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from dreamlab.core.cameras import turntable
-from dreamlab.core.types import Cameras, Field, Mesh, Prior
+from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
+from dreamlab.priors.protocols import Prior
 from dreamlab.run import pipeline
 from dreamlab.run.config import RunConfig, resolve
 from dreamlab.run.events import Event, Finished
 from dreamlab.run.machine import environment, pick_device
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.views.render import Style, framed, render_mesh
 
@@ -69,7 +71,7 @@ class Result:
 
         Raises InputError if there is no checkpoint yet.
         """
-        return pipeline.field_of(RunDir(self.folder))
+        return field_of(RunDir(self.folder))
 
     def render(self, cameras: Cameras | None = None, style: Style = "lit") -> UInt8[Tensor, "B H W 3"]:
         """Pictures of the mesh on white: from these cameras, or from four sides at 512 x 512.

@@ -179,7 +179,7 @@ def fast(prompt: str, seed: int) -> RunConfig:
     changes = {
         "prompt": prompt,
         "seed": seed,
-        "guidance": {"colour_guidance_scale": None},
+        "cfg": {"mean_color": None},
         "mesh": {"texture": False, "formats": ["glb"]},
         "turntable": {"frames": 0},
     }

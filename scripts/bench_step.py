@@ -22,7 +22,7 @@ from bench_tools import free_share
 
 from dreamlab.ops.threads import available_cores
 from dreamlab.run.config import resolve
-from dreamlab.run.pipeline import view_prompts
+from dreamlab.run.setup import Setup
 from dreamlab.stages.distil import optimise
 
 _PROMPT = "a red mushroom"
@@ -33,7 +33,8 @@ def _settings(views: int) -> dict:
     """Not a preset: presets change, and the step that is timed should not."""
     return {
         "prior": {"kind": "embedded", "views_per_group": views},
-        "guidance": {"kind": "sds", "guidance_scale": 3.0},
+        "guidance": {"kind": "sds"},
+        "cfg": {"text": 3.0},
         "stages": [{"steps": 400, "views": views, "size": 64, "cameras": {"kind": "orbit", "views": views}}],
     }
 
@@ -42,15 +43,14 @@ def whole_step(threads: int, views: int, steps: int = 40, profiler: cProfile.Pro
     """Medians in milliseconds of a step and its phases, and of the processor time of all threads together."""
     torch.set_num_threads(threads)
     config = resolve(_PROMPT, settings=_settings(views))
-    prior = config.prior.build(torch.device("cpu"))
-    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    setup, stage = Setup(config, torch.device("cpu")), config.stages[0]
     events = optimise(
-        config.stages[0],
-        field,
+        stage,
+        setup.field(),
         config.renderer.build(),
-        prior,
-        config.guidance.build(prior),
-        view_prompts(config, prior),
+        setup.prior,
+        setup.guidance(stage),
+        setup.prompts,
         config.seed,
     )
     rows: list[dict[str, float]] = []

@@ -3,10 +3,10 @@
 usage: python scripts/compare_guidance.py methods.png --prompt "a red mushroom"
        python scripts/compare_guidance.py two.png --methods sds,vsd --steps 100 --judge judge.safetensors
 
-Beside the picture lie a JSON file and a table in Markdown with the same name. Methods of score distillation
-share the preset, and differ by the settings in METHODS; dataset-update has a preset of its own, `drawn`.
-With --judge, a judge that has only seen held-out renders names noun and colour; the file is where it
-is kept. Runs are kept, and an interrupted comparison goes on where it was.
+Beside the picture lie a JSON file and a table in Markdown with the same name. All methods share the preset
+with its guidance scales and noise levels; what is a method's own is left as it is by default. With --judge,
+a judge that has only seen held-out renders names noun and colour; the file is where it is kept. Runs are
+kept, and an interrupted comparison goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from commissions import Commission, Outcome, add_options, commissions, fulfil, nouns_to_draw
 from contact_sheet import GRIDS, tile
@@ -27,35 +27,18 @@ from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.classifier import judge_of
 from dreamlab.evaluate.objects import name_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
+from dreamlab.guidance import GuidanceConfig
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.shapes import COLOURS
 from dreamlab.views.contact import write_contact_sheet
 
-# As in the presets of the embedded prior: guidance as strong for the camera as for the text, the mean
-# colour guided apart, one level for all views.
-_GUIDED = "guidance_scale: 3, camera_guidance_scale: 3, colour_guidance_scale: 1.2"
-_LEVELS = "shared_t: true, t_min: {start: 0.9, end: 0.4}, t_max: {start: 0.98, end: 0.55}"
-_USUAL = f"{_GUIDED}, {_LEVELS}"
-METHODS = {
-    "dataset-update": "",
-    "sds": _USUAL,
-    "sjc": _USUAL,
-    "x0": f"{_USUAL}, cfg_rescale: 0.5",
-    "vsd": f"{_USUAL}, weighting: uniform",
-    "csd": f"{_USUAL}, weighting: uniform",
-    "nfsd": f"{_USUAL}, weighting: uniform",
-    "ism": _USUAL,
-    "sdi": f"{_GUIDED}, inversion_scale: -3, inversion_steps: 5, t_max: 0.9, t_min: 0.4",
-    "asd": f"{_USUAL}, weighting: uniform",
-    "rfds": f"{_USUAL}, weighting: uniform, reverse: true",
-}
-"""Settings of every method, as YAML; none: those of its preset."""
+KINDS = tuple(config.model_fields["kind"].default for config in get_args(get_args(GuidanceConfig)[0]))
 LEFT_OUT = {
     "dds": "it changes an object that is there",
     "anchords": "the embedded prior cannot be shown a picture",
     "mixture": "it is made of others",
 }
-_NEGATIVE = "negative_prompt=a shapeless grey lump"  # nfsd cannot do without
+METHODS = tuple(kind for kind in KINDS if kind not in LEFT_OUT)
 _ALWAYS = ("turntable.frames=0", "mesh.formats=[glb]")
 
 
@@ -97,15 +80,10 @@ def ordered(args: argparse.Namespace) -> dict[str, Commission]:
         if name not in METHODS:
             why = LEFT_OUT.get(name, "no such method")
             raise InputError(f"{name} cannot be compared: {why}", expected=", ".join(METHODS))
-        preset, settings = "drawn", _ALWAYS
-        if METHODS[name]:
-            preset = base.preset
-            settings += (f"guidance={{kind: {name}, {METHODS[name]}}}",)
-        if name == "nfsd":
-            settings += (_NEGATIVE,)
+        settings = (*_ALWAYS, f"guidance.kind={name}")
         if args.steps:
             settings += (f"stages.0.steps={args.steps}",)
-        orders[name] = replace(base, preset=preset, settings=settings + base.settings)
+        orders[name] = replace(base, settings=settings + base.settings)
     return orders
 
 

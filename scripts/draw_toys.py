@@ -12,22 +12,22 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from dreamlab.core.cameras import orbit_cameras
-from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, Guidance, RenderOutput
+from dreamlab.core.types import Cameras, RenderOutput
 from dreamlab.guidance import (
     AnchorDSConfig,
     ASDConfig,
+    CFGConfig,
     CSDConfig,
     DDSConfig,
     ISMConfig,
     NFSDConfig,
+    NoiseConfig,
     RFDSConfig,
     SDIConfig,
     SDSConfig,
@@ -35,6 +35,7 @@ from dreamlab.guidance import (
     VSDConfig,
 )
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 POINTS, EXTENT, PANEL, ZOOM = 64, 2.4, 240, 2
@@ -84,6 +85,22 @@ def as_render(points: Tensor) -> RenderOutput:
     return RenderOutput(rgb, one, one, torch.zeros_like(rgb))
 
 
+class Still:
+    """Points as the source of an edit."""
+
+    def __init__(self, points: Tensor) -> None:
+        self.points = points
+
+    def __call__(self, cameras: Cameras, background: Tensor) -> RenderOutput:
+        return as_render(self.points)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        pass
+
+
 def seen(n: int) -> Cameras:
     zero = torch.zeros(n)
     return orbit_cameras(zero, zero, zero + 1, zero + 1, (1, 1))
@@ -108,11 +125,15 @@ def descend(
 
 
 def follow(
-    title: str, prior: GaussianMixturePrior, build: Callable[..., Guidance], rate: float = 0.1
+    title: str,
+    prior: GaussianMixturePrior,
+    build: Callable[..., Guidance],
+    cfg: CFGConfig = CFGConfig(text=1),
+    noise: NoiseConfig = NoiseConfig(),
 ) -> Panel:
     negative = "bad" if any(c.text == "bad" for c in prior.components) else ""
     prompts = ViewPrompts(prior, "prompt", negative, view_dependent=False)
-    return Panel(title, prior, "prompt", descend(build(prior), prompts, scattered(), rate=rate))
+    return Panel(title, prior, "prompt", descend(build(prior, cfg, noise), prompts, scattered()))
 
 
 def sampled(title: str, prior: GaussianMixturePrior) -> Panel:
@@ -123,42 +144,44 @@ def sampled(title: str, prior: GaussianMixturePrior) -> Panel:
 def edited(prior: GaussianMixturePrior) -> Panel:
     """Points of the other class, edited into the prompt's: DDS moves them over and keeps their places."""
     start = prior.sample(prior.embed(["other"] * POINTS), torch.Generator().manual_seed(0)).flatten(1)
-    guidance = DDSConfig(source_prompt="other", guidance_scale=1.0, weighting="uniform").build(prior)
-    guidance.set_source(lambda cameras: as_render(start))
+    config = DDSConfig(source_prompt="other", weighting="uniform")
+    guidance = config.build(prior, CFGConfig(text=1))
+    guidance.set_source(lambda: Still(start))
     prompts = ViewPrompts(prior, "prompt", view_dependent=False)
     return Panel("DDS: other to prompt", prior, "prompt", descend(guidance, prompts, start))
 
 
 def spread_panels() -> list[Panel]:
-    vsd = VSDConfig(guidance_scale=1, weighting="uniform", t_max=Ramp.constant(0.98), learning_rate=1e-2)
+    vsd, sds = VSDConfig(weighting="uniform", learning_rate=1e-2), SDSConfig()
     cloud, pair = one_cloud(), two_classes()
     return [
         sampled("data", cloud),
-        follow("SDS collapses", cloud, SDSConfig(guidance_scale=1).build),
+        follow("SDS collapses", cloud, sds.build),
         follow("VSD keeps the spread", cloud, vsd.build),
         edited(pair),
-        *(follow(f"SDS, guidance {s}", pair, SDSConfig(guidance_scale=s).build) for s in (1, 2, 4)),
-        follow("VSD, guidance 2", pair, vsd.model_copy(update={"guidance_scale": 2.0}).build),
+        *(follow(f"SDS, guidance {s}", pair, sds.build, CFGConfig(text=s)) for s in (1, 2, 4)),
+        follow("VSD, guidance 2", pair, vsd.build, CFGConfig(text=2)),
     ]
 
 
 def method_panels() -> list[Panel]:
-    prior, scale = three_modes(), 2.0
-    low: dict[str, Any] = {"guidance_scale": scale, "weighting": "uniform", "t_max": 0.6, "t_min": 0.02}
-    methods: list[tuple[str, Callable[..., Guidance]]] = [
-        ("SDS", SDSConfig(**low).build),
-        ("SDS, unguided", SDSConfig.model_validate(low | {"guidance_scale": 1.0}).build),
-        ("SJC", SJCConfig(**low, variance_reduction=False).build),
-        ("VSD", VSDConfig(**low, learning_rate=1e-2).build),
-        ("CSD", CSDConfig(**low).build),
-        ("NFSD", NFSDConfig(**low).build),
-        ("ISM", ISMConfig(**low).build),
-        ("SDI", SDIConfig.model_validate(low | {"t_max": 0.6, "t_min": 0.2}).build),
-        ("ASD", ASDConfig(**low).build),
-        ("AnchorDS", AnchorDSConfig(**low).build),
-        ("RFDS", RFDSConfig(**low, reverse=True).build),
+    prior, guided = three_modes(), CFGConfig(text=2)
+    low = NoiseConfig.model_validate({"t_min": 0.02, "t_max": 0.6})
+    walk = NoiseConfig.model_validate({"t_min": 0.2, "t_max": 0.6, "levels": "linear"})
+    methods: list[tuple[str, Callable[..., Guidance], CFGConfig, NoiseConfig]] = [
+        ("SDS", SDSConfig().build, guided, low),
+        ("SDS, unguided", SDSConfig().build, CFGConfig(text=1), low),
+        ("SJC", SJCConfig(weighting="uniform", variance_reduction=False).build, guided, low),
+        ("VSD", VSDConfig(weighting="uniform", learning_rate=1e-2).build, guided, low),
+        ("CSD", CSDConfig(weighting="uniform").build, guided, low),
+        ("NFSD", NFSDConfig(weighting="uniform").build, guided, low),
+        ("ISM", ISMConfig().build, guided, low),
+        ("SDI", SDIConfig(inversion_scale=-3.75).build, guided, walk),
+        ("ASD", ASDConfig(weighting="uniform").build, guided, low),
+        ("AnchorDS", AnchorDSConfig(weighting="uniform").build, guided, low),
+        ("RFDS", RFDSConfig(weighting="uniform", reverse=True).build, guided, low),
     ]
-    return [sampled("data", prior), *(follow(title, prior, build) for title, build in methods)]
+    return [sampled("data", prior), *(follow(title, prior, *method) for title, *method in methods)]
 
 
 def pixel(points: Tensor) -> list[tuple[float, float]]:

@@ -28,7 +28,7 @@ from dreamlab.evaluate.objects import around, judge_objects, name_objects, seen
 from dreamlab.evaluate.prompts import MeasureConfig, visible
 from dreamlab.priors.embedded.prior import relative_depth_of, to_model_space
 from dreamlab.render.background import SolidBackgroundConfig
-from dreamlab.run.pipeline import field_of
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import ColouredMesh, read_mesh
 

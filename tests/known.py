@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dreamlab.core.cameras import turntable
+from dreamlab.core.types import Cameras, Condition
 from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.run.config import RunConfig, from_values
 
@@ -46,21 +48,45 @@ class BallSDF(nn.Module):
         return self.density(x), torch.full_like(x, 0.5)
 
 
+class Balls(TargetImagesPrior):
+    """Red balls and, where the prompt says so, blue ones; without text, both. It can be shown a picture."""
+
+    def __init__(self) -> None:
+        red = red_ball_prior()
+        self.__dict__.update(red.__dict__)
+        self.colours = (red.images, red.images[:, [2, 1, 0, 3]])
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        share = torch.tensor([[[float("blue" in p) if p else 0.5]] for p in prompts])
+        return Condition(share, torch.ones(len(prompts), 1, dtype=torch.bool))
+
+    def denoise(self, z_t: Tensor, t: Tensor, condition: Condition, cameras: Cameras | None = None) -> Tensor:
+        share, answers = condition.tokens[:, :, :, None], []
+        for images in self.colours:
+            self.images = images
+            answers.append(super().denoise(z_t, t, condition, cameras))
+        return (1 - share) * answers[0] + share * answers[1]
+
+    def denoise_with_image(
+        self,
+        z_t: Tensor,
+        t: Tensor,
+        condition: Condition,
+        image: Tensor,
+        cameras: Cameras | None = None,
+    ) -> Tensor:
+        return (self.denoise(z_t, t, condition, cameras) + image) / 2
+
+
 def small_values(**changes: Any) -> dict[str, Any]:
     """Plain settings of a tiny run; `changes` replace whole top-level settings."""
     return {
         "prompt": "a red ball",
         "seed": 3,
         "device": "cpu",
-        "guidance": {
-            "kind": "sds",
-            "guidance_scale": 1.0,
-            "camera_guidance_scale": None,
-            "colour_guidance_scale": None,
-            "shared_t": False,
-            "t_min": 0.02,
-            "t_max": 0.98,
-        },
+        "guidance": {"kind": "sds"},
+        "cfg": {"text": 1.0, "camera": None, "mean_color": None},
+        "noise": {"t_min": 0.02, "t_max": 0.98, "shared": False},
         "field": {
             "kind": "hashgrid",
             "levels": 2,

@@ -15,7 +15,7 @@ from PIL import Image
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, main
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
-from dreamlab.priors.embedded.vocabulary import Vocabulary
+from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
@@ -138,7 +138,8 @@ def test_words_that_the_prior_never_learned_are_said_before_the_start_and_known_
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prior = red_ball_prior()
-    prior.vocabulary = Vocabulary(images=64_000, nouns={"ball": (900, 0)}, colours=("red",))  # type: ignore[attr-defined]
+    known = Vocabulary(images=64_000, nouns={"ball": (900, 0)}, colours=("red",))
+    prior.limits = lambda prompt: limits(known, prompt)  # type: ignore[attr-defined]
     monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": prior)
     for prompt, said in (("a red ball", False), ("a red bell", True)):
         assert command("run", prompt, "--config", "small.yaml", "--json") == 0
@@ -175,7 +176,7 @@ MISTAKES = [
     (["run", "x" * 10_000], "too long"),
     (["run", "a\x1b[2Jb"], "cannot be shown"),
     (["run", "a cat", "--preset", "fsat"], "The nearest is fast"),
-    (["run", "a cat", "--set", "guidence.guidance_scale=3"], "The nearest is guidance"),
+    (["run", "a cat", "--set", "guidence.weighting=noise"], "The nearest is guidance"),
     (["run", "a cat", "--set", "seed=many"], "seed cannot be used"),
     (["run", "a cat", "--set", "seed"], "key=value"),
     (["run", "a cat", "--config", "gone.yaml"], "gone.yaml"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from known import small_config, small_values
 
 from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.guidance import CFGConfig, GuidanceConfig
 from dreamlab.run.config import LONGEST_PROMPT, assign, checked_prompt, from_values, merge, resolve
+from dreamlab.run.migrate import MOVED, migrated
 from dreamlab.run.presets import load_yaml, parse_yaml, preset_names
 
 
@@ -35,11 +37,9 @@ def test_fast_costs_less_than_default_and_default_less_than_quality() -> None:
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("seed: 5\nguidance: {guidance_scale: 9}\n")
-    config = resolve(
-        "a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["guidance.guidance_scale=11"]
-    )
-    assert config.seed == 6 and config.guidance.guidance_scale == 11
+    file.write_text("seed: 5\ncfg: {text: 9}\n")
+    config = resolve("a cat", preset="fast", file=file, settings={"seed": 6}, overrides=["cfg.text=11"])
+    assert config.seed == 6 and config.cfg.text == 11
     assert resolve("a cat", preset="fast", file=file).seed == 5
 
 
@@ -86,6 +86,100 @@ def test_set_values_are_read_as_yaml(text: str, value: float | None) -> None:
     assign(values, f"stages.0.lr={text}")
     lr = from_values(values).stages[0].lr
     assert lr(0.0) == (1 if value is None else value) and lr(1.0) == (2 if value is None else value)
+
+
+# ---- the calibration, which outlasts a change of method ----
+
+
+def kinds() -> list[str]:
+    return [config.model_fields["kind"].default for config in get_args(get_args(GuidanceConfig)[0])]
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({*kinds()} - {"dds", "mixture"})
+)  # which have no settings to be alone
+def test_another_method_keeps_the_priors_calibration(kind: str) -> None:
+    plain = resolve("a cat", preset="fast")
+    config = resolve("a cat", preset="fast", overrides=[f"guidance.kind={kind}"])
+    assert config.guidance.kind == kind
+    assert (config.cfg, config.noise) == (plain.cfg, plain.noise)
+    assert plain.cfg == CFGConfig(text=3, camera=3, mean_color=1.2) and plain.noise.shared
+
+
+def test_a_stage_overrides_a_part_of_the_calibration_or_all_of_it() -> None:
+    values = small_values(cfg={"text": 3, "camera": 2}, noise={"t_min": 0.5, "t_max": 0.9})
+    assign(values, "stages.0.cfg.text=5")
+    assign(values, "stages.colour.noise={t_min: 0.1, t_max: {start: 0.8, end: 0.3}, levels: sqrt}")
+    config = from_values(values)
+    shape, colour = config.stages
+    assert shape.cfg == CFGConfig(text=5, camera=2) and shape.noise is None and colour.cfg is None
+    assert colour.noise is not None and (colour.noise.t_min(1), colour.noise.t_max(1)) == (0.1, 0.3)
+    assert from_values(parse_yaml(config.yaml(), "round trip")) == config
+    assign(values, "stages.colour.noise={t_max: 0.4}")
+    with pytest.raises(ConfigError, match=r"stages\.1\.noise.*t_min <= t_max"):  # beside the run's t_min
+        from_values(values)
+
+
+OLD_STAGE = {"kind": "sdi", "guidance_scale": 3.0, "inversion_scale": -6.0, "levels": "linear", "t_min": 0.3}
+OLD_PARTS = [{"guidance": {"kind": "sds", "perp_neg": True, "t_max": 0.5}, "prior": "other"}]
+
+
+@pytest.mark.parametrize("old", MOVED)
+@pytest.mark.parametrize("home", ["", "stages.0."])
+def test_a_setting_that_moved_is_refused_with_its_new_name(old: str, home: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("a cat", preset="fast", overrides=[f"{home}guidance={{kind: csd, {old}: 0.5}}"])
+    line = str(caught.value)
+    assert (
+        f"{home}guidance.{old} is" in line
+        and f"Set {home}{'.'.join(MOVED[old])}." in line
+        and "\n" not in line
+    )
+
+
+def test_what_was_never_a_setting_is_not_said_to_have_moved() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting field\.t_min"):
+        resolve("a cat", preset="fast", overrides=["field.t_min=0.5"])
+    with pytest.raises(ConfigError, match=r"Set guidance\.rescale"):
+        resolve("a cat", preset="fast", overrides=["guidance={kind: x0, cfg_rescale: 0.5}"])
+
+
+def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
+    old = small_values()
+    del old["cfg"], old["noise"]
+    old["guidance"] = {"kind": "x0", "guidance_scale": 9, "cfg_rescale": 0.3, "shared_t": True, "t_min": 0.2}
+    old["stages"][0]["guidance"] = OLD_STAGE
+    old["stages"][1]["guidance"] = {"kind": "mixture", "parts": OLD_PARTS}
+    old["mesh"]["clean"]["colour_weight"] = 0.02
+    old["priors"] = {"other": {"kind": "embedded"}}
+    new = from_values(migrated(old))
+    assert new.cfg.text == 9 and new.cfg.rescale == 0 and new.guidance.rescale == 0.3
+    assert new.noise.shared and new.noise.t_min(0) == 0.2
+    assert new.mesh.clean.color_weight == 0.02
+    sdi, mixture = new.stages
+    assert sdi.guidance.inversion_scale == -2 and sdi.cfg.text == 3 and sdi.noise.levels == "linear"
+    (part,) = mixture.guidance.parts
+    assert part.cfg.perp_neg and part.noise.t_max(0) == 0.5 and mixture.cfg is None
+    today = new.model_dump(mode="json", by_alias=True)
+    assert migrated(today) == today
+
+
+def test_a_prior_that_no_one_names_is_refused_where_a_guidance_asks_for_it() -> None:
+    nested = {"kind": "mixture", "parts": [{"guidance": {"kind": "sds"}, "prior": "vews"}]}
+    mixture = {"kind": "mixture", "parts": [{"guidance": nested}]}
+    with pytest.raises(ConfigError, match=r"'vews'.*--set priors\.vews\.kind"):
+        small_config(guidance=mixture)
+    with pytest.raises(ConfigError, match="The nearest is views"):
+        small_config(guidance=mixture, priors={"views": {"kind": "embedded"}})
+
+
+def test_an_edit_of_nothing_is_refused_before_anything_is_loaded() -> None:
+    edit = {"kind": "dds", "source_prompt": "a blue ball"}
+    for guidance in (edit, {"kind": "mixture", "parts": [{"guidance": edit}]}):
+        with pytest.raises(ConfigError, match="--set begin="):
+            small_config(guidance=guidance)
+    stages = small_values()["stages"]
+    assert small_config(stages=[stages[0], stages[1] | {"guidance": edit}]).begin is None
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dreamlab.core.cameras import OrbitCamerasConfig, turntable
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
-from dreamlab.guidance import SDSConfig
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.losses import OpacityLossConfig
 from dreamlab.priors.analytic import TargetImagesPrior
@@ -92,7 +92,7 @@ class Fixture:
         self.config = field or VoxelFieldConfig(resolution=12)
 
     def parts(self) -> dict[str, Any]:
-        guidance = SDSConfig(guidance_scale=1.0).build(self.prior)
+        guidance = SDSConfig().build(self.prior, CFGConfig(text=1))
         return {
             "stage": self.stage,
             "field": self.config.build(torch.Generator().manual_seed(1)),
@@ -124,7 +124,7 @@ def test_a_known_textured_object_comes_back() -> None:
     field = HashGridFieldConfig().build(torch.Generator().manual_seed(1))
     renderer = VolumeRendererConfig().build()
     before = compare(field, renderer, size)
-    guidance = SDSConfig(guidance_scale=1.0, t_max=Ramp(start=0.98, end=0.3)).build(prior)
+    guidance = SDSConfig().build(prior, CFGConfig(text=1), NoiseConfig(t_max=Ramp(start=0.98, end=0.3)))
     stage = StageConfig(steps=80, cameras=CAMERAS)
     event = last(optimise(stage, field, renderer, prior, guidance, ViewPrompts(prior, "it"), seed=0))
     psnr, iou = compare(field, renderer, size)
@@ -146,7 +146,7 @@ def test_gradient_reaches_the_field_and_none_the_prior() -> None:
             return super().denoise(*args, **named) * self.gain
 
     prior = Frozen()
-    parts = fixture.parts() | {"prior": prior, "guidance": SDSConfig(guidance_scale=1.0).build(prior)}
+    parts = fixture.parts() | {"prior": prior, "guidance": SDSConfig().build(prior, CFGConfig(text=1))}
     before = {k: v.clone() for k, v in parts["field"].state_dict().items()}
     last(optimise(**parts, seed=0))
     assert prior.gain.grad is None

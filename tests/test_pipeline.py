@@ -11,11 +11,14 @@ import torch
 from known import red_ball_prior, small_config, small_values
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
+from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Finished, Note, Phase, Step
 from dreamlab.run.machine import changes, environment, pick_device
-from dreamlab.run.pipeline import field_of, generate, view_prompts
+from dreamlab.run.pipeline import generate
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
+from dreamlab.run.setup import Setup
 
 TOTAL = 12
 
@@ -132,6 +135,43 @@ def test_a_finished_run_can_be_run_again_without_new_steps(reference: RunDir) ->
     assert result(reference) == before
 
 
+def test_a_run_whose_steps_are_done_goes_on_without_its_prior(
+    reference: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stop_after(tmp_path, small_config(), TOTAL)
+
+    def build(self: EmbeddedPriorConfig, device: str = "cpu") -> None:
+        raise AssertionError("the prior is not needed")
+
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", build)
+    events = list(generate(run.config(), run))
+    assert any("what is left is the mesh" in event.text for event in events if isinstance(event, Note))
+    assert [event.name for event in events if isinstance(event, Phase)] == ["extract", "export"]
+    assert result(run) == result(reference)
+    with pytest.raises(AssertionError, match="not needed"):
+        list(generate(run.config(), stop_after(tmp_path, small_config(), 7)))
+
+
+def test_the_words_that_a_prior_will_not_read_are_said_before_the_first_step(tmp_path: Path) -> None:
+    """Of the prompt and of the negative one; short ones are not spoken of."""
+    prior = EmbeddedPriorConfig().build()
+    long = "a red mushroom " + "with white spots and " * 9
+    for prompt, negative, lost in (
+        (long + "a wooden door", "", "wooden door'"),
+        ("a mug", long + "an iron gate", "iron gate'"),
+        ("a mug", "", None),
+    ):
+        config = small_config(prompt=prompt, negative_prompt=negative)
+        run = RunDir.create(tmp_path, config, environment())
+        events = generate(config, run, prior)
+        notes = []
+        while not (isinstance(event := next(events), Phase) and event.name == "optimise"):
+            notes += [event.text] if isinstance(event, Note) else []
+        events.close()
+        said = [note for note in notes if "will not read" in note]
+        assert len(said) == (lost is not None) and all(lost is not None and lost in note for note in said)
+
+
 def test_a_collapse_is_said_kept_and_resumed_exactly(tmp_path: Path) -> None:
     def stage(**watchdog: float) -> dict:
         return {"name": "shape", "steps": 8, "views": 4, "lr": 0.02, "watchdog": watchdog}
@@ -226,4 +266,5 @@ def test_view_words_are_for_priors_that_are_not_told_the_camera(
 ) -> None:
     prior = red_ball_prior()
     prior.views_per_group = views
-    assert view_prompts(small_config(view_dependent=setting), prior).view_dependent is expected
+    setup = Setup(small_config(view_dependent=setting), torch.device("cpu"), prior)
+    assert setup.prompts.view_dependent is expected

@@ -18,7 +18,7 @@ from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.schedules import Ramp
 from dreamlab.run import presets
 from dreamlab.run.config import RunConfig, from_values, merge, resolve
-from dreamlab.run.pipeline import view_prompts
+from dreamlab.run.setup import Setup
 from dreamlab.stages.base import StageConfig
 from dreamlab.stages.distil import optimise
 
@@ -63,13 +63,13 @@ CURVES: dict[str, tuple[Callable[[RunConfig], Ramp], Callable[[float], float]]] 
     "dreamfusion: orientation": (
         lambda c: weight(c.stages[0], "orientation"), lambda step: walked(step, 1e-4, 1e-2, 5000) * IMAGE
     ),
-    "prolificdreamer: t_max": (lambda c: c.guidance.t_max, lambda step: 0.98 if step < 5000 else 0.5),
+    "prolificdreamer: t_max": (lambda c: c.noise.t_max, lambda step: 0.98 if step < 5000 else 0.5),
     "prolificdreamer: opaqueness": (
         lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0 if step < 10000 else 1000
     ),
-    "luciddreamer: t_max": (lambda c: c.guidance.t_max, lambda step: walked(step, 0.98, 0.5, 1500)),
+    "luciddreamer: t_max": (lambda c: c.noise.t_max, lambda step: walked(step, 0.98, 0.5, 1500)),
     "luciddreamer: interval": (lambda c: c.guidance.interval, lambda step: walked(step, 0.1, 0.08, 1500)),
-    "csd: t_max": (lambda c: c.guidance.t_max, lambda step: 0.98 if step < 5000 else 0.5),
+    "csd: t_max": (lambda c: c.noise.t_max, lambda step: 0.98 if step < 5000 else 0.5),
     "csd: share of the negative": (
         lambda c: c.guidance.negative_share, lambda step: walked(step, 0, 1, 5000)
     ),
@@ -103,22 +103,22 @@ def test_a_curve_over_a_stage_is_the_published_function_of_the_step(name: str) -
 def test_mvdream_walks_its_levels_over_8000_steps_and_two_stages() -> None:
     config = published("mvdream")
     small, large = config.stages
-    assert large.guidance is not None and small.guidance is None
+    assert large.noise is not None and large.noise != config.noise
     for step in range(0, config.total_steps, 50):
         first = step < small.steps
-        guidance, begun, steps = (
-            (config.guidance, 0, small.steps) if first else (large.guidance, small.steps, large.steps)
+        noise, begun, steps = (
+            (config.noise, 0, small.steps) if first else (large.noise, small.steps, large.steps)
         )
         now = (step - begun) / steps
-        assert guidance.t_min(now) == pytest.approx(walked(step, 0.98, 0.02, 8000))
-        assert guidance.t_max(now) == pytest.approx(walked(step, 0.98, 0.5, 8000))
+        assert noise.t_min(now) == pytest.approx(walked(step, 0.98, 0.02, 8000))
+        assert noise.t_max(now) == pytest.approx(walked(step, 0.98, 0.5, 8000))
 
 
 @pytest.mark.parametrize(("name", "w"), [("dreamfusion", 100), ("magic3d-coarse", 20)])
 def test_a_scale_counted_from_the_conditional_answer_is_brought_to_ours(name: str, w: float) -> None:
     """The papers: (1 + w) eps(y) - w eps. Ours: eps + scale (eps(y) - eps)."""
     null, said = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
-    ours = cfg_combine(null, said, published(name).guidance.guidance_scale)
+    ours = cfg_combine(null, said, published(name).cfg.text)
     torch.testing.assert_close(ours, (1 + w) * said - w * null, atol=1e-3, rtol=1e-5)
 
 
@@ -152,9 +152,9 @@ def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) ->
     config, prior = published(name), red_ball_prior()
     highest, size = 1.0, 0
     for stage in config.stages:
-        guidance = stage.guidance or config.guidance
+        noise = stage.noise or config.noise
         for progress in (k / 100 for k in range(101)):
-            low, high = guidance.t_min(progress), guidance.t_max(progress)
+            low, high = noise.t_min(progress), noise.t_max(progress)
             assert 0 < low <= high <= highest and high < 1
             assert stage.side(progress, prior) >= size
             highest, size = high + 1e-9, stage.side(progress, prior)
@@ -182,10 +182,10 @@ def test_a_published_recipe_takes_two_steps_of_every_stage(name: str) -> None:
     config = tiny(config)
     field = config.field.build(torch.Generator().manual_seed(0))
     before = [p.detach().clone() for p in field.parameters()]
-    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    renderer, setup = config.renderer.build(), Setup(config, torch.device("cpu"), prior)
     for stage in config.stages:
-        guidance = stage.guidance.build(prior) if stage.guidance else shared
-        events = list(optimise(stage, field, renderer, prior, guidance, view_prompts(config, prior), seed=0))
+        guidance = setup.guidance(stage)
+        events = list(optimise(stage, field, renderer, prior, guidance, setup.prompts, seed=0))
         assert len(events) == 2 and all(e.recovery is None for e in events)
         assert all({"loss", "residual", "parameter_grad_norm"} <= set(e.metrics) for e in events)  # finite
     assert any(not torch.equal(a, b) for a, b in zip(before, field.parameters(), strict=True))

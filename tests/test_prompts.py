@@ -77,13 +77,15 @@ def test_an_empty_prompt_is_refused(prompt):
         ViewPrompts(Speller(), prompt)
 
 
-def test_another_prior_is_asked_once_for_the_same_words():
+def test_another_prior_and_other_words_leave_the_rest_as_it_was():
     first, second = Speller(), Speller()
     prompts = ViewPrompts(first, "a duck", "blurry", view_dependent=False)
-    assert prompts.on(first) is prompts
-    other = prompts.on(second)
-    assert prompts.on(second) is other and len(second.seen) == 7
-    assert (other.prompt, other.negative_prompt, other.view_dependent) == ("a duck", "blurry", False)
+    same, other = prompts.reworded(second), prompts.reworded(second, prompt="a hen")
+    assert (same.prompt, same.negative_prompt, same.view_dependent) == ("a duck", "blurry", False)
+    assert (other.prompt, other.negative_prompt, other.view_dependent) == ("a hen", "blurry", False)
+    assert torch.equal(same.positive(cameras([0])).tokens, prompts.positive(cameras([0])).tokens)
+    assert len(first.seen) == 7 and len(second.seen) == 14
+    assert prompts.texts == ("a duck", "blurry")
 
 
 def test_perp_neg_repels_the_far_views_and_never_the_seen_one():

@@ -60,26 +60,21 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     denoising of one is timed, and counted as often as the stage will do it.
     """
     from dreamlab.guidance import DatasetUpdateConfig
-    from dreamlab.priors.embedded.vocabulary import limits
     from dreamlab.run.machine import pick_device
-    from dreamlab.run.pipeline import view_prompts
+    from dreamlab.run.setup import Setup
     from dreamlab.stages.distil import optimise
 
-    device = pick_device(config.device)
-    prior = config.prior.build(device)
-    prompts = view_prompts(config, prior)
-    field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)
-    renderer, shared = config.renderer.build(), config.guidance.build(prior)
+    setup = Setup(config, pick_device(config.device))
+    prior, prompts, field, renderer = setup.prior, setup.prompts, setup.field(), config.renderer.build()
     found = []
     for stage in config.stages:
         method, denoisings = stage.guidance or config.guidance, 0
-        guidance = stage.guidance.build(prior) if stage.guidance else shared
         if isinstance(method, DatasetUpdateConfig):
-            denoisings = method.denoisings(stage.steps)
-            guidance = method.model_copy(update={"drawing_steps": 1}).build(prior)
-        steps = optimise(stage, field, renderer, prior, guidance, prompts, config.seed)
+            denoisings = method.denoisings(stage.steps, stage.noise or config.noise)
+            stage = stage.model_copy(update={"guidance": method.model_copy(update={"drawing_steps": 1})})
+        steps = optimise(stage, field, renderer, prior, setup.guidance(stage), prompts, config.seed)
         laps = [event.seconds for _, event in zip(range(_STEPS), steps, strict=False)]
         seconds = [sum(lap.values()) for lap in laps]
         median = statistics.median(seconds[1:] or seconds)
         found.append(median * stage.steps + laps[0]["prior"] * denoisings)
-    return found, limits(prior, config.prompt)
+    return found, setup.notes()

@@ -23,7 +23,8 @@ def mesh_and_home(subject: str, runs: Path, config: MeshConfig | None) -> tuple[
     written = run.path / "mesh.glb"
     if config is None and written.is_file():
         return load(written), run.path, "mesh"
-    from dreamlab.run.pipeline import field_of, mesh_of
+    from dreamlab.run.pipeline import mesh_of
+    from dreamlab.run.restore import field_of
 
     mesh, _ = mesh_of(field_of(run), config or run.config().mesh)
     return mesh, run.path, "mesh"

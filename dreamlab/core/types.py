@@ -1,4 +1,4 @@
-"""The words that every room of the house shares: plain frozen dataclasses and three protocols.
+"""What every package shares: plain frozen dataclasses, and the protocol of a field.
 
 Conventions, everywhere: OpenGL camera-to-world matrices (camera looks along its own -Z, +Y up), world Y up,
 the object faces +Z and lies inside the box [-1, 1]^3 (generated objects: inside the unit sphere). Angles are
@@ -135,15 +135,27 @@ class Condition:
 
     @staticmethod
     def cat(parts: Sequence[Condition]) -> Condition:
-        """Stack conditions of one prior along the batch."""
+        """Stack conditions of one prior along the batch. Shorter texts get tokens that do not count, and
+        extras of other sizes zeros, at their end."""
         pooled = [p.pooled for p in parts if p.pooled is not None]
         names = [name for name, _ in parts[0].extras]
         return Condition(
-            torch.cat([p.tokens for p in parts]),
-            torch.cat([p.mask for p in parts]),
+            _cat_padded([p.tokens for p in parts]),
+            _cat_padded([p.mask for p in parts]),
             torch.cat(pooled) if len(pooled) == len(parts) else None,
-            tuple((n, torch.cat([dict(p.extras)[n] for p in parts])) for n in names),
+            tuple((n, _cat_padded([dict(p.extras)[n] for p in parts])) for n in names),
         )
+
+
+def _cat_padded(parts: Sequence[Tensor]) -> Tensor:
+    """Along the batch; every other dimension is padded with zeros (False) to the longest."""
+    shape = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        missing = [wanted - size for wanted, size in zip(shape, part.shape[1:], strict=True)]
+        ends = [n for size in reversed(missing) for n in (0, size)]
+        padded.append(torch.nn.functional.pad(part, ends) if any(missing) else part)
+    return torch.cat(padded)
 
 
 @dataclass(frozen=True)
@@ -194,61 +206,3 @@ class HasDistance(Field, Protocol):
     def distance(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """Signed distance to the surface in world units, negative inside."""
         ...
-
-
-@runtime_checkable
-class Prior(Protocol):
-    """A frozen 2D diffusion model: what would the clean image be?
-
-    Whatever the network predicts inside (noise, velocity, x0, flow), in pixels or latents, `denoise` answers
-    x0_hat. The noise level t is continuous in (0, 1), 1 the noisiest; z_t = alpha(t) * x + sigma(t) * noise.
-    """
-
-    resolution: int
-    channels: int
-
-    def embed(self, prompts: Sequence[str]) -> Condition:
-        """Encode text; the empty string is the unconditional prompt."""
-        ...
-
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C h w"]:
-        """Renders to the model's own space (roughly unit scale), differentiably."""
-        ...
-
-    def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
-        """Signal and noise scale at level t."""
-        ...
-
-    def denoise(
-        self,
-        z_t: Float[Tensor, "B C h w"],
-        t: Float[Tensor, " B"],
-        condition: Condition,
-        cameras: Cameras | None = None,
-    ) -> Float[Tensor, "B C h w"]:
-        """x0_hat of noisy images; without cameras, the model's camera-free answer (where it knows one)."""
-        ...
-
-
-@runtime_checkable
-class Guidance(Protocol):
-    """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out."""
-
-    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
-        ...
-
-    def __call__(
-        self,
-        render: RenderOutput,
-        cameras: Cameras,
-        prompts: Any,
-        progress: float,
-        generator: torch.Generator,
-    ) -> GuidanceOut:
-        """prompts is a dreamlab.guidance.prompts.ViewPrompts; progress runs 0..1 over the stage."""
-        ...
-
-    def state_dict(self) -> dict[str, Tensor]: ...
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None: ...

@@ -106,7 +106,7 @@ class TruePicturesPrior:
                     "true pictures cannot be told without the camera",
                     expected=f"all {known} views that were encoded last" if known else "encoded views",
                     got=f"{len(z_t)} images",
-                    mend="Set guidance.max_batch=null, or guidance.camera_guidance_scale=null",
+                    mend="Set guidance.max_batch=null, or cfg.camera=null",
                 )
             cameras = Cameras.cat([self._encoded] * (len(z_t) // known))
         return self.pictures(cameras).to(z_t)

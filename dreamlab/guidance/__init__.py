@@ -1,4 +1,5 @@
-"""Distillation methods: one file each, all behind dreamlab.core.types.Guidance. GuidanceConfig lists them."""
+"""Distillation methods: one file each, all behind dreamlab.guidance.protocol.Guidance. GuidanceConfig lists
+them."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from pydantic import Field
 
 from dreamlab.guidance.anchords import AnchorDSConfig
 from dreamlab.guidance.asd import ASDConfig
+from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.csd import CSDConfig
 from dreamlab.guidance.dataset import DatasetUpdateConfig
 from dreamlab.guidance.dds import DDSConfig
 from dreamlab.guidance.ism import ISMConfig
 from dreamlab.guidance.mixture import MixtureConfig, PartConfig
 from dreamlab.guidance.nfsd import NFSDConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.rfds import RFDSConfig
 from dreamlab.guidance.sdi import SDIConfig
 from dreamlab.guidance.sds import SDSConfig
@@ -46,6 +49,7 @@ MixtureConfig.model_rebuild()
 __all__ = [
     "ASDConfig",
     "AnchorDSConfig",
+    "CFGConfig",
     "CSDConfig",
     "DDSConfig",
     "DatasetUpdateConfig",
@@ -53,6 +57,7 @@ __all__ = [
     "ISMConfig",
     "MixtureConfig",
     "NFSDConfig",
+    "NoiseConfig",
     "PartConfig",
     "RFDSConfig",
     "SDIConfig",

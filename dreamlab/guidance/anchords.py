@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
 from dreamlab.core.diffusion import Weighting, per_image
 from dreamlab.core.errors import UnavailableError
-from dreamlab.core.types import Cameras, Condition, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
-
-
-@runtime_checkable
-class ImageConditioned(Protocol):
-    """A prior that can be shown a picture beside the text (IP-Adapter, ControlNet tile, ...)."""
-
-    def denoise_with_image(
-        self,
-        z_t: Float[Tensor, "B C h w"],
-        t: Float[Tensor, " B"],
-        condition: Condition,
-        image: Float[Tensor, "B C h w"],
-        cameras: Cameras | None = None,
-    ) -> Float[Tensor, "B C h w"]:
-        """x0_hat given z_t, text and an image in the prior's own space."""
-        ...
+from dreamlab.priors.protocols import Prior, TakesImage
 
 
 class AnchorDSConfig(MethodConfig):
@@ -40,12 +25,13 @@ class AnchorDSConfig(MethodConfig):
     """
 
     kind: Literal["anchords"] = "anchords"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
     max_deviation: float | None = Field(default=None, gt=0.0)
 
-    def build(self, prior: Prior) -> AnchorDS:
-        return AnchorDS(self, prior)
+    def build(
+        self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()
+    ) -> AnchorDS:
+        return AnchorDS(self, prior, cfg, noise)
 
 
 class AnchorDS(Distillation):
@@ -58,9 +44,9 @@ class AnchorDS(Distillation):
 
     config: AnchorDSConfig
 
-    def __init__(self, config: AnchorDSConfig, prior: Prior) -> None:
-        super().__init__(config, prior)
-        if not isinstance(prior, ImageConditioned):
+    def __init__(self, config: AnchorDSConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
+        super().__init__(config, prior, cfg, noise)
+        if not isinstance(prior, TakesImage):
             raise UnavailableError(
                 "anchored score distillation shows the render to the prior, and this prior takes no image",
                 got=type(prior).__name__,
@@ -77,7 +63,7 @@ class AnchorDS(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
         null = prompts.null(len(step.z))
         with torch.no_grad():
             anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(

@@ -8,11 +8,13 @@ import torch
 from pydantic import Field
 
 from dreamlab.core.diffusion import Weighting, noise_from_x0, per_image
-from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
-from dreamlab.guidance.base import Distillation, MethodConfig, draw_uniform
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig, draw_uniform
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import DenoiseQuery
+from dreamlab.priors.protocols import Prior
 
 
 class ASDConfig(MethodConfig):
@@ -22,14 +24,11 @@ class ASDConfig(MethodConfig):
     """
 
     kind: Literal["asd"] = "asd"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
-    t_min: Ramp = Ramp(start=0.5, end=0.02)
-    t_max: Ramp = Ramp(start=0.98, end=0.5)
     shift: float = Field(default=0.1, ge=0.0, le=1.0)
 
-    def build(self, prior: Prior) -> ASD:
-        return ASD(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> ASD:
+        return ASD(self, prior, cfg, noise)
 
 
 class ASD(Distillation):
@@ -51,12 +50,13 @@ class ASD(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        shift = self.config.shift * draw_uniform(step.t, generator)
-        later = step.t + shift * (step.t - self.config.t_min(progress)).clamp_min(0.0)
+        n = len(step.t)
+        shift = self.config.shift * draw_uniform(n, self.together(n), generator).to(step.t)
+        later = step.t + shift * (step.t - self.noise.t_min(progress)).clamp_min(0.0)
         ahead = self.noised(step.x, later.clamp_max(0.999), step.noise)
         second = DenoiseQuery(ahead.z, ahead.t, prompts.positive(cameras), cameras)
-        pred = self.predict(step.z, step.t, prompts, cameras, others=[second])
-        x0_hat = self.apply_cfg(pred)
+        pred = self.cfg.predict(step.z, step.t, prompts, cameras, others=[second])
+        x0_hat = self.cfg.apply(pred)
         noise_hat = noise_from_x0(step.z, x0_hat, step.alpha, step.sigma)
         noise_ahead = noise_from_x0(ahead.z, pred.others[0], ahead.alpha, ahead.sigma)
         residual = per_image(step.sigma / step.alpha, step.z) * (noise_hat - noise_ahead)

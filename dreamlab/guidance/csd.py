@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
 
 from dreamlab.core.diffusion import Weighting
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 
 class CSDConfig(MethodConfig):
@@ -22,12 +24,11 @@ class CSDConfig(MethodConfig):
     """
 
     kind: Literal["csd"] = "csd"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
     negative_share: Ramp = Ramp(start=0.0, end=1.0)
 
-    def build(self, prior: Prior) -> CSD:
-        return CSD(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> CSD:
+        return CSD(self, prior, cfg, noise)
 
 
 class CSD(Distillation):
@@ -50,10 +51,10 @@ class CSD(Distillation):
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
         share = self.config.negative_share(progress) if prompts.negative_prompt else 1.0
-        others = [] if share == 1.0 else [self.null_query(step, prompts, cameras)]
-        pred = self.predict(step.z, step.t, prompts, cameras, reference=True, others=others)
-        x0_hat = self.apply_cfg(pred)
+        others = [] if share == 1.0 else [self.cfg.null_query(step.z, step.t, prompts, cameras)]
+        pred = self.cfg.predict(step.z, step.t, prompts, cameras, reference=True, others=others)
+        x0_hat = self.cfg.apply(pred)
         pull = x0_hat - pred.unconditional
         if others:
-            pull = pull + self.config.guidance_scale * (1.0 - share) * (pred.unconditional - pred.others[0])
+            pull = pull + self.cfg.config.text * (1.0 - share) * (pred.unconditional - pred.others[0])
         return self.to_loss(step, -pull, x0_hat)

@@ -19,13 +19,15 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
-from dreamlab.core.diffusion import Image, denoising_walk, scheduled_level
+from dreamlab.core.diffusion import Image, denoising_walk
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
-from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig, draw_noise
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import HasConditionalMean, require_conditional_mean
+from dreamlab.guidance.query import require_conditional_mean
+from dreamlab.priors.protocols import HasConditionalMean, Prior
 
 _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 
@@ -36,17 +38,14 @@ class DatasetUpdateConfig(MethodConfig):
     rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
     begin: what the first set is drawn from, noised to t_max: the field's own renders, or the mean pictures of
     a prior that knows them.
-    every: steps from one drawing to the next; t walks from t_max to t_min with the stage.
+    every: steps from one drawing to the next. As published, their levels walk from 0.98 down to 0.02.
     memory: sets that are kept, the oldest going first.
     drawing_steps: denoising steps from t = 1, from lower levels proportionally fewer.
     eta: share of fresh noise in each of them: 1 is ancestral, 0 deterministic.
     """
 
     kind: Literal["dataset-update"] = "dataset-update"
-    guidance_scale: float = Field(default=2.0, ge=0.0)
-    t_min: Ramp = Ramp.constant(0.4)
-    t_max: Ramp = Ramp.constant(0.99)
-    levels: Literal["random", "linear", "sqrt", "dreamtime"] = "linear"
+    weighting: Literal["uniform"] = "uniform"
     begin: Literal["field", "mean"] = "field"
     rings: tuple[tuple[int, float], ...] = ((8, 15.0), (4, 50.0))
     every: int = Field(default=60, ge=1)
@@ -55,21 +54,15 @@ class DatasetUpdateConfig(MethodConfig):
     eta: float = Field(default=1.0, ge=0.0, le=1.0)
     fovy: float = Field(default=40.0, gt=1.0, lt=170.0)
 
-    def build(self, prior: Prior) -> DatasetUpdate:
-        return DatasetUpdate(self, prior)
+    def build(
+        self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()
+    ) -> DatasetUpdate:
+        return DatasetUpdate(self, prior, cfg, noise)
 
-    def denoisings(self, steps: int) -> int:
+    def denoisings(self, steps: int, noise: NoiseConfig) -> int:
         """How often a whole set is denoised in a stage of so many steps (the mean, if levels are random)."""
-        total = 0
-        for step in range(0, steps, self.every):
-            progress = step / max(1, steps - 1)
-            low, high = self.t_min(progress), self.t_max(progress)
-            if self.levels == "random":
-                level = (low + high) / 2
-            else:
-                level = scheduled_level(self.levels, progress, low, high)
-            total += self.steps_from(level)
-        return total
+        levels = [noise.mean(step / max(1, steps - 1)) for step in range(0, steps, self.every)]
+        return sum(self.steps_from(level) for level in levels)
 
     def steps_from(self, level: float) -> int:
         """Denoising steps of a drawing that begins at this level."""
@@ -82,11 +75,11 @@ class DatasetUpdate(Distillation):
     config: DatasetUpdateConfig
     chooses_views = True
 
-    def __init__(self, config: DatasetUpdateConfig, prior: Prior) -> None:
-        super().__init__(config, prior)
+    def __init__(self, config: DatasetUpdateConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
+        super().__init__(config, prior, cfg, noise)
         self._first: HasConditionalMean | None = None
         if config.begin == "mean":
-            self._first = require_conditional_mean(prior, "Set guidance.begin=field and guidance.t_max=0.99")
+            self._first = require_conditional_mean(prior, "Set guidance.begin=field and noise.t_max=0.99")
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
@@ -118,13 +111,11 @@ class DatasetUpdate(Distillation):
                 step = replace(self.noised(mean, step.t, step.noise), x=step.x)
             target = self.draw(step, prompts, cameras, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
-            self._level = float(step.t.mean())
+            x, self._level = step.x, float(step.t.mean())
         else:
             x = self.prior.encode(render, cameras)
-            one = torch.ones(len(x)).to(x)
-            step = Step(x, x.detach(), x.detach(), one * self._level, one, one)
         self._steps += 1
-        return self.to_loss(step, step.clean - target, target)
+        return self.gradient_loss(x, x.detach() - target, target, self._level)
 
     def state_dict(self) -> dict[str, Tensor]:
         state = {"steps": torch.tensor(self._steps), "level": torch.tensor(self._level)}
@@ -152,7 +143,7 @@ class DatasetUpdate(Distillation):
         return denoising_walk(
             step.z,
             [step.t * (1 - i / steps) for i in range(steps)],
-            lambda z, t: self.apply_cfg(self.predict(z, t, prompts, cameras)),
+            lambda z, t: self.cfg.apply(self.cfg.predict(z, t, prompts, cameras)),
             self.prior.alpha_sigma,
             lambda z: draw_noise(z, generator),
             self.config.eta,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from dreamlab.core.diffusion import Image, Level, ddim_step, per_image
-from dreamlab.core.types import Prior
+from dreamlab.priors.protocols import Prior
 
 
 def invert(prior: Prior, x: Image, levels: Sequence[Level], answer: Callable[[Image, Level], Image]) -> Image:

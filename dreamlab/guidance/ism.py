@@ -10,11 +10,14 @@ from pydantic import Field
 
 from dreamlab.core.diffusion import ddim_step, noise_from_x0, per_image
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step
+from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.inversion import even_levels, invert
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import DenoiseQuery, denoise_batched
+from dreamlab.priors.protocols import Prior
 
 
 class ISMConfig(MethodConfig):
@@ -25,14 +28,12 @@ class ISMConfig(MethodConfig):
     """
 
     kind: Literal["ism"] = "ism"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
-    t_max: Ramp = Ramp(start=0.98, end=0.5, to=0.3)
     interval: Ramp = Ramp(start=0.1, end=0.08, to=0.3)
     stride: float = Field(default=0.2, gt=0.0, le=1.0)
     first_level: float = Field(default=0.01, gt=0.0, lt=0.1)
 
-    def build(self, prior: Prior) -> ISM:
-        return ISM(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> ISM:
+        return ISM(self, prior, cfg, noise)
 
 
 class ISM(Distillation):
@@ -68,7 +69,7 @@ class ISM(Distillation):
         scale_s, scale_t = (lower.alpha, lower.sigma), (upper.alpha, upper.sigma)
         x0_s = unconditional(z_s, before)
         z_t = ddim_step(z_s, x0_s, scale_s, scale_t)
-        x0_hat = self.apply_cfg(self.predict(z_t, after, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(z_t, after, prompts, cameras))
         gap = noise_from_x0(z_t, x0_hat, *scale_t) - noise_from_x0(z_s, x0_s, *scale_s)
         walked = Step(step.x, z_t, noise_from_x0(z_t, step.clean, *scale_t), after, *scale_t)
         return self.to_loss(walked, per_image(upper.sigma / upper.alpha, gap) * gap, x0_hat)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,8 +11,12 @@ from torch import Tensor
 
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, Guidance, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Edits, Guidance, Source
+from dreamlab.priors.protocols import Prior
 
 if TYPE_CHECKING:
     from dreamlab.guidance import GuidanceConfig
@@ -23,7 +27,8 @@ class PartConfig(BaseModel):
 
     weight: factor of its loss, or its share of the draws, as it moves over the stage; at 0 the part is not
     run.
-    prior: the name of the prior that it asks, or None for the main one.
+    prior: the name of the prior that it asks (one of the run's `priors`), or None for the main one.
+    cfg, noise: that prior's calibration, or None for the stage's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +36,8 @@ class PartConfig(BaseModel):
     guidance: GuidanceConfig
     weight: Ramp = Ramp.constant(1.0)
     prior: str | None = None
+    cfg: CFGConfig | None = None
+    noise: NoiseConfig | None = None
 
 
 class MixtureConfig(BaseModel):
@@ -44,15 +51,51 @@ class MixtureConfig(BaseModel):
     parts: tuple[PartConfig, ...] = Field(min_length=1)
     mode: Literal["sum", "draw"] = "sum"
 
-    def build(self, prior: Prior, priors: Mapping[str, Prior] | None = None) -> Mixture:
+    def build(
+        self,
+        prior: Prior,
+        cfg: CFGConfig = CFGConfig(),
+        noise: NoiseConfig = NoiseConfig(),
+        priors: Mapping[str, Prior] | None = None,
+    ) -> Mixture:
         """priors: further priors that parts name. Raises ConfigError for a name not among them."""
-        return Mixture(self, prior, priors or {})
+        return Mixture(self, prior, cfg, noise, priors or {})
+
+
+def build_guidance(
+    config: GuidanceConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig, priors: Mapping[str, Prior]
+) -> Guidance:
+    """Any member of the union, built; only mixtures have a use for `priors`."""
+    if isinstance(config, MixtureConfig):
+        return config.build(prior, cfg, noise, priors)
+    return config.build(prior, cfg, noise)
+
+
+def parts_of(config: GuidanceConfig) -> list[PartConfig]:
+    """The parts of a mixture, and theirs; none of another guidance."""
+    if not isinstance(config, MixtureConfig):
+        return []
+    return [inner for part in config.parts for inner in (part, *parts_of(part.guidance))]
+
+
+def prior_names(config: GuidanceConfig) -> set[str]:
+    """The further priors that a guidance asks."""
+    return {part.prior for part in parts_of(config) if part.prior is not None}
 
 
 class Mixture:
     """loss = sum_i w_i(progress) loss_i, or one loss_i drawn with probability w_i / sum_j w_j."""
 
-    def __init__(self, config: MixtureConfig, prior: Prior, priors: Mapping[str, Prior]) -> None:
+    chooses_views: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        config: MixtureConfig,
+        prior: Prior,
+        cfg: CFGConfig,
+        noise: NoiseConfig,
+        priors: Mapping[str, Prior],
+    ) -> None:
         unknown = sorted({p.prior for p in config.parts if p.prior is not None and p.prior not in priors})
         if unknown:
             raise ConfigError(
@@ -62,14 +105,22 @@ class Mixture:
         self.config = config
         self.priors = [prior if p.prior is None else priors[p.prior] for p in config.parts]
         self.parts: list[Guidance] = [
-            p.guidance.build(own) for p, own in zip(config.parts, self.priors, strict=True)
+            build_guidance(p.guidance, own, p.cfg or cfg, p.noise or noise, priors)
+            for p, own in zip(config.parts, self.priors, strict=True)
         ]
-        for part, told in zip(self.parts, config.parts, strict=True):
-            if getattr(part, "chooses_views", False):
+        self._prompts: dict[int, ViewPrompts] = {}  # by part, of those that ask another prior
+        for part, settings in zip(self.parts, config.parts, strict=True):
+            if part.chooses_views:
                 raise ConfigError(
-                    f"{told.guidance.kind} chooses its own views, so it cannot share a step with others",
+                    f"{settings.guidance.kind} chooses its own views, so it cannot share a step with others",
                     mend="Give it a stage of its own",
                 )
+
+    def set_source(self, freeze: Callable[[], Source]) -> None:
+        """Handed to the parts that edit."""
+        for part in self.parts:
+            if isinstance(part, Edits):
+                part.set_source(freeze)
 
     def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """At the drawn cameras, for all parts alike."""
@@ -95,11 +146,19 @@ class Mixture:
         for i, (part, share) in enumerate(zip(self.parts, weights.tolist(), strict=True)):
             if share == 0.0:
                 continue
-            told = part(render, cameras, prompts.on(self.priors[i]), progress, generator)
-            loss = loss + share * told.loss
+            out = part(render, cameras, self._encoded(i, prompts), progress, generator)
+            loss = loss + share * out.loss
             kind = self.config.parts[i].guidance.kind
-            metrics |= {f"{i}.{kind}.{name}": value for name, value in told.metrics.items()}
+            metrics |= {f"{i}.{kind}.{name}": value for name, value in out.metrics.items()}
         return GuidanceOut(loss, metrics | _means(metrics, ("residual", "t")))
+
+    def _encoded(self, part: int, prompts: ViewPrompts) -> ViewPrompts:
+        """The prompts in the words of the part's own prior, encoded once."""
+        if self.config.parts[part].prior is None:
+            return prompts
+        if part not in self._prompts:
+            self._prompts[part] = prompts.reworded(self.priors[part])
+        return self._prompts[part]
 
     def state_dict(self) -> dict[str, Tensor]:
         return {

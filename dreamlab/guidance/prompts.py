@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dreamlab.core.errors import ConfigError, InputError
-from dreamlab.core.types import Cameras, Condition, Prior
+from dreamlab.core.types import Cameras, Condition
+from dreamlab.priors.protocols import Prior
 
 ViewWord = Literal["front", "side", "back", "overhead"]
 VIEW_WORDS: tuple[ViewWord, ...] = ("front", "side", "back", "overhead")
@@ -48,6 +49,8 @@ class PerpNeg:
 class ViewPrompts:
     """A prompt encoded once for every view, so that the text encoder need not stay in memory.
 
+    Its conditions are for the prior that encoded them, which it does not keep. `texts` are all texts in it.
+
     Args:
         prior: the model whose text encoder is asked.
         prompt: what to make. Must not be empty.
@@ -61,24 +64,20 @@ class ViewPrompts:
     ) -> None:
         if not prompt.strip():
             raise InputError("the prompt is empty", mend="Say in a few words what to make")
-        self.prior, self.prompt, self.negative_prompt = prior, prompt, negative_prompt
-        self.view_dependent = view_dependent
+        self.prompt, self.negative_prompt, self.view_dependent = prompt, negative_prompt, view_dependent
         texts = [f"{prompt}, {word} view" if view_dependent else prompt for word in VIEW_WORDS]
         with torch.no_grad():
             encoded = prior.embed([*texts, "", negative_prompt, prompt])
+        self.texts = tuple(dict.fromkeys([*texts, negative_prompt, prompt]))
         self._views, self._null, self._negative = encoded[:4], encoded[4:5], encoded[5:6]
         self._plain = encoded[6:7]
-        self._others: dict[int, ViewPrompts] = {}
 
-    def on(self, prior: Prior) -> ViewPrompts:
-        """The same words for another prior (encoded once); several priors can then teach one object."""
-        if prior is self.prior:
-            return self
-        if id(prior) not in self._others:
-            self._others[id(prior)] = ViewPrompts(
-                prior, self.prompt, self.negative_prompt, self.view_dependent
-            )
-        return self._others[id(prior)]
+    def reworded(
+        self, prior: Prior, *, prompt: str | None = None, negative_prompt: str | None = None
+    ) -> ViewPrompts:
+        """Encoded by any prior, with other words where some are given."""
+        negative = self.negative_prompt if negative_prompt is None else negative_prompt
+        return ViewPrompts(prior, self.prompt if prompt is None else prompt, negative, self.view_dependent)
 
     def positive(self, cameras: Cameras) -> Condition:
         """The prompt as seen from each camera."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import Image
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, Condition, Prior
+from dreamlab.core.types import Cameras, Condition
+from dreamlab.priors.protocols import HasConditionalMean, Prior
 
 
 class DenoiseQuery(NamedTuple):
@@ -21,15 +22,6 @@ class DenoiseQuery(NamedTuple):
     t: Float[Tensor, " B"]
     condition: Condition
     cameras: Cameras | None
-
-
-@runtime_checkable
-class HasConditionalMean(Protocol):
-    """A prior that can say what a prompt shows from a camera on average, and give images its colour."""
-
-    def mean(self, condition: Condition, cameras: Cameras) -> Image: ...
-
-    def with_mean_color_of(self, x0: Image, like: Image) -> Image: ...
 
 
 def require_conditional_mean(prior: Prior, mend: str) -> HasConditionalMean:
@@ -42,11 +34,6 @@ def require_conditional_mean(prior: Prior, mend: str) -> HasConditionalMean:
             mend=mend,
         )
     return prior
-
-
-def views_per_group(prior: Prior) -> int:
-    """How many consecutive images the prior looks at together; 1 for priors that say nothing."""
-    return int(getattr(prior, "views_per_group", 1))
 
 
 @torch.no_grad()
@@ -75,7 +62,7 @@ def _denoise(prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None
     condition = Condition.cat([p.condition for p in passes])
     known = [p.cameras for p in passes if p.cameras is not None]
     cameras = Cameras.cat(known) if known else None
-    group = views_per_group(prior)
+    group = prior.views_per_group
     size = len(z) if max_batch is None else max(max_batch // group, 1) * group
     parts = [slice(i, i + size) for i in range(0, len(z), size)]
     return torch.cat(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
 
 from dreamlab.core.diffusion import Weighting, flow_from_x0, per_image
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 
 class RFDSConfig(MethodConfig):
@@ -21,13 +23,12 @@ class RFDSConfig(MethodConfig):
     """
 
     kind: Literal["rfds"] = "rfds"
-    guidance_scale: float = Field(default=100.0, ge=0.0)
     weighting: Weighting = "velocity"
     reverse: bool = False
     reverse_scale: float = 1.0
 
-    def build(self, prior: Prior) -> RFDS:
-        return RFDS(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> RFDS:
+        return RFDS(self, prior, cfg, noise)
 
 
 class RFDS(Distillation):
@@ -50,10 +51,12 @@ class RFDS(Distillation):
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
         if self.config.reverse:
-            pred = self.predict(step.z, step.t, prompts, cameras, reference=self.config.reverse_scale != 1.0)
-            x0_hat = self.apply_cfg(pred, self.config.reverse_scale)
+            pred = self.cfg.predict(
+                step.z, step.t, prompts, cameras, reference=self.config.reverse_scale != 1.0
+            )
+            x0_hat = self.cfg.apply(pred, self.config.reverse_scale)
             flow = flow_from_x0(step.z, x0_hat, step.alpha, step.sigma)
             noise = step.noise + per_image(step.alpha, step.z) * (flow + step.clean - step.noise)
             step = self.noised(step.x, step.t, noise)
-        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
         return self.to_loss(step, step.clean - x0_hat, x0_hat)

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamlab.core.diffusion import Image, per_image
-from dreamlab.core.types import Cameras, Condition, Prior
+from dreamlab.core.types import Cameras, Condition
+from dreamlab.priors.protocols import Prior
 
 FREQUENCIES = 6
 

@@ -8,31 +8,31 @@ import torch
 from pydantic import Field
 
 from dreamlab.core.diffusion import add_noise, noise_from_x0
-from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
-from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise, draw_uniform
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step
+from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.inversion import even_levels, invert
+from dreamlab.guidance.noise import NoiseConfig, draw_noise, draw_uniform
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 
 class SDIConfig(MethodConfig):
-    """Score distillation via inversion: t walks from 0.98 down to 0.25 with the stage.
+    """Score distillation via inversion. As published, levels walk linearly from 0.98 down to 0.25.
 
-    inversion_scale: guidance while inverting; the published -7.5 undoes what 7.5 does on the way back.
+    inversion_scale: text guidance while inverting, in units of cfg.text; -1 (published: -7.5 beside 7.5)
+        undoes what guidance does on the way back.
     inversion_steps: steps of the inversion. eta: share of the noise that is fresh, 0..1.
     """
 
     kind: Literal["sdi"] = "sdi"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
-    t_min: Ramp = Ramp.constant(0.25)
-    levels: Literal["random", "linear", "sqrt", "dreamtime"] = "linear"
-    inversion_scale: float = -7.5
+    inversion_scale: float = -1.0
     inversion_steps: int = Field(default=10, ge=1)
     eta: float = Field(default=0.3, ge=0.0, le=1.0)
     first_level: float = Field(default=0.01, gt=0.0, lt=0.1)
 
-    def build(self, prior: Prior) -> SDI:
-        return SDI(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> SDI:
+        return SDI(self, prior, cfg, noise)
 
 
 class SDI(Distillation):
@@ -53,11 +53,13 @@ class SDI(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        steps, scale = self.config.inversion_steps, self.config.inversion_scale
-        t = (step.t + draw_uniform(step.t, generator) / steps).clamp_max(0.99)
+        n, steps = len(step.t), self.config.inversion_steps
+        scale = self.config.inversion_scale * self.cfg.config.text
+        u = draw_uniform(n, self.together(n), generator).to(step.t)
+        t = (step.t + u / steps).clamp_max(0.99)
 
         def prompted(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return self.apply_cfg(self.predict(z, t, prompts, cameras, reference=scale != 1.0), scale)
+            return self.cfg.apply(self.cfg.predict(z, t, prompts, cameras, reference=scale != 1.0), scale)
 
         levels = even_levels(self.config.first_level, t, steps)
         z = invert(self.prior, step.clean, levels, prompted)
@@ -66,5 +68,5 @@ class SDI(Distillation):
         eta = self.config.eta
         noise = (1.0 - eta**2) ** 0.5 * noise + eta * draw_noise(step.clean, generator)
         walked = Step(step.x, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
-        x0_hat = self.apply_cfg(self.predict(walked.z, t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(walked.z, t, prompts, cameras))
         return self.to_loss(walked, step.clean - x0_hat, x0_hat)

@@ -6,9 +6,12 @@ from typing import Literal
 
 import torch
 
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 
 class SDSConfig(MethodConfig):
@@ -16,8 +19,8 @@ class SDSConfig(MethodConfig):
 
     kind: Literal["sds"] = "sds"
 
-    def build(self, prior: Prior) -> SDS:
-        return SDS(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> SDS:
+        return SDS(self, prior, cfg, noise)
 
 
 class SDS(Distillation):
@@ -36,5 +39,5 @@ class SDS(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
         return self.to_loss(step, step.clean - x0_hat, x0_hat)

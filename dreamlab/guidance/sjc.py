@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
 
 from dreamlab.core.diffusion import Weighting, per_image
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 
 class SJCConfig(MethodConfig):
@@ -21,12 +23,11 @@ class SJCConfig(MethodConfig):
     """
 
     kind: Literal["sjc"] = "sjc"
-    guidance_scale: float = Field(default=100.0, ge=0.0)
     weighting: Weighting = "noise"
     variance_reduction: bool = True
 
-    def build(self, prior: Prior) -> SJC:
-        return SJC(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> SJC:
+        return SJC(self, prior, cfg, noise)
 
 
 class SJC(Distillation):
@@ -48,6 +49,6 @@ class SJC(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
         seen = step.clean if self.config.variance_reduction else step.z / per_image(step.alpha, step.z)
         return self.to_loss(step, seen - x0_hat, x0_hat)

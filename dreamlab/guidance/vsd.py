@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from dreamlab.core.diffusion import Weighting, per_image
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras, GuidanceOut, Prior, RenderOutput
-from dreamlab.guidance.base import Distillation, MethodConfig, Step, draw_noise
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.guidance.base import Distillation, MethodConfig, Step
+from dreamlab.guidance.cfg import CFGConfig
+from dreamlab.guidance.noise import NoiseConfig, draw_noise, draw_uniform
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.query import views_per_group
 from dreamlab.guidance.score_net import AdaptedPrior
+from dreamlab.priors.protocols import HasTrainableCopy, Prior, SaysPrediction
 
 # Gradients of a mean over a latent are lost in float16 unless they are scaled; a power of two rounds nothing.
 _SCALE = 2.0**10
-
-
-@runtime_checkable
-class Copyable(Protocol):
-    """A prior that can make a trainable copy of itself (a LoRA, say)."""
-
-    def trainable_copy(self) -> nn.Module:
-        """A module (z, t, condition, cameras) -> x0_phi; only its own parameters require gradients."""
-        ...
 
 
 class VSDConfig(MethodConfig):
@@ -44,17 +36,15 @@ class VSDConfig(MethodConfig):
     """
 
     kind: Literal["vsd"] = "vsd"
-    guidance_scale: float = Field(default=7.5, ge=0.0)
     weighting: Weighting = "sigma2"
-    t_max: Ramp = Ramp.model_validate({"start": 0.98, "end": 0.5, "from": 0.2, "to": 0.2})
     score: Literal["auto", "small"] = "auto"
     learning_rate: float | None = Field(default=None, gt=0.0)
     updates: int = Field(default=1, ge=1)
     width: int = Field(default=32, ge=4)
     seed: int = 0
 
-    def build(self, prior: Prior) -> VSD:
-        return VSD(self, prior)
+    def build(self, prior: Prior, cfg: CFGConfig = CFGConfig(), noise: NoiseConfig = NoiseConfig()) -> VSD:
+        return VSD(self, prior, cfg, noise)
 
 
 class VSD(Distillation):
@@ -69,17 +59,18 @@ class VSD(Distillation):
 
     config: VSDConfig
 
-    def __init__(self, config: VSDConfig, prior: Prior) -> None:
-        super().__init__(config, prior)
-        own = config.score == "auto" and isinstance(prior, Copyable)
+    def __init__(self, config: VSDConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
+        super().__init__(config, prior, cfg, noise)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            copy = cast(Copyable, prior).trainable_copy() if own else AdaptedPrior(prior, config.width)
-        self.score = copy.to(prior.embed([""]).tokens.device)
-        self._of_noise = getattr(self.score, "prediction", None) == "epsilon"
+            if config.score == "auto" and isinstance(prior, HasTrainableCopy):
+                score, rate = prior.trainable_copy(), 1e-4
+            else:
+                score, rate = AdaptedPrior(prior, config.width), 1e-3
+        self.score = score.to(prior.embed([""]).tokens.device)
+        self._of_noise = isinstance(self.score, SaysPrediction) and self.score.prediction == "epsilon"
         self.trained = {n: p for n, p in self.score.named_parameters() if p.requires_grad}
-        rate = config.learning_rate or (1e-4 if own else 1e-3)
-        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=rate)
+        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate or rate)
 
     def __call__(
         self,
@@ -90,7 +81,7 @@ class VSD(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.apply_cfg(self.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
         with torch.no_grad():
             x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), cameras).to(step.z.dtype)
         out = self.to_loss(step, x0_phi - x0_hat, x0_hat)
@@ -101,9 +92,7 @@ class VSD(Distillation):
 
     def _train(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> float:
         """One step of the score model; returns its loss."""
-        group = views_per_group(self.prior)
-        drawn = torch.rand(len(step.x) // group, generator=generator, device=generator.device)
-        t = (0.02 + 0.96 * drawn).repeat_interleave(group).to(step.t)
+        t = 0.02 + 0.96 * draw_uniform(len(step.x), self.prior.views_per_group, generator).to(step.t)
         other = self.noised(step.clean, t, draw_noise(step.clean, generator))
         with torch.enable_grad():
             x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), cameras)

@@ -1,4 +1,4 @@
-"""Frozen 2D diffusion models, all behind dreamlab.core.types.Prior. PriorConfig lists them."""
+"""Frozen 2D diffusion models, all behind dreamlab.priors.protocols.Prior. PriorConfig lists them."""
 
 from __future__ import annotations
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic import Field as Setting
+from typing_extensions import Self
 
 from dreamlab.core.errors import ConfigError, InputError
-from dreamlab.guidance import GuidanceConfig, SDSConfig
+from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
+from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.losses import LOSS_KINDS
 from dreamlab.mesh.geometry.shape import parse_size
 from dreamlab.mesh.surface.clean import CleanConfig
@@ -31,9 +33,13 @@ MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
 
 
 class RunStageConfig(StageConfig):
-    """A stage of a run; `guidance` is its own method, or None for the run's."""
+    """A stage of a run; `guidance` is its own method, or None for the run's. What its `cfg` and `noise` do
+    not set is the run's.
+    """
 
     guidance: GuidanceConfig | None = None
+    cfg: CFGConfig | None = None
+    noise: NoiseConfig | None = None
 
 
 class MeshConfig(BaseModel):
@@ -89,7 +95,9 @@ class SavingConfig(BaseModel):
 
 class RunConfig(BaseModel):
     """Everything that decides a run's result. view_dependent "auto": words such as "front view" are added
-    for priors that are not told the camera.
+    for priors that are not told the camera. `cfg` and `noise` are the prior's calibration: guidance scales
+    and noise levels, which any `guidance` works with. `priors` are further ones that guidances name; `begin`
+    is the folder of a run whose object this one begins with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,7 +107,11 @@ class RunConfig(BaseModel):
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
+    begin: Path | None = None
     prior: PriorConfig = EmbeddedPriorConfig()
+    priors: dict[str, PriorConfig] = {}
+    cfg: CFGConfig = CFGConfig()
+    noise: NoiseConfig = NoiseConfig()
     guidance: GuidanceConfig = SDSConfig()
     field: FieldConfig = HashGridFieldConfig()
     renderer: VolumeRendererConfig = VolumeRendererConfig()
@@ -107,6 +119,36 @@ class RunConfig(BaseModel):
     mesh: MeshConfig = MeshConfig()
     turntable: TurntableConfig = TurntableConfig()
     saving: SavingConfig = SavingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stages_inherit(cls, values: Any) -> Any:
+        """Fill up a stage's `cfg` and `noise` from the run's, so that the resolved config is whole."""
+        if not isinstance(values, dict) or not isinstance(values.get("stages"), list | tuple):
+            return values
+        return values | {"stages": [_inheriting(values, stage) for stage in values["stages"]]}
+
+    @field_validator("begin")
+    @classmethod
+    def _from_anywhere(cls, begin: Path | None) -> Path | None:
+        return None if begin is None else begin.expanduser().resolve()  # a run may be resumed from elsewhere
+
+    @model_validator(mode="after")
+    def _nothing_missing(self) -> Self:
+        methods = [stage.guidance or self.guidance for stage in self.stages]
+        if unknown := sorted(set().union(*map(prior_names, methods)) - self.priors.keys()):
+            near = did_you_mean(unknown[0], self.priors)
+            raise ConfigError(
+                f"a guidance asks for the prior {unknown[0]!r}, which `priors` does not name",
+                mend=near or f"Give it with --set priors.{unknown[0]}.kind=KIND",
+            )
+        at_first = (methods[0], *(part.guidance for part in parts_of(methods[0])))
+        if self.begin is None and any(config.kind == "dds" for config in at_first):
+            raise ConfigError(
+                "dds edits an object, and the first stage has none",
+                mend="Name the run whose object it is: --set begin=outputs/0001-a-blue-mushroom",
+            )
+        return self
 
     @field_validator("prompt")
     @classmethod
@@ -128,6 +170,17 @@ class RunConfig(BaseModel):
 
         values = self.model_dump(mode="json", by_alias=True)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _inheriting(run: dict[str, Any], stage: Any) -> Any:
+    if not isinstance(stage, dict):
+        return stage
+    parts = {name: (run.get(name), stage.get(name)) for name in ("cfg", "noise")}
+    return stage | {
+        name: {**whole, **part}
+        for name, (whole, part) in parts.items()
+        if isinstance(whole, dict) and isinstance(part, dict)
+    }
 
 
 def checked_prompt(prompt: str, name: str = "prompt") -> str:

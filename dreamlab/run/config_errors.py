@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from dreamlab.core.errors import ConfigError
+from dreamlab.run.migrate import moved_to
 from dreamlab.run.presets import did_you_mean
 
 
@@ -17,6 +18,8 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     kind, place, context = detail["type"], detail["loc"], detail.get("ctx", {})
     path = ".".join(str(part) for part in _walk(model, place)[0]) or "the config"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if kind == "extra_forbidden" and (new := moved_to(path.split("."), _kind_at(place))):
+        return ConfigError(f"{path} is a setting of its own now{more}", mend=f"Set {new}")
     if kind == "extra_forbidden":
         names = _names_at(model, place[:-1])
         return ConfigError(
@@ -48,6 +51,11 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
         if expected
         else "",
     )
+
+
+def _kind_at(place: Sequence[int | str]) -> str:
+    """The kind of the union member that a setting was given to."""
+    return str(place[-2]) if len(place) > 1 else ""
 
 
 def _short(value: Any) -> str:

@@ -15,21 +15,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.files import write_atomic
-from dreamlab.core.types import Field, Mesh, Prior
-from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.io.export import check_packages
 from dreamlab.ops import threads
 from dreamlab.priors.diffusers.licence import provenance
-from dreamlab.priors.embedded.vocabulary import limits
-from dreamlab.run.checkpoints import load_latest
+from dreamlab.priors.protocols import Prior
+from dreamlab.run.checkpoints import Checkpoint
 from dreamlab.run.config import MeshConfig, RunConfig, TurntableConfig
 from dreamlab.run.events import Event, Finished, Note, Phase, Step
 from dreamlab.run.machine import changes, pick_device
+from dreamlab.run.restore import field_in
 from dreamlab.run.run_dir import RunDir
+from dreamlab.run.setup import Setup
 from dreamlab.stages.base import Optimisable
 from dreamlab.stages.distil import StepEvent, optimise
 from dreamlab.stages.state import OptimiserState
@@ -43,6 +41,8 @@ _STAGE_SEED = 1_000_000_007
 def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Generator[Event, None, None]:
     """Work on a run until its files are written, from wherever its checkpoints say it stands.
 
+    Where every step is done already, no prior is loaded.
+
     Args:
         config: the run's resolved config.
         run: its folder; must not be at work elsewhere.
@@ -51,22 +51,18 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
     with run.at_work():
         threads.apply()
         check_packages(config.mesh.formats, config.mesh.compression, config.mesh.clean.remesh == "quads")
-        clock = _Clock()
-        yield from clock.phase("load", config.prior.kind)
-        device = pick_device(config.device)
-        for line in changes(run.environment()):
+        clock, device = _Clock(), pick_device(config.device)
+        checkpoint, complaints = run.restore()
+        for line in complaints:
+            log.warning(line)
+        for line in (*changes(run.environment()), *complaints):
             yield Note(line)
-        if prior is None:
-            prior = config.prior.build(device)
-        for line in limits(prior, config.prompt):
-            yield Note(line)
-        yield from clock.phase("embed", config.prompt)
-        prompts = view_prompts(config, prior)
-        field = config.field.build(torch.Generator().manual_seed(config.seed)).to(device)
-        yield from clock.phase("optimise")
-        yield from _optimised(config, run, prior, prompts, field, clock)
-        del prior, prompts  # room for the mesh
-        field.to("cpu")
+        if checkpoint is not None and checkpoint.total_step >= config.total_steps:
+            yield Note(f"all {config.total_steps} steps are done; what is left is the mesh")
+            field = field_in(checkpoint, config)
+        else:
+            field = yield from _optimised(Setup(config, device, prior), run, checkpoint, clock)
+            field.to("cpu")
         yield from clock.phase("extract")
         mesh, measures = mesh_of(field, config.mesh)
         yield from clock.phase("export", ", ".join(config.mesh.formats))
@@ -78,15 +74,6 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         files |= report(config, run, files, clock.seconds, measures)
         log.info("finished: %s", {kind: path.name for kind, path in files.items()})
         yield Finished(run.path, files, clock.seconds, measures)
-
-
-def view_prompts(config: RunConfig, prior: Prior) -> ViewPrompts:
-    """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others get
-    words.
-    """
-    told_cameras = getattr(prior, "views_per_group", 1) > 1
-    words = not told_cameras if config.view_dependent == "auto" else config.view_dependent
-    return ViewPrompts(prior, config.prompt, config.negative_prompt, words)
 
 
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
@@ -129,28 +116,6 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
         measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
     size = None if config.size is None else parse_size(config.size)
     return place(mesh, size=size, origin=config.origin), measures
-
-
-def field_of(run: RunDir) -> Field:
-    """The field of a run's newest good checkpoint, on the CPU.
-
-    Raises InputError if the run has none yet, DamagedError if none can be trusted.
-    """
-    checkpoint, complaints = load_latest(run.path / "checkpoints")
-    if checkpoint is None:
-        if complaints:
-            raise DamagedError(f"no checkpoint of {run.path} can be trusted", got=complaints[0])
-        raise InputError(f"{run.path} has no checkpoint yet", mend="Let `dreamlab resume` get further first")
-    config = run.config()
-    field = config.field.build(torch.Generator().manual_seed(config.seed))
-    learned = {k.removeprefix("field."): v for k, v in checkpoint.state.items() if k.startswith("field.")}
-    try:
-        field.load_state_dict(learned)
-    except RuntimeError as error:
-        raise DamagedError(
-            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
-        ) from error
-    return field
 
 
 def export(mesh: Mesh, folder: Path, config: MeshConfig, stem: str = "mesh") -> dict[str, Path]:
@@ -216,25 +181,31 @@ def report(
 
 
 def _optimised(
-    config: RunConfig, run: RunDir, prior: Prior, prompts: ViewPrompts, field: Optimisable, clock: _Clock
-) -> Generator[Event, None, None]:
-    """All stages that are still to do; saves as it goes."""
-    renderer, shared = config.renderer.build(), config.guidance.build(prior)
-    checkpoint, complaints = run.restore()
-    for line in complaints:
-        log.warning(line)
+    setup: Setup, run: RunDir, checkpoint: Checkpoint | None, clock: _Clock
+) -> Generator[Event, None, Optimisable]:
+    """All stages that are still to do, and the field that comes of them; saves as it goes."""
+    config = setup.config
+    yield from clock.phase("load", config.prior.kind)
+    prior = setup.prior
+    yield from clock.phase("embed", config.prompt)
+    prompts = setup.prompts
+    for line in setup.notes():
         yield Note(line)
-    first, left = checkpoint.stage if checkpoint else 0, None
+    field = setup.field() if checkpoint is None else field_in(checkpoint, config).to(setup.device)
+    yield from clock.phase("optimise")
+    renderer, first = config.renderer.build(), checkpoint.stage if checkpoint else 0
+    left: OptimiserState | None = None
     if checkpoint:
         yield Note(f"going on from step {checkpoint.total_step} of {config.total_steps}")
     for index in range(first, len(config.stages)):
         stage = config.stages[index]
         before = sum(s.steps for s in config.stages[:index])
-        guidance = stage.guidance.build(prior) if stage.guidance else shared
+        guidance = setup.guidance(stage)
         state = checkpoint.state if checkpoint and index == first else None
         seed = config.seed + _STAGE_SEED * index
         steps = optimise(stage, field, renderer, prior, guidance, prompts, seed, state, left)
         left = yield from _followed(config, run, index, before, steps, clock)
+    return field
 
 
 def _followed(

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,6 +21,7 @@ from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig, from_values
+from dreamlab.run.migrate import migrated
 from dreamlab.run.presets import did_you_mean, parse_yaml
 
 _NAME = re.compile(r"(\d{4,})-(.+)")
@@ -88,18 +90,17 @@ class RunDir:
         )
 
     def config(self) -> RunConfig:
-        """The resolved config that the run was started with."""
+        """The resolved config that the run was started with; an older run's in today's settings."""
         path = self.path / "config.yaml"
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DamagedError(f"{path} cannot be read", got=str(error)) from error
         values = parse_yaml(text, str(path))
-        clean = (values.get("mesh") or {}).get("clean") or {}
-        clean.pop("smooth", None)  # runs made before `clean.denoise` took its place
-        if "colour_weight" in clean:  # and before data were called colors
-            clean["color_weight"] = clean.pop("colour_weight")
-        return from_values(values)
+        today = migrated(values)
+        if today != values:
+            warnings.warn(f"{path} is of an older dreamlab and is read in today's settings", stacklevel=1)
+        return from_values(today)
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine at the start of the run; empty if that file is gone."""

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Field, Prior
+from dreamlab.core.types import Field
 from dreamlab.losses import LossConfigs
+from dreamlab.priors.protocols import Prior
 from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
 from dreamlab.render.shading import AlbedoShadingConfig, ShadingConfig
 from dreamlab.stages.watchdog import WatchdogConfig

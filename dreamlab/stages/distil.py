@@ -17,10 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.core.types import Buffer, Cameras, Guidance, Prior, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, RenderOutput
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Edits, Guidance
 from dreamlab.losses import WeightedLosses
+from dreamlab.priors.protocols import Prior
 from dreamlab.render.volume import VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig
+from dreamlab.stages.source import FrozenScene
 from dreamlab.stages.state import OptimiserState
 from dreamlab.stages.watchdog import Recovery, Vitals, solid_share
 
@@ -53,7 +57,7 @@ def optimise(
     renderer: VolumeRenderer,
     prior: Prior,
     guidance: Guidance,
-    prompts: Any,
+    prompts: ViewPrompts,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
     before: OptimiserState | None = None,
@@ -64,7 +68,7 @@ def optimise(
 
     Args:
         field: freshly built; overwritten if `state` is given.
-        prompts: a ViewPrompts; only handed on to the guidance.
+        prompts: as the prior encoded them; only handed on to the guidance.
         seed: of cameras, jitter, noise and everything else that is drawn in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
         before: the state that the stage before this one returned: what it learned around the field
@@ -77,6 +81,8 @@ def optimise(
         ConfigError: `lr_scale` names a group that the field does not have, or a loss cannot be had of this
         field.
     """
+    if isinstance(guidance, Edits):
+        guidance.set_source(lambda: FrozenScene(field, renderer, stage))
     now = OptimiserState(stage, field, renderer, guidance, seed, before)
     if state is not None:
         now.load_state_dict(state)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError
-from dreamlab.core.types import Guidance
+from dreamlab.guidance.protocol import Guidance
 from dreamlab.render.background import Background
 from dreamlab.render.volume import VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig

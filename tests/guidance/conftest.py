@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from dreamlab.core.cameras import orbit_cameras
-from dreamlab.core.types import Cameras, Guidance, GuidanceOut, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 DOUBLE = torch.float64

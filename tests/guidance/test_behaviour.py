@@ -6,39 +6,49 @@ import math
 
 import pytest
 import torch
+from guidance.still import Still
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.types import RenderOutput
-from dreamlab.guidance import DDSConfig, ISMConfig, SDIConfig, SDSConfig, VSDConfig
+from dreamlab.guidance import (
+    CFGConfig,
+    DDSConfig,
+    ISMConfig,
+    NoiseConfig,
+    SDIConfig,
+    SDSConfig,
+    VSDConfig,
+)
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.analytic import Component, GaussianMixturePrior, TargetImagesPrior
 
 SINGLE = torch.float32
+PLAIN, HALF = CFGConfig(text=1), NoiseConfig(t_min=0.5, t_max=0.5)
 
 
-def diffuse(n: int = 64) -> torch.Tensor:
+def start(n: int = 64) -> torch.Tensor:
     return 0.8 * torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
 
 
 def test_sds_seeks_the_mode_and_forgets_the_spread(toy):
     scene = toy((0.5, 0.0, 0.6, "red"), dtype=SINGLE)
-    rest = scene.descend(SDSConfig(guidance_scale=1).build(scene.prior), start(), 300, 0.1)
+    rest = scene.descend(SDSConfig().build(scene.prior, PLAIN), start(), 300, 0.1)
     assert torch.allclose(rest.mean(0), torch.tensor([0.5, 0.0]), atol=0.02)
     assert (rest.std(0) < 0.1 * 0.6).all()
 
 
 def test_vsd_keeps_the_spread_of_the_data_with_many_particles(toy):
     scene = toy((0.5, 0.0, 0.6, "red"), dtype=SINGLE)
-    config = VSDConfig(guidance_scale=1, weighting="uniform", t_max=0.98, learning_rate=1e-2, width=16)
-    rest = scene.descend(config.build(scene.prior), start(), 300, 0.1)
+    config = VSDConfig(weighting="uniform", learning_rate=1e-2, width=16)
+    rest = scene.descend(config.build(scene.prior, PLAIN), start(), 300, 0.1)
     assert torch.allclose(rest.mean(0), torch.tensor([0.5, 0.0]), atol=0.1)
     assert ((rest.std(0) > 0.5 * 0.6) & (rest.std(0) < 1.5 * 0.6)).all()
 
 
 def test_low_noise_levels_find_modes_that_high_ones_blur(toy):
     scene = toy((1.0, 0.0, 0.3, "red"), (-1.0, 0.0, 0.3, "red"), dtype=SINGLE)
-    low = scene.descend(SDSConfig(guidance_scale=1, t_max=0.3).build(scene.prior), start(), 300, 0.2)
-    high = scene.descend(SDSConfig(guidance_scale=1, t_min=0.7).build(scene.prior), start(), 300, 0.2)
+    low = scene.descend(SDSConfig().build(scene.prior, PLAIN, NoiseConfig(t_max=0.3)), start(), 300, 0.2)
+    high = scene.descend(SDSConfig().build(scene.prior, PLAIN, NoiseConfig(t_min=0.7)), start(), 300, 0.2)
     assert low[:, 0].abs().mean() > 0.8
     assert high[:, 0].abs().mean() < 0.1
 
@@ -47,7 +57,7 @@ def test_more_guidance_makes_the_prompt_surer(toy):
     scene = toy((0.5, 0.0, 0.6, "red"), (-0.5, 0.0, 0.6, "blue"), dtype=SINGLE)
     sure = []
     for scale in (1.0, 2.0, 6.0):
-        rest = scene.descend(SDSConfig(guidance_scale=scale).build(scene.prior), start(16), 200, 0.1)
+        rest = scene.descend(SDSConfig().build(scene.prior, CFGConfig(text=scale)), start(16), 200, 0.1)
         log_odds = 2 * 0.5 * rest[:, 0] / 0.6**2
         sure.append(torch.sigmoid(log_odds).mean().item())
     assert sure[0] < sure[1] < sure[2] and sure[2] > 0.99
@@ -56,37 +66,34 @@ def test_more_guidance_makes_the_prompt_surer(toy):
 def test_a_negative_prompt_is_kept_away_from(toy):
     parts = ((0.0, 0.0, 0.6, "red"), (0.0, -1.0, 0.6, "bad"), (0.0, 0.0, 0.6, "other"))
     plain, warned = toy(*parts, dtype=SINGLE), toy(*parts, negative="bad", dtype=SINGLE)
-    config = SDSConfig(guidance_scale=2)
-    without = plain.descend(config.build(plain.prior), start(16), 200, 0.1)
-    away = warned.descend(config.build(warned.prior), start(16), 200, 0.1)
+    without, away = (
+        scene.descend(SDSConfig().build(scene.prior, CFGConfig(text=2)), start(16), 200, 0.1)
+        for scene in (plain, warned)
+    )
     assert away[:, 1].mean() > without[:, 1].mean() + 0.3
 
 
 def test_dds_leaves_alone_what_already_fits(toy):
     scene = toy((1.0, 0.0, 0.5, "red"), (-1.0, 0.0, 0.5, "blue"), dtype=SINGLE)
     points = start(8)
-    rgb = torch.cat([points, torch.zeros(8, 1)], 1)[:, None, None]
-    one = torch.ones(8, 1, 1, 1)
     same = DDSConfig(source_prompt="red").build(scene.prior)
-    same.set_source(lambda cameras: RenderOutput(rgb, one, one, torch.zeros_like(rgb)))
+    same.set_source(lambda: Still(points))
     assert scene.tell(same, points)[0].abs().max() < 1e-6
     other = DDSConfig(source_prompt="blue").build(scene.prior)
-    other.set_source(lambda cameras: RenderOutput(rgb, one, one, torch.zeros_like(rgb)))
+    other.set_source(lambda: Still(points))
     assert (scene.tell(other, points)[0][:, 0] < 0).all(), "from blue at -1 towards red at +1"
 
 
-@pytest.mark.parametrize("config", [ISMConfig(guidance_scale=1.0), SDIConfig(guidance_scale=1.0, eta=0.0)])
+@pytest.mark.parametrize("config", [ISMConfig(), SDIConfig(eta=0.0)])
 def test_inverting_methods_vary_less_from_draw_to_draw_than_sds(toy, config):
     scene = toy((1.0, 0.0, 0.3, "red"), (-1.0, 0.0, 0.3, "red"), dtype=SINGLE)
-    level = config.t_min.constant(0.5)
-    fixed = config.model_copy(update={"t_min": level, "t_max": level})
-    sds = SDSConfig(guidance_scale=1.0, t_min=0.5, t_max=0.5).build(scene.prior)
+    fixed, sds = (method.build(scene.prior, PLAIN, HALF) for method in (config, SDSConfig()))
     points = torch.full((1, 2), 0.2)
 
     def spread(guidance):
         return torch.cat([scene.tell(guidance, points, 0.5, seed)[0] for seed in range(20)]).std(0).max()
 
-    assert spread(fixed.build(scene.prior)) < 0.5 * spread(sds)
+    assert spread(fixed) < 0.5 * spread(sds)
 
 
 def test_views_of_one_object_agree_with_the_camera_that_sees_them():
@@ -97,7 +104,8 @@ def test_views_of_one_object_agree_with_the_camera_that_sees_them():
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
     rgb = torch.zeros(2, 1, 1, 3, requires_grad=True)
     one = torch.ones(2, 1, 1, 1)
-    guidance = SDSConfig(guidance_scale=1, camera_guidance_scale=1, t_min=0.6, t_max=0.6).build(prior)
+    level = NoiseConfig(t_min=0.6, t_max=0.6)
+    guidance = SDSConfig().build(prior, CFGConfig(text=1, camera=1), level)
     out = guidance(
         RenderOutput(rgb, one, one, torch.zeros_like(rgb)),
         cameras,
@@ -115,7 +123,7 @@ def test_a_known_object_is_brought_back_from_its_views():
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (2, 2))
     prior = TargetImagesPrior(images, cameras)
     prompts = ViewPrompts(prior, "anything", view_dependent=False)
-    guidance = SDSConfig(guidance_scale=5.0).build(prior)
+    guidance = SDSConfig().build(prior, CFGConfig(text=5.0))
     colour = torch.full((3, 2, 2, 3), 0.5, requires_grad=True)
     opacity = torch.full((3, 2, 2, 1), 0.5, requires_grad=True)
     optimiser, generator = torch.optim.Adam([colour, opacity], lr=0.05), torch.Generator().manual_seed(0)

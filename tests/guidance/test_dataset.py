@@ -9,14 +9,15 @@ import torch
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError
-from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras
-from dreamlab.guidance import DatasetUpdateConfig, MixtureConfig
+from dreamlab.guidance import CFGConfig, DatasetUpdateConfig, MixtureConfig, NoiseConfig
 from dreamlab.guidance.mixture import PartConfig
 
 ONE = (0.5, -0.3, 0.2, "red")
 RINGS = ((3, 10.0), (1, 60.0))
-PLAIN = DatasetUpdateConfig(guidance_scale=1.0, rings=RINGS, every=5)
+PLAIN = DatasetUpdateConfig(rings=RINGS, every=5)
+CFG = CFGConfig(text=1)
+WALK = NoiseConfig(t_min=0.4, t_max=0.99, levels="linear")
 
 
 def around(n: int) -> Cameras:
@@ -37,7 +38,7 @@ def scene(toy):
 
 
 def test_a_drawing_step_looks_at_whole_rings_and_others_at_remembered_views(scene):
-    guidance = PLAIN.build(scene.prior)
+    guidance = PLAIN.build(scene.prior, CFG, WALK)
     ring, _, _ = drawn(guidance, scene)
     assert len(ring) == 4
     assert torch.allclose(torch.rad2deg(ring.elevation), torch.tensor([10.0, 10.0, 10.0, 60.0]))
@@ -55,7 +56,7 @@ def test_views_drawn_from_nothing_follow_the_priors_own_distribution(toy):
     """Ancestral sampling of a Gaussian: its mean, and its spread (within what 60 steps allow)."""
     scene = toy(ONE)
     config = PLAIN.model_copy(update={"rings": ((800, 0.0),), "drawing_steps": 60})
-    guidance = config.build(scene.prior)
+    guidance = config.build(scene.prior, CFG, WALK)
     _, gradient, _ = drawn(guidance, scene)
     targets = -gradient  # of points at zero
     assert torch.allclose(targets.mean(0), torch.tensor(ONE[:2], dtype=torch.float64), atol=0.03)
@@ -63,7 +64,7 @@ def test_views_drawn_from_nothing_follow_the_priors_own_distribution(toy):
 
 
 def test_between_drawings_the_gradient_is_the_distance_to_the_remembered_target(scene):
-    guidance = PLAIN.build(scene.prior)
+    guidance = PLAIN.build(scene.prior, CFG, WALK)
     ring, gradient, _ = drawn(guidance, scene)
     targets = -gradient
     seen, gradient, out = drawn(guidance, scene, seed=1, points=torch.ones(4, 2, dtype=torch.float64))
@@ -74,11 +75,9 @@ def test_between_drawings_the_gradient_is_the_distance_to_the_remembered_target(
 
 def test_at_low_levels_a_new_set_keeps_what_is_rendered(scene):
     moved = []
-    for level in (Ramp.constant(0.05), Ramp.constant(0.9)):
-        config = PLAIN.model_copy(update={"t_min": level, "t_max": level})
-        _, gradient, _ = drawn(
-            config.build(scene.prior), scene, points=2 * torch.ones(4, 2, dtype=torch.float64)
-        )
+    for level in (0.05, 0.9):
+        guidance = PLAIN.build(scene.prior, CFG, NoiseConfig(t_min=level, t_max=level))
+        _, gradient, _ = drawn(guidance, scene, points=2 * torch.ones(4, 2, dtype=torch.float64))
         moved.append(float(gradient.norm()))
     assert moved[0] < 0.3 * moved[1]
 
@@ -101,9 +100,9 @@ class Averaging:
 
 def test_the_first_set_alone_begins_from_the_mean_pictures(toy):
     scene = toy(ONE)
-    level = Ramp.constant(0.05)  # so low that what it begins from is kept
-    config = PLAIN.model_copy(update={"begin": "mean", "t_min": level, "t_max": level, "every": 1})
-    guidance = config.build(Averaging(scene.prior))
+    low = NoiseConfig(t_min=0.05, t_max=0.05)  # so low that what it begins from is kept
+    config = PLAIN.model_copy(update={"begin": "mean", "every": 1})
+    guidance = config.build(Averaging(scene.prior), CFG, low)
     for begun_from in (3.0, 0.0):
         _, gradient, _ = drawn(guidance, scene)  # of points at zero
         assert torch.allclose(-gradient, torch.full_like(gradient, begun_from), atol=0.7)
@@ -112,11 +111,11 @@ def test_the_first_set_alone_begins_from_the_mean_pictures(toy):
 def test_a_prior_without_mean_pictures_is_refused_where_they_are_asked_for(scene):
     config = PLAIN.model_copy(update={"begin": "mean"})
     with pytest.raises(ConfigError, match=r"on average.*begin=field"):
-        config.build(scene.prior)
+        config.build(scene.prior, CFG, WALK)
 
 
 def test_a_saved_guidance_goes_on_as_if_it_had_never_stopped(scene):
-    whole, parts = PLAIN.build(scene.prior), PLAIN.build(scene.prior)
+    whole, parts = PLAIN.build(scene.prior, CFG, WALK), PLAIN.build(scene.prior, CFG, WALK)
     for seed in range(3):
         drawn(whole, scene, seed=seed)
     parts.load_state_dict(whole.state_dict())
@@ -128,8 +127,8 @@ def test_a_saved_guidance_goes_on_as_if_it_had_never_stopped(scene):
 
 
 def test_old_sets_are_forgotten(scene):
-    config = DatasetUpdateConfig(guidance_scale=1.0, rings=((2, 0.0),), every=1, memory=2)
-    guidance = config.build(scene.prior)
+    config = DatasetUpdateConfig(rings=((2, 0.0),), every=1, memory=2)
+    guidance = config.build(scene.prior, CFG, WALK)
     for seed in range(4):
         drawn(guidance, scene, seed=seed)
     assert len([name for name in guidance.state_dict() if name.endswith("target")]) == 2
@@ -138,13 +137,13 @@ def test_old_sets_are_forgotten(scene):
 def test_it_cannot_share_a_step_with_other_methods(scene):
     config = MixtureConfig(parts=(PartConfig(guidance=PLAIN),))
     with pytest.raises(ConfigError, match="stage of its own"):
-        config.build(scene.prior)
+        config.build(scene.prior, CFG, WALK)
 
 
 def test_the_cost_told_beforehand_is_the_denoisings_done(toy):
     scene = toy(ONE, watch=4)
     config = PLAIN.model_copy(update={"drawing_steps": 7})
-    guidance = config.build(scene.prior)
+    guidance = config.build(scene.prior, CFG, WALK)
     for step in range(12):
         drawn(guidance, scene, progress=step / 11, seed=step)
-    assert len(scene.prior.calls) == config.denoisings(12)
+    assert len(scene.prior.calls) == config.denoisings(12, WALK)

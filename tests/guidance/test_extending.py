@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from dreamlab.core.cameras import orbit_cameras
-from dreamlab.core.types import Guidance, Prior, RenderOutput
-from dreamlab.guidance import SDSConfig
+from dreamlab.core.types import RenderOutput
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Guidance
+from dreamlab.priors.protocols import Prior
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -38,12 +40,12 @@ def example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleT
 def test_the_example_method_is_sds_with_less_variance(toy, tmp_path, monkeypatch):
     module = example("method", tmp_path, monkeypatch)
     scene = toy((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
-    settings = {"t_min": 0.5, "t_max": 0.5, "guidance_scale": 3.0}
-    method = module.AntitheticConfig(**settings).build(scene.prior)
+    calibration = CFGConfig(text=3.0), NoiseConfig(t_min=0.5, t_max=0.5)
+    method = module.AntitheticConfig().build(scene.prior, *calibration)
     assert isinstance(method, Guidance)
     points = torch.tensor([[0.4, 0.3]], dtype=torch.float64).expand(2000, 2)
     ours = scene.tell(method, points)[0]
-    plain = scene.tell(SDSConfig(**settings).build(scene.prior), points, seed=1)[0]
+    plain = scene.tell(SDSConfig().build(scene.prior, *calibration), points, seed=1)[0]
     error = ((ours.var(0) + plain.var(0)) / 2000).sqrt()
     assert ((ours.mean(0) - plain.mean(0)).abs() < 5 * error).all()
     assert (ours.std(0) < 0.7 * plain.std(0)).all()
@@ -83,7 +85,7 @@ def test_the_example_prior_teaches_an_image(tmp_path, monkeypatch):
     assert isinstance(prior, Prior)
     rgb = torch.rand(2, 4, 4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     one = torch.ones(2, 4, 4, 1)
-    guidance = SDSConfig(guidance_scale=2.0).build(prior)
+    guidance = SDSConfig().build(prior, CFGConfig(text=2.0))
     generator, start = torch.Generator().manual_seed(0), rgb.detach().clone()
     prompts = ViewPrompts(prior, "grey", view_dependent=False)
     zero = torch.zeros(2)

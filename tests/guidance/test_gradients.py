@@ -13,12 +13,12 @@ from itertools import pairwise
 
 import pytest
 import torch
+from guidance.still import Still
 from pydantic import TypeAdapter
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from dreamlab.core.types import RenderOutput
-from dreamlab.guidance import GuidanceConfig
+from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig
 
 DOUBLE = torch.float64
 LEVEL, SCALE, PROGRESS = 0.55, 3.0, 0.25
@@ -190,7 +190,7 @@ CASES = {
     "sds": ({"kind": "sds", "weighting": "sigma2"}, dreamfusion),
     "sjc": ({"kind": "sjc"}, jacobian_chaining),
     "sjc with noise": ({"kind": "sjc", "variance_reduction": False}, jacobian_chaining_with_noise),
-    "x0": ({"kind": "x0"}, mvdream),
+    "x0": ({"kind": "x0", "rescale": 0.5}, mvdream),
     "vsd": ({"kind": "vsd"}, variational),
     "csd": ({"kind": "csd"}, classifier),
     "csd at its end": ({"kind": "csd", "negative_share": 1.0}, classifier_at_the_end),
@@ -202,7 +202,7 @@ CASES = {
     "rfds": ({"kind": "rfds"}, rectified),
     "rfds reversed": ({"kind": "rfds", "reverse": True}, rectified_reversed),
     "ism": ({"kind": "ism", "interval": 0.1}, interval),
-    "sdi": ({"kind": "sdi", "inversion_scale": -2.0, "inversion_steps": 4}, inverted),
+    "sdi": ({"kind": "sdi", "inversion_scale": -2.0 / 3.0, "inversion_steps": 4}, inverted),
 }
 # Their scores are linear where a prompt is one Gaussian; the others ask the empty prompt, a mixture.
 LINEAR_IN_NOISE = ("sds", "sjc", "sjc with noise", "vsd", "csd at its end", "dds", "rfds", "rfds reversed")
@@ -210,20 +210,13 @@ LINEAR_IN_NOISE = ("sds", "sjc", "sjc with noise", "vsd", "csd at its end", "dds
 
 def gradients(name, toy, parts, n):
     """The method's own gradients at n copies of the point, each with its own noise."""
-    settings = {"guidance_scale": SCALE, "t_min": 0.02, "t_max": LEVEL} | CASES[name][0]
     scene = toy(*parts, negative="bad")
-    guidance = TypeAdapter(GuidanceConfig).validate_python(settings).build(scene.prior)
-    # Levels that differ by a hair, for images at one level share the other draws too.
-    guidance.levels = lambda n, progress, generator: LEVEL + 1e-12 * torch.arange(n, dtype=DOUBLE)
-    if settings["kind"] == "dds":
-        guidance.set_source(lambda cameras: source_render(n))
+    config = TypeAdapter(GuidanceConfig).validate_python(CASES[name][0])
+    guidance = config.build(scene.prior, CFGConfig(text=SCALE), NoiseConfig(t_max=LEVEL))
+    guidance.levels = lambda n, progress, generator: torch.full((n,), LEVEL, dtype=DOUBLE)
+    if config.kind == "dds":
+        guidance.set_source(lambda: Still(SOURCE.expand(n, 2)))
     return scene.tell(guidance, POINT.expand(n, 2), progress=PROGRESS)[0]
-
-
-def source_render(n: int) -> RenderOutput:
-    rgb = torch.cat([SOURCE, SOURCE.new_zeros(1)]).expand(n, 1, 1, 3)
-    one = torch.ones_like(rgb[..., :1])
-    return RenderOutput(rgb, one, one, torch.zeros_like(rgb))
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -262,6 +255,6 @@ def test_gradient_is_the_papers_formula_draw_by_draw(name, toy):
 def test_sjc_with_variance_reduction_is_sds_with_unit_weight(toy):
     scene, points = toy(*CURVED), torch.randn(50, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(3))
     build = TypeAdapter(GuidanceConfig).validate_python
-    sjc = build({"kind": "sjc", "guidance_scale": SCALE}).build(scene.prior)
-    sds = build({"kind": "sds", "guidance_scale": SCALE, "weighting": "noise"}).build(scene.prior)
+    sjc = build({"kind": "sjc"}).build(scene.prior, CFGConfig(text=SCALE))
+    sds = build({"kind": "sds", "weighting": "noise"}).build(scene.prior, CFGConfig(text=SCALE))
     assert torch.equal(scene.tell(sjc, points)[0], scene.tell(sds, points)[0])

@@ -8,15 +8,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError, UnavailableError
-from dreamlab.core.types import Guidance
 from dreamlab.guidance import (
     AnchorDSConfig,
+    CFGConfig,
     DDSConfig,
     GuidanceConfig,
     MixtureConfig,
     NFSDConfig,
+    NoiseConfig,
     SDSConfig,
 )
+from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.analytic import TargetImagesPrior
 
 TWO = ((1.0, 0.2, 0.4, "red"), (-1.0, 0.0, 0.6, "blue"))
@@ -46,7 +48,9 @@ def mixture(*parts, mode="sum") -> MixtureConfig:
     return parse({"kind": "mixture", "mode": mode, "parts": list(parts)})
 
 
-FIXED = {"kind": "sds", "t_min": 0.4, "t_max": 0.4}
+FIXED = {"kind": "sds"}
+LEVEL = NoiseConfig(t_min=0.4, t_max=0.4)
+PLAIN = CFGConfig(text=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,21 +71,21 @@ def test_an_unknown_kind_is_refused_with_the_known_ones():
 
 def test_a_sum_is_the_sum_of_its_parts_times_their_weights(toy):
     scene = toy(*TWO)
-    one = SDSConfig(t_min=0.4, t_max=0.4, guidance_scale=1.0)
+    one = SDSConfig()
     config = mixture(
         {"guidance": one.model_dump(), "weight": {"start": 0.0, "end": 4.0}},
         {"guidance": one.model_dump(), "weight": 0.5},
     )
     # x0_hat must not depend on the noise here, which the parts draw each for itself.
     scene.prior.denoise = lambda z, t, condition, cameras=None: torch.zeros_like(z)
-    got = scene.tell(config.build(scene.prior), POINTS, progress=0.5)[0]
+    got = scene.tell(config.build(scene.prior, PLAIN, LEVEL), POINTS, progress=0.5)[0]
     assert torch.allclose(got, (2.0 + 0.5) * POINTS)
 
 
 def test_a_part_without_weight_is_not_run(toy):
     scene = toy(*TWO, watch=1)
-    config = mixture({"guidance": FIXED, "weight": 0.0}, {"guidance": FIXED | {"guidance_scale": 1.0}})
-    metrics = scene.tell(config.build(scene.prior), POINTS)[1].metrics
+    config = mixture({"guidance": FIXED, "weight": 0.0}, {"guidance": FIXED})
+    metrics = scene.tell(config.build(scene.prior, PLAIN, LEVEL), POINTS)[1].metrics
     assert len(scene.prior.calls) == 1
     assert set(metrics) == {"1.sds.residual", "1.sds.t", "1.sds.grad_norm", "residual", "t"}
     assert metrics["residual"] == metrics["1.sds.residual"]
@@ -106,7 +110,7 @@ def test_drawn_parts_come_as_often_as_their_share(toy):
 def test_a_part_can_ask_another_prior(toy):
     main, other = toy(*TWO, watch=1), toy((0.0, 3.0, 0.3, "red"), watch=1)
     config = mixture({"guidance": FIXED}, {"guidance": FIXED, "prior": "views"})
-    main.tell(config.build(main.prior, {"views": other.prior}), POINTS)
+    main.tell(config.build(main.prior, priors={"views": other.prior}), POINTS)
     assert len(main.prior.calls) == 1 and len(other.prior.calls) == 1
     assert other.prior.calls[0]["tokens"].shape[1] == 1, "embedded by the other prior"
 
@@ -119,8 +123,8 @@ def test_a_part_that_names_no_known_prior_is_refused(toy):
 
 def test_a_mixture_may_hold_mixtures(toy):
     scene = toy(*TWO)
-    inner = {"kind": "mixture", "parts": [{"guidance": FIXED | {"guidance_scale": 1.0}}]}
-    flat = mixture({"guidance": FIXED | {"guidance_scale": 1.0}}).build(scene.prior)
+    inner = {"kind": "mixture", "parts": [{"guidance": FIXED}]}
+    flat = mixture({"guidance": FIXED}).build(scene.prior)
     nested = mixture({"guidance": inner}).build(scene.prior)
     assert torch.equal(scene.tell(flat, POINTS)[0], scene.tell(nested, POINTS)[0])
 
@@ -141,10 +145,14 @@ def test_learnt_state_of_parts_is_kept_and_checked(toy):
         mixture({"guidance": {"kind": "vsd"}}).build(scene.prior).load_state_dict(first.state_dict())
 
 
-def test_nfsd_asks_for_a_negative_prompt(toy):
-    scene = toy(*TWO)
-    with pytest.raises(ConfigError, match="negative prompt"):
-        scene.tell(NFSDConfig().build(scene.prior), POINTS)
+def test_nfsd_speaks_of_bad_pictures_where_the_run_has_no_negative_prompt(toy):
+    parts = (*TWO, (0.0, -1.0, 0.5, "bad"))
+    told, untold = toy(*parts, negative="bad"), toy(*parts)
+    method = NFSDConfig(bad_pictures="bad")
+    expected = told.tell(method.build(told.prior), POINTS)[0]
+    assert torch.equal(untold.tell(method.build(untold.prior), POINTS)[0], expected)
+    other = NFSDConfig(bad_pictures="blue").build(told.prior)
+    assert torch.equal(told.tell(other, POINTS)[0], expected), "the run's own words come first"
 
 
 def test_dds_asks_for_its_source(toy):
@@ -165,7 +173,9 @@ def test_anchords_asks_for_a_prior_that_sees_images():
 def test_anchords_leaves_out_views_that_the_prior_did_not_take_in(toy):
     scene = toy(*TWO)
     far = torch.tensor([[1.0, 0.2], [30.0, 30.0]], dtype=torch.float64)
-    config = AnchorDSConfig(t_min=0.3, t_max=0.3, max_deviation=4.0)
-    gradient = scene.tell(config.build(scene.prior), far)[0]
-    everything = scene.tell(config.model_copy(update={"max_deviation": None}).build(scene.prior), far)[0]
+    level = NoiseConfig(t_min=0.3, t_max=0.3)
+    gradient, everything = (
+        scene.tell(AnchorDSConfig(max_deviation=most).build(scene.prior, noise=level), far)[0]
+        for most in (4.0, None)
+    )
     assert torch.equal(gradient[0], everything[0]) and everything[1].any() and not gradient[1].any()

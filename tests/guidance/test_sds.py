@@ -14,7 +14,7 @@ from dreamlab.core.diffusion import cfg_combine, perpendicular
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras
-from dreamlab.guidance import SDSConfig, X0Config
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig, X0Config
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
@@ -38,13 +38,13 @@ def test_text_guidance_is_one_call_with_the_prompts_views_first(toy):
 
 def test_guidance_scale_one_asks_only_the_prompt(toy):
     scene = toy(*TWO, watch=1)
-    scene.tell(SDSConfig(guidance_scale=1).build(scene.prior), POINTS)
+    scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=1)), POINTS)
     assert [c["n"] for c in scene.prior.calls] == [4]
 
 
 def test_equal_camera_and_text_scales_ask_without_camera_only_once(toy):
     scene = toy(*TWO, watch=4)
-    scene.tell(SDSConfig(guidance_scale=5, camera_guidance_scale=5).build(scene.prior), POINTS)
+    scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=5, camera=5)), POINTS)
     seen, blind = scene.prior.calls
     assert (seen["n"], seen["cameras"] is None) == (4, False)
     assert (blind["n"], blind["cameras"] is None) == (4, True)
@@ -53,7 +53,7 @@ def test_equal_camera_and_text_scales_ask_without_camera_only_once(toy):
 
 def test_different_camera_and_text_scales_ask_three_passes(toy):
     scene = toy(*TWO, watch=4)
-    scene.tell(SDSConfig(guidance_scale=5, camera_guidance_scale=2).build(scene.prior), POINTS)
+    scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=5, camera=2)), POINTS)
     assert [(c["n"], c["cameras"] is None) for c in scene.prior.calls] == [(8, False), (4, True)]
 
 
@@ -72,9 +72,9 @@ def test_camera_guidance_adds_both_differences(scale):
     prompts = ViewPrompts(prior, "red", view_dependent=False)
     azimuth = torch.tensor([0.3, 1.0, 2.0, 3.0])
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
-    guidance = SDSConfig(guidance_scale=5.0, camera_guidance_scale=scale).build(prior)
+    guidance = SDSConfig().build(prior, CFGConfig(text=5.0, camera=scale))
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.apply_cfg(guidance.predict(z, t, prompts, cameras))
+    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, cameras))
     uncond_no_camera = prior.denoise(z, t, prompts.null(4))
     seen = prior.denoise(z, t, prompts.null(4), cameras)
     cond = prior.denoise(z, t, prompts.positive(cameras), cameras)
@@ -83,10 +83,10 @@ def test_camera_guidance_adds_both_differences(scale):
 
 def test_a_small_batch_limit_cuts_between_groups_and_changes_nothing(toy):
     whole, cut = toy(*TWO, watch=2), toy(*TWO, watch=2)
-    expected = whole.tell(SDSConfig(shared_t=True).build(whole.prior), POINTS)[0]
+    expected = whole.tell(SDSConfig().build(whole.prior, noise=NoiseConfig(shared=True)), POINTS)[0]
     for limit, sizes in ((3, [2, 2, 2, 2]), (4, [4, 4]), (1, [2, 2, 2, 2])):
         cut.prior.calls.clear()
-        got = cut.tell(SDSConfig(shared_t=True, max_batch=limit).build(cut.prior), POINTS)[0]
+        got = cut.tell(SDSConfig(max_batch=limit).build(cut.prior, noise=NoiseConfig(shared=True)), POINTS)[0]
         assert [c["n"] for c in cut.prior.calls] == sizes
         assert torch.allclose(got, expected)
 
@@ -100,19 +100,19 @@ def test_views_that_do_not_fill_a_group_are_refused(toy):
 def test_levels_are_shared_by_all_by_the_group_or_by_none(toy):
     def distinct(watch, **settings):
         scene = toy(*TWO, watch=watch)
-        scene.tell(SDSConfig(**settings).build(scene.prior), POINTS)
+        scene.tell(SDSConfig().build(scene.prior, noise=NoiseConfig(**settings)), POINTS)
         return len(set(scene.prior.calls[0]["t"][:4].tolist()))
 
-    assert distinct(1, shared_t=True) == 1
-    assert distinct(1, shared_t=False) == 4
-    assert distinct(2, shared_t=False) == 2
-    assert distinct(2, shared_t=True) == 1
+    assert distinct(1, shared=True) == 1
+    assert distinct(1, shared=False) == 4
+    assert distinct(2, shared=False) == 2
+    assert distinct(2, shared=True) == 1
 
 
 def test_levels_stay_inside_their_moving_ends(toy):
     scene = toy(*TWO)
-    config = SDSConfig(t_min=Ramp(start=0.6, end=0.1), t_max=Ramp(start=0.9, end=0.3))
-    guidance = config.build(scene.prior)
+    noise = NoiseConfig(t_min=Ramp(start=0.6, end=0.1), t_max=Ramp(start=0.9, end=0.3))
+    guidance = SDSConfig().build(scene.prior, noise=noise)
     for progress, low, high in ((0.0, 0.6, 0.9), (0.5, 0.35, 0.6), (1.0, 0.1, 0.3)):
         levels = guidance.levels(2000, progress, torch.Generator().manual_seed(0))
         assert levels.min() >= low - 1e-6 and levels.max() <= high + 1e-6
@@ -121,25 +121,25 @@ def test_levels_stay_inside_their_moving_ends(toy):
 
 def test_walked_levels_do_not_draw(toy):
     scene = toy(*TWO)
-    guidance = SDSConfig(levels="linear", t_min=0.2, t_max=0.8).build(scene.prior)
+    guidance = SDSConfig().build(scene.prior, noise=NoiseConfig(levels="linear", t_min=0.2, t_max=0.8))
     assert guidance.levels(3, 0.5, torch.Generator()).tolist() == pytest.approx([0.5] * 3)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("config", "wrong"),
     [
-        {"t_min": 0.0},
-        {"t_max": 1.0},
-        {"t_min": 0.7, "t_max": 0.5},
-        {"t_min": {"start": 0.1, "end": 0.9}, "t_max": 0.8},
-        {"perp_neg": True, "camera_guidance_scale": 2.0},
-        {"guidance": 7.5},
-        {"guidance_scale": -1.0},
+        (NoiseConfig, {"t_min": 0.0}),
+        (NoiseConfig, {"t_max": 1.0}),
+        (NoiseConfig, {"t_min": 0.7, "t_max": 0.5}),
+        (NoiseConfig, {"t_min": {"start": 0.1, "end": 0.9}, "t_max": 0.8}),
+        (CFGConfig, {"perp_neg": True, "camera": 2.0}),
+        (CFGConfig, {"text": -1.0}),
+        (SDSConfig, {"text": 7.5}),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong):
+def test_settings_that_make_no_sense_are_refused(config, wrong):
     with pytest.raises(ValidationError):
-        SDSConfig.model_validate(wrong)
+        config.model_validate(wrong)
 
 
 def test_perp_neg_is_its_formula():
@@ -150,9 +150,9 @@ def test_perp_neg_is_its_formula():
     prompts = ViewPrompts(prior, "dot")
     azimuth = torch.deg2rad(torch.tensor([10.0, 60.0, 120.0, 170.0]))
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
-    guidance = SDSConfig(perp_neg=True, guidance_scale=4.0).build(prior)
+    guidance = SDSConfig().build(prior, CFGConfig(perp_neg=True, text=4.0))
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.apply_cfg(guidance.predict(z, t, prompts, cameras))
+    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, cameras))
     perp, null = prompts.perp_neg(cameras), prior.denoise(z, t, prompts.null(4))
     towards = prior.denoise(z, t, perp.positive) - null
     expected = null + 4.0 * towards
@@ -165,20 +165,19 @@ def test_perp_neg_is_its_formula():
 
 def test_gradient_clipping_bounds_each_images_gradient(toy):
     scene = toy(*TWO)
-    free = scene.tell(SDSConfig(guidance_scale=50).build(scene.prior), POINTS)[0]
-    held = scene.tell(SDSConfig(guidance_scale=50, grad_clip=0.5).build(scene.prior), POINTS)[0]
+    free = scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=50)), POINTS)[0]
+    held = scene.tell(SDSConfig(grad_clip=0.5).build(scene.prior, CFGConfig(text=50)), POINTS)[0]
     assert free.square().mean(1).sqrt().max() > 0.5
     assert (held.square().mean(1).sqrt() <= 0.5 + 1e-9).all()
 
 
 def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
     scene = toy(*TWO, watch=2)
-    config = X0Config(cfg_rescale=1.0, t_min=0.5, t_max=0.5)
-    guidance = config.build(scene.prior)
+    guidance = X0Config(rescale=1.0).build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    pred = guidance.predict(z, t, scene.prompts, around(4))
+    pred = guidance.cfg.predict(z, t, scene.prompts, around(4))
     for group in (slice(0, 2), slice(2, 4)):
-        assert torch.allclose(guidance.apply_cfg(pred)[group].std(), pred.cond[group].std())
+        assert torch.allclose(guidance.cfg.apply(pred)[group].std(), pred.cond[group].std())
 
 
 def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_reference(toy):
@@ -189,26 +188,26 @@ def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_referenc
         asked.append((condition.tokens.tolist(), len(cameras)))
         return len(asked) * POINTS[:, :, None, None]
 
-    scene.prior.mean, scene.prior.recoloured = mean, lambda x0, like: x0 + 100 * like
+    scene.prior.mean, scene.prior.with_mean_color_of = mean, lambda x0, like: x0 + 100 * like
     scales = (None, 4.0)
-    free, held = (SDSConfig(guidance_scale=9, colour_guidance_scale=s).build(scene.prior) for s in scales)
+    free, held = (SDSConfig().build(scene.prior, CFGConfig(text=9, mean_color=s)) for s in scales)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    pred = held.predict(z, t, scene.prompts, around(4))
+    pred = held.cfg.predict(z, t, scene.prompts, around(4))
     conditions = (scene.prompts.positive(around(4)), scene.prompts.negative(4))
     assert asked == [(c.tokens.tolist(), 4) for c in conditions]
-    assert torch.allclose(held.apply_cfg(pred), free.apply_cfg(pred) + 100 * cfg_combine(2 * z, z, 4.0))
-    free.predict(z, t, scene.prompts, around(4))
+    assert torch.allclose(held.cfg.apply(pred), free.cfg.apply(pred) + 100 * cfg_combine(2 * z, z, 4.0))
+    free.cfg.predict(z, t, scene.prompts, around(4))
     assert len(asked) == 2
 
 
 def test_a_prior_without_mean_pictures_cannot_guide_the_mean_colour(toy):
-    with pytest.raises(ConfigError, match=r"on average.*colour_guidance_scale=null"):
-        SDSConfig(colour_guidance_scale=1).build(toy(*TWO).prior)
+    with pytest.raises(ConfigError, match=r"on average.*cfg\.mean_color=null"):
+        SDSConfig().build(toy(*TWO).prior, CFGConfig(mean_color=1))
 
 
 def test_metrics_tell_the_residual_the_level_and_the_gradient(toy):
     scene = toy(*TWO)
-    guidance = SDSConfig(guidance_scale=1.0, t_min=0.5, t_max=0.5).build(scene.prior)
+    guidance = SDSConfig().build(scene.prior, CFGConfig(text=1), NoiseConfig(t_min=0.5, t_max=0.5))
     gradient, out = scene.tell(guidance, POINTS)
     assert out.metrics["t"] == pytest.approx(0.5)
     assert out.metrics["residual"] == pytest.approx(gradient.square().mean().sqrt().item())
@@ -229,7 +228,7 @@ def test_the_priors_parameters_get_no_gradient(toy):
     assert scene.prior.means.grad is None
     out = SDSConfig().build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    assert not out.apply_cfg(out.predict(z, t, scene.prompts, around(4))).requires_grad
+    assert not out.cfg.apply(out.cfg.predict(z, t, scene.prompts, around(4))).requires_grad
 
 
 def test_methods_that_do_not_learn_have_no_state(toy):

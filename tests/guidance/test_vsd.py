@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dreamlab.core.errors import DamagedError
-from dreamlab.guidance import SDSConfig, VSDConfig
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig, VSDConfig
 
 ONE = (0.5, 0.0, 0.6, "red")
 POINTS = torch.randn(16, 2, generator=torch.Generator().manual_seed(0))
@@ -73,7 +73,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_is_said(toy):
 
 def test_it_starts_as_the_prior_so_that_unguided_renders_stay(toy):
     scene = toy(ONE, dtype=torch.float32)
-    guidance = VSDConfig(guidance_scale=1.0).build(scene.prior)
+    guidance = VSDConfig().build(scene.prior, CFGConfig(text=1))
     assert scene.tell(guidance, POINTS)[0].abs().max() < 1e-6
     assert scene.tell(guidance, POINTS)[0].abs().max() > 1e-4, "after one update it differs"
 
@@ -150,10 +150,9 @@ def test_without_spread_in_the_score_model_vsd_would_be_guided_sds_less_the_nois
     # At initialisation the residual is x0_cond - x0_guided: SDS's with the prior's own error taken out.
     parts = (ONE, (-0.5, 0.0, 0.6, "blue"))
     scene = toy(*parts)
-    shared = {"guidance_scale": 4.0, "t_min": 0.5, "t_max": 0.5, "weighting": "uniform"}
-    points = POINTS.double()
-    vsd = scene.tell(VSDConfig.model_validate(shared).build(scene.prior), points)[0]
-    guided = scene.tell(SDSConfig.model_validate(shared).build(scene.prior), points)[0]
-    unguided = SDSConfig.model_validate(shared | {"guidance_scale": 1.0}).build(scene.prior)
-    plain = scene.tell(unguided, points)[0]
+    points, half = POINTS.double(), NoiseConfig(t_min=0.5, t_max=0.5)
+    vsd, guided, plain = (
+        scene.tell(method.build(scene.prior, CFGConfig(text=scale), half), points)[0]
+        for method, scale in ((VSDConfig(weighting="uniform"), 4.0), (SDSConfig(), 4.0), (SDSConfig(), 1.0))
+    )
     assert torch.allclose(vsd, guided - plain, atol=1e-6)

@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.types import Cameras, Condition, Prior, RenderOutput
-from dreamlab.guidance.query import HasConditionalMean
+from dreamlab.core.types import Cameras, Condition, RenderOutput
 from dreamlab.priors.embedded.prior import (
     FORMAT,
     SHIPPED,
@@ -32,6 +31,7 @@ from dreamlab.priors.embedded.sampling import draw, sample
 from dreamlab.priors.embedded.text import MOST_TOKENS, encode_text
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary
+from dreamlab.priors.protocols import HasConditionalMean, Prior
 
 SMALL = UNetConfig(channels=(16, 16, 16), embedding=32, head=16)
 

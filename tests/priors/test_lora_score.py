@@ -128,7 +128,7 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     guidance = VSDConfig().build(prior)
     render, cameras = tiny.views()
     generator = torch.Generator().manual_seed(3)
-    step = guidance.start(render, cameras, 0.5, torch.Generator().manual_seed(0))
+    step = guidance.diffuse(render, cameras, 0.5, torch.Generator().manual_seed(0))
     prompts = ViewPrompts(prior, PROMPT, view_dependent=True)
     told = guidance._train(step, prompts, cameras, generator)
 

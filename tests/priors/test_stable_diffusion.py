@@ -11,8 +11,8 @@ from priors import tiny
 
 from dreamlab.core.diffusion import cfg_combine, flow_from_x0, noise_from_x0, v_from_x0
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Prior
 from dreamlab.priors import StableDiffusionPriorConfig
+from dreamlab.priors.protocols import Prior
 
 
 @pytest.fixture(scope="module")

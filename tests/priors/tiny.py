@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from dreamlab.core.cameras import distance_to_fit, turntable
-from dreamlab.core.types import Cameras, Prior, RenderOutput
+from dreamlab.core.types import Cameras, RenderOutput
 from dreamlab.guidance import SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.protocols import Prior
 
 SD_BETAS: dict[str, Any] = {
     "beta_start": 0.00085,

@@ -4,7 +4,7 @@ FLUX.1-dev is guidance-distilled: it was taught to answer in one pass what guida
 a strength that it is told as a number. With that number alone the prompt hardly shows at high noise (about 3
 % of the answer at sigma 0.9), and score distillation starves. So the number is held at `embedded_guidance`
 for both passes, and text guidance comes from outside, from two passes, as for every other prior
-(`guidance.guidance_scale`, about 30).
+(`cfg.text`, about 30).
 """
 
 from __future__ import annotations

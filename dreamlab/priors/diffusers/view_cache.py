@@ -30,7 +30,7 @@ class ViewCache:
         if cameras is None:
             raise ConfigError(
                 "this prior looks at the render and cannot answer without its camera",
-                mend="Leave guidance.camera_guidance_scale out",
+                mend="Leave cfg.camera out",
             )
         if self._poses is None or self._values is None:
             raise ConfigError("this prior was asked before it was shown a render")

@@ -20,9 +20,9 @@ from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import CosineSchedule, x0_from_v
 from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, Condition, RenderOutput
-from dreamlab.priors.embedded.text import encode_text
+from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
-from dreamlab.priors.embedded.vocabulary import Vocabulary
+from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
 
 FORMAT = "dreamlab-embedded-4"
 RELATIVE_DEPTH_SCALE = 1.5
@@ -119,6 +119,14 @@ class EmbeddedPrior:
     def embed(self, prompts: Sequence[str]) -> Condition:
         """Encode text with the frozen MiniLM encoder."""
         return encode_text(prompts).to(self.device)
+
+    def limits(self, prompt: str) -> list[str]:
+        """What the weights were not taught of a prompt; see dreamlab.priors.embedded.vocabulary."""
+        return limits(self.vocabulary, prompt)
+
+    def cut_words(self, text: str) -> str:
+        """The end of a text that the encoder does not read."""
+        return cut_words(text)
 
     def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
         """Albedo, opacity and relative depth of 64x64 renders."""

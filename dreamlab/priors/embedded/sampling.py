@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.diffusion import add_noise, cfg_combine, denoising_walk
-from dreamlab.core.types import Cameras, Condition, Prior
+from dreamlab.core.types import Cameras, Condition
 from dreamlab.priors.embedded.prior import EmbeddedPrior
+from dreamlab.priors.protocols import Prior
 
 
 @torch.no_grad()

@@ -37,9 +37,16 @@ def _encoder() -> tuple[Any, Any]:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True), model
 
 
-def token_count(prompt: str) -> int:
-    """Tokens of a prompt, the two special ones included; past MOST_TOKENS they are cut."""
-    return len(_encoder()[0](prompt)["input_ids"])
+def cut_words(text: str) -> str:
+    """The end of a text that is not read, as it was written: what lies past MOST_TOKENS tokens, of which two
+    are special."""
+    offsets = _encoder()[0](text, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    if len(offsets) <= MOST_TOKENS:
+        return ""
+    start, _ = offsets[MOST_TOKENS - 1]  # the place of the closing token is the first that is lost
+    while start > 0 and not text[start - 1].isspace():  # half a word is no word
+        start -= 1
+    return text[start:].strip()
 
 
 @torch.no_grad()

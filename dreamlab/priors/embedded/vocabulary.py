@@ -126,15 +126,11 @@ class Vocabulary(BaseModel):
         return [tuple(slips[word]) or meant.get(word, ()) for word in words]
 
 
-def limits(prior: object, prompt: str) -> list[str]:
+def limits(vocabulary: Vocabulary | None, prompt: str) -> list[str]:
     """What to say of a prompt before a run starts; nothing if the prior knows every word of it.
 
-    Priors without a `vocabulary` attribute make no such promise. Those that have one that is None should know
-    their words, and do not.
+    vocabulary: None for weights that should know their words, and do not.
     """
-    if not hasattr(prior, "vocabulary"):
-        return []
-    vocabulary: Vocabulary | None = prior.vocabulary  # pyright: ignore[reportAttributeAccessIssue]
     if vocabulary is None:
         return ["the prior's weights do not say which words they know; the result may be anything"]
     reading = vocabulary.read(prompt)

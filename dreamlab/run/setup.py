@@ -1,0 +1,83 @@
+"""What a run works with, built from its config when it is asked for: priors, prompts, field, guidance."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from dreamlab.core.errors import ConfigError
+from dreamlab.guidance.mixture import build_guidance, prior_names
+from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.guidance.protocol import Guidance
+from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
+from dreamlab.run.config import RunConfig, RunStageConfig
+from dreamlab.run.restore import field_of
+from dreamlab.run.run_dir import RunDir
+from dreamlab.stages.base import Optimisable
+
+
+class Setup:
+    """The parts of a run. Each is built once, when it is first asked for: a prior is gigabytes.
+
+    prior: instead of building `config.prior`.
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device, prior: Prior | None = None) -> None:
+        self.config, self.device, self._given = config, device, prior
+        self._further: dict[str, Prior] = {}
+        self._shared: Guidance | None = None
+
+    @cached_property
+    def prior(self) -> Prior:
+        return self.config.prior.build(self.device) if self._given is None else self._given
+
+    @cached_property
+    def prompts(self) -> ViewPrompts:
+        """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others
+        get words.
+        """
+        config, words = self.config, self.config.view_dependent
+        if words == "auto":
+            words = self.prior.views_per_group == 1
+        return ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+
+    def field(self) -> Optimisable:
+        """The field as the run begins: new, or that of the run named by `begin`."""
+        config = self.config
+        if config.begin is None:
+            return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
+        earlier = RunDir.find(config.begin.parent, str(config.begin))
+        if earlier.config().field != config.field:
+            raise ConfigError(
+                f"the run {config.begin} has another kind of field, so this one cannot begin with it",
+                expected=f"field: {earlier.config().field.model_dump(mode='json')}",
+                mend="Take the preset that it was made with",
+            )
+        return field_of(earlier).to(self.device)
+
+    def guidance(self, stage: RunStageConfig) -> Guidance:
+        """The stage's method with its calibration; stages without any of their own share the run's, and what
+        it has learned.
+        """
+        if stage.guidance is None and stage.cfg is None and stage.noise is None:
+            if self._shared is None:
+                self._shared = self._build(stage)
+            return self._shared
+        return self._build(stage)
+
+    def notes(self) -> list[str]:
+        """What is to be said of the prompt before the run starts."""
+        told = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        if isinstance(self.prior, HasTokenLimit):
+            cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
+            if lost := ", ".join(repr(words) for words in cut if words):
+                told = [*told, f"the text is too long for the prior, which will not read {lost}"]
+        return told
+
+    def _build(self, stage: RunStageConfig) -> Guidance:
+        config, method = self.config, stage.guidance or self.config.guidance
+        for name in sorted(prior_names(method) - self._further.keys()):
+            self._further[name] = config.priors[name].build(self.device)
+        cfg, noise = stage.cfg or config.cfg, stage.noise or config.noise
+        return build_guidance(method, self.prior, cfg, noise, self._further)

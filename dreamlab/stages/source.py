@@ -1,0 +1,45 @@
+"""A scene as it stood when a stage began, for methods that edit it."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.render.volume import VolumeRenderer
+from dreamlab.stages.base import Optimisable, StageConfig
+
+
+class FrozenScene:
+    """A copy of a field that no longer changes, rendered as the stage renders: see
+    dreamlab.guidance.protocol.Source.
+
+    Raises ConfigError for a stage with light: the copy is seen by its albedo, and would differ by the light.
+    """
+
+    def __init__(self, field: Optimisable, renderer: VolumeRenderer, stage: StageConfig) -> None:
+        if stage.shading.kind != "albedo":
+            raise ConfigError(
+                f"the stage {stage.name!r} edits an object, and compares it with what it was without light",
+                expected="shading.kind albedo",
+                got=stage.shading.kind,
+            )
+        self._field = copy.deepcopy(field)
+        self._renderer = renderer.config.build().to(next(iter(field.parameters())).device)
+        self._renderer.occupancy.refresh(self._field.density, None)
+
+    @torch.no_grad()
+    def __call__(self, cameras: Cameras, background: Float[Tensor, "B H W 3"]) -> RenderOutput:
+        return self._renderer(self._field, cameras, background=lambda directions, generator: background)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._field.state_dict().items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self._field.load_state_dict(state)
+        self._renderer.occupancy.reset()
+        self._renderer.occupancy.refresh(self._field.density, None)
