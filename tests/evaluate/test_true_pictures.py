@@ -22,7 +22,7 @@ from dreamlab.evaluate.true_pictures import (
     true_layers,
     turned,
 )
-from dreamlab.guidance import SDSConfig
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.embedded.prior import from_model_space, to_model_space
 from dreamlab.studio import shapes
@@ -153,16 +153,12 @@ def test_errors_depend_on_seed_and_camera_alone_so_a_resumed_run_gets_the_same_a
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_no_guidance_scale_changes_the_answer(noise: float) -> None:
     cameras, gradients = some_cameras(), []
-    for scales in (
-        {},
-        {"camera_guidance_scale": 3.0},
-        {"camera_guidance_scale": 2.0, "colour_guidance_scale": 1.2},
-    ):
+    levels = NoiseConfig.model_validate({"t_min": 0.5, "t_max": 0.6})
+    for cfg in (CFGConfig(text=1), CFGConfig(text=3, camera=3), CFGConfig(text=3, camera=2, mean_color=1.2)):
         prior = TruePicturesConfig(resolution=SIZE, noise=noise).build(car())
-        settings = {"guidance_scale": 1.0, **scales} if not scales else {"guidance_scale": 3.0, **scales}
         render = render_of(cameras)
         rgb = render.rgb.clone().requires_grad_()
-        sds = SDSConfig(**settings, t_min=0.5, t_max=0.6).build(prior)
+        sds = SDSConfig().build(prior, cfg, levels)
         words = ViewPrompts(prior, "a car", view_dependent=False)
         out = sds(replace(render, rgb=rgb), cameras, words, 0.5, torch.Generator().manual_seed(1))
         out.loss.backward()

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from dreamlab.core.cameras import turntable
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Field, HasDistance
-from dreamlab.guidance import SDSConfig
+from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.mesh.geometry.topology import is_closed
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
@@ -185,7 +185,7 @@ def distilled(config: FieldConfig, seed: int = 0, state: Any = None, **stage: An
         config.build(rng(1)),
         VolumeRendererConfig().build(),
         prior,
-        SDSConfig(guidance_scale=1.0, t_max=Ramp(start=0.98, end=0.3)).build(prior),
+        SDSConfig().build(prior, CFGConfig(text=1.0), NoiseConfig(t_max=Ramp(start=0.98, end=0.3))),
         ViewPrompts(prior, "a red ball"),
         seed,
         state,
