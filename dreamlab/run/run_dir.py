@@ -97,6 +97,8 @@ class RunDir:
         values = parse_yaml(text, str(path))
         clean = (values.get("mesh") or {}).get("clean") or {}
         clean.pop("smooth", None)  # runs made before `clean.denoise` took its place
+        if "colour_weight" in clean:  # and before data were called colors
+            clean["color_weight"] = clean.pop("colour_weight")
         return from_values(values)
 
     def environment(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.types import Cameras, Field, HasDistance, Mesh
 from dreamlab.mesh.geometry.topology import unique_rows
+from dreamlab.mesh.surface.closing import close_pits
 from dreamlab.mesh.surface.levels import (
     BAND,
     CHUNK,
@@ -50,6 +51,13 @@ class ExtractConfig(BaseModel):
     )
     views: int = Setting(default=16, ge=1, le=256, description="silhouettes that decide the automatic level")
     view_size: int = Setting(default=80, ge=16, le=512, description="pixels along a side of each silhouette")
+    close: float = Setting(
+        default=0.0,
+        ge=0,
+        le=0.2,
+        description="world units: pits and cracks that a ball of this radius cannot enter are filled, and so "
+        "are hidden holes",
+    )
     refine: int = Setting(
         default=6, ge=0, le=32, description="root-finding steps that pull vertices onto the surface"
     )
@@ -112,7 +120,7 @@ def extract(
     else:
         raise _nothing_there(max_density, float(opacity.max()), 0.0)
     fill = float(level.inside(grid).float().mean())
-    mesh = surface(level, grid, config.resolution, config.refine)
+    mesh = surface(level, grid, config.resolution, config.refine, config.close)
     if mesh is None:
         raise _nothing_there(max_density, float(opacity.max()), fill, level.iso)
     iou = silhouette_iou(mesh, inside, cameras)
@@ -144,15 +152,19 @@ def _nothing_there(
     )
 
 
-def surface(level: Level, grid: Float[Tensor, "n n n"], resolution: int, refine: int) -> Mesh | None:
+def surface(
+    level: Level, grid: Float[Tensor, "n n n"], resolution: int, refine: int, close: float = 0.0
+) -> Mesh | None:
     """The level set on a lattice of `resolution` cells, its vertices pulled onto the field's surface; None if
     the lattice holds none.
 
     Only blocks near the surface that the survey `grid` of the level's values shows are sampled and marched:
     cost and memory follow the surface's area, save for one half-precision lattice. The box's own faces count
-    as outside, so the mesh is closed.
+    as outside, so the mesh is closed. Pits are filled as `close_pits` says, with a ball of radius `close` in
+    world units.
     """
     lattice, blocks = _narrow_band(level, grid, resolution)
+    lattice = close_pits(lattice, close * resolution / 2, BAND)
     vertices, faces = _march_blocks(lattice, blocks)
     if len(faces) == 0:
         return None
@@ -225,14 +237,16 @@ def _pull_onto_surface(level: Level, v: Tensor, resolution: int, steps: int) -> 
     if len(rows) and steps:
         a = (start[rows] * world - 1).float()
         b = ((start + step)[rows] * world - 1).float()
-        x[rows] = _root_between(level, a, b, steps).to(x)
+        found = (v[rows] - start[rows]).amax(-1).float()
+        x[rows] = _root_between(level, a, b, found, steps).to(x)
     return x.float()
 
 
-def _root_between(level: Level, a: Tensor, b: Tensor, steps: int) -> Tensor:
+def _root_between(level: Level, a: Tensor, b: Tensor, found: Tensor, steps: int) -> Tensor:
     """Points between a and b [N,3] where the depth crosses zero, never quite at an end.
 
-    Where the ends do not bracket it (a lattice point lies on the surface), the end that is nearer to zero.
+    Where the ends do not bracket it (a lattice point lies on the surface, or a pit was filled): where `found`
+    [N] says, as a share of the way.
     """
 
     def depth(s: Tensor) -> Tensor:
@@ -241,7 +255,6 @@ def _root_between(level: Level, a: Tensor, b: Tensor, steps: int) -> Tensor:
     low, high = torch.zeros(len(a)), torch.ones(len(a))
     f_low, f_high = depth(low), depth(high)
     bracketed = f_low * f_high < 0
-    nearer = (f_high.abs() < f_low.abs()).float()
     side = torch.zeros(len(a))
     for _ in range(steps):
         s = _secant(low, high, f_low, f_high)
@@ -252,7 +265,7 @@ def _root_between(level: Level, a: Tensor, b: Tensor, steps: int) -> Tensor:
         f_low = torch.where(left, f, torch.where(side == -1, f_low / 2, f_low))
         low, high = torch.where(left, s, low), torch.where(left, high, s)
         side = torch.where(left, 1.0, -1.0)
-    s = torch.where(bracketed, _secant(low, high, f_low, f_high), nearer)
+    s = torch.where(bracketed, _secant(low, high, f_low, f_high), found)
     return a + (b - a) * s.clamp(1e-4, 1 - 1e-4)[:, None]
 
 

@@ -10,7 +10,7 @@ BIN = 3.0  # Delta E along each side of the cells of L*a*b* that k-means runs on
 NEAR = 6.0  # Delta E, root mean square: colours this close to all are enough
 CELLS = 1000  # at most; beyond, they are made larger
 GAIN = 0.15  # of the residual that a further colour has to save
-MERGE = 10.0  # CIEDE2000 below which two are one: the plain Delta E is too large among blues
+MERGE = 12.0  # CIEDE2000 below which two are one: the plain Delta E is too large among blues
 RARE, FAR = 0.002, 25.0  # share of the area, and Delta E from all others, that make a colour anyway
 SWEEPS = 30  # of Lloyd's iteration, at most
 
