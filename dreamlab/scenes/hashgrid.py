@@ -39,8 +39,7 @@ class HashGridConfig(BaseModel):
 class HashGridFieldConfig(HashGridConfig):
     """Density and colour on `levels` grids from `base_resolution` to `finest_resolution` vertices an axis,
     each with at most 2^log2_table_size rows of `features` numbers, read by an MLP with `depth` hidden layers
-    of
-    `width`."""
+    of `width`."""
 
     kind: Literal["hashgrid"] = "hashgrid"
     density: DensityConfig = DensityConfig()

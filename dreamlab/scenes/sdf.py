@@ -29,8 +29,7 @@ class SDFFieldConfig(HashGridConfig):
 
     `beta` (world units) is the softness of the surface over the stage's progress. Within a run it only falls:
     a second stage goes on from what the first one reached. With `learn_beta` it starts where the ramp does
-    and is learned, as VolSDF does it; its group of parameters is "beta", and a rate of its own does it good
-    (`lr_scale`).
+    and is learned, as VolSDF does it; its group of parameters is "beta" (see `lr_scale`).
     """
 
     kind: Literal["sdf"] = "sdf"
