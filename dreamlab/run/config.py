@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic import Field as Setting
+from typing_extensions import Self
 
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import GuidanceConfig, SDSConfig
@@ -21,7 +22,7 @@ from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.config_errors import explained
 from dreamlab.run.presets import did_you_mean, load_preset, load_yaml, parse_value
-from dreamlab.scenes import FieldConfig, HashGridFieldConfig
+from dreamlab.scenes import FieldConfig, HashGridFieldConfig, SDFFieldConfig
 from dreamlab.stages.base import StageConfig
 
 LONGEST_PROMPT = 1000
@@ -117,6 +118,19 @@ class RunConfig(BaseModel):
     @classmethod
     def _negative(cls, prompt: str) -> str:
         return checked_prompt(prompt, "negative prompt") if prompt else ""
+
+    @model_validator(mode="after")
+    def _losses_fit_the_field(self) -> Self:
+        """Said here, before a prior is loaded for nothing."""
+        for stage in self.stages:
+            for loss in stage.losses:
+                if loss.needs_distance and not isinstance(self.field, SDFFieldConfig):
+                    raise ConfigError(
+                        f"the loss {loss.kind!r} of stage {stage.name!r} is for fields that know a distance",
+                        got=f"field.kind={self.field.kind}",
+                        mend="Set field.kind=sdf, or take the loss away",
+                    )
+        return self
 
     @property
     def total_steps(self) -> int:
