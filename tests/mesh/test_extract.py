@@ -298,3 +298,23 @@ def test_512_cubed_stays_within_two_gigabytes() -> None:
     faces, kilobytes = map(int, out.stdout.split())
     assert faces > 500_000
     assert kilobytes < 2e6
+
+
+def test_pits_are_filled_and_the_mesh_stays_closed_wherever_they_end() -> None:
+    def drilled(x: torch.Tensor) -> torch.Tensor:
+        hole = torch.maximum(x[:, :2].norm(dim=-1) - 0.06, -x[:, 2])
+        return torch.maximum(sphere(0.7)(x), -hole)
+
+    plain, filled = (
+        extract(Solid(drilled), ExtractConfig(resolution=64, iso=100.0, close=close)).mesh
+        for close in (0, 0.12)
+    )
+    assert is_closed(plain.faces.numpy()) and is_closed(filled.faces.numpy())
+    hole = math.pi * 0.06**2 * 0.7
+    assert solidity(plain).volume == pytest.approx(ball_volume(0.7) - hole, rel=3e-3)
+    assert solidity(filled).volume == pytest.approx(ball_volume(0.7), rel=2e-3)
+
+
+def test_a_hidden_hole_is_filled_with_the_pits() -> None:
+    mesh = extract(Solid(shell(0.7, 0.5)), ExtractConfig(resolution=64, iso=100.0, close=0.04)).mesh
+    assert solidity(mesh).volume == pytest.approx(ball_volume(0.7), rel=5e-3)

@@ -164,7 +164,10 @@ def surface(
     world units.
     """
     lattice, blocks = _narrow_band(level, grid, resolution)
-    lattice = close_pits(lattice, close * resolution / 2, BAND)
+    if close > 0:  # what is filled may end where nothing was sampled, and hidden holes are gone everywhere
+        lattice = close_pits(lattice, close * resolution / 2, BAND)
+        side = range(0, resolution, BLOCK)
+        blocks = [(x, y, z) for x in side for y in side for z in side]
     vertices, faces = _march_blocks(lattice, blocks)
     if len(faces) == 0:
         return None
@@ -172,9 +175,7 @@ def surface(
     return Mesh(vertices=x, faces=torch.from_numpy(faces))
 
 
-def _narrow_band(
-    level: Level, grid: Tensor, resolution: int
-) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+def _narrow_band(level: Level, grid: Tensor, resolution: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
     """Depths at lattice points of the blocks that the surface may cross, and those blocks' corners."""
     n = resolution + 1
     lattice = np.full((n, n, n), -BAND, dtype=np.float16)
