@@ -55,6 +55,7 @@ def test_set_reaches_losses_in_either_form(long: bool) -> None:
     """The short form is what people write, the long form what a resolved config says."""
     losses = [{"kind": "opacity", "weight": 1}, {"kind": "eikonal", "weight": 1, "points": 64}]
     values = small_values()
+    values["field"]["kind"] = "sdf"
     values["stages"][0]["losses"] = (
         losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
     )
@@ -64,6 +65,14 @@ def test_set_reaches_losses_in_either_form(long: bool) -> None:
     assert opacity.weight(0) == 0.1 and (eikonal.kind, eikonal.points) == ("eikonal", 32)
     again = from_values(from_values(values).model_dump(mode="json", by_alias=True))
     assert again == from_values(values)
+
+
+def test_a_loss_of_distances_beside_a_density_is_refused_before_anything_is_loaded() -> None:
+    losses = ["stages.0.losses.eikonal=20"]
+    with pytest.raises(ConfigError, match=r"'eikonal' of stage 'shape'.*=hashgrid.*Set field\.kind=sdf"):
+        resolve("a cat", preset="fast", overrides=losses)
+    (loss,) = resolve("a cat", preset="fast", overrides=["field.kind=sdf", *losses]).stages[0].losses
+    assert loss.kind == "eikonal"
 
 
 def test_set_adds_a_loss_where_there_is_none() -> None:

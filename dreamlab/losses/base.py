@@ -33,6 +33,7 @@ class LossConfig(BaseModel, ABC):
     worked out, nor what only it needs rendered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    needs_distance: ClassVar[bool] = False  # only for scenes that know a distance to their surface
 
     weight: Ramp = Ramp.constant(1.0)
 

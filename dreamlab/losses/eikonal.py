@@ -25,6 +25,8 @@ class EikonalLossConfig(LossConfig):
     each other (Neuralangelo: Li et al. 2023, section 3.2).
     """
 
+    needs_distance: ClassVar[bool] = True
+
     kind: Literal["eikonal"] = "eikonal"
     points: int = Setting(default=4096, ge=8)
     near: float = Setting(default=0.5, ge=0.0, le=1.0)

@@ -23,7 +23,7 @@ from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.config_errors import explained
 from dreamlab.run.presets import did_you_mean, load_preset, load_yaml, parse_value
-from dreamlab.scenes import FieldConfig, HashGridFieldConfig
+from dreamlab.scenes import FieldConfig, HashGridFieldConfig, SDFFieldConfig
 from dreamlab.stages.base import StageConfig
 
 LONGEST_PROMPT = 1000
@@ -159,6 +159,19 @@ class RunConfig(BaseModel):
     @classmethod
     def _negative(cls, prompt: str) -> str:
         return checked_prompt(prompt, "negative prompt") if prompt else ""
+
+    @model_validator(mode="after")
+    def _losses_fit_the_field(self) -> Self:
+        """Said here, before a prior is loaded for nothing."""
+        for stage in self.stages:
+            for loss in stage.losses:
+                if loss.needs_distance and not isinstance(self.field, SDFFieldConfig):
+                    raise ConfigError(
+                        f"the loss {loss.kind!r} of stage {stage.name!r} is for fields that know a distance",
+                        got=f"field.kind={self.field.kind}",
+                        mend="Set field.kind=sdf, or take the loss away",
+                    )
+        return self
 
     @property
     def total_steps(self) -> int:

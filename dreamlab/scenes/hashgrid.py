@@ -17,8 +17,7 @@ from dreamlab.scenes.density import DensityConfig
 
 
 class HashGridConfig(BaseModel):
-    """`levels` grids from `base_resolution` to `finest_resolution` vertices an axis, each with at most
-    2^log2_table_size rows of `features` numbers, read by an MLP with `depth` hidden layers of `width`."""
+    """The grid and its MLP: see HashGridFieldConfig."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +37,9 @@ class HashGridConfig(BaseModel):
 
 
 class HashGridFieldConfig(HashGridConfig):
-    """A hash grid of density and colour."""
+    """Density and colour on `levels` grids from `base_resolution` to `finest_resolution` vertices an axis,
+    each with at most 2^log2_table_size rows of `features` numbers, read by an MLP with `depth` hidden layers
+    of `width`."""
 
     kind: Literal["hashgrid"] = "hashgrid"
     density: DensityConfig = DensityConfig()

@@ -24,12 +24,12 @@ _HARDEST = 1e-3  # a learned beta below this is far thinner than a marching step
 
 
 class SDFFieldConfig(HashGridConfig):
-    """d(x) = |x| - radius + scale * raw(x), cut off at the unit sphere; see HashGridConfig for the grid.
+    """A signed distance d(x) = |x| - radius + scale * raw(x), cut off at the unit sphere; raw and the colour
+    are read from grids as those of `hashgrid`.
 
     `beta` (world units) is the softness of the surface over the stage's progress. Within a run it only falls:
     a second stage goes on from what the first one reached. With `learn_beta` it starts where the ramp does
-    and is learned, as VolSDF does it; its group of parameters is "beta", and a rate of its own does it good
-    (`lr_scale`).
+    and is learned, as VolSDF does it; its group of parameters is "beta" (see `lr_scale`).
     """
 
     kind: Literal["sdf"] = "sdf"

@@ -35,10 +35,10 @@ class StepEvent:
 
     step counts from 1 to n_steps and goes back after a recovery. metrics are finite numbers that depend on
     nothing but the seed: loss, opacity (mean), coverage (share of pixels more than half opaque),
-    parameter_grad_norm, and what the guidance tells (residual, t, ...). seconds are wall time by phase:
-    render, prior, backward. `recovery` says that the watchdog stepped in. `preview(size, azimuth, elevation)`
-    (radians) renders a still image uint8 [H,W,3]; like `state` it shows the moment, so call it before
-    asking for the next event.
+    parameter_grad_norm, and what the guidance tells (residual, t, ...). seconds are time by phase, on a GPU
+    its own: render, prior, backward. `recovery` says that the watchdog stepped in. `preview(size, azimuth,
+    elevation)` (radians) renders a still image uint8 [H,W,3]; like `state` it shows the moment, so call it
+    before asking for the next event.
     """
 
     stage: str
