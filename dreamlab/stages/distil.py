@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dreamlab.core.types import Cameras
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.protocol import Edits, Guidance
+from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance
 from dreamlab.losses.terms import total
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.volume import VolumeRender, VolumeRenderer
@@ -86,7 +86,8 @@ def optimise(
         side = stage.side(progress, prior)
         cameras = stage.cameras.build((side, side))
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
-        views = guidance.select_cameras(views, progress, now.generator)
+        if isinstance(guidance, ChoosesViews):
+            views = guidance.select_cameras(views, progress, now.generator)
         render = _render(now, views, lights.sample(views, progress, now.generator), progress)
         terms = stage.losses.terms(
             render, progress, directions=render.directions, depth_variance=render.depth_variance
