@@ -181,7 +181,10 @@ def method_panels() -> list[Panel]:
         ("AnchorDS", AnchorDSConfig(weighting="uniform").build, guided, low),
         ("RFDS", RFDSConfig(weighting="uniform", reverse=True).build, guided, low),
     ]
-    return [sampled("data", prior), *(follow(title, prior, *method) for title, *method in methods)]
+    return [
+        sampled("data", prior),
+        *(follow(title, prior, build, cfg, noise) for title, build, cfg, noise in methods),
+    ]
 
 
 def pixel(points: Tensor) -> list[tuple[float, float]]:

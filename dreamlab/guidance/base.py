@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -66,15 +65,9 @@ class Distillation(ABC):
     A method implements __call__ with `diffuse`, `cfg.predict`, `cfg.apply` and `to_loss`, and nothing else.
     """
 
-    chooses_views: ClassVar[bool] = False
-
     def __init__(self, config: MethodConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
         self.config, self.prior, self.noise = config, prior, noise
         self.cfg = CFG(cfg, prior, config.max_batch)
-
-    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
-        return cameras
 
     @abstractmethod
     def __call__(

@@ -40,12 +40,13 @@ class DatasetUpdateConfig(MethodConfig):
     a prior that knows them.
     every: steps from one drawing to the next. As published, their levels walk from 0.98 down to 0.02.
     memory: sets that are kept, the oldest going first.
+    weighting: a drawn target is clean, so W = 1.
     drawing_steps: denoising steps from t = 1, from lower levels proportionally fewer.
     eta: share of fresh noise in each of them: 1 is ancestral, 0 deterministic.
     """
 
     kind: Literal["dataset-update"] = "dataset-update"
-    weighting: Literal["uniform"] = "uniform"
+    weighting: Literal["uniform"] = "uniform"  # pyright: ignore[reportIncompatibleVariableOverride]
     begin: Literal["field", "mean"] = "field"
     rings: tuple[tuple[int, float], ...] = ((8, 15.0), (4, 50.0))
     every: int = Field(default=60, ge=1)
@@ -73,7 +74,6 @@ class DatasetUpdate(Distillation):
     """See DatasetUpdateConfig. The drawn sets are its state."""
 
     config: DatasetUpdateConfig
-    chooses_views = True
 
     def __init__(self, config: DatasetUpdateConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
         super().__init__(config, prior, cfg, noise)

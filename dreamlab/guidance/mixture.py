@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +15,7 @@ from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.protocol import Edits, Guidance, Source
+from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance, Source
 from dreamlab.priors.protocols import Prior
 
 if TYPE_CHECKING:
@@ -86,8 +86,6 @@ def prior_names(config: GuidanceConfig) -> set[str]:
 class Mixture:
     """loss = sum_i w_i(progress) loss_i, or one loss_i drawn with probability w_i / sum_j w_j."""
 
-    chooses_views: ClassVar[bool] = False
-
     def __init__(
         self,
         config: MixtureConfig,
@@ -110,7 +108,7 @@ class Mixture:
         ]
         self._prompts: dict[int, ViewPrompts] = {}  # by part, of those that ask another prior
         for part, settings in zip(self.parts, config.parts, strict=True):
-            if part.chooses_views:
+            if isinstance(part, ChoosesViews):
                 raise ConfigError(
                     f"{settings.guidance.kind} chooses its own views, so it cannot share a step with others",
                     mend="Give it a stage of its own",
@@ -121,10 +119,6 @@ class Mixture:
         for part in self.parts:
             if isinstance(part, Edits):
                 part.set_source(freeze)
-
-    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """At the drawn cameras, for all parts alike."""
-        return cameras
 
     def __call__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,16 +15,7 @@ from dreamlab.guidance.prompts import ViewPrompts
 
 @runtime_checkable
 class Guidance(Protocol):
-    """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out.
-
-    chooses_views: whether `select_cameras` returns other views than those that were drawn.
-    """
-
-    chooses_views: ClassVar[bool]
-
-    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """Where to look in this step: the drawn cameras, unless the method has views of its own in mind."""
-        ...
+    """One distillation method: renders in, a loss with gradient W(t) * (x - x0_hat) / B out."""
 
     def __call__(
         self,
@@ -40,6 +31,15 @@ class Guidance(Protocol):
     def state_dict(self) -> dict[str, Tensor]: ...
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None: ...
+
+
+@runtime_checkable
+class ChoosesViews(Protocol):
+    """A method that has views of its own in mind, and so cannot share a step with others."""
+
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """Where to look in this step, in the place of the drawn cameras."""
+        ...
 
 
 class Source(Protocol):

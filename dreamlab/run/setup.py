@@ -48,10 +48,10 @@ class Setup:
         if config.begin is None:
             return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
         earlier = RunDir.find(config.begin.parent, str(config.begin))
-        if earlier.config().field != config.field:
+        if (theirs := earlier.config().field) != config.field:
             raise ConfigError(
                 f"the run {config.begin} has another kind of field, so this one cannot begin with it",
-                expected=f"field: {earlier.config().field.model_dump(mode='json')}",
+                expected=f"field: {theirs.model_dump(mode='json')}",
                 mend="Take the preset that it was made with",
             )
         return field_of(earlier).to(self.device)

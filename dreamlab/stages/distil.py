@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dreamlab.core.types import Buffer, Cameras, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.protocol import Edits, Guidance
+from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance
 from dreamlab.losses import WeightedLosses
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.volume import VolumeRenderer
@@ -71,15 +71,14 @@ def optimise(
         prompts: as the prior encoded them; only handed on to the guidance.
         seed: of cameras, jitter, noise and everything else that is drawn in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
-        before: the state that the stage before this one returned: what it learned around the field
-        (background,
-            occupancy) goes on where the settings are equal.
+        before: what the stage before this one returned: background and occupancy go on where the settings
+            are equal.
 
     Raises:
         CollapseError: the watchdog has no recovery left.
         DamagedError: `state` does not fit.
-        ConfigError: `lr_scale` names a group that the field does not have, or a loss cannot be had of this
-        field.
+        ConfigError: `lr_scale` names a group that the field does not have, or a loss that this field cannot
+            give.
     """
     if isinstance(guidance, Edits):
         guidance.set_source(lambda: FrozenScene(field, renderer, stage))
@@ -93,7 +92,8 @@ def optimise(
         side = stage.side(progress, prior)
         cameras = stage.cameras.build((side, side))
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
-        views = guidance.select_cameras(views, progress, now.generator)
+        if isinstance(guidance, ChoosesViews):
+            views = guidance.select_cameras(views, progress, now.generator)
         shading = lights.sample(views, progress, now.generator)
         render = _render(now, views, shading, losses.needs(progress), progress)
         regulariser = losses(render, field, views, progress, now.generator)
