@@ -1,6 +1,6 @@
 """How long does it take from a field to files? Prints medians in seconds as JSON, phase by phase.
 
-    python scripts/bench_mesh.py [--resolution 128] [--faces 10000] [--texture 1024] [--frames 60] [--repeat
+    python scripts/bench_mesh.py [--resolution 128] [--faces 5000] [--texture 1024] [--frames 60] [--repeat
     3]
 
 The field is an untrained hash grid: as costly to ask as a trained one, and its surface is a ball. Wall and
@@ -23,8 +23,9 @@ import torch
 
 from dreamlab import ops
 from dreamlab.evaluate.field_fidelity import fidelity
+from dreamlab.mesh.geometry.shape import creased
 from dreamlab.mesh.io.export import write
-from dreamlab.mesh.surface.clean import CleanConfig, repair_surface, simplify
+from dreamlab.mesh.surface.clean import CleanConfig, denoised, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
 from dreamlab.mesh.texture.bake import BakeConfig, bake
 from dreamlab.mesh.texture.unwrap import unwrap
@@ -60,10 +61,12 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
     field = HashGridFieldConfig().build(torch.Generator().manual_seed(0))
     found = clock.time("extract", lambda: extract(field, ExtractConfig(resolution=options.resolution)))
     tidy = CleanConfig(faces=options.faces)
-    fine = clock.time("mend", lambda: repair_surface(found.mesh, tidy))
-    light = clock.time("lighten", lambda: simplify(fine, tidy))
+    surface = clock.time("mend", lambda: repair_surface(found.mesh, tidy))
+    fine = clock.time("denoise", lambda: denoised(surface, tidy.denoise))
+    light = clock.time("lighten", lambda: creased(simplify(fine, tidy)))
     flat = clock.time("unwrap", lambda: unwrap(light, resolution=options.texture))
-    mesh = clock.time("bake", lambda: bake(flat, field, BakeConfig(resolution=options.texture), fine=fine))
+    baking = BakeConfig(resolution=options.texture)
+    mesh = clock.time("bake", lambda: bake(flat, field, baking, surface=surface, fine=fine))
     clock.time("write", lambda: [write(mesh, folder / f"mesh.{kind}") for kind in ("glb", "obj")])
     likeness = clock.time("fidelity", lambda: fidelity(mesh, field))
     if options.frames:
@@ -83,7 +86,7 @@ def run_once(clock: Clock, options: argparse.Namespace, folder: Path) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--resolution", type=int, default=128)
-    parser.add_argument("--faces", type=int, default=10_000)
+    parser.add_argument("--faces", type=int, default=5000)
     parser.add_argument("--texture", type=int, default=1024)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=3)

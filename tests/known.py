@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamlab.core.cameras import turntable
 from dreamlab.core.types import Cameras, Condition
@@ -14,6 +15,8 @@ from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.run.config import RunConfig, from_values
 
 SIZE = 16
+# Of the ball whose silhouette the prior draws: a disc over half the image, 2.5 away, fovy 0.7 radians.
+BALL_RADIUS = 2.5 * math.sin(math.atan(0.5 * math.tan(0.35)))
 
 
 def red_ball_prior() -> TargetImagesPrior:
@@ -24,6 +27,25 @@ def red_ball_prior() -> TargetImagesPrior:
     alpha = inside.expand(8, 1, SIZE, SIZE)
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1) * alpha
     return TargetImagesPrior(torch.cat([red, alpha], dim=1), cameras)
+
+
+class BallSDF(nn.Module):
+    """A grey ball that knows its distance in closed form, times `slope`; and is as hard as it says."""
+
+    finest_cell = 2 / 64
+
+    def __init__(self, radius: float, slope: float = 1.0, hardness: float = 300.0) -> None:
+        super().__init__()
+        self.radius, self.slope, self.hardness = radius, slope, hardness
+
+    def distance(self, x: torch.Tensor) -> torch.Tensor:
+        return self.slope * (x.norm(dim=-1) - self.radius)
+
+    def density(self, x: torch.Tensor) -> torch.Tensor:
+        return self.hardness * torch.sigmoid(-self.distance(x) / 0.01)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.density(x), torch.full_like(x, 0.5)
 
 
 class Balls(TargetImagesPrior):

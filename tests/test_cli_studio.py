@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from dreamlab.cli import main
+from dreamlab.evaluate import classifier as judging
+from dreamlab.evaluate.prompts import MeasureConfig
 from dreamlab.priors.embedded.prior import read_vocabulary
 
 TINY = {"channels": [16, 16, 16], "embedding": 32, "head": 16, "light_field": [16, 1]}
@@ -41,7 +43,15 @@ def test_a_sheet_is_a_picture_of_eight_sides(trained: Path, tmp_path: Path) -> N
         assert image.width == 4 * image.height  # eight views, above their relative depth
 
 
-def test_measuring_asks_for_the_nouns_that_are_named(trained: Path, capsys: pytest.CaptureFixture) -> None:
+def test_measuring_asks_for_the_nouns_that_are_named(
+    trained: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quick(config: MeasureConfig, kept: Path | None = None) -> judging.Judge:
+        """A judge of fewer objects: two nouns as unlike as these need no more."""
+        return taught(config.model_copy(update={"judge_objects": 12}), kept)
+
+    taught = judging.judge_of
+    monkeypatch.setattr(judging, "judge_of", quick)
     weights = str(trained / "training" / "embedded.safetensors")
     line = (
         "studio",

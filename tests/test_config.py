@@ -50,6 +50,27 @@ def test_another_kind_replaces_the_old_settings_whole() -> None:
     assert base == {"field": {"kind": "hashgrid", "levels": 4}}
 
 
+@pytest.mark.parametrize("long", [False, True], ids=["short form", "long form"])
+def test_set_reaches_losses_in_either_form(long: bool) -> None:
+    """The short form is what people write, the long form what a resolved config says."""
+    losses = [{"kind": "opacity", "weight": 1}, {"kind": "eikonal", "weight": 1, "points": 64}]
+    values = small_values()
+    values["stages"][0]["losses"] = (
+        losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
+    )
+    assign(values, "stages.0.losses.opacity=0.1")
+    assign(values, "stages.shape.losses.eikonal.points=32")
+    opacity, eikonal = from_values(values).stages[0].losses
+    assert opacity.weight(0) == 0.1 and (eikonal.kind, eikonal.points) == ("eikonal", 32)
+    again = from_values(from_values(values).model_dump(mode="json", by_alias=True))
+    assert again == from_values(values)
+
+
+def test_set_adds_a_loss_where_there_is_none() -> None:
+    (loss,) = resolve("a cat", preset="fast", overrides=["stages.0.losses.orientation=0.1"]).stages[0].losses
+    assert loss.kind == "orientation" and loss.weight(0.5) == 0.1
+
+
 def test_set_reaches_list_items_by_number_and_by_name() -> None:
     values = small_values()
     assign(values, "stages.0.steps=2")

@@ -8,18 +8,20 @@ import pytest
 import torch
 from torch import nn
 
+from dreamlab import ops
 from dreamlab.core.cameras import OrbitCamerasConfig, turntable
-from dreamlab.core.errors import DamagedError
+from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.losses.terms import LossesConfig
+from dreamlab.losses import OpacityLossConfig
 from dreamlab.priors.analytic import TargetImagesPrior
-from dreamlab.render import VolumeRenderer, VolumeRendererConfig
+from dreamlab.render import OccupancyConfig, VolumeRenderer, VolumeRendererConfig
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.render.shading import LitShadingConfig
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
+from dreamlab.stages import distil
 from dreamlab.stages.base import StageConfig
 from dreamlab.stages.distil import StepEvent, optimise
 from dreamlab.stages.watchdog import CollapseError, WatchdogConfig
@@ -154,7 +156,7 @@ def test_gradient_reaches_the_field_and_none_the_prior() -> None:
 
 
 def test_events_tell_step_metrics_and_phases() -> None:
-    events = list(Fixture(steps=3, losses=LossesConfig(opacity=Ramp.constant(1.0))).run())
+    events = list(Fixture(steps=3, losses=(OpacityLossConfig(),)).run())
     assert [e.step for e in events] == [1, 2, 3] and {e.n_steps for e in events} == {3}
     for event in events:
         assert {"loss", "opacity", "coverage", "parameter_grad_norm", "residual", "t"} <= event.metrics.keys()
@@ -202,9 +204,13 @@ def test_preview_is_an_image_and_disturbs_nothing() -> None:
 FULL = {
     "background": LearnedBackgroundConfig(),
     "shading": LitShadingConfig(albedo_until=0.2),
-    "losses": LossesConfig.model_validate(
-        dict.fromkeys(["opacity", "orientation", "normal_smoothness", "depth_variation", "z_variance"], 1.0)
-    ),
+    "losses": {
+        "opacity": 1.0,
+        "orientation": 1.0,
+        "normal_smoothness": 1.0,
+        "depth_variation": 1.0,
+        "z_variance": 1.0,
+    },
     "watchdog": WatchdogConfig(keep_every=4),
     "clip_norm": 5.0,
 }
@@ -225,6 +231,134 @@ def test_resumed_run_is_the_uninterrupted_one(stop: int) -> None:
     assert [e.step for e in rest] == list(range(stop + 1, 13))
     assert [e.metrics for e in rest] == [e.metrics for e in whole[stop:]]
     assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
+
+
+# ---- from stage to stage ----
+
+
+def staged(fixture: Fixture, *stages: dict[str, Any]) -> Iterator[tuple[int, StepEvent]]:
+    """Stages one after another on one field and one renderer, with the number of each event's stage."""
+    parts, before = fixture.parts(), None
+    for index, changes in enumerate(stages):
+        stage = StageConfig.model_validate({**fixture.settings, **changes})
+        events = optimise(**{**parts, "stage": stage, "seed": index, "before": before})
+        while True:
+            try:
+                yield index, next(events)
+            except StopIteration as end:
+                before = end.value
+                break
+
+
+def background_of(event: StepEvent) -> dict[str, torch.Tensor]:
+    return {k: v for k, v in event.state.state_dict().items() if k.startswith("background.")}
+
+
+def test_a_learned_background_goes_on_in_the_next_stage() -> None:
+    """With a learning rate of 0 a stage ends with the background that it began with."""
+    learned = {"background": {"kind": "learned"}, "steps": 3, "background_lr": 0.05}
+    (_, first), (_, second) = (
+        [e for e in staged(Fixture(), learned, learned | {"background_lr": 0.0}) if e[0] == stage][-1]
+        for stage in (0, 1)
+    )
+    assert len(background_of(first)) == 2 and same(background_of(first), background_of(second))
+
+
+def test_a_background_of_other_settings_begins_anew() -> None:
+    learned = {"background": {"kind": "learned"}, "steps": 1, "background_lr": 0.0}
+    wider = learned | {"background": {"kind": "learned", "width": 8}}
+    events = [event for _, event in staged(Fixture(), learned, wider, learned)]
+    widths = [background_of(event)["background.first"].shape[0] for event in events]
+    assert widths == [32, 8, 32]
+    assert not same(background_of(events[0]), background_of(events[2]))
+
+
+def test_samples_do_not_jump_where_a_stage_begins() -> None:
+    """The second stage's first steps march through no more than the last of the first one did, although a
+    warm-up would march through the whole ball."""
+    counts: dict[int, list[int]] = {0: [], 1: []}
+    fixture = Fixture(HashGridFieldConfig(levels=2, log2_table_size=10, finest_resolution=32, width=16))
+    fixture.settings |= {"lr": Ramp.constant(0.02)}
+    seen: list[int] = []
+
+    def counting(*args: Any) -> Any:
+        samples = march(*args)
+        seen.append(len(samples.t0))
+        return samples
+
+    march = ops.march
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ops, "march", counting)
+        for index, _ in staged(fixture, {"steps": 40}, {"steps": 8}):
+            counts[index].append(seen[-1])
+    warm_up, late = counts[0][0], max(counts[0][-8:])
+    assert warm_up > 1.5 * late
+    assert max(counts[1]) < 1.1 * late
+
+
+def test_a_restart_in_a_later_stage_warms_up_again() -> None:
+    """What the watchdog begins anew may grow anywhere: the grid that was taken over is forgotten."""
+    fixture = Fixture(steps=4)
+    state = last(fixture.run()).state
+    renderer = state.renderer
+    renderer.occupancy.reset()
+    renderer.update(state.field, 0, torch.Generator().manual_seed(0))
+    assert float(renderer.occupancy.occupied.float().mean()) == pytest.approx(math.pi / 6, rel=0.05)
+
+
+def test_a_grid_of_another_resolution_is_not_taken_over() -> None:
+    fine, coarse = (OccupancyConfig(resolution=g).build(1 / 32) for g in (16, 8))
+    fine.refresh(Mushroom().density, None)
+    coarse.take_over(fine)
+    assert coarse.cells.shape == (8, 8, 8) and not coarse.cells.any()
+    other = OccupancyConfig(resolution=16, margin=True).build(1 / 16)
+    other.take_over(fine)
+    assert torch.equal(other.cells, fine.cells) and torch.equal(other.occupied, fine.occupied)
+
+
+# ---- learning rates by group ----
+
+
+def hashed(**stage: Any) -> Fixture:
+    return Fixture(HashGridFieldConfig(levels=2, log2_table_size=10, width=16), steps=2, **stage)
+
+
+def moved(fixture: Fixture) -> dict[str, float]:
+    """How far every parameter of the field went, at most."""
+    fresh = fixture.config.build(torch.Generator().manual_seed(1)).state_dict()
+    learned = last(fixture.run()).state.field.state_dict()
+    return {k: float((learned[k] - v).abs().max()) for k, v in fresh.items()}
+
+
+def test_a_group_learns_as_fast_as_its_factor_says() -> None:
+    """Adam's first steps are as long as its rate, whatever the gradient."""
+    plain, halved = moved(hashed()), moved(hashed(lr_scale={"network": 0.5}))
+    assert halved["table"] == pytest.approx(plain["table"], rel=0.2)
+    assert halved["weights.0"] == pytest.approx(plain["weights.0"] / 2, rel=0.2)
+    frozen = moved(hashed(lr_scale={"encoding": 0.0}))
+    assert frozen["table"] == 0 and frozen["weights.0"] > 0
+
+
+def test_factors_of_one_change_no_byte() -> None:
+    a, b = (last(hashed(lr_scale=s).run()).state.state_dict() for s in ({}, {"encoding": 1, "network": 1}))
+    assert same(a, b)
+
+
+def test_a_group_that_the_field_does_not_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no group of parameters 'colour'.*encoding, network"):
+        next(hashed(lr_scale={"colour": 2.0}).run())
+
+
+def test_a_run_with_rates_by_group_resumes_exactly() -> None:
+    settings = {"lr_scale": {"network": 0.3}, "background": LearnedBackgroundConfig()}
+    whole = list(hashed(**settings).run())
+    half = hashed(**settings).run()
+    saved = next(half).state.state_dict()
+    rest = list(hashed(**settings).run(state=saved))
+    assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
+
+
+# ---- state ----
 
 
 def test_state_is_flat_tensors_that_stand_for_themselves() -> None:
@@ -375,3 +509,35 @@ def test_resumed_run_heals_as_the_uninterrupted_one() -> None:
     assert [e.recovery for e in rest if e.recovery] == [e.recovery for e in whole if e.recovery] != []
     assert [e.metrics for e in rest] == [e.metrics for e in whole[35:]]
     assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
+
+
+# ---- time ----
+
+
+def test_phases_on_a_gpu_are_its_streams_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for the device until the times are asked for."""
+    log: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+            self.at = 100.0 * len(log)
+
+        def elapsed_time(self, later: "Event") -> float:
+            return later.at - self.at
+
+        def synchronize(self) -> None:
+            log.append("waited")
+
+    class Stream:
+        def record_event(self, event: Event) -> Event:
+            log.append("recorded")
+            return event
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    clock = distil._Clock(torch.device("cuda"))
+    clock.lap("render")
+    clock.lap("prior")
+    assert log == ["recorded"] * 3
+    assert clock.seconds() == {"render": 0.1, "prior": 0.1} and log[3:] == ["waited"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -43,6 +44,50 @@ def test_every_dependency_is_pinned_exactly() -> None:
         assert line.startswith("#") or re.fullmatch(
             r"[a-z0-9-]+==[0-9][\w.]*(; python_version [<>=]+ \"3\.\d+\")?", line
         )
+
+
+# What another package loads for us: the dependency, and the module that dreamlab imports for its sake.
+THROUGH_ANOTHER = {
+    "accelerate": "diffusers",  # weights go straight to their place, without a second copy in memory
+    "embreex": "trimesh.ray.ray_pyembree",
+    "lxml": "trimesh",  # 3MF and COLLADA
+    "usd-core": "pxr",
+    "ninja": "nerfacc.grid",  # compiles its CUDA kernels
+}
+MODULES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-image": "skimage", "pyrender2": "pyrender"}
+
+
+def imported() -> set[str]:
+    """Every module that dreamlab imports anywhere, and the packages above it."""
+    found: set[str] = set()
+    for path in (ROOT / "dreamlab").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found | {name.rsplit(".", k)[0] for name in found for k in range(1, name.count(".") + 1)}
+
+
+def needless(requirements: list[str], modules: set[str]) -> set[str]:
+    """The requirements of which no module is imported."""
+    return {
+        name
+        for name in names(requirements)
+        if (THROUGH_ANOTHER.get(name) or MODULES.get(name) or name.replace("-", "_")).lower()
+        not in {module.lower() for module in modules}
+    }
+
+
+def test_every_dependency_is_imported_somewhere() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    asked = [*PYPROJECT["project"]["dependencies"], *(r for e in extras if e != "dev" for r in extras[e])]
+    assert needless(asked, imported()) == set()
+
+
+def test_a_dependency_that_nothing_imports_is_noticed() -> None:
+    assert needless(["xatlas>=0.0.9", "numpy"], imported()) == {"xatlas"}
+    assert needless(["embreex"], {"trimesh"}) == {"embreex"}
 
 
 def test_torch_has_one_pin_for_all() -> None:
@@ -140,6 +185,26 @@ def test_scripts_install_once_and_again_only_when_something_changed(tmp_path: Pa
     kernel.parent.mkdir(parents=True)
     kernel.write_text("// changed\n")
     assert installs() == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], ["-m", "not slow"]),
+        (["-m", "slow"], ["-m", "slow"]),
+        (["tests/test_config.py"], ["tests/test_config.py"]),
+    ],
+)
+def test_slow_tests_are_left_out_only_where_nothing_is_asked(
+    tmp_path: Path, given: list[str], wanted: list[str]
+) -> None:
+    project = copy_of_scripts(tmp_path / "project")
+    path = fake_python(tmp_path / "bin", suitable=True)
+    line = ["bash", str(project / "scripts" / "test"), *given]
+    environment = {"PATH": str(path), "HOME": str(tmp_path)}
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (project / "pip.log").read_text().splitlines()[-1] == " ".join(["-m pytest -n 2", *wanted])
+    assert ("marked slow are left out" in done.stderr) == (not given), done.stderr
 
 
 @pytest.mark.slow

@@ -100,6 +100,21 @@ def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
     assert result(run) == result(reference)
 
 
+@pytest.mark.parametrize("step", [8, 10])
+def test_what_stages_hand_on_is_handed_on_after_a_stop(tmp_path: Path, step: int) -> None:
+    """A learned background and a hardening surface, stopped where the second stage begins, and within it."""
+    field = {**small_values()["field"], "kind": "sdf"}
+    stages = [
+        stage | {"background": {"kind": "learned"}, "losses": {"eikonal": {"weight": 1, "points": 64}}}
+        for stage in small_values()["stages"]
+    ]
+    config = small_config(field=field, stages=stages)
+    whole, _ = whole_run(tmp_path / "whole", config)
+    run = stop_after(tmp_path / "stopped", config, step)
+    assert list(generate(run.config(), run, red_ball_prior()))
+    assert result(run) == result(whole)
+
+
 def test_a_run_that_lost_its_newest_checkpoint_says_so_and_ends_alike(
     reference: RunDir, tmp_path: Path
 ) -> None:

@@ -105,6 +105,17 @@ def test_config_and_environment_come_back(tmp_path: Path) -> None:
         run.config()
 
 
+def test_a_run_with_the_smoothing_of_older_versions_is_still_read(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, CONFIG, {})
+    path = run.path / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "    hole_edges: 64\n" in text
+    path.write_text(
+        text.replace("    hole_edges: 64\n", "    hole_edges: 64\n    smooth: 50\n"), encoding="utf-8"
+    )
+    assert run.config() == CONFIG
+
+
 def test_only_one_process_works_on_a_run(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, CONFIG, {})
     with run.at_work(), pytest.raises(InputError, match="another process"), RunDir(run.path).at_work():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dreamlab.stages.watchdog import CollapseError, Recovery, Vitals, Watchdog, WatchdogConfig, vitals
+from dreamlab.stages.watchdog import CollapseError, Recovery, Vitals, Watchdog, WatchdogConfig, solid_share
 
 HEALTHY = {"loss": 1.0, "gradient_norm": 1.0, "mean_opacity": 0.3, "solid_share": 0.9}
 SICK = {
@@ -117,12 +117,11 @@ def test_memory_goes_round_through_tensors() -> None:
     assert a.attempts == b.attempts == 2
 
 
-def test_vitals_tell_smoke_from_a_solid() -> None:
+def test_the_solid_share_tells_smoke_from_a_solid() -> None:
     solid = torch.zeros(2, 8, 8, 1)
     solid[:, 2:6, 2:6] = 1.0
-    smoke = torch.full((2, 8, 8, 1), 0.25)
-    assert vitals(1, 0.0, 0.0, solid).mean_opacity == pytest.approx(0.25)
-    assert vitals(1, 0.0, 0.0, solid).solid_share == pytest.approx(1.0)
-    assert vitals(1, 0.0, 0.0, smoke).mean_opacity == pytest.approx(0.25)
-    assert vitals(1, 0.0, 0.0, smoke).solid_share == 0.0
-    assert vitals(1, 0.0, 0.0, torch.zeros(1, 2, 2, 1)).solid_share == 0.0
+    mixed = torch.tensor([0.9, 0.6, 0.25, 0.25])
+    assert float(solid_share(solid)) == pytest.approx(1.0)
+    assert float(solid_share(mixed)) == pytest.approx(0.75)
+    assert float(solid_share(torch.full((2, 8, 8, 1), 0.25))) == 0.0
+    assert float(solid_share(torch.zeros(1, 2, 2, 1))) == 0.0

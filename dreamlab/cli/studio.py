@@ -170,7 +170,7 @@ def sheet(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.evaluate.classifier import judge_of
-    from dreamlab.evaluate.folder_nouns import halves_of, measure_folder
+    from dreamlab.evaluate.folder_nouns import halves_of, judge_of_folder, measure_folder
     from dreamlab.evaluate.measure import measure_prior
     from dreamlab.evaluate.prompts import MeasureConfig, known_nouns, prior_sampler
     from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
@@ -183,7 +183,7 @@ def measure(args: argparse.Namespace) -> int:
     halves = halves_of(args.folder) if args.folder is not None else None  # before minutes of measuring
     figures = measure_prior(prior, config, judge_of(config, args.judge))
     if halves is not None:
-        figures |= measure_folder(prior_sampler(prior, config), halves, config)
+        figures |= measure_folder(prior_sampler(prior, config), halves, judge_of_folder(halves), config)
     _say(args, {"event": "measured", "figures": figures}, json.dumps(figures, indent=1))
     return 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -69,13 +69,19 @@ class Samples(NamedTuple):
     t1: Float[Tensor, " S"]
 
 
+# What a renderer fills in only where somebody asks for it.
+Buffer = Literal["normal", "depth_variance"]
+
+
 @dataclass(frozen=True)
 class RenderOutput:
     """B rendered views.
 
     rgb [B,H,W,3] in 0..1, composited over `background`; opacity [B,H,W,1] in 0..1; depth [B,H,W,1] the
     *accumulated* distance along the ray, sum of w_i * t_i, so 0 where nothing is hit (divide by opacity for
-    the expected distance); normal [B,H,W,3] world space, accumulated likewise, or None; background [B,H,W,3].
+    the expected distance); background [B,H,W,3]; normal [B,H,W,3] world space, accumulated likewise;
+    directions [B,H,W,3] of the rays, unit, away from the camera; depth_variance [B,H,W,1] is
+    sum(w (t - mean)^2) / sum(w) along the ray. Buffers that nobody asked for are None.
     """
 
     rgb: Float[Tensor, "B H W 3"]
@@ -83,6 +89,8 @@ class RenderOutput:
     depth: Float[Tensor, "B H W 1"]
     background: Float[Tensor, "B H W 3"]
     normal: Float[Tensor, "B H W 3"] | None = None
+    directions: Float[Tensor, "B H W 3"] | None = None
+    depth_variance: Float[Tensor, "B H W 1"] | None = None
 
     @property
     def premultiplied(self) -> Float[Tensor, "B H W 3"]:
@@ -186,3 +194,15 @@ class Field(Protocol):
     def parameters(self) -> Iterable[Tensor]: ...
 
     def state_dict(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class HasDistance(Field, Protocol):
+    """A field that knows its surface: where a signed distance is 0."""
+
+    finest_cell: float
+    """Length of the finest detail that it can hold, in world units."""
+
+    def distance(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """Signed distance to the surface in world units, negative inside."""
+        ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +16,26 @@ from dreamlab.core.cameras import camera_rays
 from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.surface.extract import sample_lattice
 from dreamlab.mesh.surface.silhouettes import survey_cameras
+from dreamlab.mesh.texture.bake import Baked
 from dreamlab.views.render import render_mesh
+
+log = logging.getLogger(__name__)
 
 CELLS = 48  # of the survey that tells which steps of a ray can be skipped
 STEPS = 160  # along a ray through the box
 FAINT = 0.05  # density below which space counts as empty
 CHUNK = 1 << 17
+SOLID = 0.9  # opacity of a field's pixel that is no edge
+PALETTE_LOSS = 2.0  # dB of a mesh's pictures against the field's, edges left out, that a palette may cost
 
 
 class Fidelity(NamedTuple):
     """Peak signal-to-noise ratio in dB, over the pixels where either picture shows the object: of all views
-    together, and of the worst one."""
+    together, and of the worst one; and over those where both are solid, which leaves soft edges out."""
 
     psnr: float
     worst: float
+    inside: float
 
 
 def fidelity(mesh: Mesh, field: Field, *, views: int = 6, size: int = 80) -> Fidelity:
@@ -36,14 +44,41 @@ def fidelity(mesh: Mesh, field: Field, *, views: int = 6, size: int = 80) -> Fid
     The mesh must lie where the field has it, in [-1, 1]^3. A mesh cannot be soft: a field's blurred edges
     count against it.
     """
+    return fidelities([mesh], field, views=views, size=size)[0]
+
+
+def fidelities(meshes: Sequence[Mesh], field: Field, *, views: int = 6, size: int = 80) -> list[Fidelity]:
+    """`fidelity` of several meshes for one set of the field's pictures."""
     cameras = survey_cameras(views, size)
     wanted, opacity = field_pictures(field, cameras)
+    return [_compared(mesh, cameras, wanted.numpy(), opacity[..., 0].numpy()) for mesh in meshes]
+
+
+def faithful(baked: Baked, field: Field, mode: str) -> tuple[Mesh, Fidelity]:
+    """The painted mesh, or in the mode "auto" the plain one where the palette costs its pictures more than
+    PALETTE_LOSS; and how much it looks like the field."""
+    if baked.plain is None or mode != "auto":
+        return baked.mesh, fidelity(baked.mesh, field)
+    painted, plain = fidelities([baked.mesh, baked.plain], field)
+    loss = plain.inside - painted.inside
+    if loss <= PALETTE_LOSS:
+        return baked.mesh, painted
+    log.info("no palette: pictures would be %.1f dB farther from the field's", loss)
+    return baked.plain, plain
+
+
+def _compared(mesh: Mesh, cameras: Cameras, wanted: np.ndarray, opacity: np.ndarray) -> Fidelity:
     drawn = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
     alpha = drawn[..., 3:]
-    error = ((drawn[..., :3] * alpha + 1 - alpha - wanted.numpy()) ** 2).mean(-1)
-    seen = (alpha[..., 0] > 0.02) | (opacity[..., 0].numpy() > 0.02)
-    each = [float(error[view][seen[view]].mean()) for view in range(views) if seen[view].any()]
-    return Fidelity(_decibels(float(error[seen].mean()) if each else 0.0), _decibels(max(each, default=0.0)))
+    error = ((drawn[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
+    seen = (alpha[..., 0] > 0.02) | (opacity > 0.02)
+    each = [float(error[view][seen[view]].mean()) for view in range(len(cameras)) if seen[view].any()]
+    solid = (alpha[..., 0] > 0.99) & (opacity > SOLID)
+    return Fidelity(
+        _decibels(float(error[seen].mean()) if each else 0.0),
+        _decibels(max(each, default=0.0)),
+        _decibels(float(error[solid].mean()) if solid.any() else 0.0),
+    )
 
 
 def _decibels(error: float) -> float:

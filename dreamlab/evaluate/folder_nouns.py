@@ -46,11 +46,10 @@ def halves_of(folder: Path) -> Halves:
     return halves
 
 
-def measure_folder(sampler: Sampler, halves: Halves, config: MeasureConfig) -> dict[str, float]:
+def measure_folder(sampler: Sampler, halves: Halves, judge: Judge, config: MeasureConfig) -> dict[str, float]:
     """Shares of sampled views whose noun the judge names as asked (form_noun: from outline and relative depth
-    alone), with _ceiling and _ratio, and how many nouns were asked for.
+    alone), with _ceiling and _ratio, and how many nouns were asked for. judge: that of these halves.
     """
-    judge = judge_of_folder(halves)
     turns = np.random.default_rng((HELD_OUT, 9, config.seed)).uniform(0, 2 * np.pi, len(halves)).tolist()
     asked = [with_article(noun) for noun in halves for _ in range(VIEWS)]
     sampled = sampler(asked, rings(turns), 40_000)

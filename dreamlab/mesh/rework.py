@@ -13,7 +13,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colours
-from dreamlab.mesh.geometry.shape import creased_normals, normals_of
+from dreamlab.mesh.geometry.shape import creased, normals_of
 from dreamlab.mesh.surface.clean import CleanConfig, check_faces
 from dreamlab.mesh.surface.decimate import decimate
 from dreamlab.mesh.surface.quads import remesh_quads
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 SAMPLES = 100_000  # points that stand for a surface, besides one a face
 FACING = 0.05  # a normal's weight against a distance in sizes: thin walls keep their two sides apart
 NEAR_ENOUGH = 0.25  # what is found may be this share farther than the nearest: exact search can crawl
-CREASE = 40.0  # degrees between faces from which on an edge stays sharp
 WHOLE = 0.9  # of the area: below it a remeshed surface has lost parts
 TEXTURE_SIDES = (256, 2048)  # of a new texture, where only the old one says how large
 
@@ -78,10 +77,7 @@ def _reduced(mesh: Mesh, config: CleanConfig, colours: np.ndarray | None) -> Mes
             log.warning("the quads cover %.0f%% of the surface: open or thin parts are lost", 100 * left)
     else:
         vertices, faces = decimate(vertices, faces, config.faces, colours, config.color_weight)
-    vertices, faces, normals = creased_normals(vertices, faces, CREASE)
-    return Mesh(
-        torch.from_numpy(vertices).float(), torch.from_numpy(faces), torch.from_numpy(normals).float()
-    )
+    return creased(Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces)))
 
 
 def _baked(mesh: Mesh, surface: _Surface, side: int) -> Mesh:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dreamlab.core.errors import InputError, UnavailableError
@@ -25,7 +25,11 @@ from dreamlab.core.types import Rays, Samples
 from dreamlab.ops import interface
 from dreamlab.ops.conv.convolution import conv3x3
 from dreamlab.ops.field import native, reference
-from dreamlab.ops.field.normals import heaviest_sample, normals_analytic, normals_finite_difference
+from dreamlab.ops.field.normals import (
+    finite_difference_gradient,
+    heaviest_sample,
+    normals_finite_difference,
+)
 from dreamlab.ops.interface import Composite, HashGridSpec
 from dreamlab.ops.raster.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
 
@@ -41,15 +45,14 @@ __all__ = [
     "composite",
     "conv3x3",
     "encode_mlp",
+    "finite_difference_gradient",
     "hash_encode",
     "heaviest_sample",
     "interpolate",
     "march",
     "mlp",
-    "normals_analytic",
     "normals_finite_difference",
     "occupancy_threshold",
-    "occupancy_update",
     "rasterise",
     "sample_points",
     "sample_texture",
@@ -199,25 +202,6 @@ def composite(
     """
     interface.check_composite(sigma, rgb, samples, n_rays)
     return _for(sigma).composite(sigma, rgb, samples, n_rays)
-
-
-def occupancy_update(
-    ema: Float[Tensor, "G G G"], cells: Int[Tensor, " M"], density: Float[Tensor, " M"], decay: float
-) -> Float[Tensor, "G G G"]:
-    """Decayed maximum of the density seen in each cell (Mueller et al. 2022, appendix E.2).
-
-    The visited cells (flat indices, repeats welcome) become max(decay * ema, density); a new grid is
-    returned.
-    """
-    interface.check("ema", ema, (None, None, None))
-    interface.check("density", density, (None,), like=ema)
-    if cells.dtype != torch.int64 or cells.shape != density.shape:
-        raise InputError(
-            "cells do not fit", expected=f"[{density.shape[0]}] int64", got=str(list(cells.shape))
-        )
-    if cells.numel() and (int(cells.min()) < 0 or int(cells.max()) >= ema.numel()):
-        raise InputError("cells lie outside the grid", expected=f"0..{ema.numel() - 1}")
-    return _for(ema).occupancy_update(ema, cells, density, decay)
 
 
 def occupancy_threshold(ema: Float[Tensor, "G G G"], threshold: float) -> Bool[Tensor, "G G G"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dreamlab.render.background import Background, BackgroundConfig
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, ShadingConfig
-from dreamlab.render.volume import VolumeRender, VolumeRenderer, VolumeRendererConfig
+from dreamlab.render.volume import VolumeRenderer, VolumeRendererConfig
 
 __all__ = [
     "Background",
@@ -14,7 +14,6 @@ __all__ = [
     "OccupancyGrid",
     "Shading",
     "ShadingConfig",
-    "VolumeRender",
     "VolumeRenderer",
     "VolumeRendererConfig",
 ]

@@ -24,9 +24,10 @@ class OccupancyConfig(BaseModel):
     """`resolution` cells along each axis of [-1, 1]^3, refreshed every `every` steps.
 
     `threshold` is the opacity of one marching step below which a cell is empty (or the mean density, if
-    that is less); in the first `warm_up` steps any density at all counts, so that matter may appear
-    anywhere in the field's bounds. `decay` is how much of the old density stays at a refresh. `margin` adds
-    the neighbours of occupied cells: safer for thin parts and growth, for half as many samples again.
+    that is less). A new grid has a warm-up: in its first `warm_up` steps any density at all counts, so that
+    matter may appear anywhere in the field's bounds; a grid that a stage took over has none. `decay` is how
+    much of the old density stays at a refresh. `margin` adds the neighbours of occupied cells: safer for thin
+    parts and growth, for half as many samples again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,12 +54,17 @@ class OccupancyGrid:
 
     @torch.no_grad()
     def update(self, density: DensityFunction, step: int, generator: torch.Generator) -> None:
-        """Call once a step, before rendering; looks at the field only when it is due."""
+        """Call once a step, before rendering; looks at the field only when it is due.
+
+        step counts within the stage: at 0 the grid is measured, whatever it knows already.
+        """
         c = self.config
         if step < c.warm_up:
             if step == 0:
+                new = not bool(self.cells.any())
                 self.refresh(density, generator)
-                self.occupied = self._dilated(self.cells > 0)
+                if new:
+                    self.occupied = self._dilated(self.cells > 0)
         elif (step - c.warm_up) % c.every == 0:
             self.refresh(density, generator)
 
@@ -78,6 +84,11 @@ class OccupancyGrid:
         """Forget everything: all cells occupied."""
         self.cells = torch.zeros_like(self.cells)
         self.occupied = torch.ones_like(self.occupied)
+
+    def take_over(self, other: OccupancyGrid) -> None:
+        """Know what another grid has measured, if it has as many cells."""
+        if other.cells.shape == self.cells.shape:
+            self.load_state_dict(other.state_dict())
 
     def to(self, device: torch.device | str) -> OccupancyGrid:
         self.cells, self.occupied = self.cells.to(device), self.occupied.to(device)

@@ -8,7 +8,7 @@ step, and for opaque surfaces the two agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dreamlab import ops
 from dreamlab.core.cameras import camera_rays
-from dreamlab.core.types import Cameras, Rays, RenderOutput, Samples
+from dreamlab.core.types import Buffer, Cameras, HasDistance, Rays, RenderOutput, Samples
 from dreamlab.core.types import Field as SceneField
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
@@ -29,18 +29,6 @@ BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None]
 _CHUNK = 1 << 16
 # Density that counts as nothing where a logarithm is taken.
 _FAINT = 0.1
-
-
-@dataclass(frozen=True)
-class VolumeRender(RenderOutput):
-    """A RenderOutput with what the regularisers look at.
-
-    directions [B,H,W,3] unit, away from the camera; depth_variance [B,H,W,1] is sum(w (t - mean)^2) / sum(w)
-    along the ray, or None if it was not asked for.
-    """
-
-    directions: Float[Tensor, "B H W 3"] | None = None
-    depth_variance: Float[Tensor, "B H W 1"] | None = None
 
 
 class VolumeRendererConfig(BaseModel):
@@ -89,24 +77,24 @@ class VolumeRenderer:
         background: BackgroundFunction,
         shading: Shading | None = None,
         generator: torch.Generator | None = None,
-        normals: bool = False,
-        depth_variance: bool = False,
-    ) -> VolumeRender:
+        buffers: Collection[Buffer] = (),
+    ) -> RenderOutput:
         """Render the field. Differentiable with respect to the field and the background.
 
         Args:
             background: colours for ray directions [B,H,W,3].
             shading: how to light; None is plain albedo.
             generator: jitters the samples along the rays and feeds the background; None for still images.
-            normals: fill `normal` even if the shading does not need it.
-            depth_variance: fill `depth_variance`.
+            buffers: what to fill beside colour, opacity and depth; normals come with any shading that needs
+            them.
         """
         shading = shading or Shading.albedo()
         rays = camera_rays(cameras)
         n, per_view = rays.origins.shape[0], math.prod(cameras.size)
         light = shading.light.to(rays.origins).expand(len(cameras), 3).repeat_interleave(per_view, dim=0)
         jitter = torch.full((n,), 0.5) if generator is None else torch.rand(n, generator=generator)
-        wanted = _Wanted(shading, normals or shading.needs_normals, depth_variance)
+        normals = "normal" in buffers or shading.needs_normals
+        wanted = _Wanted(shading, normals, "depth_variance" in buffers)
         size = n if torch.is_grad_enabled() else _CHUNK
         parts = [
             self._render_rays(field, Rays(o, d), j.to(o), lamp, wanted)
@@ -124,7 +112,7 @@ class VolumeRenderer:
         assert rgb is not None and opacity is not None and depth is not None
         directions = rays.directions.view(shape)
         behind = background(directions, generator)
-        return VolumeRender(
+        return RenderOutput(
             rgb + (1 - opacity) * behind, opacity, depth, behind, normal, directions, variance
         )
 
@@ -158,18 +146,23 @@ class VolumeRenderer:
     ) -> tuple[Tensor, Tensor]:
         """Unit normal and position of every ray's heaviest sample; zeros for rays that hit nothing.
 
-        The normal is minus the gradient of log density by finite differences, and carries gradient to the
-        field. The logarithm points the same way and is nearly linear where density falls off, so that wide
-        taps do no harm.
+        The normal is the gradient of the signed distance by finite differences, or of minus the log density
+        where the field knows no distance, and carries gradient to the field. The logarithm points the same
+        way as the density and is nearly linear where that falls off, so that wide taps do no harm.
         """
         heaviest = ops.heaviest_sample(weights, samples, rays.origins.shape[0])
         hit = (heaviest >= 0).nonzero()[:, 0]
         seen = position[heaviest[hit]]
-        unit = ops.normals_finite_difference(
-            lambda x: (field.density(x) + _FAINT).log(), seen, self.config.normal_epsilon
-        )
+        unit = ops.normals_finite_difference(_towards_matter(field), seen, self.config.normal_epsilon)
         zeros = torch.zeros_like(rays.origins)
         return zeros.index_copy(0, hit, unit), zeros.index_copy(0, hit, seen)
+
+
+def _towards_matter(field: SceneField) -> Callable[[Tensor], Tensor]:
+    """A function of points that grows inwards across the surface."""
+    if isinstance(field, HasDistance):
+        return lambda x: -field.distance(x)
+    return lambda x: (field.density(x) + _FAINT).log()
 
 
 @dataclass(frozen=True)

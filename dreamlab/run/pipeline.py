@@ -30,6 +30,7 @@ from dreamlab.run.run_dir import RunDir
 from dreamlab.run.setup import Setup
 from dreamlab.stages.base import Optimisable
 from dreamlab.stages.distil import StepEvent, optimise
+from dreamlab.stages.state import OptimiserState
 
 log = logging.getLogger(__name__)
 
@@ -76,34 +77,42 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
 
 
 def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
-    """The field's surface: extracted, cleaned, coloured or textured, and placed; and what was measured on
-    the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
-    from dreamlab.evaluate.field_fidelity import fidelity
-    from dreamlab.mesh.geometry.shape import parse_size, place
-    from dreamlab.mesh.surface.clean import clean, repair_surface, simplify, solidity
+    """The field's surface: extracted, freed of lumps, coloured or textured, and placed; and what was measured
+    on the way. psnr is that of its pictures against the field's, in dB, of all views and of the worst."""
+    from dreamlab.evaluate.field_fidelity import faithful
+    from dreamlab.mesh.geometry.shape import creased, parse_size, place
+    from dreamlab.mesh.surface.clean import denoised, repair_surface, simplify, solidity
     from dreamlab.mesh.surface.extract import extract
-    from dreamlab.mesh.texture.bake import bake, vertex_colors
+    from dreamlab.mesh.texture.bake import bake_textures, bake_vertices, vertex_colors
     from dreamlab.mesh.texture.unwrap import unwrap
 
     found = extract(field, config.extract)
-    if config.texture:  # which keeps its detail on any faces: shape alone decides where those stay
-        fine = repair_surface(found.mesh, config.clean)
-        bare = simplify(fine, config.clean)
+    # a texture keeps its detail on any faces; colours at the corners decide with the shape where those stay
+    raw = found.mesh if config.texture else vertex_colors(found.mesh, field)
+    surface = repair_surface(raw, config.clean)
+    fine = denoised(surface, config.clean.denoise)
+    light = simplify(fine, config.clean)
+    bare = creased(light)
+    if config.texture:
         flat = unwrap(bare, resolution=config.bake.resolution)
-        mesh = bake(flat, field, config.bake, fine=fine)
-    else:  # colours at the corners: they decide with the shape where corners stay
-        bare = clean(vertex_colors(found.mesh, field), config.clean)
-        mesh = vertex_colors(bare, field, config.bake)
-    solid = solidity(bare)
+        baked = bake_textures(flat, field, config.bake, surface=surface, fine=fine)
+    else:
+        baked = bake_vertices(bare, field, config.bake, surface=surface)
+    mesh, likeness = baked.mesh, None
+    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
+        mesh, likeness = faithful(baked, field, config.bake.palette.mode)
+    solid = solidity(light)
     measures = {
         "iso": found.report.iso,
         "silhouette_iou": found.report.silhouette_iou,
-        "vertices": float(len(bare.vertices)),
+        "vertices": float(len(light.vertices)),
         "faces": float(len(mesh.faces)),
         "watertight": float(solid.watertight),
     }
-    if not config.bake.lighting:  # with light baked in, the two are not meant to be alike
-        likeness = fidelity(mesh, field)
+    if config.bake.palette.mode != "off":  # 0: as the field has them
+        painted = baked.palette is not None and mesh is baked.mesh
+        measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+    if likeness is not None:
         measures |= {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
     size = None if config.size is None else parse_size(config.size)
     return place(mesh, size=size, origin=config.origin), measures
@@ -185,6 +194,7 @@ def _optimised(
     field = setup.field() if checkpoint is None else field_in(checkpoint, config).to(setup.device)
     yield from clock.phase("optimise")
     renderer, first = config.renderer.build(), checkpoint.stage if checkpoint else 0
+    left: OptimiserState | None = None
     if checkpoint:
         yield Note(f"going on from step {checkpoint.total_step} of {config.total_steps}")
     for index in range(first, len(config.stages)):
@@ -192,22 +202,37 @@ def _optimised(
         before = sum(s.steps for s in config.stages[:index])
         guidance = setup.guidance(stage)
         state = checkpoint.state if checkpoint and index == first else None
-        steps = optimise(
-            stage, field, renderer, prior, guidance, prompts, config.seed + _STAGE_SEED * index, state
-        )
-        for event in steps:
-            saved = _record(config, run, index, before, event)
-            clock.add(event.seconds)
-            if event.recovery:
-                log.warning(event.recovery.message)
-                yield Note(event.recovery.message)
-            try:
-                yield Step(event, before + event.step, config.total_steps)
-            except GeneratorExit:  # whoever watches has had enough: keep the moment
-                if not saved:
-                    _save(config, run, index, before, event)
-                raise
+        seed = config.seed + _STAGE_SEED * index
+        steps = optimise(stage, field, renderer, prior, guidance, prompts, seed, state, left)
+        left = yield from _followed(config, run, index, before, steps, clock)
     return field
+
+
+def _followed(
+    config: RunConfig,
+    run: RunDir,
+    index: int,
+    before: int,
+    steps: Generator[StepEvent, None, OptimiserState],
+    clock: _Clock,
+) -> Generator[Event, None, OptimiserState]:
+    """One stage, recorded step by step; what `optimise` returns."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            return end.value
+        saved = _record(config, run, index, before, event)
+        clock.add(event.seconds)
+        if event.recovery:
+            log.warning(event.recovery.message)
+            yield Note(event.recovery.message)
+        try:
+            yield Step(event, before + event.step, config.total_steps)
+        except GeneratorExit:  # whoever watches has had enough: keep the moment
+            if not saved:
+                _save(config, run, index, before, event)
+            raise
 
 
 def _record(config: RunConfig, run: RunDir, index: int, before: int, event: StepEvent) -> bool:

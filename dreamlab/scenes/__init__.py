@@ -6,12 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
+from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.density import DensityConfig
 from dreamlab.scenes.hashgrid import HashGridField, HashGridFieldConfig
 from dreamlab.scenes.mlp import MLPField, MLPFieldConfig
+from dreamlab.scenes.sdf import SDFField, SDFFieldConfig
 from dreamlab.scenes.voxel import VoxelField, VoxelFieldConfig
 
-FieldConfig = Annotated[HashGridFieldConfig | MLPFieldConfig | VoxelFieldConfig, Field(discriminator="kind")]
+FieldConfig = Annotated[
+    HashGridFieldConfig | MLPFieldConfig | VoxelFieldConfig | SDFFieldConfig, Field(discriminator="kind")
+]
 
 __all__ = [
     "DensityConfig",
@@ -20,6 +24,9 @@ __all__ = [
     "HashGridFieldConfig",
     "MLPField",
     "MLPFieldConfig",
+    "RadianceField",
+    "SDFField",
+    "SDFFieldConfig",
     "VoxelField",
     "VoxelFieldConfig",
 ]

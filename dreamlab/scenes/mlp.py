@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.density import DensityConfig
 
 
@@ -33,7 +34,7 @@ class MLPFieldConfig(BaseModel):
         return MLPField(self, generator)
 
 
-class MLPField(nn.Module):
+class MLPField(RadianceField):
     """See MLPFieldConfig."""
 
     def __init__(self, config: MLPFieldConfig, generator: torch.Generator) -> None:
@@ -68,12 +69,3 @@ class MLPField(nn.Module):
         for block in self.blocks:
             h = h + block(h)
         return self.last(F.silu(h))
-
-    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        """sigma [N] at world points."""
-        return self.activation(self.raw(x)[:, 0], x)
-
-    def forward(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
-        """sigma [N] and sRGB albedo [N,3] in 0..1 at world points."""
-        raw = self.raw(x)
-        return self.activation(raw[:, 0], x), torch.sigmoid(raw[:, 1:])

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.density import DensityConfig
 
 
@@ -26,7 +27,7 @@ class VoxelFieldConfig(BaseModel):
         return VoxelField(self, generator)
 
 
-class VoxelField(nn.Module):
+class VoxelField(RadianceField):
     """See VoxelFieldConfig."""
 
     def __init__(self, config: VoxelFieldConfig, generator: torch.Generator) -> None:
@@ -47,11 +48,5 @@ class VoxelField(nn.Module):
         found = F.grid_sample(self.grid, x.view(1, -1, 1, 1, 3), align_corners=True, padding_mode="border")
         return found.view(4, -1).T
 
-    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        """sigma [N] at world points."""
-        return self.activation(self.raw(x)[:, 0], x)
-
-    def forward(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
-        """sigma [N] and sRGB albedo [N,3] in 0..1 at world points."""
-        raw = self.raw(x)
-        return self.activation(raw[:, 0], x), torch.sigmoid(raw[:, 1:])
+    def parameter_groups(self) -> dict[str, list[str]]:
+        return {"grid": ["grid"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Field
-from dreamlab.losses.terms import LossesConfig
+from dreamlab.losses import LossConfigs
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
 from dreamlab.render.shading import AlbedoShadingConfig, ShadingConfig
@@ -25,6 +25,18 @@ class Optimisable(Field, Protocol):
     """A field that the loop can train, save and begin anew."""
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
+
+    def parameter_groups(self) -> Mapping[str, Sequence[str]]:
+        """Every parameter's name once, by what may have a learning rate of its own (see
+        StageConfig.lr_scale)."""
+        ...
+
+    def advance(self, progress: float) -> None:
+        """Called before every step with the stage's progress 0..1: for what changes without being learned.
+
+        What changes by it belongs to the state_dict.
+        """
+        ...
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
 
@@ -46,7 +58,9 @@ class StageConfig(BaseModel):
     """One stage of a run: how long, from where, how lit, and how fast.
 
     `views` cameras a step, `size` pixels square (None: the prior's resolution), which may grow as a ramp.
-    `lr` and `background_lr` are Adam's; `clip_norm` bounds the norm of the whole gradient (None: no bound).
+    `lr` and `background_lr` are Adam's; `lr_scale` multiplies `lr` for groups of the field's parameters, by
+    name (a hash grid has "encoding" and "network"). `clip_norm` bounds the norm of the whole gradient (None:
+    no bound). `losses` may be short: {orientation: 0.1} is [{kind: orientation, weight: 0.1}].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,10 +72,11 @@ class StageConfig(BaseModel):
     cameras: CamerasConfig = OrbitCamerasConfig()
     shading: ShadingConfig = AlbedoShadingConfig()
     background: BackgroundConfig = RandomBackgroundConfig()
-    losses: LossesConfig = LossesConfig()
+    losses: LossConfigs = ()
     watchdog: WatchdogConfig = WatchdogConfig()
     lr: Ramp = Ramp.constant(0.01)
     background_lr: Ramp = Ramp.constant(0.001)
+    lr_scale: dict[str, Annotated[float, Setting(ge=0.0)]] = Setting(default_factory=dict)
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = Setting(default=1e-15, gt=0)
     clip_norm: float | None = Setting(default=None, gt=0)

@@ -11,21 +11,22 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamlab.core.types import Cameras
+from dreamlab.core.types import Buffer, Cameras, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance
-from dreamlab.losses.terms import total
+from dreamlab.losses import WeightedLosses
 from dreamlab.priors.protocols import Prior
-from dreamlab.render.volume import VolumeRender, VolumeRenderer
+from dreamlab.render.volume import VolumeRenderer
 from dreamlab.stages.base import Optimisable, StageConfig
 from dreamlab.stages.source import FrozenScene
 from dreamlab.stages.state import OptimiserState
-from dreamlab.stages.watchdog import Recovery, vitals
+from dreamlab.stages.watchdog import Recovery, Vitals, solid_share
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def optimise(
     prompts: ViewPrompts,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
-) -> Generator[StepEvent, None, None]:
-    """Distil the prior into the field, one StepEvent a step.
+    before: OptimiserState | None = None,
+) -> Generator[StepEvent, None, OptimiserState]:
+    """Distil the prior into the field, one StepEvent a step; returns the state at the end.
 
     The same arguments give the same bytes on the same machine. Stop by no longer asking for events.
 
@@ -69,17 +71,22 @@ def optimise(
         prompts: as the prior encoded them; only handed on to the guidance.
         seed: of cameras, jitter, noise and everything else that is drawn in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
+        before: the state that the stage before this one returned: what it learned around the field
+        (background,
+            occupancy) goes on where the settings are equal.
 
     Raises:
         CollapseError: the watchdog has no recovery left.
         DamagedError: `state` does not fit.
+        ConfigError: `lr_scale` names a group that the field does not have, or a loss cannot be had of this
+        field.
     """
     if isinstance(guidance, Edits):
         guidance.set_source(lambda: FrozenScene(field, renderer, stage))
-    now = OptimiserState(stage, field, renderer, guidance, seed)
+    now = OptimiserState(stage, field, renderer, guidance, seed, before)
     if state is not None:
         now.load_state_dict(state)
-    lights = stage.shading.build()
+    lights, losses = stage.shading.build(), WeightedLosses(stage.losses)
     while now.step < stage.steps:
         progress = now.step / max(1, stage.steps - 1)
         clock = _Clock(now.device)
@@ -88,84 +95,89 @@ def optimise(
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
         if isinstance(guidance, ChoosesViews):
             views = guidance.select_cameras(views, progress, now.generator)
-        render = _render(now, views, lights.sample(views, progress, now.generator), progress)
-        terms = stage.losses.terms(
-            render, progress, directions=render.directions, depth_variance=render.depth_variance
-        )
+        shading = lights.sample(views, progress, now.generator)
+        render = _render(now, views, shading, losses.needs(progress), progress)
+        regulariser = losses(render, field, views, progress, now.generator)
         clock.lap("render")
-        told = guidance(render, views, prompts, progress, now.generator)
+        out = guidance(render, views, prompts, progress, now.generator)
         clock.lap("prior")
-        loss = told.loss + total(terms, told.loss)
-        norm = _step_adam(now, loss, progress)
+        health, metrics = _step_adam(now, out.loss + regulariser, render, progress)
         clock.lap("backward")
         now.step += 1
-        yield _event(now, render, loss, norm, told.metrics, clock)
+        yield _event(now, health, metrics | out.metrics, clock)
+    return now
 
 
-def _render(now: OptimiserState, views: Cameras, shading: Any, progress: float) -> VolumeRender:
-    losses = now.stage.losses
-    now.renderer.update(now.field, now.step, now.generator)
-    return now.renderer(
-        now.field,
+def _render(
+    state: OptimiserState, views: Cameras, shading: Any, buffers: frozenset[Buffer], progress: float
+) -> RenderOutput:
+    state.field.advance(progress)
+    state.renderer.update(state.field, state.step, state.generator)
+    return state.renderer(
+        state.field,
         views,
-        background=now.background,
+        background=state.background,
         shading=shading,
-        generator=now.generator,
-        normals=losses.needs_normals(progress),
-        depth_variance=losses.needs_depth_variance(progress),
+        generator=state.generator,
+        buffers=buffers,
     )
 
 
-def _step_adam(now: OptimiserState, loss: Tensor, progress: float) -> float:
-    """Backward, clip, step; the gradient's norm before clipping. What is no number never reaches Adam."""
-    stage, adam = now.stage, now.adam
-    for group, ramp in zip(adam.param_groups, (stage.lr, stage.background_lr), strict=False):
-        group["lr"] = ramp(progress) * now.watchdog.lr_factor
-    adam.zero_grad(set_to_none=True)
+def _step_adam(
+    state: OptimiserState, loss: Tensor, render: RenderOutput, progress: float
+) -> tuple[Vitals, dict[str, float]]:
+    """Backward, clip, step; what the watchdog looks at, and the loop's own metrics.
+
+    All figures come from the device in one transfer. What is no number never reaches Adam. The gradient's
+    norm is that before clipping.
+    """
+    state.set_learning_rates(progress)
+    state.adam.zero_grad(set_to_none=True)
     if loss.requires_grad:  # an empty volume has no samples, and so no gradient
         loss.backward()
-    norm = float(torch.nn.utils.clip_grad_norm_(list(now.parameters.values()), stage.clip_norm or math.inf))
-    if math.isfinite(norm) and math.isfinite(float(loss.detach())):
-        adam.step()
-    return norm
+    norm = torch.nn.utils.clip_grad_norm_(list(state.parameters.values()), state.stage.clip_norm or math.inf)
+    opacity = render.opacity.detach()
+    figures = [loss.detach(), norm, opacity.mean(), solid_share(opacity), (opacity > 0.5).float().mean()]
+    value, length, mean, solid, coverage = torch.stack(figures).tolist()
+    if math.isfinite(length) and math.isfinite(value):
+        state.adam.step()
+    metrics = {"loss": value, "opacity": mean, "coverage": coverage, "parameter_grad_norm": length}
+    return Vitals(state.step + 1, value, length, mean, solid), metrics
 
 
-def _event(
-    now: OptimiserState,
-    render: VolumeRender,
-    loss: Tensor,
-    norm: float,
-    told: dict[str, float],
-    clock: _Clock,
-) -> StepEvent:
-    """Judge the step, heal if need be, and tell."""
-    step, watchdog = now.step, now.watchdog
-    health = vitals(step, float(loss.detach()), norm, render.opacity.detach())
-    metrics = {
-        "loss": health.loss,
-        "opacity": health.mean_opacity,
-        "coverage": float((render.opacity.detach() > 0.5).float().mean()),
-        "parameter_grad_norm": norm,
-        **told,
-    }
+def _event(state: OptimiserState, health: Vitals, metrics: dict[str, float], clock: _Clock) -> StepEvent:
+    """Judge the step, heal if need be, and say what happened."""
+    step, stage, watchdog = state.step, state.stage, state.watchdog
     recovery = watchdog.look(health)
     if recovery is not None:
-        now.apply(recovery)
-    elif step % now.stage.watchdog.keep_every == 0 and watchdog.worth_keeping(health) and now.healthy():
-        now.keep()
+        state.apply(recovery)
+    elif step % stage.watchdog.keep_every == 0 and watchdog.worth_keeping(health) and state.healthy():
+        state.keep()
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return StepEvent(now.stage.name, step, now.stage.steps, finite, clock.seconds, now, now.preview, recovery)
+    return StepEvent(stage.name, step, stage.steps, finite, clock.seconds(), state, state.preview, recovery)
 
 
 class _Clock:
-    """Wall time by phase. On a GPU it waits for the work to be done, else the phases would blur."""
+    """Time by phase: the wall's, or on a GPU the stream's own, so that nothing waits before the step is
+    done."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device, self.seconds = device, {}
-        self._last = time.perf_counter()
+        self._stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+        self._marks: list[tuple[str, Any]] = []
+        self.lap("start")
 
     def lap(self, phase: str) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self.seconds[phase], self._last = now - self._last, now
+        """What was done since the lap before was this phase."""
+        if self._stream is None:
+            self._marks.append((phase, time.perf_counter()))
+        else:
+            self._marks.append((phase, self._stream.record_event(torch.cuda.Event(enable_timing=True))))
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of every phase."""
+        if self._stream is not None:
+            self._marks[-1][1].synchronize()
+        pairs = pairwise(self._marks)
+        if self._stream is None:
+            return {phase: end - start for (_, start), (phase, end) in pairs}
+        return {phase: start.elapsed_time(end) / 1000 for (_, start), (phase, end) in pairs}

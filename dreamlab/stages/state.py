@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
-from dreamlab.core.errors import DamagedError
+from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.render.background import Background
 from dreamlab.render.volume import VolumeRenderer
@@ -18,17 +19,32 @@ from dreamlab.stages.watchdog import Recovery, Watchdog
 
 
 class OptimiserState:
-    """All of a stage that changes: field, background, occupancy, Adam, randomness, guidance, watchdog."""
+    """All of a stage that changes: field, background, occupancy, Adam, randomness, guidance, watchdog.
+
+    What the stage `before` left goes on where it fits: its background where the settings are equal, its
+    occupancy grid where that has as many cells. Adam, randomness and watchdog begin anew.
+    """
 
     def __init__(
-        self, stage: StageConfig, field: Optimisable, renderer: VolumeRenderer, guidance: Guidance, seed: int
+        self,
+        stage: StageConfig,
+        field: Optimisable,
+        renderer: VolumeRenderer,
+        guidance: Guidance,
+        seed: int,
+        before: OptimiserState | None = None,
     ) -> None:
         self.stage, self.field, self.renderer, self.guidance = stage, field, renderer, guidance
         self.seed, self.step = seed, 0
         self.generator = torch.Generator().manual_seed(seed)
         self.device = next(iter(field.parameters())).device
         self.renderer.to(self.device)
-        self.background: Background = stage.background.build(self.generator).to(self.device)
+        if before is not None:
+            renderer.occupancy.take_over(before.renderer.occupancy)
+        if before is not None and before.stage.background == stage.background:
+            self.background: Background = before.background
+        else:
+            self.background = stage.background.build(self.generator).to(self.device)
         self.watchdog = Watchdog(stage.watchdog)
         self.parameters, self.adam = self._new_adam()
         self._good: dict[str, Tensor] = {}
@@ -85,7 +101,7 @@ class OptimiserState:
 
     def healthy(self) -> bool:
         """Whether all parameters are finite."""
-        return all(bool(p.isfinite().all()) for p in self.parameters.values())
+        return bool(torch.stack([p.isfinite().all() for p in self.parameters.values()]).all())
 
     def _present(self) -> dict[str, Tensor]:
         state = {"step": torch.tensor(self.step), "generator": self.generator.get_state()}
@@ -117,13 +133,39 @@ class OptimiserState:
                     raise ValueError(f"{name} has another shape")
                 self.adam.state[parameter] = {k: v.to(self.device).clone() for k, v in moments.items()}
 
+    def set_learning_rates(self, progress: float) -> None:
+        """Adam's rates at this progress: by group, and gentler after recoveries."""
+        for group in self.adam.param_groups:
+            group["lr"] = group["ramp"](progress) * group["scale"] * self.watchdog.lr_factor
+
     def _new_adam(self) -> tuple[dict[str, Tensor], torch.optim.Adam]:
+        """Every parameter by its name in the state, and one group of Adam's for each group of the field's."""
         field = {f"field.{k}": p for k, p in self.field.named_parameters() if p.requires_grad}
         background = {f"background.{k}": p for k, p in self.background.named_parameters()}
-        groups = [{"params": list(field.values())}]
-        if background:
-            groups.append({"params": list(background.values())})
-        adam = torch.optim.Adam(groups, lr=0.0, betas=self.stage.betas, eps=self.stage.eps, fused=True)
+        stage, named = self.stage, self.field.parameter_groups()
+        unknown = sorted(set(stage.lr_scale) - set(named))
+        if unknown:
+            raise ConfigError(
+                f"the field has no group of parameters {unknown[0]!r}",
+                expected="lr_scale by " + ", ".join(named),
+                got=", ".join(stage.lr_scale),
+            )
+        groups: list[dict[str, Any]] = [
+            {
+                "params": [field[f"field.{k}"] for k in names if f"field.{k}" in field],
+                "ramp": stage.lr,
+                "scale": stage.lr_scale.get(group, 1.0),
+            }
+            for group, names in named.items()
+        ]
+        groups.append({"params": list(background.values()), "ramp": stage.background_lr, "scale": 1.0})
+        adam = torch.optim.Adam(
+            [group for group in groups if group["params"]],
+            lr=0.0,
+            betas=stage.betas,
+            eps=stage.eps,
+            fused=True,
+        )
         return field | background, adam
 
     # ---- looking ----

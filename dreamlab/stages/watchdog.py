@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -77,13 +78,11 @@ class Recovery:
     message: str
 
 
-def vitals(step: int, loss: float, gradient_norm: float, opacity: Tensor) -> Vitals:
-    """Boil a step down to numbers. `opacity` is any shape, 0..1."""
-    with torch.no_grad():
-        whole = opacity.sum()
-        solid = opacity[opacity > 0.5].sum()
-        mean, share = float(opacity.mean()), float(solid / whole.clamp_min(1e-12))
-    return Vitals(step, loss, gradient_norm, mean, share)
+@torch.no_grad()
+def solid_share(opacity: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
+    """How much of all opacity (0..1) is in pixels that are more than half opaque; 0 where there is none."""
+    solid = torch.where(opacity > 0.5, opacity, 0.0).sum()
+    return solid / opacity.sum().clamp_min(1e-12)
 
 
 class Watchdog:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dreamlab.core.errors import DamagedError
+from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
 
 SUFFIXES = (".glb", ".gltf", ".obj")
 
@@ -52,18 +53,6 @@ def read_mesh(path: Path) -> ColouredMesh:
     except Exception as error:  # parsers of foreign formats raise whatever they like
         raise DamagedError(f"{path.name} cannot be read", got=f"{type(error).__name__}: {error}") from error
     return _normalised(mesh, path.name)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1 transfer curve, 0..1 to 0..1 (values outside are clipped)."""
-    x = np.clip(linear, 0.0, 1.0)
-    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
-
-
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """Inverse of `linear_to_srgb`."""
-    x = np.clip(srgb, 0.0, 1.0)
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
 def _normalised(mesh: ColouredMesh, name: str) -> ColouredMesh:
@@ -115,7 +104,7 @@ def _read_plain_glb(data: bytes) -> ColouredMesh | None:
         factor = np.asarray(_base_colour(document, primitive)[:3])
         vertices.append(position)
         faces.append(face + count)
-        colours.append(linear_to_srgb(corner[face, :3].mean(1) * factor))
+        colours.append(linear_to_srgb((corner[face, :3].mean(1) * factor).clip(0, 1)))
         count += n
     return ColouredMesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(colours))
 
@@ -181,7 +170,7 @@ def _read_with_trimesh(path: Path) -> ColouredMesh:
         seen = alpha >= _LEAST_ALPHA
         vertices.append(trimesh.transform_points(part.vertices, transform))
         faces.append(np.asarray(part.faces)[seen] + count)
-        colours.append(linear_to_srgb(linear[seen]))
+        colours.append(linear_to_srgb(linear[seen].clip(0, 1)))
         count += len(part.vertices)
     if not vertices:
         raise DamagedError(f"{path.name} holds no triangles")

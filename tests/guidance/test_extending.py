@@ -51,6 +51,28 @@ def test_the_example_method_is_sds_with_less_variance(toy, tmp_path, monkeypatch
     assert (ours.std(0) < 0.7 * plain.std(0)).all()
 
 
+def test_the_example_loss_sees_what_is_not_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = example("loss", tmp_path, monkeypatch)
+    rgb, one = torch.zeros(1, 4, 4, 3), torch.ones(1, 4, 4, 1)
+    zero, generator = torch.zeros(1), torch.Generator().manual_seed(0)
+    cameras = orbit_cameras(zero, zero, zero + 1, zero + 1, (4, 4))
+    loss = module.SymmetryLossConfig(weight=10, points=500).build()
+    assert loss.needs == frozenset()
+
+    class Ball(torch.nn.Module):
+        def __init__(self, x: float) -> None:
+            super().__init__()
+            self.x = torch.nn.Parameter(torch.tensor(x))
+
+        def density(self, x: torch.Tensor) -> torch.Tensor:
+            return 10 * torch.exp(-(x - x.new_tensor([1.0, 0, 0]) * self.x).square().sum(-1) / 0.1)
+
+    middle, aside = Ball(0.0), Ball(0.3)
+    values = [loss(RenderOutput(rgb, one, one, rgb), ball, cameras, generator) for ball in (middle, aside)]
+    values[1].backward()
+    assert float(values[0]) < 1e-6 < float(values[1]) and float(aside.x.grad) > 0
+
+
 def test_the_example_prior_teaches_an_image(tmp_path, monkeypatch):
     module = example("prior", tmp_path, monkeypatch)
     wanted = torch.tensor([0.5, -0.5, 0.0]).reshape(1, 3, 1, 1)

@@ -39,4 +39,6 @@ def coloured(ball: Extraction) -> Mesh:
 def textured(ball: Extraction) -> Mesh:
     """A cleaned ball with albedo and normal textures."""
     flat = unwrap(clean(ball.mesh, CleanConfig(faces=1000)), resolution=256)
-    return bake(flat, Solid(sphere(0.6), rgb=halves), BakeConfig(resolution=256), fine=ball.mesh)
+    return bake(
+        flat, Solid(sphere(0.6), rgb=halves), BakeConfig(resolution=256, normal_map=True), fine=ball.mesh
+    )

@@ -8,9 +8,9 @@ from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colours
 from dreamlab.mesh.geometry.shape import normals_of, parse_size, place, tangents_of
-from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.clean import CleanConfig, clean, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, seen_colour, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, put_onto, seen_colour, vertex_colors
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.run.config import MeshConfig
 from dreamlab.run.pipeline import mesh_of
@@ -98,8 +98,9 @@ def test_the_normal_map_restores_the_fine_surface() -> None:
         )
 
     fine = extract(Solid(bumpy), ExtractConfig(resolution=96, iso=100.0)).mesh
-    coarse = unwrap(clean(fine, CleanConfig(faces=800)), resolution=512)
-    mesh = bake(coarse, Solid(bumpy), BakeConfig(resolution=512, samples=1), fine=fine)
+    light = simplify(repair_surface(fine), CleanConfig(faces=800))
+    coarse = unwrap(light, resolution=512)
+    mesh = bake(coarse, Solid(bumpy), BakeConfig(resolution=512, samples=1, normal_map=True), fine=fine)
     points = on_surface(mesh)
     x = torch.from_numpy(points.x).requires_grad_(True)
     truth = torch.nn.functional.normalize(torch.autograd.grad(bumpy(x).sum(), x)[0], dim=-1).numpy()
@@ -113,30 +114,53 @@ def noisy(x: torch.Tensor) -> torch.Tensor:
     return x.norm(dim=-1) - 0.6 - 0.008 * ripples[0] * ripples[1] * ripples[2]
 
 
-def test_what_smoothing_took_away_does_not_come_back_in_the_shading() -> None:
-    """On a noisy ball, smoothed, a run's normals lie less than half as far from the ball's as with a normal
-    map of the raw surface."""
-    field, tidy = Solid(noisy), CleanConfig(faces=1500, smooth=20)
+def test_lumps_do_not_come_back_in_the_shading() -> None:
+    """On a noisy ball a run's normals lie less than half as far from the ball's as with a normal map of the
+    extracted surface."""
+    field, tidy = Solid(noisy), CleanConfig(faces=1500)
     config = MeshConfig(
         extract=ExtractConfig(resolution=64, iso=100.0),
         clean=tidy,
         bake=BakeConfig(resolution=256, samples=1),
     )
     run, _ = mesh_of(field, config)
+    assert texture_of(run, "normal") is None
     raw = extract(field, config.extract).mesh
-    rough = bake(unwrap(clean(raw, tidy), resolution=256), field, config.bake, fine=raw)
+    mapped = BakeConfig(resolution=256, samples=1, normal_map=True)
+    rough = bake(unwrap(clean(raw, tidy), resolution=256), field, mapped, fine=raw)
 
-    def far(mesh: Mesh) -> float:
+    def far(mesh: Mesh, of) -> float:
         points = on_surface(mesh)
-        return float(np.median(degrees(mapped_normals(mesh, points), unit(points.x))))
+        return float(np.median(degrees(of(mesh, points), unit(points.x))))
 
-    assert far(run) < 0.5 * far(rough)
-    assert far(run) < 2.5  # degrees
+    assert far(run, smooth_normals) < 0.5 * far(rough, mapped_normals)
+    assert far(run, smooth_normals) < 2.5  # degrees
+
+
+def test_colours_are_taken_where_the_fields_own_surface_lies(ball) -> None:
+    """A mesh that was moved off the field's surface, to where the field is white and empty, is still red."""
+    red, white = torch.tensor([0.8, 0.1, 0.1]), torch.ones(3)
+    field = Solid(sphere(0.6), rgb=lambda x: torch.where(x.norm(dim=-1, keepdim=True) < 0.625, red, white))
+    light = clean(ball.mesh, CleanConfig(faces=600))
+    off = unwrap(Mesh(light.vertices * 1.08, light.faces), resolution=64)
+    config = BakeConfig(resolution=64)
+    for with_surface, wanted in ((ball.mesh, red), (None, white)):
+        corners = vertex_colors(off, field, config, surface=with_surface).colors
+        texels = texture_of(bake(off, field, config, surface=with_surface), "albedo") / 255
+        assert np.abs(corners.mean(0).numpy() - wanted.numpy()).max() < 0.1
+        assert np.abs(texels.mean((0, 1)) - wanted.numpy()).max() < 0.1
+
+
+def test_points_are_put_onto_the_surface_beside_them(ball) -> None:
+    points = ball.mesh.vertices.double().numpy()[::7] * 1.05
+    assert np.abs(np.linalg.norm(put_onto(ball.mesh, points), axis=1) - 0.6).max() < 2e-3
 
 
 def test_a_normal_map_of_the_mesh_itself_is_flat(ball) -> None:
     mesh = unwrap(ball.mesh, resolution=128)
-    baked = bake(mesh, Solid(sphere(0.6)), BakeConfig(resolution=128, samples=1), fine=ball.mesh)
+    baked = bake(
+        mesh, Solid(sphere(0.6)), BakeConfig(resolution=128, samples=1, normal_map=True), fine=ball.mesh
+    )
     texel = texture_of(baked, "normal").astype(int)
     assert np.abs(np.median(texel, axis=(0, 1)) - [128, 128, 255]).max() <= 2
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dreamlab.core.cameras import camera_rays
-from dreamlab.core.errors import DreamlabError
+from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.mesh.geometry.topology import is_closed
 from dreamlab.mesh.surface import extract as module
 from dreamlab.mesh.surface.clean import solidity
@@ -197,6 +197,72 @@ def test_nan_in_the_field_is_refused() -> None:
         extract(field, ExtractConfig(resolution=16))
 
 
+# ---- fields that know their distance ----
+
+
+class Exact(Solid):
+    """A solid that tells its distance, or `slope` times as much."""
+
+    finest_cell = 1 / 64
+
+    def __init__(self, sdf, slope: float = 1.0, **settings) -> None:
+        super().__init__(sdf, **settings)
+        self.slope = slope
+
+    def distance(self, x: torch.Tensor) -> torch.Tensor:
+        return self.slope * self.sdf(x)
+
+
+@pytest.mark.parametrize("slope", [0.3, 1.0, 3.0])
+def test_the_surface_is_where_the_distance_is_zero_however_soft_the_density(slope: float) -> None:
+    found = extract(Exact(sphere(0.6), slope, width=0.1), ExtractConfig(resolution=48))
+    assert found.report.iso == 0.0 and is_closed(found.mesh.faces.numpy())
+    assert (found.mesh.vertices.norm(dim=-1) - 0.6).abs().max() < 1e-5
+    assert found.report.fill_fraction == pytest.approx(ball_volume(0.6) / 8, rel=0.1)
+
+
+def test_a_torus_by_distance_has_its_volume_and_genus() -> None:
+    solid = solidity(extract(Exact(torus()), ExtractConfig(resolution=96)).mesh)
+    assert solid.watertight and solid.genus == 1
+    assert solid.volume == pytest.approx(2 * math.pi**2 * 0.55 * 0.2**2, rel=6e-3)
+
+
+def test_a_plate_between_the_points_of_the_survey_is_found_on_the_finer_lattice(monkeypatch) -> None:
+    monkeypatch.setattr(module, "COARSE", 16)
+    sdf = plate(0.04)
+    field = Exact(lambda x: sdf(x - torch.tensor([0.0, 0.06, 0.0])))
+    solid = solidity(extract(field, ExtractConfig(resolution=64)).mesh)
+    assert solid.watertight and solid.volume == pytest.approx(0.04 * 1.2**2, rel=0.03)
+
+
+def test_a_fine_lattice_of_distances_is_sampled_near_the_surface_only(monkeypatch) -> None:
+    monkeypatch.setattr(module, "COARSE", 48)
+    field = Exact(sphere(0.5))
+    asked = []
+    distance = field.distance
+    field.distance = lambda x: (asked.append(len(x)), distance(x))[1]
+    mesh = extract(field, ExtractConfig(resolution=192)).mesh
+    assert sum(asked) < 0.45 * 193**3
+    assert solidity(mesh).volume == pytest.approx(ball_volume(0.5), rel=1e-3)
+
+
+def test_a_distance_that_is_nowhere_negative_holds_no_surface() -> None:
+    with pytest.raises(DreamlabError, match="no surface"):
+        extract(Exact(lambda x: x.norm(dim=-1) + 0.1), ExtractConfig(resolution=16))
+
+
+def test_a_distance_that_is_no_number_is_refused() -> None:
+    field = Exact(sphere(0.5))
+    field.distance = lambda x: torch.where(x[:, 0] > 0.9, torch.nan, x.norm(dim=-1) - 0.5)
+    with pytest.raises(DreamlabError, match="distance is not finite"):
+        extract(field, ExtractConfig(resolution=16))
+
+
+def test_a_density_level_for_a_field_that_knows_its_distance_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"mesh\.extract\.iso=auto"):
+        extract(Exact(sphere(0.5)), ExtractConfig(resolution=16, iso=5.0))
+
+
 # ---- sparse blocks ----
 
 
@@ -232,3 +298,23 @@ def test_512_cubed_stays_within_two_gigabytes() -> None:
     faces, kilobytes = map(int, out.stdout.split())
     assert faces > 500_000
     assert kilobytes < 2e6
+
+
+def test_pits_are_filled_and_the_mesh_stays_closed_wherever_they_end() -> None:
+    def drilled(x: torch.Tensor) -> torch.Tensor:
+        hole = torch.maximum(x[:, :2].norm(dim=-1) - 0.06, -x[:, 2])
+        return torch.maximum(sphere(0.7)(x), -hole)
+
+    plain, filled = (
+        extract(Solid(drilled), ExtractConfig(resolution=64, iso=100.0, close=close)).mesh
+        for close in (0, 0.12)
+    )
+    assert is_closed(plain.faces.numpy()) and is_closed(filled.faces.numpy())
+    hole = math.pi * 0.06**2 * 0.7
+    assert solidity(plain).volume == pytest.approx(ball_volume(0.7) - hole, rel=3e-3)
+    assert solidity(filled).volume == pytest.approx(ball_volume(0.7), rel=2e-3)
+
+
+def test_a_hidden_hole_is_filled_with_the_pits() -> None:
+    mesh = extract(Solid(shell(0.7, 0.5)), ExtractConfig(resolution=64, iso=100.0, close=0.04)).mesh
+    assert solidity(mesh).volume == pytest.approx(ball_volume(0.7), rel=5e-3)

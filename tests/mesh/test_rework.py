@@ -10,7 +10,6 @@ import trimesh
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colours
-from dreamlab.mesh.geometry.shape import creased_normals
 from dreamlab.mesh.geometry.topology import components
 from dreamlab.mesh.rework import rework
 from dreamlab.mesh.surface.clean import CleanConfig
@@ -103,14 +102,3 @@ def test_quads_that_lose_parts_are_said(caplog, monkeypatch) -> None:
     with caplog.at_level(logging.WARNING):
         rework(red_and_blue(), CleanConfig(faces=1000, remesh="quads"))
     assert "of the surface" in caplog.text
-
-
-def test_creases_stay_sharp_and_round_things_smooth() -> None:
-    box, ball = trimesh.creation.box(), trimesh.creation.icosphere(3)
-    vertices, faces, normals = creased_normals(np.array(box.vertices), np.array(box.faces), 40)
-    assert len(vertices) == 24
-    assert np.allclose(np.sort(np.abs(normals), 1), [0, 0, 1])
-    assert np.allclose(vertices[faces], box.vertices[box.faces])
-    vertices, _, normals = creased_normals(np.array(ball.vertices), np.array(ball.faces), 40)
-    assert len(vertices) == len(ball.vertices)
-    assert np.einsum("vi,vi->v", vertices, normals).min() > 0.999

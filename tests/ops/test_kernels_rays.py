@@ -354,23 +354,6 @@ def test_sample_points_pass_gradients_to_the_rays():
 # ---- the occupancy grid ----
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_occupancy_is_a_decayed_maximum_of_what_was_seen(backend):
-    ema = torch.tensor([1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]).view(2, 2, 2)
-    cells, density = torch.tensor([1, 3, 3, 1, 6]), torch.tensor([0.1, 9.0, 7.0, 0.2, 0.5])
-    with ops.use_backend(backend):
-        updated = ops.occupancy_update(ema, cells, density, 0.5)
-    assert updated.flatten().tolist() == [1, 1, 3, 9, 0, 0, 0.5, 0]
-    assert ema.flatten()[1] == 2, "the old grid is left alone"
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_cells_outside_the_grid_are_refused(backend):
-    for cell in (-1, 8, 2**40):
-        with ops.use_backend(backend), pytest.raises(InputError, match="outside the grid"):
-            ops.occupancy_update(torch.zeros(2, 2, 2), torch.tensor([cell]), torch.ones(1), 0.9)
-
-
 def test_the_threshold_bows_to_the_mean_of_a_faint_field():
     ema = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.8]).view(2, 2, 2)
     assert ops.occupancy_threshold(ema, 10.0).sum() == 1

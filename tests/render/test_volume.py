@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from dreamlab.core.cameras import camera_rays, turntable
-from dreamlab.core.types import Cameras
-from dreamlab.render import OccupancyConfig, Shading, VolumeRender, VolumeRendererConfig, volume
+from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.render import OccupancyConfig, Shading, VolumeRendererConfig, volume
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.scenes import VoxelFieldConfig
 
@@ -43,7 +43,7 @@ def black() -> nn.Module:
 
 def draw(
     field: nn.Module, cameras: Cameras, samples: int = 512, epsilon: float = 0.05, **asked: object
-) -> VolumeRender:
+) -> RenderOutput:
     renderer = VolumeRendererConfig(samples=samples, normal_epsilon=epsilon).build()
     return renderer(field, cameras, **{"background": black(), **asked})  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ def test_depth_variance_of_a_thin_chord_is_that_of_a_uniform_line() -> None:
     cameras = front()
     chord, _ = chords(cameras, 0.6)
     with torch.no_grad():
-        out = draw(Ball(sigma=0.01), cameras, depth_variance=True)
+        out = draw(Ball(sigma=0.01), cameras, buffers={"depth_variance"})
     assert out.depth_variance is not None
     expected = (chord.square() / 12).view(24, 24)[10:14, 10:14]
     torch.testing.assert_close(out.depth_variance[0, 10:14, 10:14, 0], expected, rtol=0.03, atol=0)
@@ -114,7 +114,7 @@ def test_empty_scene_is_all_background_and_has_no_gradient_to_the_field() -> Non
 
 def test_normals_of_a_ball_are_radial() -> None:
     with torch.no_grad():
-        out = draw(Ball(sigma=300.0, edge=0.02), front(25), normals=True)
+        out = draw(Ball(sigma=300.0, edge=0.02), front(25), buffers={"normal"})
     assert out.normal is not None
     rays = camera_rays(front(25))
     hit = rays.origins + rays.directions * (out.depth / out.opacity.clamp_min(1e-6)).view(-1, 1)
@@ -180,7 +180,7 @@ def test_skipping_empty_space_does_not_change_the_picture() -> None:
 def test_rendering_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     cameras = turntable(2, 0.2, 3.0, 0.7, (12, 12))
     shading = Shading("lambertian", torch.tensor([[1.0, 2.0, 3.0], [-3.0, 1.0, 0.0]]), 0.3, 0.7)
-    asked = {"shading": shading, "depth_variance": True}
+    asked = {"shading": shading, "buffers": {"depth_variance"}}
     with torch.no_grad():
         whole = draw(Ball(edge=0.05), cameras, 64, **asked)
         monkeypatch.setattr(volume, "_CHUNK", 50)

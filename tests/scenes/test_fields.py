@@ -14,6 +14,7 @@ from dreamlab.scenes import (
     HashGridFieldConfig,
     MLPField,
     MLPFieldConfig,
+    SDFFieldConfig,
     VoxelField,
     VoxelFieldConfig,
 )
@@ -23,8 +24,10 @@ CONFIGS = [
     HashGridFieldConfig(levels=4, log2_table_size=10, finest_resolution=64, width=16),
     MLPFieldConfig(blocks=2, width=16, frequencies=3),
     VoxelFieldConfig(resolution=12),
+    SDFFieldConfig(levels=4, log2_table_size=10, finest_resolution=64, width=16),
 ]
 EVERY_FIELD = pytest.mark.parametrize("config", CONFIGS, ids=[c.kind for c in CONFIGS])
+EVERY_DENSITY = pytest.mark.parametrize("config", CONFIGS[:3], ids=[c.kind for c in CONFIGS[:3]])
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -70,7 +73,7 @@ def test_same_generator_same_field(config: FieldConfig) -> None:
     assert any(not torch.equal(a[k], other[k]) for k in a)
 
 
-@EVERY_FIELD
+@EVERY_DENSITY
 def test_state_carries_the_whole_field(config: FieldConfig) -> None:
     a, b = config.build(rng(1)), config.build(rng(2))
     a.activation.blob_factor.fill_(1.7)
@@ -89,6 +92,21 @@ def test_every_parameter_gets_gradient_from_density_and_colour(config: FieldConf
 
 
 @EVERY_FIELD
+def test_every_parameter_has_one_group(config: FieldConfig) -> None:
+    field = config.build(rng())
+    grouped = [name for names in field.parameter_groups().values() for name in names]
+    assert sorted(grouped) == sorted(name for name, _ in field.named_parameters())
+
+
+@EVERY_DENSITY
+def test_a_density_does_not_change_with_the_stage(config: FieldConfig) -> None:
+    field = config.build(rng())
+    before = {k: v.clone() for k, v in field.state_dict().items()}
+    field.advance(1.0)
+    assert all(torch.equal(v, before[k]) for k, v in field.state_dict().items())
+
+
+@EVERY_DENSITY
 def test_restart_forgets_and_makes_the_ball_denser(config: FieldConfig) -> None:
     field = config.build(rng(3))
     fresh = {k: v.clone() for k, v in field.state_dict().items()}

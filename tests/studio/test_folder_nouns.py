@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras
-from dreamlab.evaluate.folder_nouns import LEAST, halves_of, measure_folder
+from dreamlab.evaluate.folder_nouns import LEAST, halves_of, judge_of_folder, measure_folder
 from dreamlab.evaluate.prompts import VIEWS, MeasureConfig, Sampler, shoot
 from dreamlab.studio import shapes
 
@@ -60,10 +60,10 @@ def test_nouns_with_enough_models_are_asked_and_no_model_is_in_both_halves(folde
 
 def test_real_models_reach_the_ceiling_in_form_and_others_do_not(folder: Path) -> None:
     halves, config = halves_of(folder), MeasureConfig()
-    right = measure_folder(photographs({}), halves, config)
-    wrong = measure_folder(
-        photographs({"banana": "car", "car": "snowman", "snowman": "banana"}), halves, config
-    )
+    judge = judge_of_folder(halves)
+    right = measure_folder(photographs({}), halves, judge, config)
+    others = photographs({"banana": "car", "car": "snowman", "snowman": "banana"})
+    wrong = measure_folder(others, halves, judge, config)
     assert right["folder_nouns"] == 3 and right["folder_form_noun_ceiling"] > 0.6
     assert right["folder_form_noun_ratio"] > 0.7 and wrong["folder_form_noun_ratio"] < 0.3
     assert wrong["folder_form_noun_ceiling"] == right["folder_form_noun_ceiling"]

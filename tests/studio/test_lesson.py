@@ -16,7 +16,11 @@ from dreamlab.studio.train import TrainConfig, Trainer, train
 from dreamlab.studio.vocabulary_counts import vocabulary_counts
 
 BATCH = BatchConfig(images=8, single=0.5, shares=(0.6, 0.2, 0.2))
-SMALL = TrainConfig(network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16), batch=BATCH, warmup=2)
+SMALL = TrainConfig(
+    network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16, light_field=(32, 2)),
+    batch=BATCH,
+    warmup=2,
+)
 
 
 @pytest.fixture(scope="module")

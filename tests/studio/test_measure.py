@@ -90,6 +90,12 @@ def photographs(
     return draw
 
 
+def test_a_judge_learns_what_it_is_shown(judge: Judge) -> None:
+    fresh = sample_labelled_images(NOUNS, 8, 4, (2,))
+    for sight in ("colour", "form"):
+        assert (judge.look(fresh.x, sight).noun.argmax(1) == fresh.noun).float().mean() > 0.8
+
+
 def test_real_photographs_reach_every_ceiling(judge: Judge) -> None:
     config = MeasureConfig(nouns=NOUNS, prompts=8, scenes=0)
     figures = measure_sampler(photographs(), config, judge)

@@ -5,13 +5,14 @@ truth.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
 import trimesh
 from scipy.spatial import cKDTree
+from studio.nouns import drawn, holds_for_all, made, volume
 
-from dreamlab.studio import shapes
 from dreamlab.studio.shapes import (
     animals,
     arms,
@@ -33,8 +34,8 @@ from dreamlab.studio.shapes import (
     toys,
     vehicles,
 )
-from dreamlab.studio.shapes.core import Builder, Shape, Solid
-from dreamlab.studio.shapes.grammar import COLOURS, Generator, Paint
+from dreamlab.studio.shapes.core import Builder, Shape
+from dreamlab.studio.shapes.grammar import COLOURS, Generator
 from dreamlab.studio.shapes.parts import (
     DARK,
     EYE_WHITE,
@@ -62,7 +63,6 @@ CREATURES = (
 MODULES = (vehicles, rides, craft, boats, buildings, towers, arms, tools, instruments, toys, street)
 THINGS = tuple(g for module in MODULES for g in module.GENERATORS)
 MINE = (*CREATURES, *THINGS)
-BY_NOUN = {g.noun: g for g in MINE}
 
 # Spots strewn at random, a coat patch on one side, a curly tail, a scarf's end, something different in either
 # hand.
@@ -95,18 +95,6 @@ def mirror_gap(vertices: np.ndarray) -> float:
     return float(cKDTree(vertices).query(vertices * (-1, 1, 1))[0].max())
 
 
-def volume(solid: Solid) -> float:
-    a, b, c = np.moveaxis(solid.vertices[solid.faces].astype(float), 1, 0)
-    return float((np.cross(a, b) * c).sum() / 6)
-
-
-def drawn(noun: str, seed: int) -> tuple[Builder, Paint]:
-    rng, builder = np.random.default_rng(seed), Builder()
-    main = Paint(grammar.PURPLE.sample(rng), "purple")
-    BY_NOUN[noun].draw(builder, rng, main)
-    return builder, main
-
-
 def face_marks(shape: Shape, front: tuple[float, float, float]) -> tuple[int, int]:
     """Rays that see eyes (whites, or else what is black) from that side and from the opposite one."""
     white = np.isclose(shape.face_colors, EYE_WHITE, atol=1e-4).all(axis=1).any()
@@ -114,25 +102,27 @@ def face_marks(shape: Shape, front: tuple[float, float, float]) -> tuple[int, in
     return tuple(hits(shape, side, EYE_WHITE if white else DARK) for side in (front, (-x, -y, -z)))
 
 
-@pytest.mark.parametrize("noun", sorted({*names(CREATURES)} - {"astronaut"}))
-def test_the_face_of_a_creature_looks_to_the_front(noun: str) -> None:
+def test_the_face_of_a_creature_looks_to_the_front() -> None:
     """Eyes (or what stands for them: visor slits, a mouth) are seen from +Z and less from -Z."""
-    for seed in range(2):
-        shape = shapes.make(np.random.default_rng(seed), noun, grammar.PURPLE)
-        front, back = face_marks(shape, (0, 0, 1))
-        assert front > back
-        assert front >= 3
+
+    def law(noun: str) -> None:
+        for seed in range(2):
+            front, back = face_marks(made(noun, seed, grammar.PURPLE), (0, 0, 1))
+            assert front > back
+            assert front >= 3
+
+    holds_for_all(sorted({*names(CREATURES)} - {"astronaut"}), law)
 
 
 def test_most_creatures_show_no_better_face_to_either_side() -> None:
     """The same oracle, asked from +X against -X: eyes come in pairs, so neither side may win clearly."""
     for noun in ("duck", "cat", "elephant", "owl", "frog", "robot", "man"):
-        left, right = face_marks(shapes.make(np.random.default_rng(0), noun, grammar.PURPLE), (1, 0, 0))
+        left, right = face_marks(made(noun, 0, grammar.PURPLE), (1, 0, 0))
         assert abs(left - right) <= 0.2 * max(left, right, 10)
 
 
 def test_the_visor_of_the_astronaut_is_in_front() -> None:
-    shape = shapes.make(np.random.default_rng(0), "astronaut", grammar.PURPLE)
+    shape = made("astronaut", 0, grammar.PURPLE)
     only_in_front = [
         int(hits(shape, (0, 0, 1), rgb))
         for rgb in np.unique(shape.face_colors, axis=0)
@@ -141,70 +131,79 @@ def test_the_visor_of_the_astronaut_is_in_front() -> None:
     assert max(only_in_front) > 150
 
 
-@pytest.mark.parametrize("noun", WITH_HEADLAMPS)
-def test_head_lamps_shine_to_the_front(noun: str) -> None:
-    shape = shapes.make(np.random.default_rng(1), noun, grammar.PURPLE)
-    assert hits(shape, (0, 0, 1), LAMP) > 10
-    assert hits(shape, (0, 0, -1), LAMP) == 0
+def test_head_lamps_shine_to_the_front() -> None:
+    def law(noun: str) -> None:
+        shape = made(noun, 1, grammar.PURPLE)
+        assert hits(shape, (0, 0, 1), LAMP) > 10
+        assert hits(shape, (0, 0, -1), LAMP) == 0
+
+    holds_for_all(WITH_HEADLAMPS, law)
 
 
-@pytest.mark.parametrize("noun", sorted({*names(CREATURES)} - UNEVEN_CREATURES) + list(EVEN_THINGS))
-def test_left_mirrors_right(noun: str) -> None:
-    for seed in range(3):
-        vertices = drawn(noun, seed)[0].merged()[0].vertices
-        # Small round mouths are tubes whose vertices may sit a little differently on either side.
-        assert mirror_gap(vertices) < 4e-3
+def test_left_mirrors_right() -> None:
+    def law(noun: str) -> None:
+        for seed in range(3):
+            # Small round mouths are tubes whose vertices may sit a little differently on either side.
+            assert mirror_gap(drawn(noun, seed, grammar.PURPLE).merged()[0].vertices) < 4e-3
+
+    holds_for_all((*sorted({*names(CREATURES)} - UNEVEN_CREATURES), *EVEN_THINGS), law)
 
 
 def test_the_mirror_oracle_sees_an_uneven_creature() -> None:
     for noun in ("cow", "knight"):
-        assert mirror_gap(drawn(noun, 0)[0].merged()[0].vertices) > 0.01
+        assert mirror_gap(drawn(noun, 0, grammar.PURPLE).merged()[0].vertices) > 0.01
 
 
-@pytest.mark.parametrize("noun", names(MINE))
-def test_what_a_caption_says_is_drawn(noun: str) -> None:
+def test_what_a_caption_says_is_drawn() -> None:
     """A colour that a detail names is on the object, as a clear share of some part's paint."""
     words = sorted((c.word for c in COLOURS), key=len, reverse=True)
-    boxes = {c.word: c for c in COLOURS}
-    for seed in range(4):
-        builder, _ = drawn(noun, seed)
-        painted = np.unique(np.concatenate([c.reshape(-1, 3) for c in builder.colours]), axis=0)
-        for detail in builder.details:
-            for word in re.findall("|".join(words), detail):
-                assert any(lies_in(rgb, boxes[word]) for rgb in painted), (detail, word)
+
+    def law(noun: str) -> None:
+        for seed in range(4):
+            builder = drawn(noun, seed, grammar.PURPLE)
+            painted = np.unique(np.concatenate([c.reshape(-1, 3) for c in builder.colours]), axis=0)
+            for detail in builder.details:
+                for word in re.findall("|".join(words), detail):
+                    assert any(lies_in(rgb, word) for rgb in painted), (detail, word)
+
+    holds_for_all(names(MINE), law)
 
 
-def lies_in(rgb: np.ndarray, word: grammar.ColourWord) -> bool:
+def lies_in(rgb: np.ndarray, word: str) -> bool:
     """Whether a paint lies in the word's box, allowing for fixed whites and blacks beside the sampled
     ones.
     """
-    reference = np.array([word.sample(np.random.default_rng(k)) for k in range(24)])
-    return bool(np.abs(reference - rgb).max(axis=1).min() < 0.16)
+    return bool(np.abs(samples_of(word) - rgb).max(axis=1).min() < 0.16)
 
 
-@pytest.mark.parametrize("noun", names(MINE))
-def test_props_stay_low_poly_and_closed_parts_wind_outwards(noun: str) -> None:
-    for seed in (3, 4):
-        builder, _ = drawn(noun, seed)
-        faces = sum(len(s.faces) for s in builder.solids)
-        assert 80 <= faces <= 3800
-        for solid in builder.solids:
-            assert volume(solid._replace(vertices=solid.vertices - solid.vertices.mean(axis=0))) > 0
-            assert np.isfinite(solid.vertices).all()
+@cache
+def samples_of(word: str) -> np.ndarray:
+    (colour,) = (c for c in COLOURS if c.word == word)
+    return np.array([colour.sample(np.random.default_rng(k)) for k in range(24)])
 
 
-@pytest.mark.parametrize("noun", names(MINE))
-def test_the_same_seed_draws_the_same_bytes_and_another_seed_others(noun: str) -> None:
-    one, two, other = (shapes.make(np.random.default_rng(s), noun) for s in (11, 11, 12))
-    assert one.vertices.tobytes() == two.vertices.tobytes()
-    assert one.face_colors.tobytes() == two.face_colors.tobytes()
-    assert one.captions == two.captions
-    assert one.vertices.tobytes() != other.vertices.tobytes()
+def test_props_stay_low_poly_and_closed_parts_wind_outwards() -> None:
+    def law(noun: str) -> None:
+        for seed in (3, 4):
+            builder = drawn(noun, seed, grammar.PURPLE)
+            assert 80 <= sum(len(s.faces) for s in builder.solids) <= 3800
+            for solid in builder.solids:
+                assert volume(solid._replace(vertices=solid.vertices - solid.vertices.mean(axis=0))) > 0
+                assert np.isfinite(solid.vertices).all()
+
+    holds_for_all(names(MINE), law)
+
+
+def test_another_seed_draws_another_creature_or_thing() -> None:
+    def law(noun: str) -> None:
+        assert made(noun, 0).vertices.tobytes() != made(noun, 1).vertices.tobytes()
+
+    holds_for_all(names(MINE), law)
 
 
 def test_a_yellow_duck_has_a_beak_in_another_colour_in_front() -> None:
     for seed in range(6):
-        shape = shapes.make(np.random.default_rng(seed), "duck", grammar.YELLOW)
+        shape = made("duck", seed, grammar.YELLOW)
         assert shape.captions[:2] == ("a duck", "a yellow duck")
         assert re.search(r"with an? (orange|red) beak|and an? (orange|red) beak", shape.captions[-1])
         foremost = shape.face_colors[shape.vertices[shape.faces].mean(axis=1)[:, 2].argmax()]
@@ -213,25 +212,27 @@ def test_a_yellow_duck_has_a_beak_in_another_colour_in_front() -> None:
         assert b < 0.35
 
 
-@pytest.mark.parametrize("noun", ["car", "bus", "tractor", "police car", "bicycle", "motorcycle"])
-def test_wheels_stand_on_the_ground_in_front_and_behind(noun: str) -> None:
-    solid = drawn(noun, 0)[0].merged()[0]
-    low = solid.vertices[solid.vertices[:, 1] < solid.vertices[:, 1].min() + 0.02]
-    assert low[:, 2].max() > 0.3
-    assert low[:, 2].min() < -0.3
+def test_wheels_stand_on_the_ground_in_front_and_behind() -> None:
+    def law(noun: str) -> None:
+        solid = drawn(noun, 0, grammar.PURPLE).merged()[0]
+        low = solid.vertices[solid.vertices[:, 1] < solid.vertices[:, 1].min() + 0.02]
+        assert low[:, 2].max() > 0.3
+        assert low[:, 2].min() < -0.3
+
+    holds_for_all(("car", "bus", "tractor", "police car", "bicycle", "motorcycle"), law)
 
 
 @pytest.mark.parametrize(
     ("noun", "axis"), [("giraffe", 1), ("rocket", 1), ("lighthouse", 1), ("bus", 2), ("saw", 0)]
 )
 def test_the_long_side_of_long_things(noun: str, axis: int) -> None:
-    extent = np.ptp(drawn(noun, 2)[0].merged()[0].vertices, axis=0)
+    extent = np.ptp(drawn(noun, 2, grammar.PURPLE).merged()[0].vertices, axis=0)
     assert int(extent.argmax()) == axis
 
 
 def test_the_elephant_has_its_trunk_and_the_shark_its_nose_in_front() -> None:
     for noun in ("elephant", "shark", "whale", "airplane", "submarine", "sailing ship", "tank"):
-        vertices = drawn(noun, 5)[0].merged()[0].vertices
+        vertices = drawn(noun, 5, grammar.PURPLE).merged()[0].vertices
         tip = vertices[vertices[:, 2] > vertices[:, 2].max() - 0.05]
         assert np.abs(tip[:, 0]).max() < 0.3 * np.ptp(vertices[:, 0]), noun
 

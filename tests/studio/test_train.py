@@ -1,4 +1,4 @@
-"""Corpus, batches, training and judging: the same seed gives the same bytes, and a killed training goes on
+"""Corpus, batches and training: the same seed gives the same bytes, and a killed training goes on
 exactly.
 """
 
@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from dreamlab.core.errors import InputError
-from dreamlab.evaluate.classifier import sample_labelled_images, train_judge
 from dreamlab.priors.embedded.unet import UNetConfig
 from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
@@ -25,7 +24,7 @@ from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.train import TrainConfig, Trainer, train
 
 SMALL = TrainConfig(
-    network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16),
+    network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16, light_field=(32, 2)),
     batch=BatchConfig(images=8, views=(4,), single=0.5),
     warmup=2,
     mean_first=0,
@@ -230,11 +229,3 @@ def test_the_rate_warms_up_and_decays() -> None:
         and rates[30] == pytest.approx(0.5)
         and rates[44] == 0
     )
-
-
-def test_a_judge_learns_what_it_is_shown() -> None:
-    nouns = ("banana", "snowman")
-    judge = train_judge(sample_labelled_images(nouns, 24, 6, (1,)), nouns, epochs=8)
-    fresh = sample_labelled_images(nouns, 8, 4, (2,))
-    for sight in ("colour", "form"):
-        assert (judge.look(fresh.x, sight).noun.argmax(1) == fresh.noun).float().mean() > 0.8

@@ -32,4 +32,4 @@ def textured() -> Mesh:
     field = Solid(SHAPE, rgb=sides)
     fine = extract(field, ExtractConfig(resolution=64)).mesh
     flat = unwrap(clean(fine, CleanConfig(faces=1500)), resolution=512)
-    return bake(flat, field, BakeConfig(resolution=512), fine=fine)
+    return bake(flat, field, BakeConfig(resolution=512, normal_map=True), fine=fine)

@@ -72,7 +72,7 @@ def test_the_figure_tells_a_good_mesh_from_a_grey_and_a_moved_one() -> None:
 
 
 def test_colours_at_the_corners_decide_with_the_shape_where_faces_stay() -> None:
-    """On a striped ball of few faces, by more than two decibels of its pictures."""
+    """On a striped ball of few faces, by more than one and a half decibels of its pictures."""
     stripes = Solid(
         sphere(0.8), 2000.0, 0.002, rgb=lambda x: (torch.sin(x[:, :1] * 9) > 0).float().expand(-1, 3)
     )
@@ -82,4 +82,4 @@ def test_colours_at_the_corners_decide_with_the_shape_where_faces_stay() -> None
         light = clean(fine, CleanConfig(faces=1500, color_weight=weight))
         return fidelity(vertex_colors(light, stripes), stripes, views=3, size=120).psnr
 
-    assert psnr(CleanConfig().color_weight) > psnr(0.0) + 2
+    assert psnr(CleanConfig().color_weight) > psnr(0.0) + 1.5

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import torch
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 
 Origin = Literal["keep", "centre", "base"]
+CREASE = 35.0  # degrees between faces from which on an edge stays sharp
 
 
 def normals_of(mesh: Mesh) -> np.ndarray:
@@ -86,33 +88,40 @@ def parse_size(text: str) -> float:
     return float(found[1]) * units[found[2]]
 
 
+def creased(mesh: Mesh, degrees: float = CREASE) -> Mesh:
+    """The bare shape with normals that are smooth over edges up to this angle, as every path writes it.
+
+    Corners on sharper edges are doubled, one for each side. Colours, uv and textures are dropped: they come
+    afterwards, and `unwrap` copies these normals over its seams.
+    """
+    vertices, faces, normals = creased_normals(mesh.vertices.double().numpy(), mesh.faces.numpy(), degrees)
+    return Mesh(
+        torch.from_numpy(vertices).float(), torch.from_numpy(faces), torch.from_numpy(normals).float()
+    )
+
+
 def creased_normals(
     vertices: np.ndarray, faces: np.ndarray, degrees: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices [V,3], faces [F,3] and unit normals [V,3] that are smooth over edges up to this angle.
 
-    Corners on sharper edges are doubled, one for each side.
+    Around a vertex the faces between two sharp edges (or rims) form a fan that shares one normal: their own,
+    weighted by area and by the angle at the corner. Each fan has its vertex.
     """
     normal, area = topo.face_normals(vertices, faces)
-    corner_vertex, corner_face = faces.reshape(-1), np.repeat(np.arange(len(faces)), 3)
-    order = np.argsort(corner_vertex, kind="stable")
-    count = np.bincount(corner_vertex, minlength=len(vertices))
-    start = count.cumsum() - count
-    # every corner against every face around its vertex
-    around = count[corner_vertex]
-    corner = np.repeat(np.arange(len(corner_vertex)), around)
-    other = order[
-        start[corner_vertex[corner]] + np.arange(len(corner)) - np.repeat(around.cumsum() - around, around)
-    ]
-    near = np.einsum("ni,ni->n", normal[corner_face[corner]], normal[corner_face[other]])
-    smooth = near >= np.cos(np.radians(degrees))
-    total = np.zeros((len(corner_vertex), 3))
-    weighted = normal * area[:, None]
-    for axis in range(3):
-        total[:, axis] = np.bincount(
-            corner[smooth], weights=weighted[corner_face[other[smooth]], axis], minlength=len(total)
-        )
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
-    key = np.concatenate([corner_vertex[:, None], np.round(total * 1e4)], 1)
-    first, index = topo.unique_rows(key)
-    return vertices[corner_vertex[first]], index.reshape(-1, 3), total[first]
+    pairs = topo.neighbours(faces)
+    smooth = pairs[np.einsum("pi,pi->p", *normal[pairs.T]) >= np.cos(np.radians(degrees))]
+    # of two faces that share a smooth edge the corners at either end hang together
+    same = faces[smooth[:, 0]][:, :, None] == faces[smooth[:, 1]][:, None, :]
+    pair, here, there = same.nonzero()
+    joined = np.stack([smooth[pair, 0] * 3 + here, smooth[pair, 1] * 3 + there], -1)
+    fan = topo.labels_of(joined, 3 * len(faces))
+    to_next, to_last = (vertices[np.roll(faces, turn, axis=1)] - vertices[faces] for turn in (-1, 1))
+    length = np.linalg.norm(to_next, axis=-1) * np.linalg.norm(to_last, axis=-1)
+    angle = np.arccos((np.einsum("fki,fki->fk", to_next, to_last) / np.maximum(length, 1e-30)).clip(-1, 1))
+    weighted = ((normal * area[:, None])[:, None] * angle[..., None]).reshape(-1, 3)
+    total = np.stack([np.bincount(fan, weights=weighted[:, k]) for k in range(3)], -1)
+    norm = np.linalg.norm(total, axis=1, keepdims=True)
+    normals = np.where(norm > 1e-30, total / np.maximum(norm, 1e-30), [0.0, 1.0, 0.0])
+    first = np.unique(fan, return_index=True)[1]
+    return vertices[faces.reshape(-1)[first]], fan.reshape(-1, 3).astype(np.int64), normals

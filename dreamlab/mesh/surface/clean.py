@@ -14,6 +14,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.surface.decimate import decimate
+from dreamlab.mesh.surface.denoise import DenoiseConfig, denoise
 from dreamlab.mesh.surface.quads import remesh_quads
 from dreamlab.mesh.surface.repair import make_closed
 
@@ -25,13 +26,15 @@ class CleanConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    faces: int = Setting(default=10_000, ge=4, description="face budget; meshes below it keep their faces")
+    faces: int = Setting(
+        default=5000, ge=4, description="face budget; what denoise.faces left is not made more again"
+    )
     keep: Literal["largest"] | float = Setting(
         default="largest",
         description="'largest' part only, or every part with at least this fraction of its volume",
     )
     hole_edges: int = Setting(default=64, ge=0, description="holes with up to this many edges are closed")
-    smooth: int = Setting(default=0, ge=0, le=100, description="Taubin smoothing passes before decimation")
+    denoise: DenoiseConfig = DenoiseConfig()
     color_weight: float = Setting(
         default=0.01,
         ge=0,
@@ -56,23 +59,22 @@ class Solidity(NamedTuple):
 
 
 def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
-    """One outward-wound closed manifold within the face budget: `repair_surface`, then `simplify`. Colours
-    and uv are dropped (bake them afterwards).
+    """One outward-wound closed manifold within the face budget: `repair_surface`, `denoised`, `simplify`.
+    Colours and uv are dropped (bake them afterwards).
 
     Raises:
         InputError: no faces, corners that are not finite, or nothing with an area.
         UnavailableError: quads without their package.
     """
     config = config or CleanConfig()
-    return simplify(repair_surface(mesh, config), config)
+    return simplify(denoised(repair_surface(mesh, config), config.denoise), config)
 
 
 def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
     """The mesh at full resolution as one outward-wound closed manifold; its vertex colours stay, uv go.
 
-    Steps: weld; close small holes; drop floaters and whatever is shut in by an outer shell; optionally smooth
-    (Taubin 1995). What has holes larger than `hole_edges` comes back open. This is the surface that the light
-    one stands for, so normal maps and baked light are taken from it: what smoothing took away stays away.
+    Steps: weld; close small holes; drop floaters and whatever is shut in by an outer shell. What has holes
+    larger than `hole_edges` comes back open.
 
     Raises InputError for no faces, corners that are not finite, or nothing with an area.
     """
@@ -84,14 +86,21 @@ def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
         raise InputError("the mesh has no area", expected="triangles", got="points and lines only")
     vertices, faces = make_closed(vertices, faces, config.hole_edges)
     vertices, faces = keep_shells(vertices, faces, config.keep)
-    colours = _colours_at(mesh, vertices)
-    if config.smooth:
-        vertices = taubin(vertices, faces, config.smooth)
-    return Mesh(
-        torch.from_numpy(vertices).float(),
-        torch.from_numpy(faces.astype(np.int64)),
-        colors=None if colours is None else torch.from_numpy(colours).float(),
-    )
+    return _with_colours(vertices, faces, _colours_at(mesh, vertices))
+
+
+def denoised(mesh: Mesh, config: DenoiseConfig) -> Mesh:
+    """A mended surface without its lumps, of at most `config.faces` faces (`denoise` says how); vertex
+    colours stay. 0 iterations leave it as it is, faces and all.
+
+    This is the surface that the light one stands for: quadrics find true planes in it, and baked light is
+    taken from it.
+    """
+    if not config.iterations:
+        return mesh
+    vertices, faces = decimate(mesh.vertices.double().numpy(), mesh.faces.numpy(), config.faces)
+    colours = _colours_at(mesh, vertices)  # before anything moves: the nearest corner is the right one
+    return _with_colours(denoise(vertices, faces, config), faces, colours)
 
 
 def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
@@ -110,6 +119,14 @@ def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
     if not topo.is_closed(faces):
         log.warning("the cleaned mesh is open: its holes have more than %d edges", config.hole_edges)
     return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces.astype(np.int64)))
+
+
+def _with_colours(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None) -> Mesh:
+    return Mesh(
+        torch.from_numpy(vertices).float(),
+        torch.from_numpy(faces.astype(np.int64)),
+        colors=None if colours is None else torch.from_numpy(colours).float(),
+    )
 
 
 def _colours_at(mesh: Mesh, vertices: np.ndarray) -> np.ndarray | None:
@@ -165,17 +182,3 @@ def keep_shells(
             continue
         outer.append(own if volume[label] >= 0 else own[:, ::-1])
     return topo.drop_unused(vertices, np.concatenate(outer))
-
-
-def taubin(vertices: np.ndarray, faces: np.ndarray, passes: int) -> np.ndarray:
-    """Taubin's lambda|mu smoothing (1995): evens out the lattice's steps without shrinking the shape."""
-    from scipy.sparse import coo_matrix
-
-    edges = np.unique(np.sort(topo.directed_edges(faces), axis=1), axis=0)
-    rows, cols = np.concatenate([edges, edges[:, ::-1]]).T
-    average = coo_matrix((np.ones(len(rows)), (rows, cols)), shape=(len(vertices),) * 2).tocsr()
-    degree = np.maximum(np.asarray(average.sum(1)), 1)
-    for _ in range(passes):
-        for weight in (0.5, -0.53):
-            vertices = vertices + weight * (average @ vertices / degree - vertices)
-    return vertices

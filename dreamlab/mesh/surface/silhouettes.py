@@ -84,8 +84,13 @@ def silhouette_level(peak: Float[Tensor, " R"], inside: Bool[Tensor, " R"], slac
 
 def silhouette_iou(mesh: Mesh, inside: Bool[Tensor, " R"], cameras: Cameras) -> float:
     """Intersection over union of the mesh's silhouettes and the wanted ones, over the pixels of all views."""
+    drawn = covered(mesh, cameras)
+    return float((drawn & inside).sum() / (drawn | inside).sum().clamp(min=1))
+
+
+def covered(mesh: Mesh, cameras: Cameras) -> Bool[Tensor, " R"]:
+    """Of every pixel of all views: whether the mesh covers its centre."""
     near, far = float(cameras.distance.min()) * 0.02, float(cameras.distance.max()) + 4
     homogeneous = torch.cat([mesh.vertices, torch.ones(len(mesh.vertices), 1)], 1)
     clip = torch.einsum("bij,vj->bvi", world_to_clip(cameras, near, far), homogeneous)
-    drawn = rasterise(clip, mesh.faces, cameras.size).face_index.reshape(-1) >= 0
-    return float((drawn & inside).sum() / (drawn | inside).sum().clamp(min=1))
+    return rasterise(clip, mesh.faces, cameras.size).face_index.reshape(-1) >= 0

@@ -4,6 +4,7 @@ map."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from dreamlab.mesh.geometry.colour import to_bytes
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
+from dreamlab.mesh.texture.palette import Palette, PaletteConfig
+from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
 from dreamlab.mesh.texture.raster import depth_inside, rasterise_uv
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
@@ -39,27 +42,71 @@ class BakeConfig(BaseModel):
         default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
     )
     normal_map: bool = Setting(
-        default=True, description="also bake the fine surface's normals, where one is given"
+        default=False,
+        description="also bake the fine surface's normals, where one is given: for face budgets far below "
+        "what its shape needs; the file grows by about two thirds",
     )
     lighting: bool = Setting(
         default=False, description="darken the colours as a white sky would light the fine surface"
     )
+    palette: PaletteConfig = Setting(
+        default=PaletteConfig(), description="paint in a few flat colours, sharp at any resolution"
+    )
 
 
-def vertex_colors(mesh: Mesh, field: Field, config: BakeConfig | None = None) -> Mesh:
-    """The mesh with the colour that the field shows at every vertex, looked at along the normal."""
+class Baked(NamedTuple):
+    """A coloured mesh; the same without its palette, and the palette, where it is painted in one."""
+
+    mesh: Mesh
+    plain: Mesh | None = None
+    palette: Palette | None = None
+
+
+def vertex_colors(
+    mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
+) -> Mesh:
+    """The mesh with the colour that the field shows at every vertex, looked at along the normal; `surface` is
+    the field's own, as for `bake`."""
+    return bake_vertices(mesh, field, config, surface=surface).mesh
+
+
+def bake_vertices(
+    mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
+) -> Baked:
+    """As `vertex_colors`, with what the palette did."""
     config = config or BakeConfig()
-    normal = torch.from_numpy(normals_of(mesh)).float()
-    colours = seen_colour(field, mesh.vertices, normal, config.depth, config.samples)
-    if config.lighting:
-        colours = torch.from_numpy(under_light(colours.double().numpy(), daylight(mesh))).float()
-    return replace(mesh, colors=colours)
+
+    def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        place = x if surface is None else put_onto(surface, x)
+        points, ways = (torch.from_numpy(v).float() for v in (place, normal))
+        return seen_colour(field, points, ways, config.depth, config.samples).double().numpy()
+
+    seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
+    found = painted_corners(mesh, look, config.palette)
+    light = daylight(mesh) if config.lighting else None
+
+    def coloured(values: np.ndarray) -> Mesh:
+        values = values if light is None else under_light(values, light)
+        return replace(mesh, colors=torch.from_numpy(values).float())
+
+    if found is None:
+        return Baked(coloured(seen))
+    return Baked(coloured(found.values), coloured(seen), found.palette)
 
 
-def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Mesh | None = None) -> Mesh:
-    """The unwrapped mesh with an "albedo" texture from the field and, given the full-resolution surface
-    `fine` of the same place (`clean.repair_surface`: the raw one would bring back what smoothing took away),
-    a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
+def bake(
+    mesh: Mesh,
+    field: Field,
+    config: BakeConfig | None = None,
+    *,
+    surface: Mesh | None = None,
+    fine: Mesh | None = None,
+) -> Mesh:
+    """The unwrapped mesh with an "albedo" texture from the field, looked at where the field's own `surface`
+    lies, if that is given: denoising moves the mesh off it, at sharp rims to where the field is empty.
+
+    `fine` is the mesh with more faces (`clean.denoised`: the extracted one would bring back its lumps), for
+    baked light and, with `normal_map`, a tangent-space "normal" texture (+Y up, as glTF and Blender want it).
 
     Each texel's colour is composited along a short ray against the surface normal, its samples spread over
     the texel: what a camera in front of it sees. Seams are dilated, so filtering and mipmaps stay clean.
@@ -67,27 +114,66 @@ def bake(mesh: Mesh, field: Field, config: BakeConfig | None = None, *, fine: Me
     Raises:
         InputError: the mesh has no uv.
     """
+    return bake_textures(mesh, field, config, surface=surface, fine=fine).mesh
+
+
+def bake_textures(
+    mesh: Mesh,
+    field: Field,
+    config: BakeConfig | None = None,
+    *,
+    surface: Mesh | None = None,
+    fine: Mesh | None = None,
+) -> Baked:
+    """As `bake`, with what the palette did."""
     config = config or BakeConfig()
     n = config.resolution
     texel, position, normal, step, corner, weight = texels(mesh, n)
     jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
+    place = position if surface is None else put_onto(surface, position)
     colour = seen_colour(
         field,
-        torch.from_numpy(position).float(),
+        torch.from_numpy(place).float(),
         torch.from_numpy(normal).float(),
         config.depth,
         config.samples,
         spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
     )
     seen = colour.numpy()
+    found = None
+    if config.palette.mode != "off":
+        found = painted_image(mesh, fill(texel, to_bytes(seen), n), config.palette)
+    light = None
     if config.lighting:
-        surface = mesh if fine is None else fine
-        seen = under_light(seen, _blended(surface, daylight(surface)[:, None], position)[:, 0])
-    textures = [("albedo", fill(texel, to_bytes(seen), n))]
+        lit = mesh if fine is None else fine
+        light = _blended(lit, daylight(lit)[:, None], position)[:, 0]
+
+    def albedo(values: np.ndarray) -> np.ndarray:
+        return fill(texel, to_bytes(values if light is None else under_light(values, light)), n)
+
+    textures = []
     if config.normal_map and fine is not None:
         local = tangent_normals(mesh, _blended(fine, normals_of(fine), position), normal, corner, weight)
         textures.append(("normal", fill(texel, to_bytes(local / 2 + 0.5), n)))
-    return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in textures))
+
+    def textured(image: np.ndarray) -> Mesh:
+        images = [("albedo", image), *textures]
+        return replace(mesh, colors=None, textures=tuple((k, torch.from_numpy(v)) for k, v in images))
+
+    if found is None:
+        return Baked(textured(albedo(seen)))
+    painted = found.values.reshape(-1, 3)[texel]
+    return Baked(textured(albedo(painted)), textured(albedo(seen)), found.palette)
+
+
+def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:
+    """Points [N,3] moved along the normal of the surface's nearest corner into its tangent plane there."""
+    from scipy.spatial import KDTree
+
+    corners = surface.vertices.double().numpy()
+    near = KDTree(corners).query(points)[1]
+    normal = normals_of(surface)[near]
+    return points - normal * np.einsum("ni,ni->n", points - corners[near], normal)[:, None]
 
 
 def seen_colour(

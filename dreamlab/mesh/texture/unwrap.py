@@ -32,13 +32,15 @@ OVERLAP_GRID = 1024  # pixels a side of the test for charts that fold over thems
 def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
     """The mesh with uv in 0..1 for a texture of `resolution` pixels, charts at least `padding` pixels apart.
 
-    Vertices on seams are doubled; normals are the smooth ones of the mesh before it was cut. Existing
-    textures and vertex colours are dropped or kept: colours stay, textures go.
+    Vertices on seams are doubled; normals are those of the mesh before it was cut, its own or smooth ones, so
+    both sides of a seam have the same. Charts reach over corners that are doubled for their normals. Existing
+    textures go, vertex colours stay.
     """
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     check_faces(vertices, faces)
     normals = normals_of(mesh)
-    chart, uv = atlas(vertices, faces, resolution, padding)
+    place, welded = topo.unique_rows(vertices)
+    chart, uv = atlas(vertices[place], welded[faces], resolution, padding)
     key = np.stack([faces.reshape(-1), np.repeat(chart, 3)], -1)
     first, index = topo.unique_rows(key)
     source = key[first, 0]

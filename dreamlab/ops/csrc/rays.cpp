@@ -1,4 +1,4 @@
-// C interface of marching, compositing and the occupancy grid.
+// C interface of marching and compositing.
 
 #include <cmath>
 #include <cstring>
@@ -152,20 +152,6 @@ void dl_composite_backward(const float* sigma, const float* color, const float* 
     kernels().composite_backward(packed, start, i * kRaysAtOnce, block_end(i, rays), g_rgb, g_opacity, g_depth,
                                  g_weights, g_sigma, g_color, work.data());
   });
-}
-
-// ema [cells] becomes max(decay * ema, density) at the visited cells; a cell decays once however often it is visited.
-void dl_occupancy_update(float* ema, int64_t cells, const int64_t* visited, const float* density, int64_t n,
-                         float decay) {
-  std::vector<uint8_t> seen(static_cast<size_t>(cells), 0);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t c = visited[i];
-    if (!seen[static_cast<size_t>(c)]) {
-      seen[static_cast<size_t>(c)] = 1;
-      ema[c] *= decay;
-    }
-    if (density[i] > ema[c] || density[i] != density[i]) ema[c] = density[i];
-  }
 }
 
 }  // extern "C"

@@ -24,7 +24,6 @@ from dreamlab.ops.interface import Composite, HashGridSpec
 
 mlp = reference.mlp
 sample_points = reference.sample_points
-occupancy_update = reference.occupancy_update
 
 
 @cache

@@ -19,7 +19,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dreamlab.core.errors import InputError
-from dreamlab.ops.field.native_rays import composite, march, occupancy_update, sample_points
+from dreamlab.ops.field.native_rays import composite, march, sample_points
 from dreamlab.ops.interface import MAX_WIDTH, HashGridSpec
 from dreamlab.ops.library import (
     call,
@@ -39,7 +39,6 @@ __all__ = [
     "library",
     "march",
     "mlp",
-    "occupancy_update",
     "sample_points",
     "why_not",
 ]

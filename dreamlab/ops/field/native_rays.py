@@ -1,4 +1,4 @@
-"""Rays in C++: marching, sample points, compositing, the occupancy grid (see native)."""
+"""Rays in C++: marching, sample points, compositing (see native)."""
 
 from __future__ import annotations
 
@@ -124,12 +124,3 @@ def composite(sigma: Tensor, rgb: Tensor, samples: Samples, n_rays: int) -> Comp
     return Composite(
         *_Composite.apply(ready_in_graph("sigma", sigma), ready_in_graph("rgb", rgb), t0, t1, start)
     )
-
-
-def occupancy_update(ema: Tensor, cells: Tensor, density: Tensor, decay: float) -> Tensor:
-    updated = ready("ema", ema).clone()
-    cells, density = ready("cells", cells, torch.int64), ready("density", density)
-    call(
-        "dl_occupancy_update", updated, updated.numel(), cells, density, cells.shape[0], ctypes.c_float(decay)
-    )
-    return updated

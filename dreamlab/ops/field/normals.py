@@ -1,4 +1,4 @@
-"""Normals of a density field, by either of two ways, and the one sample of a ray that deserves one."""
+"""Normals of a density field, and the one sample of a ray that deserves one."""
 
 from __future__ import annotations
 
@@ -15,17 +15,6 @@ Density = Callable[[Tensor], Tensor]
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
 
 
-def normals_analytic(density: Density, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-    """Unit -grad density at x [N,3], by one backward pass; zero where the gradient vanishes.
-
-    First order: the normals carry no gradient to the field's parameters (use finite differences for that).
-    """
-    with torch.enable_grad():
-        points = x.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(density(points).sum(), points)
-    return _unit(-gradient)
-
-
 def normals_finite_difference(
     density: Density, x: Float[Tensor, "N 3"], epsilon: float
 ) -> Float[Tensor, "N 3"]:
@@ -35,10 +24,20 @@ def normals_finite_difference(
     Differentiable with respect to whatever `density` is. Dear when asked at every sample: see
     `heaviest_sample`.
     """
+    return _unit(-finite_difference_gradient(density, x, epsilon))
+
+
+def finite_difference_gradient(
+    function: Density, x: Float[Tensor, "N 3"], epsilon: float
+) -> Float[Tensor, "N 3"]:
+    """The gradient of a scalar function at x [N,3] from four evaluations on a tetrahedron of half-edge
+    `epsilon` (world units): exact where the function is linear. Differentiable with respect to whatever
+    `function` is.
+    """
     corners = x.new_tensor(_TETRAHEDRON)
     points = x[None] + epsilon * corners[:, None]
-    values = density(points.reshape(-1, 3)).reshape(4, -1)
-    return _unit(-(values[:, :, None] * corners[:, None]).sum(dim=0) / (4 * epsilon))
+    values = function(points.reshape(-1, 3)).reshape(4, -1)
+    return (values[:, :, None] * corners[:, None]).sum(dim=0) / (4 * epsilon)
 
 
 def _unit(v: Tensor) -> Tensor:

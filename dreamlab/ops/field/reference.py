@@ -149,11 +149,3 @@ def composite(
     values = torch.cat([rgb, torch.ones_like(rgb[:, :1]), middle[:, None]], dim=1) * weights[:, None]
     total = sigma.new_zeros(n_rays, 5).index_add(0, ray, values)
     return Composite(total[:, :3], total[:, 3], total[:, 4], weights)
-
-
-@torch.no_grad()
-def occupancy_update(ema: Tensor, cells: Tensor, density: Tensor, decay: float) -> Tensor:
-    flat = ema.flatten().clone()
-    decayed = flat[cells] * decay
-    flat[cells] = decayed
-    return flat.scatter_reduce(0, cells, density, "amax").view_as(ema)

@@ -12,9 +12,8 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import interpolate
 
-from dreamlab.core.cameras import camera_rays
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, RenderOutput
 from dreamlab.priors.diffusers.base import Image, Told
@@ -109,16 +108,17 @@ def normal_hint(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 3 H 
     """Normals in the camera's frame from the depth, as ControlNet 1.1 wants them: blue to the camera, red to
     the left, green up. Background faces the camera.
     """
+    from kornia.geometry import depth_to_normals
+
     height, width = render.depth.shape[1:3]
-    rays = camera_rays(cameras.resized(height, width))
-    distance = render.depth / render.opacity.clamp_min(_SOLID)
-    origins, directions = (ray.view(*distance.shape[:3], 3) for ray in rays)
-    points = origins + distance * directions
-    across = torch.gradient(points, dim=2)[0]
-    downwards = torch.gradient(points, dim=1)[0]
-    world = normalize(torch.linalg.cross(downwards, across, dim=-1), dim=-1)
-    local = torch.einsum("bij,bhwi->bhwj", cameras.c2w[:, :3, :3], world)
-    ahead = local.new_tensor([0.0, 0.0, 1.0])
-    local = torch.where((render.opacity > 0.5) & (local[..., 2:] > 0), local, ahead)
-    left_up_near = local * local.new_tensor([-1.0, 1.0, 1.0])
-    return ((left_up_near + 1) / 2).movedim(-1, 1)
+    focal = height / 2 / torch.tan(cameras.fovy / 2)
+    intrinsics = torch.zeros(len(focal), 3, 3).to(focal)
+    intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
+    intrinsics[:, 0, 2], intrinsics[:, 1, 2] = (width - 1) / 2, (height - 1) / 2  # pixel centres are whole
+    intrinsics[:, 2, 2] = 1
+    distance = (render.depth / render.opacity.clamp_min(_SOLID)).movedim(-1, 1)
+    # Of OpenCV's frame, and away from the camera: x is to the left of what faces us, y up, z towards us.
+    normals = depth_to_normals(distance, intrinsics, normalize_points=True)
+    ahead = normals.new_tensor([0.0, 0.0, 1.0])[:, None, None]
+    seen = (render.opacity.movedim(-1, 1) > 0.5) & (normals[:, 2:] > 0)
+    return (torch.where(seen, normals, ahead) + 1) / 2

@@ -1,0 +1,155 @@
+"""The Python API: what the command line does, for programs and notebooks."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from dreamlab.core.cameras import turntable
+from dreamlab.core.types import Cameras, Field, Mesh
+from dreamlab.mesh.io.load import load
+from dreamlab.ops import threads
+from dreamlab.priors.protocols import Prior
+from dreamlab.run import pipeline
+from dreamlab.run.config import RunConfig, resolve
+from dreamlab.run.events import Event, Finished
+from dreamlab.run.machine import environment, pick_device
+from dreamlab.run.restore import field_of
+from dreamlab.run.run_dir import RunDir
+from dreamlab.views.render import Style, framed, render_mesh
+
+Settings = Mapping[str, Any]
+Folder = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run on disk, finished or not. What is asked for is read when it is asked for, and kept."""
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """Every setting that decided the result."""
+        return RunDir(self.folder).config()
+
+    @property
+    def prompt(self) -> str:
+        return self.config.prompt
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The files that the run has written, by kind: "glb", "obj", "mp4", "webp", "html"."""
+        kinds = {
+            path.name.partition(".")[2]: path for path in sorted(self.folder.iterdir()) if path.is_file()
+        }
+        return {
+            kind: kinds[kind] for kind in (*self.config.mesh.formats, "mp4", "webp", "html") if kind in kinds
+        }
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        """The mesh: the one that was written, or made anew from the newest checkpoint's field."""
+        if "glb" in self.files:
+            return load(self.files["glb"])
+        return pipeline.mesh_of(self.field, self.config.mesh)[0]
+
+    @cached_property
+    def field(self) -> Field:
+        """The field of the newest good checkpoint, on the CPU: `density(points)`, and `field(points)` with
+        colours.
+
+        Raises InputError if there is no checkpoint yet.
+        """
+        return field_of(RunDir(self.folder))
+
+    def render(self, cameras: Cameras | None = None, style: Style = "lit") -> UInt8[Tensor, "B H W 3"]:
+        """Pictures of the mesh on white: from these cameras, or from four sides at 512 x 512.
+
+        style: "lit", "albedo", "normal" (world space), "clay" or "wireframe".
+        """
+        mesh = self.mesh
+        if cameras is None:
+            fovy = math.radians(40.0)
+            mesh, cameras = framed(mesh), turntable(4, 0.3, 1.05 / math.sin(fovy / 2), fovy, (512, 512))
+        return torch.from_numpy(render_mesh(mesh, cameras, style))
+
+
+def generate(
+    prompt: str,
+    *,
+    preset: str = "default",
+    settings: Settings | None = None,
+    out: Folder = "outputs",
+    prior: Prior | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Result:
+    """Make an object from a prompt, and wait for it.
+
+    Args:
+        prompt: what to make, such as "a red mushroom".
+        preset: a name that `dreamlab run --preset` takes.
+        settings: changes to the preset, nested as in YAML or by dotted keys: `{"seed": 7}`,
+            `{"mesh": {"formats": ["glb"]}}`, `{"stages.0.steps": 60}`.
+        out: the folder of all runs; this run gets a numbered folder of its own there.
+        prior: a prior that is loaded already, to be shared by several runs; else the settings' own.
+        on_event: called with every event, for a progress bar of your own; see `events`.
+
+    Raises:
+        ConfigError, InputError: a preset, setting or prompt that cannot be used.
+        CollapseError: the object collapsed and no recovery helped.
+
+    Example:
+        >>> import dreamlab
+        >>> tiny = {"stages.0.steps": 2, "mesh.extract.resolution": 16, "turntable.frames": 0}
+        >>> result = dreamlab.generate("a red mushroom", preset="fast", settings=tiny, out=folder)
+        >>> sorted(result.files)
+        ['glb', 'html', 'obj']
+    """
+    folder: Path | None = None
+    for event in events(prompt, preset=preset, settings=settings, out=out, prior=prior):
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, Finished):
+            folder = event.folder
+    assert folder is not None  # the last event of a run that raised nothing
+    return Result(folder)
+
+
+def events(
+    prompt: str,
+    *,
+    preset: str = "default",
+    settings: Settings | None = None,
+    out: Folder = "outputs",
+    prior: Prior | None = None,
+) -> Iterator[Event]:
+    """`generate`, one event at a time: Phase, Note, Step and, at the end, Finished (dreamlab.run.events).
+
+    To stop early, close the iterator: a checkpoint is kept, and `load_run` and `dreamlab resume` find it.
+    """
+    nested = {key: value for key, value in (settings or {}).items() if "." not in key}
+    dotted = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items() if "." in key]
+    config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
+    pick_device(config.device)  # before anything is written
+    threads.apply()
+    run = RunDir.create(Path(out), config, environment())
+    yield from pipeline.generate(config, run, prior)
+
+
+def load_run(run: str | int | os.PathLike[str] = "latest", out: Folder = "outputs") -> Result:
+    """A run that was made before: by its folder, its number, its name, or "latest".
+
+    Raises InputError where there is none.
+    """
+    return Result(RunDir.find(Path(out), str(run)).path)

@@ -1,0 +1,184 @@
+"""The perfect prior: it answers every view with the true picture of one mesh, whatever the noise.
+
+What a run makes of it is the best that the run can do with any prior of these channels: what is wrong with
+the result is the field's, the method's or the meshing's fault. With stated errors (blur, noise, views that
+are slightly turned) it errs as learned priors do, by a known amount.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamlab.core.diffusion import CosineSchedule
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput
+from dreamlab.evaluate.surface_views import surface_views
+from dreamlab.priors.embedded.prior import mean_colour, relative_depth_of, to_model_space
+
+SUPERSAMPLE = 4  # rays a pixel, each way: the box filter
+REMEMBERED = 64  # pictures; one question asks for the same views several times
+
+
+class TruePicturesConfig(BaseModel):
+    """The pictures' size in pixels, and how they err.
+
+    blur: standard deviation of a Gaussian, in pixels. noise: standard deviation of white noise a pixel, the
+    same for colour and opacity (0..1) and for relative depth (world units). jitter: standard deviation in
+    degrees of each view's turn about each world axis: the picture is that of a turned object. seed: of noise
+    and jitter. views_per_group: how many views of a step belong together, as for the embedded prior.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resolution: int = Field(default=64, ge=8, le=1024)
+    blur: float = Field(default=0.0, ge=0.0)
+    noise: float = Field(default=0.0, ge=0.0)
+    jitter: float = Field(default=0.0, ge=0.0, le=90.0)
+    seed: int = 0
+    views_per_group: int = Field(default=4, ge=1)
+
+    def build(self, mesh: Mesh) -> TruePicturesPrior:
+        return TruePicturesPrior(mesh, self)
+
+
+class TruePicturesPrior:
+    """A Prior in the embedded one's space: premultiplied albedo, opacity and relative depth, five channels.
+
+    Prompts, noisy images and levels are not looked at. The errors of a view are drawn by the seed and the
+    camera alone, so the same camera gets the same answer, also in a run that was resumed; then guidance of
+    any scale changes nothing, that of the mean colour included.
+
+    Args:
+        mesh: inside the unit sphere, facing +Z; both sides of its faces are shown.
+    """
+
+    channels = 5
+
+    def __init__(self, mesh: Mesh, config: TruePicturesConfig | None = None) -> None:
+        self.mesh, self.config = mesh, config or TruePicturesConfig()
+        self.resolution, self.views_per_group = self.config.resolution, self.config.views_per_group
+        self.schedule = CosineSchedule()
+        self._pictures: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._encoded: Cameras | None = None
+
+    def embed(self, prompts: Sequence[str]) -> Condition:
+        return Condition(torch.zeros(len(prompts), 1, 1), torch.ones(len(prompts), 1, dtype=torch.bool))
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
+        """Albedo, opacity and relative depth of renders, resampled to the prior's size where they have
+        another."""
+        self._encoded = cameras
+        x = to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
+        if x.shape[-1] != self.resolution:
+            size = (self.resolution, self.resolution)
+            x = F.interpolate(x, size, mode="bilinear", antialias=True)
+        return x
+
+    def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        return self.schedule.alpha_sigma(t)
+
+    def denoise(
+        self,
+        z_t: Float[Tensor, "B 5 h w"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        cameras: Cameras | None = None,
+    ) -> Float[Tensor, "B 5 h w"]:
+        """The true pictures. Without cameras, those of the views that were encoded last: camera guidance then
+        has nothing to add.
+
+        Raises ConfigError where it cannot tell which of these views are meant.
+        """
+        if cameras is None:
+            known = 0 if self._encoded is None else len(self._encoded)
+            if self._encoded is None or len(z_t) % known:
+                raise ConfigError(
+                    "true pictures cannot be told without the camera",
+                    expected=f"all {known} views that were encoded last" if known else "encoded views",
+                    got=f"{len(z_t)} images",
+                    mend="Set guidance.max_batch=null, or cfg.camera=null",
+                )
+            cameras = Cameras.cat([self._encoded] * (len(z_t) // known))
+        return self.pictures(cameras).to(z_t)
+
+    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
+        """What is seen on average: the true pictures."""
+        return self.pictures(cameras)
+
+    def with_mean_color_of(
+        self, x0: Float[Tensor, "B 5 h w"], like: Float[Tensor, "B 5 h w"]
+    ) -> Float[Tensor, "B 5 h w"]:
+        """x0 with the mean colour of `like`, group by group, as the embedded prior does it."""
+        wanted, _ = mean_colour(like, self.views_per_group)
+        has, opacity = mean_colour(x0, self.views_per_group)
+        return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
+
+    @torch.no_grad()
+    def pictures(self, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
+        """What the prior answers for these cameras, in model space."""
+        cameras = cameras.to("cpu").resized(self.resolution, self.resolution)
+        return torch.stack([self._picture(cameras[row : row + 1]) for row in range(len(cameras))])
+
+    def _picture(self, camera: Cameras) -> Float[Tensor, "5 h w"]:
+        key = torch.cat([camera.c2w.flatten(), camera.fovy]).float().numpy().tobytes()
+        if key not in self._pictures:
+            self._pictures[key] = self._erring(camera, self._generator(key))
+            if len(self._pictures) > REMEMBERED:
+                self._pictures.popitem(last=False)
+        self._pictures.move_to_end(key)
+        return self._pictures[key]
+
+    def _generator(self, camera: bytes) -> torch.Generator:
+        digest = hashlib.sha256(self.config.seed.to_bytes(8, "big", signed=True) + camera).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+    def _erring(self, camera: Cameras, generator: torch.Generator) -> Float[Tensor, "5 h w"]:
+        turn = torch.randn(3, generator=generator) * math.radians(self.config.jitter)
+        layers = true_layers(self.mesh, turned(camera, turn))
+        if self.config.blur:
+            layers = blurred(layers, self.config.blur)
+        layers = layers + self.config.noise * torch.randn(layers.shape, generator=generator)
+        return to_model_space(*layers.movedim(1, -1).split((3, 1, 1), dim=-1))[0]
+
+
+def true_layers(mesh: Mesh, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+    """Premultiplied sRGB albedo, opacity and relative depth (weighted by opacity) of a mesh, box-filtered.
+
+    Relief is the camera's distance from the world's origin minus the depth along the view axis.
+    """
+    height, width = cameras.size
+    fine = surface_views(mesh, cameras.resized(height * SUPERSAMPLE, width * SUPERSAMPLE))
+    seen = fine.seen[..., None].float()
+    away = cameras.c2w[:, :3, 3].norm(dim=-1).view(-1, 1, 1, 1)
+    layers = torch.cat([fine.albedo, seen, (away - fine.depth) * seen], dim=-1)
+    return F.avg_pool2d(layers.movedim(-1, 1), SUPERSAMPLE)
+
+
+def turned(cameras: Cameras, turn: Float[Tensor, " 3"]) -> Cameras:
+    """The cameras as they see an object that is turned about the origin by a rotation vector, radians."""
+    x, y, z = turn.double().tolist()
+    cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
+    about = torch.eye(4, dtype=torch.float64)
+    about[:3, :3] = torch.linalg.matrix_exp(-cross)
+    return replace(cameras, c2w=(about @ cameras.c2w.double()).to(cameras.c2w))
+
+
+def blurred(images: Float[Tensor, "B C H W"], deviation: float) -> Float[Tensor, "B C H W"]:
+    """Convolved with a Gaussian of this standard deviation in pixels, cut off at four; zeros lie outside."""
+    reach = math.ceil(4 * deviation)
+    x = torch.arange(-reach, reach + 1, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (x / deviation).square())
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
+    groups = images.shape[1]
+    across = F.conv2d(images, kernel, padding=(0, reach), groups=groups)
+    return F.conv2d(across, kernel.movedim(-1, -2), padding=(reach, 0), groups=groups)

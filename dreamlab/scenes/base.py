@@ -1,0 +1,42 @@
+"""What every density field shares: density and colour from four raw numbers a point, and one group of
+parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dreamlab.scenes.density import Density
+
+
+class RadianceField(nn.Module, ABC):
+    """sigma and sRGB albedo at world points. A field says its `raw` numbers: one of density, three of
+    colour."""
+
+    activation: Density
+
+    @abstractmethod
+    def raw(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]: ...
+
+    @abstractmethod
+    def restart(self, generator: torch.Generator, blob_factor: float = 1.0) -> None:
+        """Begin anew from random values; `blob_factor` sets how much denser the first ball is."""
+
+    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """sigma [N] at world points."""
+        return self.activation(self.raw(x)[:, 0], x)
+
+    def forward(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
+        """sigma [N] and sRGB albedo [N,3] in 0..1 at world points."""
+        raw = self.raw(x)
+        return self.activation(raw[:, 0], x), torch.sigmoid(raw[:, 1:])
+
+    def advance(self, progress: float) -> None:
+        """Nothing here changes with the stage but what is learned."""
+
+    def parameter_groups(self) -> dict[str, list[str]]:
+        """Names of the parameters by what may have a learning rate of its own."""
+        return {"network": [name for name, _ in self.named_parameters()]}
