@@ -55,9 +55,7 @@ def test_set_reaches_losses_in_either_form(long: bool) -> None:
     """The short form is what people write, the long form what a resolved config says."""
     losses = [{"kind": "opacity", "weight": 1}, {"kind": "eikonal", "weight": 1, "points": 64}]
     values = small_values()
-    values["stages"][0]["losses"] = (
-        losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
-    )
+    values["stages"][0]["losses"] = losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
     assign(values, "stages.0.losses.opacity=0.1")
     assign(values, "stages.shape.losses.eikonal.points=32")
     opacity, eikonal = from_values(values).stages[0].losses
