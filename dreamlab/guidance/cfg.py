@@ -137,8 +137,10 @@ class CFG:
         Text: base + s * direction. Camera (two scales, as InstructPix2Pix eq. 3): uncond_no_camera + s_c
         (base - uncond_no_camera) + s (cond - base); base drops out where both scales are one.
 
-        text: a scale in the place of the configured one.
+        text: a scale in the place of the configured one, without guidance of the mean colour: inversions
+            divide what it adds by noise that is almost none.
         """
+        mean = pred.mean if text is None else None
         text = self.config.text if text is None else text
         origin = pred.base if pred.base is not None else pred.uncond_no_camera
         if origin is None or pred.direction is None:
@@ -146,8 +148,8 @@ class CFG:
         x0 = cfg_combine(origin, origin + pred.direction, text)
         if pred.base is not None and pred.uncond_no_camera is not None and self.config.camera is not None:
             x0 = x0 + cfg_combine(pred.uncond_no_camera, pred.base, self.config.camera) - pred.base
-        if self._with_mean is not None and pred.mean is not None:
-            x0 = self._with_mean.with_mean_color_of(x0, pred.mean)
+        if self._with_mean is not None and mean is not None:
+            x0 = self._with_mean.with_mean_color_of(x0, mean)
         return cfg_rescale(x0, pred.cond, self.config.rescale, self.prior.views_per_group)
 
     def _mean(self, prompts: ViewPrompts, positive: Condition, cameras: Cameras) -> Image | None:

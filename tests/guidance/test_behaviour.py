@@ -96,6 +96,19 @@ def test_inverting_methods_vary_less_from_draw_to_draw_than_sds(toy, config):
     assert spread(fixed) < 0.5 * spread(sds)
 
 
+def test_an_inversion_is_not_tinted_by_the_mean_colour(toy):
+    """Else what it adds at the lowest level is divided by noise that is almost none."""
+    scene = toy((1.0, 0.0, 0.3, "red"), (-1.0, 0.0, 0.3, "blue"))
+    scene.prior.mean = lambda condition, cameras: torch.ones(len(cameras), 2, 1, 1)
+    scene.prior.with_mean_color_of = lambda x0, like: x0 + 0.5 * like
+    points = start(8).double()
+    free, tinted = (
+        scene.tell(SDIConfig().build(scene.prior, CFGConfig(text=3, mean_color=s), HALF), points)[0]
+        for s in (None, 1.0)
+    )
+    assert torch.allclose(tinted, free - 0.5)
+
+
 def test_views_of_one_object_agree_with_the_camera_that_sees_them():
     sides = ((1.0, 0.0), (-1.0, math.pi))
     parts = [Component(torch.tensor([x, 0.0]).reshape(2, 1, 1), 0.2, azimuth=a) for x, a in sides]

@@ -176,7 +176,9 @@ def test_splats_cover_the_surface(coloured, tmp_path) -> None:
     thin = Rotation.from_quat(quaternion[:, [1, 2, 3, 0]]).as_matrix()[
         :, :, 2
     ]  # the flat direction looks outward
-    assert np.einsum("ij,ij->i", thin, centre / 0.6).min() > 0.9
+    outward = np.einsum("ij,ij->i", thin, centre / 0.6)
+    area = np.exp(data["scale_0"] + data["scale_1"])  # slivers of a ten thousandth of it may look anywhere
+    assert area[outward < 0.9].sum() < 1e-3 * area.sum()
     red = data["f_dc_0"][centre[:, 0] > 0.1] * 0.28209479 + 0.5
     assert np.median(red) == pytest.approx(0.8, abs=0.02)
 

@@ -52,7 +52,7 @@ def slope(x: torch.Tensor) -> torch.Tensor:
     return (x[:, 1:2] / 1.2 + 0.5) * torch.tensor([0.7, 0.5, 0.1]) + torch.tensor([0.15, 0.2, 0.3])
 
 
-def render_views(x: torch.Tensor) -> torch.Tensor:
+def photographic(x: torch.Tensor) -> torch.Tensor:
     return 0.5 + noise(x, 0.18, 6) + noise(x, 0.12, 18, 1) + noise(x, 0.08, 50, 2)
 
 
@@ -118,9 +118,9 @@ def test_a_smooth_gradient_stays_one(flat) -> None:
 
 
 def test_a_photograph_turns_auto_off_and_is_left_as_it_is(flat, caplog) -> None:
-    plain = bake_textures(flat, solid(photograph), BakeConfig(resolution=SIDE))
+    plain = bake_textures(flat, solid(photographic), BakeConfig(resolution=SIDE))
     with caplog.at_level("INFO"):
-        baked = bake_textures(flat, solid(photograph), config("auto"))
+        baked = bake_textures(flat, solid(photographic), config("auto"))
     assert baked.palette is None and baked.plain is None
     assert caplog.text.count("no palette") == 1
     assert torch.equal(dict(baked.mesh.textures)["albedo"], dict(plain.mesh.textures)["albedo"])
@@ -247,4 +247,4 @@ def test_a_run_says_how_many_colours_it_was_painted_in() -> None:
         extract=ExtractConfig(resolution=32, iso=100.0), clean=CleanConfig(faces=300), bake=config("auto")
     )
     assert mesh_of(solid(halves), settings)[1]["colors"] == 2
-    assert mesh_of(solid(photograph), settings)[1]["colors"] == 0
+    assert mesh_of(solid(photographic), settings)[1]["colors"] == 0

@@ -31,8 +31,8 @@ def ask(folder, expression):
     """Evaluate in a new Python whose dreamlab.ops looks for its library in `folder`."""
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
-        "from pathlib import Path\nfrom dreamlab.ops import native_library\n"
-        f"native_library._HERE = Path({str(folder)!r})\nfrom dreamlab import ops\nprint({expression})"
+        "from pathlib import Path\nfrom dreamlab.ops import library\n"
+        f"library._HERE = Path({str(folder)!r})\nfrom dreamlab import ops\nprint({expression})"
     )
     environment = {k: v for k, v in os.environ.items() if k != "DREAMLAB_NATIVE_LIBRARY"} | {
         "PYTHONPATH": str(ROOT)

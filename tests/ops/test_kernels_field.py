@@ -39,7 +39,7 @@ def instruction_set(request):
     assert native.library().dl_set_isa(before.encode()) == 0
 
 
-def shared_weights_copy(tensor):
+def twin(tensor):
     return tensor.detach().double().requires_grad_(tensor.requires_grad)
 
 

@@ -12,7 +12,7 @@ import trimesh
 from dreamlab.core.cameras import camera_rays, orbit_cameras
 from dreamlab.core.errors import InputError
 from dreamlab.ops.field import native
-from dreamlab.studio.render import CHANNELS, photograph
+from dreamlab.studio.render import CHANNELS, render_views
 
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
 
@@ -192,7 +192,7 @@ def test_threads_do_not_disturb_each_other():
 
 
 def test_wrong_arguments_are_named():
-    shoot = inspect.unwrap(photograph)  # its own words, not those of the annotations that tests check
+    shoot = inspect.unwrap(render_views)  # its own words, not those of the annotations that tests check
     vertices, faces, colours = plate()
     with pytest.raises(InputError, match=r"missing vertex.*0\.\.3"):
         shoot(vertices, faces + 1, colours, **VIEW)
