@@ -130,3 +130,12 @@ def contains(vertices: np.ndarray, faces: np.ndarray, point: np.ndarray) -> bool
     u, v = np.einsum("ij,ij->i", t, p) / safe, q @ direction / safe
     hit = (u >= 0) & (v >= 0) & (u + v < 1) & (np.einsum("ij,ij->i", e2, q) / safe > 0) & np.isfinite(safe)
     return bool(hit.sum() % 2)
+
+
+def touching(faces: np.ndarray, n: int):
+    """How many of the n vertices two faces share, as a sparse matrix [F,F] (csr); 3 for a face and itself."""
+    from scipy.sparse import csr_matrix
+
+    face = np.repeat(np.arange(len(faces)), 3)
+    corner = csr_matrix((np.ones(len(face)), (face, faces.reshape(-1))), shape=(len(faces), n))
+    return corner @ corner.T

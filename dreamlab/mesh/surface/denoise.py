@@ -83,7 +83,7 @@ def filtered_normals(
 ) -> np.ndarray:
     """Unit face normals [F,3] after the bilateral filter; `thickness` [F] in mean edges says how many passes
     each face has, and how wide they are."""
-    ring = _touching(faces, len(vertices))
+    ring = topo.touching(faces, len(vertices)).tocoo()
     row, col = ring.row, ring.col
     normal, area = topo.face_normals(vertices, faces)
     centre = vertices[faces].mean(1)
@@ -183,13 +183,6 @@ def same_silhouettes(before: np.ndarray, after: np.ndarray, faces: np.ndarray) -
             return x
         log.info("smoothing would change the silhouettes (IoU %.3f): half of it is taken back", iou)
     return before
-
-
-def _touching(faces: np.ndarray, n: int) -> sparse.coo_matrix:
-    """Pairs of faces [F,F] that share a vertex, each face with itself among them."""
-    face = np.repeat(np.arange(len(faces)), 3)
-    corner = sparse.csr_matrix((np.ones(len(face)), (face, faces.reshape(-1))), shape=(len(faces), n))
-    return (corner @ corner.T).tocoo()
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
 from dreamlab.mesh.texture.palette import Palette, PaletteConfig
 from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
-from dreamlab.mesh.texture.raster import depth_inside, rasterise_uv
+from dreamlab.mesh.texture.raster import owners
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
 DILATE = 16  # texels that charts are grown by: four levels of a mipmap see no seam
@@ -228,11 +228,7 @@ def texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:
         )
     faces = mesh.faces.numpy()
     uv = mesh.uv.double().numpy()[faces]
-    texel, face, weight = rasterise_uv(uv, n, grow=GROW)
-    # of the triangles that claim a texel the one it lies deepest in has it
-    order = np.lexsort([-depth_inside(weight), texel])
-    first = order[np.concatenate([[True], np.diff(texel[order]) > 0])]
-    texel, face, weight = texel[first], face[first], weight[first]
+    texel, face, weight = owners(uv, n, GROW)
     corner = faces[face]
     vertices = mesh.vertices.double().numpy()
     position = np.einsum("tk,tki->ti", weight, vertices[corner])

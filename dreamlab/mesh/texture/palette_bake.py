@@ -13,7 +13,7 @@ from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.texture.palette import FLAT, Palette, PaletteConfig, find_palette, lab_of, rgb_of
-from dreamlab.mesh.texture.raster import depth_inside, rasterise_uv
+from dreamlab.mesh.texture.raster import owners
 from dreamlab.mesh.texture.refine import refine
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,9 @@ def _worth(palette: Palette, config: PaletteConfig) -> Palette | None:
 
 def _owners(uv: np.ndarray, n: int, grow: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Texels, each once, with the face it lies deepest in and its weights there; outside, the edge's."""
-    texel, face, weight = rasterise_uv(uv, n, grow=grow)
-    order = np.lexsort([-depth_inside(weight), texel])
-    first = order[np.diff(texel[order], prepend=-1) > 0]
-    weight = weight[first].clip(0, 1)
-    return texel[first], face[first], weight / weight.sum(1, keepdims=True)
+    texel, face, weight = owners(uv, n, grow)
+    weight = weight.clip(0, 1)
+    return texel, face, weight / weight.sum(1, keepdims=True)
 
 
 def _smooth_borders(image: np.ndarray, n: int, palette: Palette, fine: FineSurface, uv: np.ndarray) -> None:

@@ -40,6 +40,15 @@ def rasterise_uv(
     return texel, face, np.stack([a, b, c], -1)
 
 
+def owners(uv: np.ndarray, resolution: int, grow: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of `rasterise_uv` with each texel once, sorted: of the triangles that claim a texel the one
+    it lies deepest in has it."""
+    texel, face, weight = rasterise_uv(uv, resolution, grow=grow)
+    order = np.lexsort([-depth_inside(weight), texel])
+    first = order[np.diff(texel[order], prepend=-1) > 0]
+    return texel[first], face[first], weight[first]
+
+
 def depth_inside(weights: np.ndarray) -> np.ndarray:
     """The smallest of each row's three weights: how deep inside its triangle a texel lies (below 0:
     outside).
