@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
-from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.core.types import Cameras, RenderOutput, Views
 from dreamlab.evaluate.classifier import Judge, judge_of
 from dreamlab.evaluate.objects import judge_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
@@ -42,7 +42,7 @@ from dreamlab.run.pipeline import generate
 from dreamlab.run.presets import load_preset
 from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import read_mesh
-from dreamlab.studio.batches import BatchConfig, Views
+from dreamlab.studio.batches import BatchConfig, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.train import TrainConfig, Trainer
@@ -131,7 +131,7 @@ class ChannelsTrainer(Trainer):
         super().__init__(config)
         self._sight = sight
 
-    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+    def _update(self, views: TrainingBatch, table: CaptionTable) -> tuple[float, ...]:
         random = torch.Generator().manual_seed(self.step)
         behind = torch.rand(len(views.x), 3, 1, 1, generator=random)
         return super()._update(views._replace(x=self._sight(views.x, behind)), table)
@@ -145,8 +145,9 @@ class ChannelsPrior(EmbeddedPrior):
         super().__init__(trained.network, vocabulary=trained.vocabulary)
         self._sight = trained._sight
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C H W"]:
-        return self._sight(super().encode(render, cameras), render.background.movedim(-1, 1))
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        views = super().encode(render, cameras)
+        return replace(views, x=self._sight(views.x, render.background.movedim(-1, 1)))
 
 
 class Trained(NamedTuple):

@@ -23,6 +23,7 @@ from torch import Tensor
 from dreamlab.core.diffusion import add_noise, cfg_combine
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Views
 from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
 from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
 from dreamlab.studio import shapes
@@ -76,7 +77,8 @@ def by_level(prior: EmbeddedPrior, noun: str, word: str, objects: int) -> list[d
     for level in LEVELS:
         t = torch.full((len(x),), level)
         z = add_noise(x, noise, *alpha_sigma(t))
-        cond, uncond_no_camera = prior.denoise(z, t, prompt, cameras), prior.denoise(z, t, none, None)
+        cond = prior.denoise(z, t, prompt, Views(z, cameras))
+        uncond_no_camera = prior.denoise(z, t, none, None)
         answers = {"plain": cond, "guided": cfg_combine(uncond_no_camera, cond, 3.0)}
         rows.append(
             {"level": level} | {name: (colour(a) - colour(x)).tolist() for name, a in answers.items()}

@@ -22,6 +22,7 @@ from commissions import nouns_to_draw
 from dreamlab.core.diffusion import add_noise
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Views
 from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
 from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
 from dreamlab.studio import shapes
@@ -68,7 +69,7 @@ def measured(prior: EmbeddedPrior, nouns: tuple[str, ...], objects: int) -> list
         t = torch.full((len(x),), level)
         z = add_noise(x, noise, *alpha_sigma(t))
         prior.network.trust.copy_(torch.tensor([-100.0, 0.0]))
-        alone = prior.denoise(z, t, words, cameras)
+        alone = prior.denoise(z, t, words, Views(z, cameras))
         prior.network.trust.copy_(trust)
         share = prior.network.mean_share(log_snr(t[:1])).item()
         apart = mean - alone

@@ -45,7 +45,7 @@ def test_a_render_is_seen_as_a_photograph_was(name: str) -> None:
     backdrop = behind.expand_as(colour)
     render = RenderOutput(colour + (1 - opacity) * behind, opacity, depth, backdrop)
     prior = ChannelsPrior(ChannelsTrainer(ARMS[name].config(2), ARMS[name].sight))
-    got = prior.encode(render, cameras)
+    got = prior.encode(render, cameras).x
     plain = to_model_space(colour, opacity, torch.zeros_like(opacity))
     wanted = ARMS[name].sight(plain, behind.movedim(-1, 1))
     assert torch.allclose(got[:, :4], wanted[:, :4], atol=1e-5)

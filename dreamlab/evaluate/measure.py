@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.diffusion import add_noise, per_image
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Cameras, Condition, Views
 from dreamlab.evaluate.camera_fidelity import obedience
 from dreamlab.evaluate.classifier import Judge, LabelledImages, judge_of
 from dreamlab.evaluate.prompts import (
@@ -137,7 +137,7 @@ def v_losses(
         t = torch.full((len(x),), level)
         alpha, sigma = alpha_sigma(t)
         z = add_noise(x, noise, alpha, sigma)
-        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], cameras[p]) for p in parts])
+        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], Views(z[p], cameras[p])) for p in parts])
         losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from dreamlab.core.diffusion import CosineSchedule
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput
+from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput, Views
 from dreamlab.evaluate.surface_views import surface_views
 from dreamlab.priors.embedded.prior import mean_colour, relative_depth_of, to_model_space
 
@@ -74,7 +74,7 @@ class TruePicturesPrior:
     def embed(self, prompts: Sequence[str]) -> Condition:
         return Condition(torch.zeros(len(prompts), 1, 1), torch.ones(len(prompts), 1, dtype=torch.bool))
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Albedo, opacity and relative depth of renders, resampled to the prior's size where they have
         another."""
         self._encoded = cameras
@@ -82,7 +82,7 @@ class TruePicturesPrior:
         if x.shape[-1] != self.resolution:
             size = (self.resolution, self.resolution)
             x = F.interpolate(x, size, mode="bilinear", antialias=True)
-        return x
+        return Views(x, cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         return self.schedule.alpha_sigma(t)
@@ -92,14 +92,16 @@ class TruePicturesPrior:
         z_t: Float[Tensor, "B 5 h w"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B 5 h w"]:
-        """The true pictures. Without cameras, those of the views that were encoded last: camera guidance then
+        """The true pictures. Without views, those of the views that were encoded last: camera guidance then
         has nothing to add.
 
         Raises ConfigError where it cannot tell which of these views are meant.
         """
-        if cameras is None:
+        if views is not None:
+            cameras = views.cameras
+        else:
             known = 0 if self._encoded is None else len(self._encoded)
             if self._encoded is None or len(z_t) % known:
                 raise ConfigError(

@@ -108,12 +108,13 @@ class DatasetUpdate(Distillation):
             step = self.diffuse(render, cameras, progress, generator)
             if self._first is not None and not self._sets:
                 mean = self._first.mean(prompts.positive(cameras), cameras)
-                step = replace(self.noised(mean, step.t, step.noise), x=step.x)
-            target = self.draw(step, prompts, cameras, generator)
+                begun = self.noised(replace(step.views, x=mean), step.t, step.noise)
+                step = replace(begun, views=step.views)
+            target = self.sample(step, prompts, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
             x, self._level = step.x, float(step.t.mean())
         else:
-            x = self.prior.encode(render, cameras)
+            x = self.prior.encode(render, cameras).x
         self._steps += 1
         return self.gradient_loss(x, x.detach() - target, target, self._level)
 
@@ -137,13 +138,13 @@ class DatasetUpdate(Distillation):
             raise DamagedError("the checkpoint holds no drawn views", expected=str(error)) from error
 
     @torch.no_grad()
-    def draw(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> Image:
+    def sample(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> Image:
         """Clean images from step.z, in steps of even length from its levels to almost none."""
         steps = self.config.steps_from(float(step.t.max()))
         return denoising_walk(
             step.z,
             [step.t * (1 - i / steps) for i in range(steps)],
-            lambda z, t: self.cfg.apply(self.cfg.predict(z, t, prompts, cameras)),
+            lambda z, t: self.cfg.apply(self.cfg.predict(z, t, prompts, step.views)),
             self.prior.alpha_sigma,
             lambda z: draw_noise(z, generator),
             self.config.eta,

@@ -59,7 +59,7 @@ class SDI(Distillation):
         t = (step.t + u / steps).clamp_max(0.99)
 
         def prompted(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return self.cfg.apply(self.cfg.predict(z, t, prompts, cameras, reference=scale != 1.0), scale)
+            return self.cfg.apply(self.cfg.predict(z, t, prompts, step.views, reference=scale != 1.0), scale)
 
         levels = even_levels(self.config.first_level, t, steps)
         z = invert(self.prior, step.clean, levels, prompted)
@@ -67,6 +67,6 @@ class SDI(Distillation):
         noise = noise_from_x0(z, step.clean, alpha, sigma)
         eta = self.config.eta
         noise = (1.0 - eta**2) ** 0.5 * noise + eta * draw_noise(step.clean, generator)
-        walked = Step(step.x, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
-        x0_hat = self.cfg.apply(self.cfg.predict(walked.z, t, prompts, cameras))
+        walked = Step(step.views, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
+        x0_hat = self.cfg.apply(self.cfg.predict(walked.z, t, prompts, step.views))
         return self.to_loss(walked, step.clean - x0_hat, x0_hat)

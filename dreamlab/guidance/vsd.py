@@ -81,21 +81,21 @@ class VSD(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         with torch.no_grad():
-            x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), cameras).to(step.z.dtype)
+            x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), step.views).to(step.z.dtype)
         out = self.to_loss(step, x0_phi - x0_hat, x0_hat)
         score_loss = 0.0
         for _ in range(self.config.updates):
-            score_loss = self._train(step, prompts, cameras, generator)
+            score_loss = self._train(step, prompts, generator)
         return GuidanceOut(out.loss, out.metrics | {"score_loss": score_loss})
 
-    def _train(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> float:
+    def _train(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> float:
         """One step of the score model; returns its loss."""
         t = 0.02 + 0.96 * draw_uniform(len(step.x), self.prior.views_per_group, generator).to(step.t)
-        other = self.noised(step.clean, t, draw_noise(step.clean, generator))
+        other = self.noised(step.views, t, draw_noise(step.clean, generator))
         with torch.enable_grad():
-            x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), cameras)
+            x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), step.views)
             scale = other.alpha / other.sigma if self._of_noise else 1 / other.sigma
             loss = (per_image(scale, other.z) * (x0_phi - step.clean)).square().mean()
             gradients = torch.autograd.grad(_SCALE * loss, list(self.trained.values()))

@@ -22,7 +22,7 @@ from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.render import render_views
 
 
-class Views(NamedTuple):
+class TrainingBatch(NamedTuple):
     """n photographs of objects: x [n,5,S,S] in model space, their cameras, and one caption number an
     object.
     """
@@ -108,7 +108,7 @@ class Batches(Dataset):
         share = np.array([s if len(u) else 0.0 for s, u in zip(config.shares, usable, strict=True)])
         self.sources, self.share = usable, share / share.sum()
 
-    def __getitem__(self, step: int) -> Views:
+    def __getitem__(self, step: int) -> TrainingBatch:
         rng = np.random.default_rng((self.seed, step))
         views = 1 if rng.random() < self.config.single else int(rng.choice(self.config.views))
         groups = self.config.images // views
@@ -122,4 +122,4 @@ class Batches(Dataset):
         pictures = torch.from_numpy(np.concatenate(images))
         x = to_model_space(pictures[..., :3], pictures[..., 3:4], pictures[..., 4:5])
         azimuth, elevation, distance, fovy = (torch.from_numpy(c).float() for c in cameras)
-        return Views(x, azimuth, elevation, distance, fovy, torch.tensor(captions))
+        return TrainingBatch(x, azimuth, elevation, distance, fovy, torch.tensor(captions))

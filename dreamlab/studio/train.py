@@ -32,7 +32,7 @@ from dreamlab.priors.embedded.prior import (
 )
 from dreamlab.priors.embedded.unet import UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary
-from dreamlab.studio.batches import BatchConfig, Batches, Views
+from dreamlab.studio.batches import BatchConfig, Batches, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.muon import Muon
@@ -131,11 +131,11 @@ class Trainer:
         self._taught = (self.vocabulary, self.step, corpus_counts(batches))
         for views in loader:
             start = time.perf_counter()
-            by_level = self._update(Views(*views), table)
+            by_level = self._update(TrainingBatch(*views), table)
             self.step += 1
             yield TrainEvent(self.step, float(np.nanmean(by_level)), by_level, time.perf_counter() - start)
 
-    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+    def _update(self, views: TrainingBatch, table: CaptionTable) -> tuple[float, ...]:
         config = self.config
         random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         groups = len(views.caption)

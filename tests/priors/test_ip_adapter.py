@@ -38,7 +38,7 @@ def question(prior: IPAdapterPrior) -> tuple[Any, ...]:
     """Noisy latents, a level, text, and the latents of two pictures."""
     z = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     render, cameras = tiny.views(2)
-    return z, torch.full((2,), 0.5), prior.embed(["a cube"] * 2), prior.encode(render, cameras).detach()
+    return z, torch.full((2,), 0.5), prior.embed(["a cube"] * 2), prior.encode(render, cameras).x.detach()
 
 
 def test_anchored_distillation_moves_the_image_and_nothing_in_the_model(base: Path, adapter: Path) -> None:

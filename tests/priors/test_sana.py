@@ -84,7 +84,7 @@ def test_latents_are_those_of_the_autoencoder(folder: Path) -> None:
     prior = SanaPriorConfig(model=str(folder)).build()
     render, cameras = tiny.views(2, side=32)
     wanted = prior.space.vae.encode(render.rgb.movedim(-1, 1) * 2 - 1).latent * 0.41407
-    torch.testing.assert_close(prior.encode(render, cameras), wanted)
+    torch.testing.assert_close(prior.encode(render, cameras).x, wanted)
 
 
 def test_flow_and_noise_predictions_mean_the_same_image(folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_latents_are_those_of_the_vae(folders: dict[str, Path]) -> None:
     prior = StableDiffusionPriorConfig(model=str(folders["epsilon"])).build()
     render, cameras = tiny.views(2, side=32)
     wanted = prior.space.vae.encode(render.rgb.movedim(-1, 1) * 2 - 1).latent_dist.mode() * 0.18215
-    torch.testing.assert_close(prior.encode(render, cameras), wanted)
+    torch.testing.assert_close(prior.encode(render, cameras).x, wanted)
 
 
 def test_predictions_of_every_kind_mean_the_same_image(folders: dict[str, Path]) -> None:

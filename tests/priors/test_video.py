@@ -78,7 +78,7 @@ def test_predictions_of_every_kind_mean_the_same_image(prior: VideoPrior) -> Non
         ("sample", x0),
     ):
         prior.prediction = kind
-        prior._answer = lambda _, said=said: said
+        prior._predict = lambda _, said=said: said
         torch.testing.assert_close(prior.denoise(noise(), t, condition), x0, rtol=1e-5, atol=1e-5)
 
 

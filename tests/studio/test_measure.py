@@ -218,12 +218,12 @@ def test_many_prompts_are_sampled_together_and_each_view_gets_its_own() -> None:
 
         sizes: tuple[int, ...] = ()
 
-        def denoise(self, z_t, t, condition, cameras=None):
+        def denoise(self, z_t, t, condition, views=None):
             Echo.sizes += (len(z_t),)
             told = torch.zeros_like(z_t)
             told[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
-            if cameras is not None:
-                told[:, 3] = cameras.azimuth.sin().view(-1, 1, 1)
+            if views is not None:
+                told[:, 3] = views.cameras.azimuth.sin().view(-1, 1, 1)
             return told
 
     prior = Echo(UNet(UNetConfig(channels=(16, 16, 16), embedding=32, head=16)))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import FlowSchedule
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import Prediction, PretrainedPrior, Schedule, Told, schedule_of
+from dreamlab.priors.diffusers.base import NetworkInputs, Prediction, PretrainedPrior, Schedule, schedule_of
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -56,16 +56,16 @@ class FluxPrior(PretrainedPrior):
     unused_parts = ("feature_extractor", "image_encoder")
     trained_side = 1024
 
-    def _answer(self, told: Told) -> Tensor:
-        pooled, tokens = told.condition.pooled, told.condition.tokens.to(self.dtype)
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        pooled, tokens = inputs.condition.pooled, inputs.condition.tokens.to(self.dtype)
         assert pooled is not None
-        height, width = told.z.shape[-2:]
+        height, width = inputs.z.shape[-2:]
         strength = None
         if self.network.config.guidance_embeds:
-            strength = told.z.new_full((len(told.z),), self.config.embedded_guidance)
+            strength = inputs.z.new_full((len(inputs.z),), self.config.embedded_guidance)
         said = self.network(
-            hidden_states=pack(told.z),
-            timestep=(told.timestep / 1000).to(self.dtype),
+            hidden_states=pack(inputs.z),
+            timestep=(inputs.timestep / 1000).to(self.dtype),
             guidance=strength,
             pooled_projections=pooled.to(self.dtype),
             encoder_hidden_states=tokens,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
@@ -40,15 +40,15 @@ class SDXLPrior(PretrainedPrior):
         """The score model of variational distillation, see LoraScore."""
         return LoraScore(self)
 
-    def _answer(self, told: Told) -> Tensor:
-        pooled = told.condition.pooled
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        pooled = inputs.condition.pooled
         assert pooled is not None
         side = self.space.side
-        sizes = told.z.new_tensor([side, side, 0, 0, side, side]).expand(len(told.z), -1)
+        sizes = inputs.z.new_tensor([side, side, 0, 0, side, side]).expand(len(inputs.z), -1)
         return self.network(
-            told.z,
-            told.timestep,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
+            inputs.z,
+            inputs.timestep,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
             added_cond_kwargs={"text_embeds": pooled.to(self.dtype), "time_ids": sizes},
         ).sample
 

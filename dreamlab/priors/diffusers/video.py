@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -48,19 +48,19 @@ class VideoPrior(PretrainedPrior):
         super().__init__(config, device)
         self.views_per_group = config.frames
 
-    def _answer(self, told: Told) -> Tensor:
-        frames, tokens = self.config.frames, told.condition.tokens.to(self.dtype)
-        if len(told.z) % frames:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        frames, tokens = self.config.frames, inputs.condition.tokens.to(self.dtype)
+        if len(inputs.z) % frames:
             raise ConfigError(
                 "a video model looks at a whole clip at a time",
                 expected=f"a multiple of {frames} views",
-                got=str(len(told.z)),
+                got=str(len(inputs.z)),
                 mend="Set prior.frames and the number of views alike",
             )
-        _same_in_clips(told.timestep, frames, "noise level", "Leave the levels to the guidance")
+        _same_in_clips(inputs.timestep, frames, "noise level", "Leave the levels to the guidance")
         _same_in_clips(tokens, frames, "prompt", "Set view_dependent=false")
-        clips = told.z.unflatten(0, (-1, frames)).movedim(1, 2)
-        said = self.network(clips, told.timestep[::frames], encoder_hidden_states=tokens[::frames]).sample
+        clips = inputs.z.unflatten(0, (-1, frames)).movedim(1, 2)
+        said = self.network(clips, inputs.timestep[::frames], encoder_hidden_states=tokens[::frames]).sample
         return said.movedim(2, 1).flatten(0, 1)
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:

@@ -19,7 +19,7 @@ from torch import Tensor
 from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import CosineSchedule, x0_from_v
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
@@ -128,9 +128,10 @@ class EmbeddedPrior:
         """The end of a text that the encoder does not read."""
         return cut_words(text)
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Albedo, opacity and relative depth of 64x64 renders."""
-        return to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
+        x = to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
+        return Views(x, cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """Signal and noise scale at level t."""
@@ -139,8 +140,8 @@ class EmbeddedPrior:
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
-        told = (condition.tokens, condition.mask, condition.summary)
-        return self.network.conditional_mean(*told, *self._seen_from(cameras, len(cameras)))
+        text = (condition.tokens, condition.mask, condition.summary)
+        return self.network.conditional_mean(*text, *self._seen_from(cameras, len(cameras)))
 
     def with_mean_color_of(
         self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
@@ -168,16 +169,17 @@ class EmbeddedPrior:
         z_t: Float[Tensor, "B C H W"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C H W"]:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """
-        told = (condition.tokens, condition.mask, condition.summary, *self._seen_from(cameras, len(z_t)))
-        views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
+        seen = self._seen_from(None if views is None else views.cameras, len(z_t))
+        inputs = (condition.tokens, condition.mask, condition.summary, *seen)
+        group = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            mean = self.network.conditional_mean(*told)
-            v = self.network(z_t, mean, log_snr(t), *told, views).float()
+            mean = self.network.conditional_mean(*inputs)
+            v = self.network(z_t, mean, log_snr(t), *inputs, group).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 
 
