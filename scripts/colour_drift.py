@@ -25,7 +25,7 @@ from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Views
 from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_color
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import with_article
 
@@ -95,7 +95,7 @@ def of_mean_picture(prior: EmbeddedPrior, noun: str, word: str, objects: int) ->
 
 def colour(x: Tensor) -> Tensor:
     """Mean colour of the objects in a batch, [3]."""
-    return mean_colour(x, _VIEWS)[0].mean(0).flatten()
+    return mean_color(x, _VIEWS)[0].mean(0).flatten()
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ from dreamlab.evaluate.mesh_fidelity import (
     mesh_fidelity,
     survey,
 )
-from dreamlab.evaluate.surface_views import face_normals
 from dreamlab.evaluate.true_pictures import TruePicturesConfig
+from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
 from dreamlab.run.config import RunConfig, resolve
@@ -200,7 +200,7 @@ def stacked(rows: Iterable[Sequence[np.ndarray]]) -> np.ndarray:
 
 def facing(mesh: Mesh, camera: Cameras) -> Mesh:
     """A mesh of separate flat faces with normals towards the camera: true models may be wound any way."""
-    normals = face_normals(mesh).repeat_interleave(3, 0)
+    normals = torch.from_numpy(face_normals_of(mesh)).float().repeat_interleave(3, 0)
     away = ((camera.c2w[0, :3, 3] - mesh.vertices) * normals).sum(-1, keepdim=True) < 0
     return replace(mesh, normals=torch.where(away, -normals, normals))
 

@@ -25,7 +25,7 @@ from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.measure import v_losses
 from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, render_mesh_views, ring, shoot
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_color
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
 
@@ -76,7 +76,7 @@ def errors(prior: EmbeddedPrior, x: Float[Tensor, "n 5 S S"], captions: Sequence
     words = prior.embed(captions)[[i // VIEWS for i in range(len(x))]]
     cameras = _CAMERAS[torch.arange(len(x)) % VIEWS]
     mean = prior.mean(words, cameras)
-    said, true = (mean_colour(pictures, VIEWS)[0] for pictures in (mean, x))
+    said, true = (mean_color(pictures, VIEWS)[0] for pictures in (mean, x))
     found = {"mean": (mean - x).square().mean().item(), "colour": (said - true).square().mean().sqrt().item()}
     losses = v_losses(prior, x, words, cameras, LEVELS, seed=0)
     return found | {f"v {level}": loss for level, loss in zip(LEVELS, losses, strict=True)}

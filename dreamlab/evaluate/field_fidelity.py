@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.cameras import camera_rays
+from dreamlab.core.quadrature import absorb
 from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.surface.extract import sample_lattice
 from dreamlab.mesh.surface.silhouettes import survey_cameras
@@ -112,8 +113,7 @@ def field_pictures(
         if parts:
             sigma[asked] = torch.cat([s.reshape(-1).float().cpu() for s, _ in parts])
             colour[asked] = torch.cat([c.float().cpu() for _, c in parts])
-        alpha = 1 - torch.exp(-sigma * (2 * reach / STEPS))
-        weight = alpha * torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)[:, :-1]
+        weight, _ = absorb(sigma, 2 * reach / STEPS)
         opacity[rows] = weight.sum(1, keepdim=True)
         rgb[rows] = (weight[..., None] * colour).sum(1) + 1 - opacity[rows]
     shape = (len(cameras), *cameras.size)

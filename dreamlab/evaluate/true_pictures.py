@@ -23,7 +23,7 @@ from dreamlab.core.diffusion import CosineSchedule
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput, Views
 from dreamlab.evaluate.surface_views import surface_views
-from dreamlab.priors.embedded.prior import mean_colour, relative_depth_of, to_model_space
+from dreamlab.priors.embedded.prior import mean_color, relative_depth_of, to_model_space
 
 SUPERSAMPLE = 4  # rays a pixel, each way: the box filter
 REMEMBERED = 64  # pictures; one question asks for the same views several times
@@ -121,8 +121,8 @@ class TruePicturesPrior:
         self, x0: Float[Tensor, "B 5 h w"], like: Float[Tensor, "B 5 h w"]
     ) -> Float[Tensor, "B 5 h w"]:
         """x0 with the mean colour of `like`, group by group, as the embedded prior does it."""
-        wanted, _ = mean_colour(like, self.views_per_group)
-        has, opacity = mean_colour(x0, self.views_per_group)
+        wanted, _ = mean_color(like, self.views_per_group)
+        has, opacity = mean_color(x0, self.views_per_group)
         return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     @torch.no_grad()

@@ -69,17 +69,17 @@ class PyrenderRenderer:
     def _mesh(self, geometry: Geometry, layer: Layer) -> Any:
         pyrender = self._pyrender
         material = pyrender.MetallicRoughnessMaterial(baseColorFactor=[1.0, 1.0, 1.0, 1.0], doubleSided=True)
-        colours, uv = None, None
+        colors, uv = None, None
         if layer.texture is not None:
             material.baseColorTexture = pyrender.Texture(source=layer.texture, source_channels="RGB")
             uv = geometry.uv
         elif layer.values is not None:
-            colours = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
+            colors = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
         primitive = pyrender.Primitive(
             positions=geometry.vertices,
             indices=geometry.faces.astype(np.uint32),
             texcoord_0=None if uv is None else uv.astype(np.float32),
-            color_0=colours,
+            color_0=colors,
             material=material,
         )
         return pyrender.Mesh([primitive])

@@ -45,6 +45,6 @@ def _sky(up: np.ndarray | float) -> np.ndarray | float:
     return GROUND + (1 - GROUND) * (up + 1) / 2
 
 
-def under_light(colours: np.ndarray, light: np.ndarray) -> np.ndarray:
+def under_light(colors: np.ndarray, light: np.ndarray) -> np.ndarray:
     """sRGB colours [N,3] in 0..1 as they look under linear light [N]."""
-    return linear_to_srgb(srgb_to_linear(colours.clip(0, 1)) * light[:, None])
+    return linear_to_srgb(srgb_to_linear(colors.clip(0, 1)) * light[:, None])

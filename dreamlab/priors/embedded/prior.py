@@ -51,7 +51,7 @@ def from_model_space(
     return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELATIVE_DEPTH_SCALE
 
 
-def mean_colour(
+def mean_color(
     x: Float[Tensor, "B 5 H W"], views: int
 ) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
     """The mean colour of each group of `views` images' object, 0..1, told of every image; and the opacity."""
@@ -150,8 +150,8 @@ class EmbeddedPrior:
 
         The mean is the sum of premultiplied colour over the sum of opacity, both as far as they can be shown.
         """
-        wanted, _ = mean_colour(like, self.views_per_group)
-        has, opacity = mean_colour(x0, self.views_per_group)
+        wanted, _ = mean_color(like, self.views_per_group)
+        has, opacity = mean_color(x0, self.views_per_group)
         return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
