@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from commissions import Outcome, add_options, commissions, drawn, fulfil, nouns_to_draw, three_quarter_view
+from commissions import Outcome, add_options, commissions, drawn, fulfil, nouns_to_sample, three_quarter_view
 
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
@@ -41,19 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bool(args.prompts) == bool(args.random):
         parser.error("give prompts, or --random N")
     try:
-        prompts = args.prompts or [q.prompt for q in drawn(nouns_to_draw(args), args.random, args.seed)]
+        prompts = args.prompts or [q.prompt for q in drawn(nouns_to_sample(args), args.random, args.seed)]
         outcomes = []
         for outcome in fulfil(commissions(args, prompts), args.runs):
             outcomes.append(outcome)
-            told = outcome.failure or f"{outcome.seconds['wall']:.0f} s"
-            sys.stderr.write(f"{len(outcomes)}/{len(prompts)} {outcome.prompt}: {told}\n")
+            outcome_line = outcome.failure or f"{outcome.seconds['wall']:.0f} s"
+            sys.stderr.write(f"{len(outcomes)}/{len(prompts)} {outcome.prompt}: {outcome_line}\n")
         write_sheet(args.picture, outcomes, args.grid)
     except DreamlabError as error:
         sys.stderr.write(f"contact_sheet: {error}\n")
         return 2
     chosen = f"drawn at random with seed {args.seed}" if args.random else "given"
     report = {"preset": args.preset, "seed": args.seed, "prompts": chosen, "grid": args.grid}
-    report["objects"] = [outcome.told(args.runs) for outcome in outcomes]
+    report["objects"] = [outcome.row(args.runs) for outcome in outcomes]
     write_atomic(args.picture.with_suffix(".json"), (json.dumps(report, indent=1) + "\n").encode())
     return 0
 

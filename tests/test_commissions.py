@@ -24,7 +24,7 @@ from dreamlab.priors.embedded.vocabulary import Vocabulary
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 import contact_sheet
-from commissions import Commission, drawn, fulfil, nouns_to_draw
+from commissions import Commission, drawn, fulfil, nouns_to_sample
 
 
 @pytest.fixture
@@ -102,13 +102,13 @@ def test_nouns_are_those_that_the_weights_have_learned_or_those_that_are_named(t
     weights, state = tmp_path / "w.safetensors", UNet(config).state_dict()
     save_network(weights, config, state)
     with pytest.raises(InputError, match="do not say"):
-        nouns_to_draw(argparse.Namespace(nouns=None, weights=weights))
+        nouns_to_sample(argparse.Namespace(nouns=None, weights=weights))
     taught = {"car": (900.0, 0.0), "mug": (20.0, 0.0), "dragon": (0.0, 900.0)}
     save_network(weights, config, state, Vocabulary(nouns=taught))
-    assert nouns_to_draw(argparse.Namespace(nouns=None, weights=weights)) == ("car",)
-    assert nouns_to_draw(argparse.Namespace(nouns="mug, car", weights=None)) == ("mug", "car")
+    assert nouns_to_sample(argparse.Namespace(nouns=None, weights=weights)) == ("car",)
+    assert nouns_to_sample(argparse.Namespace(nouns="mug, car", weights=None)) == ("mug", "car")
     with pytest.raises(InputError, match="draws this"):
-        nouns_to_draw(argparse.Namespace(nouns="dragon", weights=None))
+        nouns_to_sample(argparse.Namespace(nouns="dragon", weights=None))
 
 
 def test_a_sheet_has_a_tile_for_every_prompt_and_failures_are_told(

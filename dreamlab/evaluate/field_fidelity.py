@@ -1,4 +1,4 @@
-"""How much does the mesh look like the field it was taken from? Both drawn from the same cameras."""
+"""How much does the mesh look like the field it was taken from? Both rendered from the same cameras."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def faithful(baked: Baked, field: Field, mode: str) -> tuple[Mesh, Fidelity]:
 
 
 def _compared(mesh: Mesh, cameras: Cameras, wanted: np.ndarray, opacity: np.ndarray) -> Fidelity:
-    drawn = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
-    alpha = drawn[..., 3:]
-    error = ((drawn[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
+    rendered = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
+    alpha = rendered[..., 3:]
+    error = ((rendered[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
     seen = (alpha[..., 0] > 0.02) | (opacity > 0.02)
     each = [float(error[view][seen[view]].mean()) for view in range(len(cameras)) if seen[view].any()]
     solid = (alpha[..., 0] > 0.99) & (opacity > SOLID)

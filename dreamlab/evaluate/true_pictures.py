@@ -26,7 +26,7 @@ from dreamlab.evaluate.surface_views import surface_views
 from dreamlab.priors.embedded.prior import mean_color, relative_depth_of, to_model_space
 
 SUPERSAMPLE = 4  # rays a pixel, each way: the box filter
-REMEMBERED = 64  # pictures; one question asks for the same views several times
+REMEMBERED = 64  # pictures; one step asks for the same views several times
 
 
 class TruePicturesConfig(BaseModel):
@@ -54,7 +54,7 @@ class TruePicturesConfig(BaseModel):
 class TruePicturesPrior:
     """A Prior in the embedded one's space: premultiplied albedo, opacity and relative depth, five channels.
 
-    Prompts, noisy images and levels are not looked at. The errors of a view are drawn by the seed and the
+    Prompts, noisy images and levels are not looked at. The errors of a view are sampled by the seed and the
     camera alone, so the same camera gets the same answer, also in a run that was resumed; then guidance of
     any scale changes nothing, that of the mean colour included.
 
@@ -105,7 +105,7 @@ class TruePicturesPrior:
             known = 0 if self._encoded is None else len(self._encoded)
             if self._encoded is None or len(z_t) % known:
                 raise ConfigError(
-                    "true pictures cannot be told without the camera",
+                    "true pictures need the camera",
                     expected=f"all {known} views that were encoded last" if known else "encoded views",
                     got=f"{len(z_t)} images",
                     mend="Set guidance.max_batch=null, or cfg.camera=null",
@@ -156,7 +156,7 @@ class TruePicturesPrior:
 def true_layers(mesh: Mesh, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
     """Premultiplied sRGB albedo, opacity and relative depth (weighted by opacity) of a mesh, box-filtered.
 
-    Relief is the camera's distance from the world's origin minus the depth along the view axis.
+    Relative depth is the camera's distance from the world's origin minus the depth along the view axis.
     """
     height, width = cameras.size
     fine = surface_views(mesh, cameras.resized(height * SUPERSAMPLE, width * SUPERSAMPLE))

@@ -11,7 +11,7 @@ from dreamlab.core.diffusion import Weighting, noise_from_x0, per_image
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
 from dreamlab.guidance.cfg import CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_uniform
+from dreamlab.guidance.noise import NoiseConfig, sample_uniform
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import DenoiseQuery
 from dreamlab.priors.protocols import Prior
@@ -51,7 +51,7 @@ class ASD(Distillation):
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
         n = len(step.t)
-        shift = self.config.shift * draw_uniform(n, self.together(n), generator).to(step.t)
+        shift = self.config.shift * sample_uniform(n, self.together(n), generator).to(step.t)
         later = step.t + shift * (step.t - self.noise.t_min(progress)).clamp_min(0.0)
         ahead = self.noised(step.views, later.clamp_max(0.999), step.noise)
         second = DenoiseQuery(ahead.z, ahead.t, prompts.positive(cameras), step.views)

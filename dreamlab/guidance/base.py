@@ -20,7 +20,7 @@ from dreamlab.core.diffusion import Image, Weighting, add_noise, clip_gradient, 
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance.cfg import CFG, CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_noise
+from dreamlab.guidance.noise import NoiseConfig, sample_noise
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.protocols import Prior
 
@@ -99,7 +99,7 @@ class Distillation(ABC):
                 mend=f"Set the batch size to {group}",
             )
         t = self.levels(len(x), progress, generator).to(x)
-        return self.noised(views, t, draw_noise(x, generator))
+        return self.noised(views, t, sample_noise(x, generator))
 
     def levels(self, n: int, progress: float, generator: torch.Generator) -> Float[Tensor, " B"]:
         """Noise levels for n views at this moment."""

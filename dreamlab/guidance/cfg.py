@@ -45,13 +45,13 @@ class CFGConfig(BaseModel):
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.perp_neg and self.camera is not None:
-            raise ValueError("perp_neg is for priors that are not told the camera, cfg.camera for others")
+            raise ValueError("perp_neg is for priors that are not given the camera, cfg.camera for others")
         return self
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the prior said of z: under the prompt, under the reference prompt, and whatever else was asked.
+    """The prior's predictions: under the prompt, under the reference prompt, and whatever else was asked.
 
     direction is where text guidance leads: cond - base, and with Perp-Neg the sum of its perpendicular parts.
     uncond_no_camera is the answer without text and camera. others answers the further conditions asked for.

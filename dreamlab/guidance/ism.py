@@ -39,7 +39,7 @@ class ISMConfig(MethodConfig):
 class ISM(Distillation):
     """g = (sigma_t / alpha_t) [eps_hat(z_t, t; y, s) - eps(z_s, s; 0)], s = t - interval.
 
-    z_s is x inverted with the empty prompt, and z_t one more such step from it; so no noise is drawn, and
+    z_s is x inverted with the empty prompt, and z_t one more such step from it; so no noise is sampled, and
     what is compared lies on one path. The factor is the paper's own and makes r, so W is "uniform".
     """
 

@@ -103,10 +103,10 @@ class _Surface:
         self.corners = mesh.vertices.double().numpy()[self.faces]
         self.size = float(np.ptp(self.corners.reshape(-1, 3), axis=0).max()) or 1.0
         self.facing, area = topo.face_normals(mesh.vertices.double().numpy(), self.faces)
-        draw = np.random.default_rng(0)
-        spread = draw.choice(len(area), SAMPLES, p=area / area.sum())
+        rng = np.random.default_rng(0)
+        spread = rng.choice(len(area), SAMPLES, p=area / area.sum())
         self.face = np.concatenate([np.arange(len(area)), np.sort(spread)])
-        share = draw.dirichlet((1, 1, 1), len(self.face))
+        share = rng.dirichlet((1, 1, 1), len(self.face))
         share[: len(area)] = 1 / 3
         points = np.einsum("nk,nki->ni", share, self.corners[self.face])
         self.tree = KDTree(self._key(points, self.facing[self.face]))

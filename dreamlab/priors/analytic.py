@@ -47,7 +47,7 @@ class Component:
 
 
 class GaussianMixturePrior:
-    """Clean images drawn from a Gaussian mixture whose components are tagged with text and camera.
+    """Clean images sampled from a Gaussian mixture whose components are tagged with text and camera.
 
     Images are the first C channels of the render as they are, so a point in the plane is an image [2,1,1].
     The unconditional prompt knows all components; without cameras, azimuths are not looked at.

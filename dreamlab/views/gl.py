@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Cameras
-from dreamlab.views.layers import Drawn, Geometry, Layer
+from dreamlab.views.layers import Geometry, Layer, RenderedLayers
 
 
 class PyrenderRenderer:
@@ -37,7 +37,9 @@ class PyrenderRenderer:
             ) from error
         self._pyrender = pyrender
 
-    def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]:
+    def render(
+        self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras
+    ) -> Iterator[RenderedLayers]:
         pyrender = self._pyrender
         height, width = cameras.size
         # all layers in one scene and shown in turn: another scene would load textures and buffers anew
@@ -62,7 +64,7 @@ class PyrenderRenderer:
                     coverage = rgba[..., 3]
                     images.append(rgba[..., :3] / np.maximum(coverage, 1e-6)[..., None])
                 scene.remove_node(node)
-                yield Drawn(images, coverage)
+                yield RenderedLayers(images, coverage)
         finally:
             context.delete()
 

@@ -46,7 +46,7 @@ def render_mesh(
     two renderers differ by less than 0.02 (of 1) on average over the object, and only at edges by more than
     0.1.
 
-    renderer "auto": pyrender where GL is there, else the native rasteriser, which is said once.
+    renderer "auto": pyrender where GL is there, else the native rasteriser, with one warning.
 
     Raises:
         UnavailableError: a renderer asked for by name that this machine lacks.
@@ -65,21 +65,21 @@ def iterate_views(
     """`render_mesh`, one picture [H,W,3 or 4] at a time."""
     if len(mesh.faces) == 0:
         raise InputError(
-            "the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points"
+            "the mesh has no faces to render", expected="triangles", got=f"{len(mesh.vertices)} points"
         )
     geometry, layers = _layers(mesh, style)
     finer = WIRE_FINER if style == "wireframe" else 1
     cameras = cameras.resized(cameras.size[0] * finer, cameras.size[1] * finer)
-    for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
-        covered = drawn.coverage > 0
+    for view, rendered in enumerate(choose_renderer(renderer).render(geometry, layers, cameras)):
+        covered = rendered.coverage > 0
         rgb = np.zeros((*covered.shape, 3), np.float32)
-        rgb[covered] = _shade([layer[covered] for layer in drawn.layers], style, cameras[view : view + 1])
-        yield _finish(*_shrunk(rgb, drawn.coverage, finer), background)
+        rgb[covered] = _shade([layer[covered] for layer in rendered.layers], style, cameras[view : view + 1])
+        yield _finish(*_shrunk(rgb, rendered.coverage, finer), background)
 
 
 def choose_renderer(name: RendererName) -> Renderer:
-    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (said
-    once)."""
+    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (with
+    one warning)."""
     if name == "native":
         return NativeRenderer()
     if name == "pyrender":
@@ -92,7 +92,9 @@ def _automatic() -> Renderer:
     try:
         return PyrenderRenderer()
     except UnavailableError as error:
-        warnings.warn(f"pictures are drawn by the native rasteriser: {error}", RuntimeWarning, stacklevel=4)
+        warnings.warn(
+            f"pictures are rendered by the native rasteriser: {error}", RuntimeWarning, stacklevel=4
+        )
         return NativeRenderer()
 
 
@@ -104,7 +106,7 @@ def framed(mesh: Mesh) -> Mesh:
 
 
 def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
-    """What to draw for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and
+    """What to render for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and
     with a normal map: 2 the map, 3 the tangent, 4 the bitangent."""
     vertices = mesh.vertices.float().numpy()
     faces = mesh.faces.numpy()

@@ -27,7 +27,7 @@ from dreamlab.priors.embedded.prior import (
     to_model_space,
     write_vocabulary,
 )
-from dreamlab.priors.embedded.sampling import draw, sample
+from dreamlab.priors.embedded.sampling import sample, sample_in_mean_color
 from dreamlab.priors.embedded.text import MOST_TOKENS, encode_text
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary
@@ -144,7 +144,7 @@ def test_the_mean_picture_answers_where_all_is_noise_and_is_silent_where_none_is
     torch.manual_seed(0)
     prior, words, views = EmbeddedPrior(random_network()), condition(4), cameras(4)
     with torch.no_grad():
-        prior.network.trust.copy_(torch.tensor([-6.0, -1.0]))
+        prior.network.mean_weight.copy_(torch.tensor([-6.0, -1.0]))
     mean, x = prior.mean(words, views), torch.rand(4, 5, 64, 64)
     z = torch.randn(4, 5, 64, 64)
     noise = prior.denoise(z, torch.ones(4), words, Views(z, views))
@@ -161,7 +161,7 @@ def test_two_estimates_are_weighed_as_their_precisions_ask() -> None:
     alpha, sigma = (torch.sigmoid(s * level.double()).sqrt().view(-1, 1, 1, 1) for s in (1, -1))
     snr = level.double().exp().view(-1, 1, 1, 1)
     with torch.no_grad():
-        network.trust.copy_(torch.tensor([-6.0, -1.0]))
+        network.mean_weight.copy_(torch.tensor([-6.0, -1.0]))
         weighed = network._weighed(v, z, mean, level.double())
     expected = ((alpha * z - sigma * v) * snr + mean * math.exp(-6)) / (snr + math.exp(-6))
     torch.testing.assert_close(alpha * z - sigma * weighed, expected, atol=1e-5, rtol=1e-5)
@@ -242,13 +242,18 @@ def test_text_is_padded_masked_and_cut() -> None:
     )
 
 
+def test_weight_files_keep_their_names() -> None:
+    state = random_network().state_dict()
+    assert torch.equal(state["trust"], random_network().mean_weight) and "mean_weight" not in state
+
+
 def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
     class Sure(EmbeddedPrior):
         def denoise(self, z_t, t, condition, views=None):
             return torch.full_like(z_t, 0.3)
 
-    drawn = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
-    torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
+    sampled = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    torch.testing.assert_close(sampled, torch.full_like(sampled, 0.3))
 
 
 def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None:
@@ -262,8 +267,8 @@ def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None
         def mean(self, condition, cameras):
             return to_model_space(blue.expand(4, 64, 64, 3), torch.ones(4, 64, 64, 1), opacity)
 
-    drawn = draw(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
-    shown, alpha, relative_depth = from_model_space(drawn)
+    sampled = sample_in_mean_color(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    shown, alpha, relative_depth = from_model_space(sampled)
     torch.testing.assert_close(shown, blue / 2 * opacity, atol=1e-4, rtol=0)
     torch.testing.assert_close(
         torch.cat([alpha, relative_depth]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0
@@ -276,8 +281,8 @@ def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None
             return z_t
 
     start, prior = 2 * torch.ones(4, 5, 64, 64), Doubting(random_network())
-    drawn = sample(prior, condition(4), condition(4), cameras(4), steps=3, start=start, level=0.01)
-    torch.testing.assert_close(drawn, start, atol=0.2, rtol=0)
+    sampled = sample(prior, condition(4), condition(4), cameras(4), steps=3, start=start, level=0.01)
+    torch.testing.assert_close(sampled, start, atol=0.2, rtol=0)
 
 
 def test_the_shipped_mean_pictures_show_the_side_that_is_asked_for() -> None:

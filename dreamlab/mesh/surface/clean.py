@@ -106,7 +106,7 @@ def denoised(mesh: Mesh, config: DenoiseConfig) -> Mesh:
 def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
     """A mended surface within the face budget, shape alone: decimated by quadric error (Garland and Heckbert
     1997), where its vertex colours, if it has any, decide with the shape where faces stay; or laid anew in
-    quads. An open result is said in the log.
+    quads. An open result is logged.
 
     Raises UnavailableError for quads without their package.
     """

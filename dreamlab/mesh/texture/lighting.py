@@ -17,7 +17,7 @@ def daylight(mesh: Mesh) -> np.ndarray:
     """Linear light [V] in 0..1 at the mesh's corners: 1 where nothing hides the sky from a face that looks
     up.
 
-    Directions are drawn with the cosine of the angle to the normal (Malley's method), the same for every
+    Directions are sampled with the cosine of the angle to the normal (Malley's method), the same for every
     corner but turned, and those that meet the mesh bring nothing.
     """
     from trimesh import Trimesh

@@ -69,7 +69,7 @@ def rgb_of(lab: np.ndarray) -> np.ndarray:
     """CIE L*a*b* [...,3] as sRGB in 0..1, clipped to what screens can show."""
     from skimage.color import lab2rgb
 
-    with warnings.catch_warnings():  # said of colours that no screen has
+    with warnings.catch_warnings():  # warns of colours that no screen has
         warnings.simplefilter("ignore", UserWarning)
         return lab2rgb(lab)
 

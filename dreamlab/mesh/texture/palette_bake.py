@@ -63,7 +63,7 @@ class FineSurface:
 
 
 def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Painted | None:
-    """The texture [n,n,3] uint8 of an unwrapped mesh in its palette; None, and said in the log, where the
+    """The texture [n,n,3] uint8 of an unwrapped mesh in its palette; None, with a line in the log, where the
     mode is "auto" and the colours are not flat by parts.
 
     Both sides of a seam have the same probabilities, so that borders meet; texels near a border are

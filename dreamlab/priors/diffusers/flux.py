@@ -1,8 +1,8 @@
 """FLUX.1: rectified flow over packed latents, and its trap for distillation.
 
-FLUX.1-dev is guidance-distilled: it was taught to answer in one pass what guidance would have made of two, at
-a strength that it is told as a number. With that number alone the prompt hardly shows at high noise (about 3
-% of the answer at sigma 0.9), and score distillation starves. So the number is held at `embedded_guidance`
+FLUX.1-dev is guidance-distilled: it was trained to answer in one pass what guidance would have made of two,
+at a strength that is an input. With that number alone the prompt hardly shows at high noise (about 3 % of
+the answer at sigma 0.9), and score distillation starves. So the number is held at `embedded_guidance`
 for both passes, and text guidance comes from outside, from two passes, as for every other prior
 (`cfg.text`, about 30).
 """
@@ -27,7 +27,7 @@ from dreamlab.priors.diffusers.source import PretrainedConfig
 class FluxPriorConfig(PretrainedConfig):
     """FLUX.1 dev or schnell.
 
-    embedded_guidance: the strength that guidance-distilled models are told, the same for prompt and empty
+    embedded_guidance: the strength that guidance-distilled models are given, the same for prompt and empty
     prompt.
     max_tokens: of T5; CLIP only gives the pooled vector.
     """
@@ -63,7 +63,7 @@ class FluxPrior(PretrainedPrior):
         strength = None
         if self.network.config.guidance_embeds:
             strength = inputs.z.new_full((len(inputs.z),), self.config.embedded_guidance)
-        said = self.network(
+        out = self.network(
             hidden_states=pack(inputs.z),
             timestep=(inputs.timestep / 1000).to(self.dtype),
             guidance=strength,
@@ -72,7 +72,7 @@ class FluxPrior(PretrainedPrior):
             txt_ids=tokens.new_zeros(tokens.shape[1], 3),
             img_ids=patch_ids(height // 2, width // 2).to(tokens),
         ).sample
-        return unpack(said, height, width)
+        return unpack(out, height, width)
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         warn_of_cut(pipe.tokenizer_2, prompts, self.config.max_tokens)

@@ -33,7 +33,7 @@ class LoraScore(nn.Module):
 
     Args:
         prior: whose network is a UNet2DConditionModel of diffusers.
-        camera: False where the network is told cameras already.
+        camera: False where the network is given cameras already.
 
     Raises ConfigError if parts of the network wait in main memory, UnavailableError without peft.
     """

@@ -1,4 +1,4 @@
-"""MVDream: Stable Diffusion whose self-attention spans four views of one object, told their camera matrices.
+"""MVDream: Stable Diffusion whose self-attention spans four views of one object, given their camera matrices.
 
 diffusers has no class for it, but its parts make one: a UNet2DConditionModel whose class embedding takes the
 16 numbers of a camera ("projection"), and a processor that lets the self-attention of each group of four
@@ -58,7 +58,7 @@ class MVDreamPrior(StableDiffusionPrior):
     trained_side = 256
 
     def trainable_copy(self) -> nn.Module:
-        """The score model of variational distillation; the network is told cameras already."""
+        """The score model of variational distillation; the network is given cameras already."""
         return LoraScore(self, camera=False)
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:

@@ -77,5 +77,5 @@ class SanaPrior(PretrainedPrior):
 
 
 def _instruction(pipe: Any) -> list[str]:
-    """What the pipeline puts before prompts unless told otherwise."""
+    """What the pipeline puts before prompts by default."""
     return inspect.signature(type(pipe).__call__).parameters["complex_human_instruction"].default

@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: two text encoders, image sizes told along, and a VAE that overflows in float16."""
+"""Stable Diffusion XL: two text encoders, image sizes as inputs, and a VAE that overflows in float16."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class SDXLPriorConfig(PretrainedConfig):
 
 
 class SDXLPrior(PretrainedPrior):
-    """Podell et al. 2023. The network is told that the image was never larger nor cropped: original size =
-    target size, no crop.
+    """Podell et al. 2023. By its inputs the image was never larger nor cropped: original size = target size,
+    no crop.
     """
 
     text_parts = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
@@ -58,6 +58,6 @@ class SDXLPrior(PretrainedPrior):
             prompts, device=self.device, num_images_per_prompt=1, do_classifier_free_guidance=False
         )
         if pipe.config.get("force_zeros_for_empty_prompt", True):  # the empty prompt was trained as zeros
-            said = torch.tensor([bool(prompt) for prompt in prompts], device=tokens.device)
-            tokens, pooled = tokens * said[:, None, None], pooled * said[:, None]
+            given = torch.tensor([bool(prompt) for prompt in prompts], device=tokens.device)
+            tokens, pooled = tokens * given[:, None, None], pooled * given[:, None]
         return Condition(tokens, as_mask(tokens), pooled)

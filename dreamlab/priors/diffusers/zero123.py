@@ -1,4 +1,4 @@
-"""Zero123: Stable Diffusion told an image of the object and how far the camera has moved, instead of text.
+"""Zero123: Stable Diffusion with an image of the object and the camera's move in the place of text.
 
 diffusers lacks the pipeline; its parts are a UNet2DConditionModel with 8 input channels (the noisy latent
 beside the image's), a CLIP image encoder, and one linear layer that joins the image's embedding with the
@@ -34,7 +34,7 @@ class Zero123PriorConfig(PretrainedConfig):
     image: what the object looks like from the front (azimuth 0), on white, square; transparency is laid on
     white.
     image_elevation: from how far above it was taken, degrees.
-    camera: the meaning of the fourth number: "zero123" is told the change of distance (always 0 here, where
+    camera: the meaning of the fourth number: "zero123" is given the change of distance (always 0 here, where
     cameras fit
         the object), "stable-zero123" the polar angle of the image.
     """

@@ -54,7 +54,7 @@ def from_model_space(
 def mean_color(
     x: Float[Tensor, "B 5 H W"], views: int
 ) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
-    """The mean colour of each group of `views` images' object, 0..1, told of every image; and the opacity."""
+    """The mean colour of each group of `views` images' object, 0..1, for every image; and the opacity."""
     premultiplied, opacity, _ = (part.movedim(-1, 1) for part in from_model_space(x))
     opacity = opacity.clamp(0, 1)
     shown = torch.minimum(premultiplied.clamp_min(0), opacity)
@@ -83,7 +83,7 @@ def relative_depth_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "
 
 
 def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"], Float[Tensor, "B 6 s s"]]:
-    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray
+    """The network's inputs from a camera: Fourier features of its angles and lens, and a Plücker ray
     map.
     """
     azimuth, elevation = cameras.azimuth, cameras.elevation
@@ -121,7 +121,7 @@ class EmbeddedPrior:
         return encode_text(prompts).to(self.device)
 
     def limits(self, prompt: str) -> list[str]:
-        """What the weights were not taught of a prompt; see dreamlab.priors.embedded.vocabulary."""
+        """What the weights never learned of a prompt; see dreamlab.priors.embedded.vocabulary."""
         return limits(self.vocabulary, prompt)
 
     def cut_words(self, text: str) -> str:
@@ -155,7 +155,7 @@ class EmbeddedPrior:
         return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is told of n images' cameras: features, rays, and whether they are known."""
+        """The network's inputs from n images' cameras: features, rays, and whether they are known."""
         side = self.resolution // self.network.config.patch
         known = torch.full((n,), cameras is not None, device=self.device)
         if cameras is not None:
@@ -189,7 +189,7 @@ class EmbeddedPriorConfig(BaseModel):
     precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
     float32.
     views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views
-    can be drawn together.
+    can be sampled together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -228,7 +228,7 @@ def load_network(path: Path) -> UNet:
 
 
 def read_vocabulary(path: Path) -> Vocabulary | None:
-    """What the weights in a file were taught, or None if the file does not say."""
+    """The vocabulary of the weights in a file, or None if the file does not say."""
     text = _read(path, tensors=False)[0].get("vocabulary")
     try:
         return None if text is None else Vocabulary.model_validate_json(text)

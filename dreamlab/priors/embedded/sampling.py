@@ -1,4 +1,4 @@
-"""Images from a prior alone: what it would draw for a prompt, seen from given cameras."""
+"""Images from a prior alone: what it samples for a prompt, seen from given cameras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sample(
     return denoising_walk(z, levels, answer, prior.alpha_sigma, noise)
 
 
-def draw(
+def sample_in_mean_color(
     prior: EmbeddedPrior,
     condition: Condition,
     null: Condition,
