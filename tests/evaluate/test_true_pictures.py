@@ -181,7 +181,7 @@ def test_recolouring_gives_the_group_the_wanted_mean_colour() -> None:
 
 def test_without_cameras_the_views_that_were_encoded_last_are_meant() -> None:
     prior, cameras = TruePicturesConfig(resolution=SIZE).build(car()), some_cameras()
-    with pytest.raises(ConfigError, match="without the camera"):
+    with pytest.raises(ConfigError, match="need the camera"):
         asked(prior, None)
     prior.encode(render_of(cameras), cameras)
     assert torch.equal(asked(prior, None), asked(prior, cameras))

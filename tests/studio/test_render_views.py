@@ -1,4 +1,4 @@
-"""Training photographs against rays, planes and the project's own cameras."""
+"""Training views against rays, planes and the project's own cameras."""
 
 import inspect
 import math

@@ -1,7 +1,7 @@
 """Whether the views that a prior samples together are of one object: agreement of their silhouettes.
 
-usage: python scripts/view_agreement.py sheet.png --prompts 12
-       python scripts/view_agreement.py sheet.png --ask "a yellow banana,a red car" --weights mine.safetensors
+usage: python scripts/view_consistency.py sheet.png --prompts 12
+       python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights mine.safetensors
 
 Rings of twelve views (eight at 15 degrees, four at 50), as `dreamlab run` samples them first, for prompts
 "a COLOUR NOUN" by lot from what the weights have learned, or those given. Every silhouette is compared with
@@ -52,7 +52,7 @@ def main() -> int:
     try:
         report, rows = compare(args)
     except DreamlabError as error:
-        sys.stderr.write(f"view_agreement: {error}\n")
+        sys.stderr.write(f"view_consistency: {error}\n")
         return 2
     Image.fromarray((torch.cat(rows).numpy() * 255).round().astype(np.uint8)).save(args.sheet)
     args.sheet.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
