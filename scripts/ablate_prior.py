@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from commissions import drawn
+from commissions import random_prompts
 from jaxtyping import Float
 from torch import Tensor
 
@@ -208,7 +208,7 @@ def distilled(
 def ablated(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """The figures of every arm that was asked for, those known already as they are; written as they come."""
     corpus, _ = gather(CorpusConfig(nouns=NOUNS, per_noun=args.objects, scenes=0))
-    prompts = drawn(NOUNS, args.prompts, args.seed)
+    prompts = random_prompts(NOUNS, args.prompts, args.seed)
     judge: Judge = judge_of(MeasureConfig(nouns=NOUNS), args.judge)
     for name in args.arms:
         if name in known:

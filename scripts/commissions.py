@@ -152,7 +152,7 @@ def nouns_to_sample(args: argparse.Namespace) -> tuple[str, ...]:
     return known_nouns(vocabulary)
 
 
-def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
+def random_prompts(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
     """Different prompts "a COLOUR NOUN" at random: the first ones of an endless series.
 
     Raises InputError if there are not so many.
@@ -161,7 +161,7 @@ def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
     for prompt in sample_prompts(nouns, 20 * count + 100, (seed,)):
         distinct.setdefault(prompt.prompt, prompt)
     if len(distinct) < count:
-        raise InputError("so many different prompts cannot be drawn", got=f"{count} of {len(nouns)} nouns")
+        raise InputError("so many different prompts cannot be sampled", got=f"{count} of {len(nouns)} nouns")
     return list(distinct.values())[:count]
 
 

@@ -3,7 +3,7 @@
 usage: python scripts/contact_sheet.py sheet.png "a red mushroom" "a blue chair" --preset fast
        python scripts/contact_sheet.py sheet.png --random 40 --seed 7 --grid small
 
-With --random the prompts are drawn from what the prior has learned, by the seed and not by hand. Runs are
+With --random the prompts are sampled from what the prior has learned, by the seed and not by hand. Runs are
 kept, and an interrupted sheet goes on where it was. What fails gets a tile that says so. Beside the picture
 lies a JSON file with prompts, times and failures.
 """
@@ -18,7 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from commissions import Outcome, add_options, commissions, drawn, fulfil, nouns_to_sample, three_quarter_view
+from commissions import (
+    Outcome,
+    add_options,
+    commissions,
+    fulfil,
+    nouns_to_sample,
+    random_prompts,
+    three_quarter_view,
+)
 
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
@@ -41,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bool(args.prompts) == bool(args.random):
         parser.error("give prompts, or --random N")
     try:
-        prompts = args.prompts or [q.prompt for q in drawn(nouns_to_sample(args), args.random, args.seed)]
+        prompts = args.prompts or [
+            q.prompt for q in random_prompts(nouns_to_sample(args), args.random, args.seed)
+        ]
         outcomes = []
         for outcome in fulfil(commissions(args, prompts), args.runs):
             outcomes.append(outcome)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from commissions import add_options, commissions, drawn, fulfil, nouns_to_sample
+from commissions import add_options, commissions, fulfil, nouns_to_sample, random_prompts
 from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, DreamlabError
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measured(args: argparse.Namespace) -> dict[str, object]:
     """Run what is not run yet, then judge everything."""
     nouns = nouns_to_sample(args)
-    prompts = drawn(nouns, args.count, args.seed)
+    prompts = random_prompts(nouns, args.count, args.seed)
     meshes, fields, rows = [], [], []
     for outcome in fulfil(commissions(args, [q.prompt for q in prompts]), args.runs):
         mesh, failure = read(outcome.glb) if outcome.glb else (None, outcome.failure)

@@ -1,7 +1,7 @@
 """Whether the views that a prior samples together are of one object: agreement of their silhouettes.
 
 usage: python scripts/view_consistency.py sheet.png --prompts 12
-       python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights mine.safetensors
+       python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights new.safetensors
 
 Rings of twelve views (eight at 15 degrees, four at 50), as `dreamlab run` samples them first, for prompts
 "a COLOUR NOUN" by lot from what the weights have learned, or those given. Every silhouette is compared with
@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from commissions import drawn, nouns_to_sample
+from commissions import nouns_to_sample, random_prompts
 from PIL import Image
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_shape, ring, visible
-from dreamlab.evaluate.view_consistency import silhouette_agreement
+from dreamlab.evaluate.view_consistency import silhouette_consistency
 from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, from_model_space
 from dreamlab.priors.embedded.sampling import sample
 from dreamlab.studio.shapes import COLOURS
@@ -64,7 +64,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
     """Figures of all prompts, and the sheet's rows."""
     prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=12).build()
     nouns = nouns_to_sample(args)
-    prompts = asked(args.ask, nouns) if args.ask else drawn(nouns, args.prompts, args.seed)
+    prompts = asked(args.ask, nouns) if args.ask else random_prompts(nouns, args.prompts, args.seed)
     measured, rows = [], []
     for number, prompt in enumerate(prompts):
         cameras = twelve(prompt.turn)
@@ -76,7 +76,7 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
         row: dict[str, object] = {"prompt": prompt.prompt}
         for name, x in (("drawn", mine), ("real", real)):
             colour, opacity, _ = from_model_space(x)
-            found = silhouette_agreement(opacity[..., 0].clamp(0, 1), cameras)
+            found = silhouette_consistency(opacity[..., 0].clamp(0, 1), cameras)
             row |= {name: round(found.mean().item(), 4), f"{name}_worst": round(found.min().item(), 4)}
             rows.append(torch.cat(list((colour + 1 - opacity).clamp(0, 1)), 1))
         measured.append(row)

@@ -42,8 +42,10 @@ class Component:
 
     def matches(self, prompt: str) -> bool:
         words = prompt.lower()
-        said_view = any(f"{view} view" in words for view in ("front", "side", "back", "overhead"))
-        return self.text.lower() in words and (not self.view or not said_view or f"{self.view} view" in words)
+        names_view = any(f"{view} view" in words for view in ("front", "side", "back", "overhead"))
+        return self.text.lower() in words and (
+            not self.view or not names_view or f"{self.view} view" in words
+        )
 
 
 class GaussianMixturePrior:

@@ -47,8 +47,8 @@ def test_guided_answers_are_those_of_the_pipeline(folders: tuple[Path, Path]) ->
         controlnet_conditioning_scale=0.7, output_type="latent",
     ).images  # fmt: skip
     t = torch.tensor([0.999])
-    null, said = (prior.denoise(z, t, prior.embed([text]), views) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 7.5), wanted, rtol=1e-4, atol=2e-2)
+    null, pred = (prior.denoise(z, t, prior.embed([text]), views) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 7.5), wanted, rtol=1e-4, atol=2e-2)
 
 
 def test_two_renders_from_one_camera_have_their_own_hints(folders: tuple[Path, Path]) -> None:

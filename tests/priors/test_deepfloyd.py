@@ -33,8 +33,8 @@ def test_x0_hat_is_that_of_the_scheduler(folders: tuple[Path, Path]) -> None:
     z = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     condition = prior.embed(["a red mushroom"])
     for step in (20, 500, 979):
-        said = prior.network(z, step, encoder_hidden_states=condition.tokens).sample
-        wanted = scheduler.step(said, step, z).pred_original_sample
+        pred = prior.network(z, step, encoder_hidden_states=condition.tokens).sample
+        wanted = scheduler.step(pred, step, z).pred_original_sample
         got = prior.denoise(z, torch.tensor([step / 1000]), condition)
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 

@@ -54,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 
 
 def tell(prior: Any, guidance: Any, seed: int = 0, view_dependent: bool = False) -> tuple[torch.Tensor, Any]:
-    """One step of distillation on four views: the pixels' gradient, and what the guidance said."""
+    """One step of distillation on four views: the pixels' gradient, and what the guidance returned."""
     render, cameras = tiny.views()
     prompts = ViewPrompts(prior, PROMPT, view_dependent=view_dependent)
     out = guidance(render, cameras, prompts, 0.5, torch.Generator().manual_seed(seed))
@@ -140,9 +140,9 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     z = alpha * step.clean + sigma * noise
     tokens = prior.embed([PROMPT] * 4).tokens
     with torch.no_grad():
-        said = prior.network(z, prior.timestep(t), encoder_hidden_states=tokens).sample
+        pred = prior.network(z, prior.timestep(t), encoder_hidden_states=tokens).sample
     target = noise if kind == "epsilon" else alpha * noise - sigma * step.clean
-    assert told == pytest.approx(float((said - target).square().mean()), rel=1e-4)
+    assert told == pytest.approx(float((pred - target).square().mean()), rel=1e-4)
 
 
 def test_resumed_training_is_the_uninterrupted_one(build: Callable[..., Any]) -> None:
