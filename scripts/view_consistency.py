@@ -1,7 +1,7 @@
 """Whether the views that a prior samples together are of one object: agreement of their silhouettes.
 
 usage: python scripts/view_consistency.py sheet.png --prompts 12
-       python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights new.safetensors
+       python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights w.safetensors
 
 Rings of twelve views (eight at 15 degrees, four at 50), as `dreamlab run` samples them first, for prompts
 "a COLOUR NOUN" by lot from what the weights have learned, or those given. Every silhouette is compared with
