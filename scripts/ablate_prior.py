@@ -19,18 +19,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from commissions import drawn
+from commissions import random_prompts
 from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
-from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.core.types import Cameras, RenderOutput, Views
 from dreamlab.evaluate.classifier import Judge, judge_of
 from dreamlab.evaluate.objects import judge_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
@@ -42,7 +42,7 @@ from dreamlab.run.pipeline import generate
 from dreamlab.run.presets import load_preset
 from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import read_mesh
-from dreamlab.studio.batches import BatchConfig, Views
+from dreamlab.studio.batches import BatchConfig, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.train import TrainConfig, Trainer
@@ -68,7 +68,7 @@ def flat(x: Tensor, behind: Tensor) -> Tensor:
 
 
 def opaque(x: Tensor, behind: Tensor) -> Tensor:
-    """Colour before a background, as a photograph has it."""
+    """Colour before a background, as a training render has it."""
     colour = x[:, :3] + (1 - x[:, 3:4]) * behind
     return torch.cat([colour, torch.zeros_like(x[:, 3:])], dim=1)
 
@@ -97,11 +97,11 @@ def slope(z: Tensor, opacity: Tensor, dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to make a prior: settings of network and training that differ from `base`, and its sight."""
+    """One way to make a prior: settings of network and training that differ from `base`, and its channels."""
 
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    sight: Channels = whole
+    channels: Channels = whole
 
     def config(self, steps: int) -> TrainConfig:
         """Falling over the last two fifths, as the shipped prior's trainings did."""
@@ -114,9 +114,9 @@ class Arm:
 
 ARMS = {
     "base": Arm(),
-    "rgba": Arm(sight=flat),
-    "rgb": Arm(sight=opaque),
-    "normals": Arm(network={"image_channels": 7}, sight=bent),
+    "rgba": Arm(channels=flat),
+    "rgb": Arm(channels=opaque),
+    "normals": Arm(network={"image_channels": 7}, channels=bent),
     "views-apart": Arm(network={"view_attention": (False, False, False)}),
     "patch-4": Arm(network={"patch": 4}),
     "even-levels": Arm(training={"level_power": 1.0}),
@@ -125,28 +125,29 @@ ARMS = {
 
 
 class ChannelsTrainer(Trainer):
-    """A training whose photographs are shown as an arm sees them."""
+    """A training whose renders are shown as an arm sees them."""
 
-    def __init__(self, config: TrainConfig, sight: Channels) -> None:
+    def __init__(self, config: TrainConfig, channels: Channels) -> None:
         super().__init__(config)
-        self._sight = sight
+        self._channels = channels
 
-    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+    def _update(self, views: TrainingBatch, table: CaptionTable) -> tuple[float, ...]:
         random = torch.Generator().manual_seed(self.step)
         behind = torch.rand(len(views.x), 3, 1, 1, generator=random)
-        return super()._update(views._replace(x=self._sight(views.x, behind)), table)
+        return super()._update(views._replace(x=self._channels(views.x, behind)), table)
 
 
 class ChannelsPrior(EmbeddedPrior):
-    """A prior that sees renders as it saw photographs: those before a background, before the render's own."""
+    """A prior that sees renders as in its training: those before a background, before the render's own."""
 
     def __init__(self, trained: ChannelsTrainer) -> None:
         trained.network.load_state_dict(trained.average)
         super().__init__(trained.network, vocabulary=trained.vocabulary)
-        self._sight = trained._sight
+        self._channels = trained._channels
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C H W"]:
-        return self._sight(super().encode(render, cameras), render.background.movedim(-1, 1))
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        views = super().encode(render, cameras)
+        return replace(views, x=self._channels(views.x, render.background.movedim(-1, 1)))
 
 
 class Trained(NamedTuple):
@@ -158,14 +159,14 @@ class Trained(NamedTuple):
 def train(arm: Arm, corpus: Corpus, minutes: float) -> Trained:
     """As many steps as fit into so many minutes of processor time."""
     steps = affordable(arm, corpus, minutes)
-    trainer = ChannelsTrainer(arm.config(steps), arm.sight)
+    trainer = ChannelsTrainer(arm.config(steps), arm.channels)
     losses = [event.loss for event in trainer.steps(corpus, steps)]
     late = losses[-max(1, steps // 10) :]
     return Trained(ChannelsPrior(trainer), steps, sum(late) / len(late))
 
 
 def affordable(arm: Arm, corpus: Corpus, minutes: float) -> int:
-    trainer = ChannelsTrainer(arm.config(TIMED), arm.sight)
+    trainer = ChannelsTrainer(arm.config(TIMED), arm.channels)
     walk, begun = trainer.steps(corpus, TIMED), 0.0
     for event in walk:
         if event.step == TIMED // 2:
@@ -175,7 +176,7 @@ def affordable(arm: Arm, corpus: Corpus, minutes: float) -> int:
 
 
 def fast(prompt: str, seed: int) -> RunConfig:
-    """The settings of `fast` as far as every arm can follow them; colours at corners, nothing filmed."""
+    """The settings of `fast` as far as every arm can follow them; colours at corners, no turntable."""
     changes = {
         "prompt": prompt,
         "seed": seed,
@@ -187,19 +188,19 @@ def fast(prompt: str, seed: int) -> RunConfig:
 
 
 def distilled(
-    prior: EmbeddedPrior, questions: Sequence[EvalPrompt], seed: int, home: Path
+    prior: EmbeddedPrior, prompts: Sequence[EvalPrompt], seed: int, home: Path
 ) -> list[Tensor | None]:
-    """What is distilled for each question, as the judge sees it; None where nothing came of it."""
+    """What is distilled for each prompt, as the judge sees it; None where nothing came of it."""
     shown: list[Tensor | None] = []
-    for question in questions:
-        config = fast(question.prompt, seed)
+    for prompt in prompts:
+        config = fast(prompt.prompt, seed)
         run = RunDir.create(home, config, environment())
         try:
             for _ in generate(config, run, prior):
                 pass
             shown.append(seen(read_mesh(run.path / "mesh.glb")))
         except DreamlabError as error:
-            sys.stderr.write(f"{question.prompt}: {error}\n")
+            sys.stderr.write(f"{prompt.prompt}: {error}\n")
             shown.append(None)
     return shown
 
@@ -207,20 +208,20 @@ def distilled(
 def ablated(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """The figures of every arm that was asked for, those known already as they are; written as they come."""
     corpus, _ = gather(CorpusConfig(nouns=NOUNS, per_noun=args.objects, scenes=0))
-    questions = drawn(NOUNS, args.prompts, args.seed)
+    prompts = random_prompts(NOUNS, args.prompts, args.seed)
     judge: Judge = judge_of(MeasureConfig(nouns=NOUNS), args.judge)
     for name in args.arms:
         if name in known:
             continue
         prior, steps, loss = train(ARMS[name], corpus, args.minutes)
         with tempfile.TemporaryDirectory() as home:
-            shown = distilled(prior, questions, args.seed, Path(home))
+            shown = distilled(prior, prompts, args.seed, Path(home))
         if any(x is not None for x in shown):
             save_rows([x for x in shown if x is not None], args.out.with_name(f"{args.out.stem}-{name}.png"))
-        figures, _ = judge_objects(judge, shown, questions)
-        told = {key: figures[key] for key in ("noun", "colour", "form_noun", "noun_view", "form_noun_view")}
-        ceiling = {f"{key}_ceiling": figures[f"{key}_ceiling"] for key in told}
-        known[name] = {"minutes": args.minutes, "steps": steps, "loss": loss, **told, **ceiling}
+        figures, _ = judge_objects(judge, shown, prompts)
+        kept = {key: figures[key] for key in ("noun", "colour", "form_noun", "noun_view", "form_noun_view")}
+        ceiling = {f"{key}_ceiling": figures[f"{key}_ceiling"] for key in kept}
+        known[name] = {"minutes": args.minutes, "steps": steps, "loss": loss, **kept, **ceiling}
         write_atomic(args.out, (json.dumps(known, indent=1) + "\n").encode())
         sys.stdout.write(f"{name}: {json.dumps(known[name])}\n")
     return known

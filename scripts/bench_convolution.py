@@ -72,25 +72,25 @@ def _directions(n: int, inputs: int, outputs: int, side: int) -> dict[str, Calla
 
 
 def _compared(times: dict[str, float]) -> dict[str, dict[str, float]]:
-    told = {}
+    report = {}
     for name in times:
         what = name.removesuffix(" torch")
         if what != name:
             torchs, ours = times[name], times[f"{what} ours"]
-            told[what] = {
+            report[what] = {
                 "torch": round(torchs, 2),
                 "ours": round(ours, 2),
                 "faster": round(torchs / ours, 2),
             }
-    return told
+    return report
 
 
 def shapes(which: list[tuple[int, int, int]], n: int, rounds: int, clock: Callable[[], float]) -> dict:
-    told = {}
+    report = {}
     for inputs, outputs, side in which:
         times = interleaved(_directions(n, inputs, outputs, side), rounds, clock)
-        told[f"{inputs} -> {outputs}, {side} x {side}"] = _compared(times)
-    return told
+        report[f"{inputs} -> {outputs}, {side} x {side}"] = _compared(times)
+    return report
 
 
 def network(n: int, rounds: int, clock: Callable[[], float]) -> dict:

@@ -4,7 +4,7 @@
     3]
 
 The field is an untrained hash grid: as costly to ask as a trained one, and its surface is a ball. Wall and
-CPU seconds are both told, since the machine may be doing other things.
+CPU seconds are both reported, since the machine may be doing other things.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The work unit W: one view of rays through a ball-shaped occupancy grid (about 13
 hash grid, an MLP to 64 to 64 to 4, softplus and sigmoid, compositing, the backward pass and Adam. All
 contestants, and the limits (sgemm, copying memory), take turns within each round, so that a busy machine
 slows them alike; ratios are of medians. Then the whole step of a run, by phases (bench_step.py). A machine
-that is not free is told of on standard error and in the JSON.
+that is not free is reported on standard error and in the JSON.
 
     python scripts/bench_ops.py --quick                    a minute: W on one thread and on all
     python scripts/bench_ops.py --compile --large --out bench.json

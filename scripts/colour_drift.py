@@ -3,8 +3,8 @@
 usage: python scripts/colour_drift.py
        python scripts/colour_drift.py --noun mushroom --colour red --out drift.json
 
-First table: photographs of fresh objects of one prompt, noised to every level: the mean colour of the object
-in the answer without guidance, and guided by text and camera at scale 3, less that of the photograph. What
+First table: renders of fresh objects of one prompt, noised to every level: the mean colour of the object
+in the answer without guidance, and guided by text and camera at scale 3, less that of the render. What
 is not nought is added up by distillation. Second table: how far the mean colour of the prompt's mean picture
 lies from that of such objects, for every colour word, as a root mean square over the channels.
 """
@@ -23,8 +23,9 @@ from torch import Tensor
 from dreamlab.core.diffusion import add_noise, cfg_combine
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
-from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_colour
+from dreamlab.core.types import Views
+from dreamlab.evaluate.prompts import HELD_OUT, render_shape, ring
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_color
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import with_article
 
@@ -59,16 +60,18 @@ def main() -> int:
     return 0
 
 
-def photographs(noun: str, word: str, objects: int) -> Tensor:
+def renders(noun: str, word: str, objects: int) -> Tensor:
     """Fresh objects of a prompt, four views each, [objects*4,5,S,S]."""
     rng = np.random.default_rng((HELD_OUT, 9))
     colour = next(c for c in shapes.COLOURS if c.word == word)
-    return torch.cat([shoot(shapes.make(rng, noun, colour), ring(_VIEWS, 0.4)) for _ in range(objects)])
+    return torch.cat(
+        [render_shape(shapes.make(rng, noun, colour), ring(_VIEWS, 0.4)) for _ in range(objects)]
+    )
 
 
 def by_level(prior: EmbeddedPrior, noun: str, word: str, objects: int) -> list[dict]:
-    """The answers' mean colour less the photographs', red, green and blue, at every level."""
-    x = photographs(noun, word, objects)
+    """The answers' mean colour less the renders', red, green and blue, at every level."""
+    x = renders(noun, word, objects)
     cameras = ring(_VIEWS, 0.4)[torch.arange(len(x)) % _VIEWS]
     prompt, none = (prior.embed([text] * len(x)) for text in (with_article(f"{word} {noun}"), ""))
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
@@ -76,7 +79,8 @@ def by_level(prior: EmbeddedPrior, noun: str, word: str, objects: int) -> list[d
     for level in LEVELS:
         t = torch.full((len(x),), level)
         z = add_noise(x, noise, *alpha_sigma(t))
-        cond, uncond_no_camera = prior.denoise(z, t, prompt, cameras), prior.denoise(z, t, none, None)
+        cond = prior.denoise(z, t, prompt, Views(z, cameras))
+        uncond_no_camera = prior.denoise(z, t, none, None)
         answers = {"plain": cond, "guided": cfg_combine(uncond_no_camera, cond, 3.0)}
         rows.append(
             {"level": level} | {name: (colour(a) - colour(x)).tolist() for name, a in answers.items()}
@@ -88,12 +92,12 @@ def of_mean_picture(prior: EmbeddedPrior, noun: str, word: str, objects: int) ->
     """Distance of the mean picture's mean colour from that of fresh objects."""
     words = prior.embed([with_article(f"{word} {noun}")] * _VIEWS)
     mean = prior.mean(words, ring(_VIEWS, 0.4))
-    return float((colour(mean) - colour(photographs(noun, word, objects))).square().mean().sqrt())
+    return float((colour(mean) - colour(renders(noun, word, objects))).square().mean().sqrt())
 
 
 def colour(x: Tensor) -> Tensor:
     """Mean colour of the objects in a batch, [3]."""
-    return mean_colour(x, _VIEWS)[0].mean(0).flatten()
+    return mean_color(x, _VIEWS)[0].mean(0).flatten()
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Outcome:
     seconds: dict[str, float]
     peak: int | None = None
 
-    def told(self, home: Path) -> dict[str, Any]:
+    def row(self, home: Path) -> dict[str, Any]:
         """As plain values; the GLB by its place below the folder of all runs."""
         return {**asdict(self), "glb": self.glb and self.glb.relative_to(home).as_posix()}
 
@@ -76,14 +76,14 @@ def fulfil(commissions: Iterable[Commission], home: Path) -> Iterator[Outcome]:
         record = folder / "outcome.json"
         if not record.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            told = _made(commission, folder)
-            write_atomic(record, (json.dumps(told, indent=1) + "\n").encode())
-        told = json.loads(record.read_text())
-        glb = folder / told["glb"] if told["glb"] else None
-        failure = told["failure"] or ("" if glb and glb.is_file() else "its mesh is gone")
+            found = _made(commission, folder)
+            write_atomic(record, (json.dumps(found, indent=1) + "\n").encode())
+        found = json.loads(record.read_text())
+        glb = folder / found["glb"] if found["glb"] else None
+        failure = found["failure"] or ("" if glb and glb.is_file() else "its mesh is gone")
         yield Outcome(
             commission.prompt, commission.preset, commission.seed, None if failure else glb, failure,
-            told["seconds"], told.get("peak"),
+            found["seconds"], found.get("peak"),
         )  # fmt: skip
 
 
@@ -116,9 +116,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that decide what is made."""
     parser.add_argument("--preset", default="fast", help="(default %(default)s)")
     parser.add_argument("--weights", type=Path, help="of an embedded prior (default: those that ship)")
-    parser.add_argument("--nouns", help="comma-separated nouns to draw from (default: those it has learned)")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the draw and of the runs (default %(default)s)"
+        "--nouns", help="comma-separated nouns to sample from (default: those it has learned)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the sampling and of the runs (default %(default)s)"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of dreamlab run")
     parser.add_argument(
@@ -132,7 +134,7 @@ def commissions(args: argparse.Namespace, prompts: Iterable[str]) -> list[Commis
     return [Commission(p, args.preset, args.seed, tuple(args.set), args.weights) for p in prompts]
 
 
-def nouns_to_draw(args: argparse.Namespace) -> tuple[str, ...]:
+def nouns_to_sample(args: argparse.Namespace) -> tuple[str, ...]:
     """The nouns that were given, else the procedural ones that the weights have learned.
 
     Raises InputError for a noun that no generator draws, and for weights that do not say what they know.
@@ -150,16 +152,16 @@ def nouns_to_draw(args: argparse.Namespace) -> tuple[str, ...]:
     return known_nouns(vocabulary)
 
 
-def drawn(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
+def random_prompts(nouns: tuple[str, ...], count: int, seed: int) -> list[EvalPrompt]:
     """Different prompts "a COLOUR NOUN" at random: the first ones of an endless series.
 
     Raises InputError if there are not so many.
     """
     distinct: dict[str, EvalPrompt] = {}
-    for question in sample_prompts(nouns, 20 * count + 100, (seed,)):
-        distinct.setdefault(question.prompt, question)
+    for prompt in sample_prompts(nouns, 20 * count + 100, (seed,)):
+        distinct.setdefault(prompt.prompt, prompt)
     if len(distinct) < count:
-        raise InputError("so many different prompts cannot be drawn", got=f"{count} of {len(nouns)} nouns")
+        raise InputError("so many different prompts cannot be sampled", got=f"{count} of {len(nouns)} nouns")
     return list(distinct.values())[:count]
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from commissions import Commission, Outcome, add_options, commissions, fulfil, nouns_to_draw
+from commissions import Commission, Outcome, add_options, commissions, fulfil, nouns_to_sample
 from contact_sheet import GRIDS, tile
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
@@ -55,16 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.set_defaults(preset="default")
     args = parser.parse_args(arguments)
     try:
-        question = asked(args) if args.judge else None
+        prompt = asked(args) if args.judge else None
         orders = ordered(args)
         outcomes = []
         for name, outcome in zip(orders, fulfil(orders.values(), args.runs), strict=True):
             outcomes.append(outcome)
             sys.stderr.write(f"{name}: {outcome.failure or format(outcome.seconds['wall'], '.0f') + ' s'}\n")
         rows = [row(name, outcome) for name, outcome in zip(orders, outcomes, strict=True)]
-        if question is not None:
-            named = judged(args, question, outcomes)
-            rows = [told | names for told, names in zip(rows, named, strict=True)]
+        if prompt is not None:
+            named = judged(args, prompt, outcomes)
+            rows = [entry | names for entry, names in zip(rows, named, strict=True)]
         write(args, rows, outcomes)
     except DreamlabError as error:
         sys.stderr.write(f"compare_guidance: {error}\n")
@@ -89,20 +89,20 @@ def ordered(args: argparse.Namespace) -> dict[str, Commission]:
 
 def row(name: str, outcome: Outcome) -> dict[str, Any]:
     """What a run tells of itself. residual: at its last step, at the method's own noise level."""
-    told: dict[str, Any] = {"method": name, "failure": outcome.failure, "seconds": outcome.seconds}
-    told["peak_mb"] = None if outcome.peak is None else round(outcome.peak / 2**20)
+    entry: dict[str, Any] = {"method": name, "failure": outcome.failure, "seconds": outcome.seconds}
+    entry["peak_mb"] = None if outcome.peak is None else round(outcome.peak / 2**20)
     if outcome.glb is not None:
         folder = outcome.glb.parent
         measures = json.loads((folder / "summary.json").read_text())["measures"]
         steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        told |= {"steps": steps[-1]["step"], "residual": round(steps[-1]["residual"], 4)}
-        told |= {key: round(measures[key], 4) for key in ("silhouette_iou", "faces")}
-    return told
+        entry |= {"steps": steps[-1]["step"], "residual": round(steps[-1]["residual"], 4)}
+        entry |= {key: round(measures[key], 4) for key in ("silhouette_iou", "faces")}
+    return entry
 
 
 def asked(args: argparse.Namespace) -> EvalPrompt:
-    """The prompt "a COLOUR NOUN" as a question to the judge. Raises InputError for any other."""
-    nouns, words = nouns_to_draw(args), [colour.word for colour in COLOURS]
+    """The prompt "a COLOUR NOUN" as the judge needs it. Raises InputError for any other."""
+    nouns, words = nouns_to_sample(args), [colour.word for colour in COLOURS]
     _, _, phrase = args.prompt.lower().partition(" ")
     for number, word in enumerate(words):
         noun = phrase.removeprefix(f"{word} ")
@@ -116,19 +116,17 @@ def asked(args: argparse.Namespace) -> EvalPrompt:
     )
 
 
-def judged(
-    args: argparse.Namespace, question: EvalPrompt, outcomes: Sequence[Outcome]
-) -> list[dict[str, Any]]:
+def judged(args: argparse.Namespace, prompt: EvalPrompt, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """What each object was taken for, by the majority of its views, and whether that is right."""
-    config = MeasureConfig(nouns=nouns_to_draw(args))
+    config = MeasureConfig(nouns=nouns_to_sample(args))
     pictures = []
     for outcome in outcomes:
         try:
             pictures.append(seen(read_mesh(outcome.glb)) if outcome.glb else None)
         except DamagedError:
             pictures.append(None)
-    _, answers = name_objects(judge_of(config, args.judge), pictures, [question] * len(pictures))
-    right = {"noun": config.vocabulary[question.noun], "colour": COLOURS[question.colour].word}
+    _, answers = name_objects(judge_of(config, args.judge), pictures, [prompt] * len(pictures))
+    right = {"noun": config.vocabulary[prompt.noun], "colour": COLOURS[prompt.colour].word}
     return [
         {f"named_{key}": answer.get(key) for key in right}
         | {f"{key}_right": answer.get(key) == value for key, value in right.items()}
@@ -141,7 +139,7 @@ def write(args: argparse.Namespace, rows: list[dict[str, Any]], outcomes: Sequen
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     columns, size = GRIDS["large"]
     tiles = [tile(outcome, size) for outcome in outcomes]
-    write_contact_sheet(args.picture, tiles, [told["method"] for told in rows], columns=columns)
+    write_contact_sheet(args.picture, tiles, [entry["method"] for entry in rows], columns=columns)
     about = {"prompt": args.prompt, "preset": args.preset, "seed": args.seed, "methods": rows}
     write_atomic(args.picture.with_suffix(".json"), (json.dumps(about, indent=1) + "\n").encode())
     write_atomic(args.picture.with_suffix(".md"), markdown(args.prompt, rows).encode())
@@ -149,7 +147,7 @@ def write(args: argparse.Namespace, rows: list[dict[str, Any]], outcomes: Sequen
 
 def markdown(prompt: str, rows: Sequence[dict[str, Any]]) -> str:
     """The table that people read."""
-    named = any("named_noun" in told for told in rows)
+    named = any("named_noun" in entry for entry in rows)
     heads = [
         "method",
         *(["taken for"] if named else []),
@@ -160,14 +158,14 @@ def markdown(prompt: str, rows: Sequence[dict[str, Any]]) -> str:
         "peak MB",
     ]
     lines = [f"{prompt!r} by every method.", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for told in rows:
-        taken = f"{told.get('named_colour') or '-'} {told.get('named_noun') or '-'}"
-        if told["failure"]:
-            cells = [told["method"], *([taken] if named else []), f"failed: {told['failure']}", "", ""]
+    for entry in rows:
+        taken = f"{entry.get('named_colour') or '-'} {entry.get('named_noun') or '-'}"
+        if entry["failure"]:
+            cells = [entry["method"], *([taken] if named else []), f"failed: {entry['failure']}", "", ""]
         else:
-            iou, residual = f"{told['silhouette_iou']:.3f}", f"{told['residual']:.3f}"
-            cells = [told["method"], *([taken] if named else []), iou, residual, str(told["steps"])]
-        cells += [f"{told['seconds']['wall']:.0f}", str(told["peak_mb"] or "")]
+            iou, residual = f"{entry['silhouette_iou']:.3f}", f"{entry['residual']:.3f}"
+            cells = [entry["method"], *([taken] if named else []), iou, residual, str(entry["steps"])]
+        cells += [f"{entry['seconds']['wall']:.0f}", str(entry["peak_mb"] or "")]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     lines += [
         "",

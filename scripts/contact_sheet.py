@@ -3,7 +3,7 @@
 usage: python scripts/contact_sheet.py sheet.png "a red mushroom" "a blue chair" --preset fast
        python scripts/contact_sheet.py sheet.png --random 40 --seed 7 --grid small
 
-With --random the prompts are drawn from what the prior has learned, by the seed and not by hand. Runs are
+With --random the prompts are sampled from what the prior has learned, by the seed and not by hand. Runs are
 kept, and an interrupted sheet goes on where it was. What fails gets a tile that says so. Beside the picture
 lies a JSON file with prompts, times and failures.
 """
@@ -18,7 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from commissions import Outcome, add_options, commissions, drawn, fulfil, nouns_to_draw, three_quarter_view
+from commissions import (
+    Outcome,
+    add_options,
+    commissions,
+    fulfil,
+    nouns_to_sample,
+    random_prompts,
+    three_quarter_view,
+)
 
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
@@ -41,19 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bool(args.prompts) == bool(args.random):
         parser.error("give prompts, or --random N")
     try:
-        prompts = args.prompts or [q.prompt for q in drawn(nouns_to_draw(args), args.random, args.seed)]
+        prompts = args.prompts or [
+            q.prompt for q in random_prompts(nouns_to_sample(args), args.random, args.seed)
+        ]
         outcomes = []
         for outcome in fulfil(commissions(args, prompts), args.runs):
             outcomes.append(outcome)
-            told = outcome.failure or f"{outcome.seconds['wall']:.0f} s"
-            sys.stderr.write(f"{len(outcomes)}/{len(prompts)} {outcome.prompt}: {told}\n")
+            outcome_line = outcome.failure or f"{outcome.seconds['wall']:.0f} s"
+            sys.stderr.write(f"{len(outcomes)}/{len(prompts)} {outcome.prompt}: {outcome_line}\n")
         write_sheet(args.picture, outcomes, args.grid)
     except DreamlabError as error:
         sys.stderr.write(f"contact_sheet: {error}\n")
         return 2
     chosen = f"drawn at random with seed {args.seed}" if args.random else "given"
     report = {"preset": args.preset, "seed": args.seed, "prompts": chosen, "grid": args.grid}
-    report["objects"] = [outcome.told(args.runs) for outcome in outcomes]
+    report["objects"] = [outcome.row(args.runs) for outcome in outcomes]
     write_atomic(args.picture.with_suffix(".json"), (json.dumps(report, indent=1) + "\n").encode())
     return 0
 

@@ -3,9 +3,9 @@
 usage: python scripts/mean_share.py
        python scripts/mean_share.py --weights mine.safetensors --objects 96 --out share.json
 
-On fresh procedural objects that the weights were taught, four views each: the mean squared error of x0 by the
+On fresh procedural objects that the weights learned, four views each: the mean squared error of x0 by the
 U-Net alone, by the mean picture alone, by both as the weights mix them, and by both at the best share, which
-is the least-squares one. Where the last two columns differ, `UNet.trust` is off.
+is the least-squares one. Where the last two columns differ, `UNet.mean_weight` is off.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from commissions import nouns_to_draw
+from commissions import nouns_to_sample
 
 from dreamlab.core.diffusion import add_noise
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
-from dreamlab.evaluate.prompts import HELD_OUT, ring, shoot
+from dreamlab.core.types import Views
+from dreamlab.evaluate.prompts import HELD_OUT, render_shape, ring
 from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, log_snr
 from dreamlab.studio import shapes
 
@@ -36,12 +37,12 @@ def main() -> int:
     )
     parser.add_argument("--weights", type=Path, help="of the embedded prior (default: those that ship)")
     parser.add_argument("--objects", type=int, default=48, help="(default %(default)s)")
-    parser.add_argument("--nouns", help="draw from these instead, with commas between")
+    parser.add_argument("--nouns", help="sample from these instead, with commas between")
     parser.add_argument("--out", type=Path, help="JSON to write besides printing the table")
     args = parser.parse_args()
     try:
         prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=_VIEWS).build()
-        rows = measured(prior, nouns_to_draw(args), args.objects)
+        rows = measured(prior, nouns_to_sample(args), args.objects)
     except DreamlabError as error:
         sys.stderr.write(f"mean_share: {error}\n")
         return 2
@@ -56,20 +57,20 @@ def main() -> int:
 def measured(prior: EmbeddedPrior, nouns: tuple[str, ...], objects: int) -> list[dict[str, float]]:
     """A row of errors and shares for every level."""
     rng = np.random.default_rng((HELD_OUT, 8))
-    drawn = [shapes.make(rng, str(rng.choice(nouns))) for _ in range(objects)]
-    x = torch.cat([shoot(shape, ring(_VIEWS, 0.4)) for shape in drawn])
+    sampled = [shapes.make(rng, str(rng.choice(nouns))) for _ in range(objects)]
+    x = torch.cat([render_shape(shape, ring(_VIEWS, 0.4)) for shape in sampled])
     owner = torch.arange(len(x)) // _VIEWS
-    words = prior.embed([shape.captions[-1] for shape in drawn])[owner.tolist()]
+    words = prior.embed([shape.captions[-1] for shape in sampled])[owner.tolist()]
     cameras = ring(_VIEWS, 0.4)[torch.arange(len(x)) % _VIEWS]
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    mean, trust = prior.mean(words, cameras), prior.network.trust.clone()
+    mean, mean_weight = prior.mean(words, cameras), prior.network.mean_weight.clone()
     rows = []
     for level in LEVELS:
         t = torch.full((len(x),), level)
         z = add_noise(x, noise, *alpha_sigma(t))
-        prior.network.trust.copy_(torch.tensor([-100.0, 0.0]))
-        alone = prior.denoise(z, t, words, cameras)
-        prior.network.trust.copy_(trust)
+        prior.network.mean_weight.copy_(torch.tensor([-100.0, 0.0]))
+        alone = prior.denoise(z, t, words, Views(z, cameras))
+        prior.network.mean_weight.copy_(mean_weight)
         share = prior.network.mean_share(log_snr(t[:1])).item()
         apart = mean - alone
         best = ((x - alone) * apart).mean().item() / apart.square().mean().item()

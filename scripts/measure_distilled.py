@@ -2,7 +2,7 @@
 
 usage: python scripts/measure_distilled.py --count 40 --preset fast --out distilled.json
 
-The prompts are drawn by the seed from what the prior has learned. Each mesh is photographed through the
+The prompts are sampled by the seed from what the prior has learned. Each mesh is rendered through the
 prior's own channels, and a judge that has only seen held-out renders names noun and colour, view by view and
 by majority. Other real objects of the same prompts give the ceiling. So is the field that the mesh was taken
 from (`field_...`): what it shows and the mesh does not was lost in meshing. A run that failed counts as
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from commissions import add_options, commissions, drawn, fulfil, nouns_to_draw
+from commissions import add_options, commissions, fulfil, nouns_to_sample, random_prompts
 from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, DreamlabError
@@ -56,20 +56,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measured(args: argparse.Namespace) -> dict[str, object]:
     """Run what is not run yet, then judge everything."""
-    nouns = nouns_to_draw(args)
-    questions = drawn(nouns, args.count, args.seed)
+    nouns = nouns_to_sample(args)
+    prompts = random_prompts(nouns, args.count, args.seed)
     meshes, fields, rows = [], [], []
-    for outcome in fulfil(commissions(args, [q.prompt for q in questions]), args.runs):
+    for outcome in fulfil(commissions(args, [q.prompt for q in prompts]), args.runs):
         mesh, failure = read(outcome.glb) if outcome.glb else (None, outcome.failure)
         meshes.append(seen(mesh) if mesh else None)
         fields.append(field_seen(outcome.glb.parent) if outcome.glb else None)
-        rows.append({**outcome.told(args.runs), "failure": failure})
-        told = failure or f"{outcome.seconds['wall']:.0f} s"
-        sys.stderr.write(f"{len(rows)}/{len(questions)} {outcome.prompt}: {told}\n")
+        rows.append({**outcome.row(args.runs), "failure": failure})
+        outcome_line = failure or f"{outcome.seconds['wall']:.0f} s"
+        sys.stderr.write(f"{len(rows)}/{len(prompts)} {outcome.prompt}: {outcome_line}\n")
     config = MeasureConfig(nouns=nouns)
     judge = judge_of(config, args.judge)
-    figures, answers = judge_objects(judge, meshes, questions)
-    before_meshing, _ = name_objects(judge, fields, questions)
+    figures, answers = judge_objects(judge, meshes, prompts)
+    before_meshing, _ = name_objects(judge, fields, prompts)
     names = ("noun", "colour", "form_noun")
     figures |= beside_ceiling(
         {f"field_{name}": before_meshing.get(name, 0.0) for name in names},

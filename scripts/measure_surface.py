@@ -42,8 +42,8 @@ from dreamlab.evaluate.mesh_fidelity import (
     mesh_fidelity,
     survey,
 )
-from dreamlab.evaluate.surface_views import face_normals
 from dreamlab.evaluate.true_pictures import TruePicturesConfig
+from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
 from dreamlab.run.config import RunConfig, resolve
@@ -84,14 +84,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    teacher = TruePicturesConfig()
+    prior = TruePicturesConfig()
     parser.add_argument("--preset", nargs="+", default=["default"], help="(default: default)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="on every preset")
     parser.add_argument("--folder", type=Path, help="captioned models (default: procedural objects alone)")
     parser.add_argument("--count", type=int, default=6, help="objects of each sort (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the lot (default %(default)s)")
     parser.add_argument("--only", nargs="+", default=[], help="parts of the names of some of the lot")
-    parser.add_argument("--resolution", type=int, default=teacher.resolution, help="(default %(default)s)")
+    parser.add_argument("--resolution", type=int, default=prior.resolution, help="(default %(default)s)")
     parser.add_argument("--blur", type=float, default=0.0, help="of the prior's pictures, in pixels")
     parser.add_argument("--noise", type=float, default=0.0, help="standard deviation a pixel, of 1")
     parser.add_argument("--jitter", type=float, default=0.0, help="turn of each view, in degrees")
@@ -110,7 +110,7 @@ def measured(args: argparse.Namespace) -> tuple[dict[str, Any], list[tuple[np.nd
     for preset in args.preset:
         for subject in chosen:
             config = resolve(subject.prompt, preset=preset, overrides=[*_ALWAYS, *args.set])
-            row, picture = one(subject, preset, config, teacher_of(config, errors), args.runs)
+            row, picture = one(subject, preset, config, prior_of(config, errors), args.runs)
             rows.append(row)
             tiles.append((picture, captioned(row)))
             sys.stderr.write(f"{len(rows)}/{len(chosen) * len(args.preset)} {preset}: {captioned(row)}\n")
@@ -125,16 +125,16 @@ def measured(args: argparse.Namespace) -> tuple[dict[str, Any], list[tuple[np.nd
     return report, tiles
 
 
-def teacher_of(config: RunConfig, errors: dict[str, Any]) -> TruePicturesConfig:
+def prior_of(config: RunConfig, errors: dict[str, Any]) -> TruePicturesConfig:
     """The perfect prior that takes the place of the config's: views belong together as they do there."""
     return TruePicturesConfig(**errors, views_per_group=getattr(config.prior, "views_per_group", 1))
 
 
 def one(
-    subject: Subject, preset: str, config: RunConfig, teacher: TruePicturesConfig, home: Path
+    subject: Subject, preset: str, config: RunConfig, prior: TruePicturesConfig, home: Path
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The row of one object, and its tile."""
-    outcome = made(subject, preset, config, teacher, home)
+    outcome = made(subject, preset, config, prior, home)
     row = {"name": subject.name, "source": subject.source, "prompt": subject.prompt, "preset": preset}
     row |= {"failure": outcome["failure"], "true_faces": len(subject.faces)}
     if outcome["glb"] is None:
@@ -168,12 +168,12 @@ def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def spread(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Median and worst of every figure that is known of any row."""
-    told = {}
+    summary = {}
     for name, worst in WORST.items():
         values = [row[name] for row in rows if row.get(name) is not None]
         if values:
-            told[name] = {"median": round(statistics.median(values), 5), "worst": worst(values)}
-    return told
+            summary[name] = {"median": round(statistics.median(values), 5), "worst": worst(values)}
+    return summary
 
 
 def captioned(row: dict[str, Any]) -> str:
@@ -200,7 +200,7 @@ def stacked(rows: Iterable[Sequence[np.ndarray]]) -> np.ndarray:
 
 def facing(mesh: Mesh, camera: Cameras) -> Mesh:
     """A mesh of separate flat faces with normals towards the camera: true models may be wound any way."""
-    normals = face_normals(mesh).repeat_interleave(3, 0)
+    normals = torch.from_numpy(face_normals_of(mesh)).float().repeat_interleave(3, 0)
     away = ((camera.c2w[0, :3, 3] - mesh.vertices) * normals).sum(-1, keepdim=True) < 0
     return replace(mesh, normals=torch.where(away, -normals, normals))
 

@@ -4,7 +4,7 @@ usage: python scripts/memorised.py CORPUS
        python scripts/memorised.py CORPUS --weights mine.safetensors --objects 164 --out memorised.json
 
 On procedural objects of a corpus that `dreamlab studio gather` wrote, and on as many fresh ones of the same
-nouns, four views each and told by their full captions: the squared error of the mean pictures, how far their
+nouns, four views each and prompted by their captions: the squared error of the mean pictures, how far their
 mean colour is off (root mean square), and the loss of v at some noise levels.
 """
 
@@ -24,8 +24,8 @@ from torch import Tensor
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.measure import v_losses
-from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, render_mesh_views, ring, shoot
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_colour
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, render_mesh_views, render_shape, ring
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_color
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
 
@@ -64,7 +64,7 @@ def measured(prior: EmbeddedPrior, corpus: Corpus, objects: int) -> dict[str, di
     lot = rng.choice(able, min(objects, len(able)), replace=False).tolist()
     fresh = [shapes.make(rng, corpus.nouns[index]) for index in lot]
     known = torch.cat([render_mesh_views(*corpus.mesh(index), _CAMERAS) for index in lot])
-    unknown = torch.cat([shoot(shape, _CAMERAS) for shape in fresh])
+    unknown = torch.cat([render_shape(shape, _CAMERAS) for shape in fresh])
     return {
         "corpus": errors(prior, known, [corpus.captions[index][-1] for index in lot]),
         "fresh": errors(prior, unknown, [shape.captions[-1] for shape in fresh]),
@@ -72,12 +72,15 @@ def measured(prior: EmbeddedPrior, corpus: Corpus, objects: int) -> dict[str, di
 
 
 def errors(prior: EmbeddedPrior, x: Float[Tensor, "n 5 S S"], captions: Sequence[str]) -> dict[str, float]:
-    """Of VIEWS photographs a caption."""
+    """Of VIEWS renders a caption."""
     words = prior.embed(captions)[[i // VIEWS for i in range(len(x))]]
     cameras = _CAMERAS[torch.arange(len(x)) % VIEWS]
     mean = prior.mean(words, cameras)
-    said, true = (mean_colour(pictures, VIEWS)[0] for pictures in (mean, x))
-    found = {"mean": (mean - x).square().mean().item(), "colour": (said - true).square().mean().sqrt().item()}
+    shown, true = (mean_color(pictures, VIEWS)[0] for pictures in (mean, x))
+    found = {
+        "mean": (mean - x).square().mean().item(),
+        "colour": (shown - true).square().mean().sqrt().item(),
+    }
     losses = v_losses(prior, x, words, cameras, LEVELS, seed=0)
     return found | {f"v {level}": loss for level, loss in zip(LEVELS, losses, strict=True)}
 

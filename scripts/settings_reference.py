@@ -79,8 +79,8 @@ def spelled(annotation: Any) -> str:
 def bounds(info: FieldInfo) -> str:
     """The range that is checked, such as `>= 1, <= 1024`."""
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    said = [f"{signs[k]} {getattr(rule, k)}" for rule in info.metadata for k in signs if hasattr(rule, k)]
-    return ", ".join(said)
+    limits = [f"{signs[k]} {getattr(rule, k)}" for rule in info.metadata for k in signs if hasattr(rule, k)]
+    return ", ".join(limits)
 
 
 def default_of(info: FieldInfo) -> str:
@@ -125,7 +125,7 @@ def sections(model: type[BaseModel], path: str, seen: set[type]) -> Iterator[str
     for name, info in model.model_fields.items():
         below = [m for m in members(info.annotation) if m.__name__ != "Ramp"]
         facts = [spelled(info.annotation), bounds(info)]
-        told = described(model, name, info)
+        text = described(model, name, info)
         if below:
             kinds = [str(m.model_fields["kind"].default) for m in below if "kind" in m.model_fields]
             facts = [
@@ -133,7 +133,7 @@ def sections(model: type[BaseModel], path: str, seen: set[type]) -> Iterator[str
             ]
             spot = f"{path}{name}.{'N.' if 'tuple' in str(info.annotation) else ''}"
             inner += [(m, spot) for m in below]
-        rows.append(f"| `{path}{name}` | {'; '.join(f for f in facts if f)} | {default_of(info)} | {told} |")
+        rows.append(f"| `{path}{name}` | {'; '.join(f for f in facts if f)} | {default_of(info)} | {text} |")
     kind = model.model_fields.get("kind")
     yield f"\n## {path.rstrip('.') or 'The run'}{f': {kind.default}' if kind else ''}\n"
     yield explained(model) + "\n"

@@ -79,12 +79,12 @@ def picked(subjects: list[Subject], wanted: list[str]) -> list[Subject]:
     return [s for s in subjects if not wanted or any(text in s.name for text in wanted)]
 
 
-def made(subject: Subject, preset: str, config: RunConfig, teacher: TruePicturesConfig, home: Path) -> dict:
+def made(subject: Subject, preset: str, config: RunConfig, prior: TruePicturesConfig, home: Path) -> dict:
     """What became of it: glb (its place below `home`, or None), failure, seconds, peak (bytes).
 
     Kept in outcome.json. A process that dies leaves none, so its object is made again when asked for again.
     """
-    decides = json.dumps([subject.prompt, config.model_dump(mode="json"), teacher.model_dump()])
+    decides = json.dumps([subject.prompt, config.model_dump(mode="json"), prior.model_dump()])
     digest = hashlib.sha256(decides.encode() + subject.vertices.tobytes()).hexdigest()[:10]
     folder = home / f"{subject.name}-{preset}-{digest}"
     record = folder / "outcome.json"
@@ -94,7 +94,7 @@ def made(subject: Subject, preset: str, config: RunConfig, teacher: TruePictures
         # a process of its own: its peak memory is the run's, and what kills it kills nothing else
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             try:
-                outcome = pool.submit(run, subject.mesh(), config, teacher, folder).result()
+                outcome = pool.submit(run, subject.mesh(), config, prior, folder).result()
             except BrokenProcessPool:
                 return {"glb": None, "failure": "its process died", "seconds": {}, "peak": None}
         write_atomic(record, (json.dumps(outcome, indent=1) + "\n").encode())
@@ -102,7 +102,7 @@ def made(subject: Subject, preset: str, config: RunConfig, teacher: TruePictures
     return outcome | {"glb": outcome["glb"] and f"{folder.name}/{outcome['glb']}"}
 
 
-def run(truth: Mesh, config: RunConfig, teacher: TruePicturesConfig, folder: Path) -> dict[str, Any]:
+def run(truth: Mesh, config: RunConfig, prior: TruePicturesConfig, folder: Path) -> dict[str, Any]:
     """One run with the perfect prior, below `folder`."""
     import resource
 
@@ -116,7 +116,7 @@ def run(truth: Mesh, config: RunConfig, teacher: TruePicturesConfig, folder: Pat
     began, worked = time.perf_counter(), time.process_time()
     glb, failure, seconds = None, "", {}
     try:
-        for event in generate(config, RunDir.create(folder, config, environment()), teacher.build(truth)):
+        for event in generate(config, RunDir.create(folder, config, environment()), prior.build(truth)):
             if isinstance(event, Finished):
                 glb = event.files["glb"].relative_to(folder).as_posix()
                 seconds = {name: round(value, 2) for name, value in event.seconds.items()}

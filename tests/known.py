@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlab.core.cameras import turntable
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.run.config import RunConfig, from_values
 
@@ -60,11 +60,11 @@ class Balls(TargetImagesPrior):
         share = torch.tensor([[[float("blue" in p) if p else 0.5]] for p in prompts])
         return Condition(share, torch.ones(len(prompts), 1, dtype=torch.bool))
 
-    def denoise(self, z_t: Tensor, t: Tensor, condition: Condition, cameras: Cameras | None = None) -> Tensor:
+    def denoise(self, z_t: Tensor, t: Tensor, condition: Condition, views: Views | None = None) -> Tensor:
         share, answers = condition.tokens[:, :, :, None], []
         for images in self.colours:
             self.images = images
-            answers.append(super().denoise(z_t, t, condition, cameras))
+            answers.append(super().denoise(z_t, t, condition, views))
         return (1 - share) * answers[0] + share * answers[1]
 
     def denoise_with_image(
@@ -73,9 +73,9 @@ class Balls(TargetImagesPrior):
         t: Tensor,
         condition: Condition,
         image: Tensor,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Tensor:
-        return (self.denoise(z_t, t, condition, cameras) + image) / 2
+        return (self.denoise(z_t, t, condition, views) + image) / 2
 
 
 def small_values(**changes: Any) -> dict[str, Any]:

@@ -28,8 +28,8 @@ def corpus() -> Corpus:
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_differs_from_the_base_and_can_be_trained(name: str, corpus: Corpus) -> None:
     arm, base = ARMS[name], ARMS["base"]
-    assert name == "base" or arm.config(2) != base.config(2) or arm.sight is not base.sight
-    trainer = ChannelsTrainer(arm.config(2), arm.sight)
+    assert name == "base" or arm.config(2) != base.config(2) or arm.channels is not base.channels
+    trainer = ChannelsTrainer(arm.config(2), arm.channels)
     (event,) = trainer.steps(corpus, 1)
     assert 0 < event.loss < 3
 
@@ -44,13 +44,13 @@ def test_a_render_is_seen_as_a_photograph_was(name: str) -> None:
     depth = 2.5 * opacity
     backdrop = behind.expand_as(colour)
     render = RenderOutput(colour + (1 - opacity) * behind, opacity, depth, backdrop)
-    prior = ChannelsPrior(ChannelsTrainer(ARMS[name].config(2), ARMS[name].sight))
-    got = prior.encode(render, cameras)
+    prior = ChannelsPrior(ChannelsTrainer(ARMS[name].config(2), ARMS[name].channels))
+    got = prior.encode(render, cameras).x
     plain = to_model_space(colour, opacity, torch.zeros_like(opacity))
-    wanted = ARMS[name].sight(plain, behind.movedim(-1, 1))
+    wanted = ARMS[name].channels(plain, behind.movedim(-1, 1))
     assert torch.allclose(got[:, :4], wanted[:, :4], atol=1e-5)
     assert bool(got[:, 4].abs().max() > 0) is (name in ("base", "normals"))
-    assert (got[:, 3].abs().max() == 0) == (ARMS[name].sight is opaque)
+    assert (got[:, 3].abs().max() == 0) == (ARMS[name].channels is opaque)
 
 
 def test_the_normals_of_a_ball_point_away_from_its_centre() -> None:

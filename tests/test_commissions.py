@@ -24,7 +24,7 @@ from dreamlab.priors.embedded.vocabulary import Vocabulary
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 import contact_sheet
-from commissions import Commission, drawn, fulfil, nouns_to_draw
+from commissions import Commission, fulfil, nouns_to_sample, random_prompts
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def test_a_mesh_that_was_deleted_is_a_failure(tmp_path: Path, calls: list[list[s
 
 def test_drawn_prompts_differ_repeat_by_seed_and_begin_alike() -> None:
     nouns = ("mushroom", "car", "chair")
-    some, more = drawn(nouns, 5, 3), drawn(nouns, 20, 3)
-    assert more[:5] == some and len({q.prompt for q in more}) == 20 and drawn(nouns, 5, 4) != some
-    with pytest.raises(InputError, match="cannot be drawn"):
-        drawn(("car",), 21, 0)
+    some, more = random_prompts(nouns, 5, 3), random_prompts(nouns, 20, 3)
+    assert more[:5] == some and len({q.prompt for q in more}) == 20 and random_prompts(nouns, 5, 4) != some
+    with pytest.raises(InputError, match="cannot be sampled"):
+        random_prompts(("car",), 21, 0)
 
 
 def test_nouns_are_those_that_the_weights_have_learned_or_those_that_are_named(tmp_path: Path) -> None:
@@ -102,13 +102,13 @@ def test_nouns_are_those_that_the_weights_have_learned_or_those_that_are_named(t
     weights, state = tmp_path / "w.safetensors", UNet(config).state_dict()
     save_network(weights, config, state)
     with pytest.raises(InputError, match="do not say"):
-        nouns_to_draw(argparse.Namespace(nouns=None, weights=weights))
+        nouns_to_sample(argparse.Namespace(nouns=None, weights=weights))
     taught = {"car": (900.0, 0.0), "mug": (20.0, 0.0), "dragon": (0.0, 900.0)}
     save_network(weights, config, state, Vocabulary(nouns=taught))
-    assert nouns_to_draw(argparse.Namespace(nouns=None, weights=weights)) == ("car",)
-    assert nouns_to_draw(argparse.Namespace(nouns="mug, car", weights=None)) == ("mug", "car")
+    assert nouns_to_sample(argparse.Namespace(nouns=None, weights=weights)) == ("car",)
+    assert nouns_to_sample(argparse.Namespace(nouns="mug, car", weights=None)) == ("mug", "car")
     with pytest.raises(InputError, match="draws this"):
-        nouns_to_draw(argparse.Namespace(nouns="dragon", weights=None))
+        nouns_to_sample(argparse.Namespace(nouns="dragon", weights=None))
 
 
 def test_a_sheet_has_a_tile_for_every_prompt_and_failures_are_told(

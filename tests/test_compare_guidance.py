@@ -99,8 +99,8 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
 ) -> None:
     asked: list[Any] = []
 
-    def answer(judge: Any, pictures: Any, questions: Any) -> Any:
-        asked.extend(questions)
+    def answer(judge: Any, pictures: Any, prompts: Any) -> Any:
+        asked.extend(prompts)
         return {}, [{"noun": "mug", "colour": "red"} if shown is not None else {} for shown in pictures]
 
     monkeypatch.setattr(script, "judge_of", lambda config, kept: None)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dreamlab.core.cameras import turntable
-from dreamlab.core.types import Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.guidance.query import DenoiseQuery, denoise_batched
 from dreamlab.priors.diffusers.prompt_cache import PromptCache
 from dreamlab.priors.embedded.prior import EmbeddedPrior
@@ -56,9 +56,20 @@ def test_the_embedded_prior_answers_two_texts_in_one_call_as_it_does_alone() -> 
     conditions = [prior.embed([text] * 2) for text in (SHORT, LONG)]
     assert conditions[0].tokens.shape[1] < conditions[1].tokens.shape[1]
     z, t = torch.randn(2, 5, 64, 64), torch.full((2,), 0.5)
-    queries = [DenoiseQuery(z, t, condition, cameras) for condition in conditions]
+    queries = [DenoiseQuery(z, t, condition, Views(z, cameras)) for condition in conditions]
     for query, together in zip(queries, denoise_batched(prior, queries), strict=True):
         torch.testing.assert_close(denoise_batched(prior, [query])[0], together, rtol=1e-4, atol=1e-4)
+
+
+def test_what_views_hold_follows_their_rows() -> None:
+    first = Views(torch.zeros(2, 1, 1, 1), turntable(2, 0.2, 2.5, 0.7, (8, 8)), {"depth": torch.arange(2)})
+    second = Views(
+        torch.ones(2, 1, 1, 1), turntable(2, 0.9, 2.5, 0.7, (8, 8)), {"depth": 2 + torch.arange(2)}
+    )
+    both = Views.cat([first, second])[torch.tensor([3, 0, 2])]
+    assert len(both) == 3 and both.x.flatten().tolist() == [1, 0, 1]
+    assert both.aux["depth"].tolist() == [3, 0, 2]
+    torch.testing.assert_close(both.cameras.elevation, torch.tensor([0.9, 0.2, 0.9]))
 
 
 @pytest.mark.parametrize("text", ["", SHORT, LONG])

@@ -28,7 +28,7 @@ class Rememberer(EmbeddedPrior):
     def mean(self, condition, cameras):
         return self.x
 
-    def denoise(self, z_t, t, condition, cameras=None):
+    def denoise(self, z_t, t, condition, views=None):
         return self.x
 
 

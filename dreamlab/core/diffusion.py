@@ -78,7 +78,7 @@ def ddim_step(z: Image, x0: Image, now: tuple[Level, Level], then: tuple[Level, 
 def ancestral_step(
     z: Image, x0: Image, now: tuple[Level, Level], then: tuple[Level, Level], fresh: Image, eta: float = 1.0
 ) -> Image:
-    """One step towards less noise of which a share is drawn anew (DDIM: Song et al. 2021, eq. 12 and 16).
+    """One step towards less noise of which a share is sampled anew (DDIM: Song et al. 2021, eq. 12 and 16).
 
     eta 0 is `ddim_step`; 1 is DDPM's ancestral sampling, which forgets the errors of earlier steps. fresh:
     standard normal noise like z.
@@ -99,7 +99,7 @@ def denoising_walk(
 ) -> Image:
     """The clean image at the end of a walk from z at levels[0] down to levels[-1], in ancestral steps.
 
-    answer(z, t) is x0_hat, the last one is returned; fresh(z) draws standard normal noise like z.
+    answer(z, t) is x0_hat, the last one is returned; fresh(z) samples standard normal noise like z.
     """
     x0 = answer(z, levels[0])
     for now, then in pairwise(levels):

@@ -7,8 +7,8 @@ radians. Azimuth 0 looks at the object's front from +Z; azimuth +pi/2 stands on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -96,6 +96,37 @@ class RenderOutput:
     def premultiplied(self) -> Float[Tensor, "B H W 3"]:
         """The object's colour alone, multiplied by its opacity."""
         return self.rgb - (1.0 - self.opacity) * self.background
+
+
+@dataclass(frozen=True)
+class Views:
+    """B views as a prior knows them: what `encode` makes of a render, and `denoise` is given beside z.
+
+    x [B,C,h,w] the images in the prior's own space, with their graph (`denoise` does not look at them: a
+    sampler, which has none, gives its z); cameras the B cameras; aux whatever else of the render the prior's
+    network is shown, by name, [B,...] each.
+    """
+
+    x: Float[Tensor, "B C h w"]
+    cameras: Cameras
+    aux: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Views:
+        return Views(
+            self.x[rows], self.cameras[rows], {name: value[rows] for name, value in self.aux.items()}
+        )
+
+    @staticmethod
+    def cat(parts: Sequence[Views]) -> Views:
+        """Views of one prior, one after another."""
+        return Views(
+            torch.cat([part.x for part in parts]),
+            Cameras.cat([part.cameras for part in parts]),
+            {name: torch.cat([part.aux[name] for part in parts]) for name in parts[0].aux},
+        )
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Does a prior draw the side that the camera asks for?
+"""Does a prior show the side that the camera asks for?
 
-A view is compared with photographs of real objects of its noun: as asked, mirrored, from the opposite side,
+A view is compared with renders of real objects of its noun: as asked, mirrored, from the opposite side,
 and from the sides between. Each hypothesis may choose the object that fits the view best, so the random
 proportions of a single object blur none of them. left_right: a view from the left or the right is nearer to
-photographs as asked than to their mirror images. front_back: a view from the front or the back is nearer to
-photographs as asked than to those from the opposite side. Chance is one half; a prior that swaps sides scores
-near nothing. Real objects against the others give the ceiling, and tell of which nouns the question makes
+renders as asked than to their mirror images. front_back: a view from the front or the back is nearer to
+renders as asked than to those from the opposite side. Chance is one half; a prior that swaps sides scores
+near nothing. Real objects against the others give the ceiling, and tell for which nouns the comparison makes
 sense: a mushroom has no left.
 """
 
@@ -19,10 +19,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, EvalPrompt, rings, shoot
+from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, EvalPrompt, render_shape, rings
 
 TELLING = 0.9
-"""Share of real views that must be told right for a noun to be asked."""
+"""Share of real views that must be classified right for a noun to be asked."""
 _ASIDE = 0.5
 """Least |sine| (|cosine|) of the azimuth for a view to have a left or right (front or back)."""
 _FORM = slice(3, 5)  # opacity and relative depth: colours differ too much from object to object
@@ -31,7 +31,7 @@ _HYPOTHESES = ("asked", "mirrored", "opposite", "beside")
 
 @dataclass(frozen=True)
 class Compared:
-    """Views of one question against the best real object under each hypothesis.
+    """Views of one prompt against the best real object under each hypothesis.
 
     distance [n,4]: root mean square of opacity and relative depth; iou [n,4]: of silhouettes; columns as
     asked, mirrored, opposite, beside. left_right, front_back [n]: 1 right, 0 wrong, nan not asked.
@@ -43,19 +43,19 @@ class Compared:
     front_back: Float[Tensor, " n"]
 
 
-def obedience(
-    x: Float[Tensor, "n 5 S S"], questions: Sequence[EvalPrompt], nouns: Sequence[str], objects: int = 12
+def camera_fidelity(
+    x: Float[Tensor, "n 5 S S"], prompts: Sequence[EvalPrompt], nouns: Sequence[str], objects: int = 12
 ) -> dict[str, float]:
-    """Both shares and the mean IoUs of pictures (VIEWS a question), with `_ceiling`, over telling nouns.
+    """Both shares and the mean IoUs of pictures (VIEWS a prompt), with `_ceiling`, over telling nouns.
 
-    nan where no noun tells. `sides_asked` is the share of questions that count for left or right.
+    nan where no noun tells. `sides_asked` is the share of prompts that count for left or right.
     """
     found: dict[str, list[Tensor]] = {"left_right": [], "front_back": [], "iou": []}
     ceiling: dict[str, list[Tensor]] = {name: [] for name in found}
-    for number, question in enumerate(questions):
-        gallery = real_views(question, nouns, objects, number)
-        mine = compare(x[number * VIEWS : (number + 1) * VIEWS], gallery, question.turn)
-        others = [compare(gallery[k], gallery[_all_but(k, objects)], question.turn) for k in range(objects)]
+    for number, prompt in enumerate(prompts):
+        gallery = real_views(prompt, nouns, objects, number)
+        mine = compare(x[number * VIEWS : (number + 1) * VIEWS], gallery, prompt.turn)
+        others = [compare(gallery[k], gallery[_all_but(k, objects)], prompt.turn) for k in range(objects)]
         for name in ("left_right", "front_back"):
             real = torch.cat([getattr(other, name) for other in others])
             if real.nanmean() >= TELLING:
@@ -65,16 +65,16 @@ def obedience(
                     found["iou"].append(mine.iou)
                     ceiling["iou"].append(torch.cat([other.iou for other in others]))
     figures = _figures(found) | {f"{name}_ceiling": value for name, value in _figures(ceiling).items()}
-    return figures | {"sides_asked": len(found["left_right"]) / len(questions)}
+    return figures | {"sides_asked": len(found["left_right"]) / len(prompts)}
 
 
 def real_views(
-    question: EvalPrompt, nouns: Sequence[str], objects: int, number: int
+    prompt: EvalPrompt, nouns: Sequence[str], objects: int, number: int
 ) -> Float[Tensor, "objects views 5 S S"]:
-    """Photographs of unseen real objects from the question's cameras."""
-    cameras = rings([question.turn])
+    """Renders of unseen real objects from the prompt's cameras."""
+    cameras = rings([prompt.turn])
     rngs = [np.random.default_rng((HELD_OUT, 3, number, copy)) for copy in range(objects)]
-    return torch.stack([shoot(question.real(nouns, rng), cameras) for rng in rngs])
+    return torch.stack([render_shape(prompt.real(nouns, rng), cameras) for rng in rngs])
 
 
 def compare(
@@ -108,7 +108,7 @@ def _all_but(k: int, count: int) -> Bool[Tensor, " count"]:
 
 
 def _figures(answers: dict[str, list[Tensor]]) -> dict[str, float]:
-    """Means over all views of all questions, every question counting alike."""
+    """Means over all views of all prompts, every prompt counting alike."""
     empty = torch.tensor([torch.nan])
     shares = {
         name: torch.stack([each.nanmean() for each in answers[name]] or [empty[0]]).mean().item()

@@ -1,6 +1,6 @@
 """The judge of generated images and objects: a small classifier that has only ever seen held-out renders.
 
-It answers two questions of a 64x64 picture: which noun, and which colour word. One network looks in two ways,
+It classifies a 64x64 picture twice: which noun, and which colour word. One network looks in two ways,
 at colour and outline or at outline and relative depth (form without colour), for it was trained with the
 other channels blanked.
 """
@@ -23,7 +23,7 @@ from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.evaluate.prompts import HELD_OUT, MeasureConfig
 from dreamlab.priors.embedded.prior import to_model_space
 from dreamlab.studio import shapes
-from dreamlab.studio.batches import draw_cameras
+from dreamlab.studio.batches import sample_cameras
 from dreamlab.studio.render import render_views
 
 Channels = Literal["colour", "form"]
@@ -62,7 +62,7 @@ def sample_labelled_images(
             rng = np.random.default_rng((*seed, number, copy))
             colour = int(rng.integers(len(shapes.COLOURS)))
             shape = shapes.make(rng, noun, shapes.COLOURS[colour])
-            cameras = draw_cameras(rng, 1, views)
+            cameras = sample_cameras(rng, 1, views)
             out = torch.from_numpy(
                 render_views(shape.vertices, shape.faces, shape.face_colors, *cameras, size=size)
             )
@@ -89,16 +89,16 @@ class Judge(nn.Module):
         self.colour = nn.Linear(4 * c, len(shapes.COLOURS))
         self.register_buffer("mask", torch.tensor(list(_CHANNELS.values()))[:, :, None, None])
 
-    def forward(self, x: Float[Tensor, "n 5 S S"], sight: Int[Tensor, " n"]) -> tuple[Tensor, Tensor]:
-        """Logits of noun and colour; sight 0 looks at colour, 1 at form."""
-        features = self.trunk(x.float() * self.mask[sight])
+    def forward(self, x: Float[Tensor, "n 5 S S"], channels: Int[Tensor, " n"]) -> tuple[Tensor, Tensor]:
+        """Logits of noun and colour; channels 0 looks at colour, 1 at form."""
+        features = self.trunk(x.float() * self.mask[channels])
         return self.noun(features), self.colour(features)
 
     @torch.no_grad()
-    def look(self, x: Float[Tensor, "n 5 S S"], sight: Channels = "colour") -> Prediction:
-        """What each picture shows. Of colours, only the sight "colour" has an opinion that counts."""
+    def look(self, x: Float[Tensor, "n 5 S S"], channels: Channels = "colour") -> Prediction:
+        """What each picture shows. Of colours, only the channels "colour" count."""
         self.eval()
-        number = list(_CHANNELS).index(sight)
+        number = list(_CHANNELS).index(channels)
         parts = [self(rows, torch.full((len(rows),), number)) for rows in x.split(256)]
         return Prediction(*(torch.cat(logits).softmax(1) for logits in zip(*parts, strict=True)))
 
@@ -145,22 +145,22 @@ def _moved(x: Tensor, generator: torch.Generator) -> Tensor:
     return reframed(x, larger, torch.stack([right, down], 1), nearer)
 
 
-def train_judge(exam: LabelledImages, nouns: Sequence[str], epochs: int = 16, seed: int = 0) -> Judge:
-    """Train a judge on an exam with its answers: one cosine-decayed AdamW run, 8 steps an epoch or more."""
+def train_judge(labelled: LabelledImages, nouns: Sequence[str], epochs: int = 16, seed: int = 0) -> Judge:
+    """Train a judge on labelled images: one cosine-decayed AdamW run, 8 steps an epoch or more."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     judge = Judge(nouns).train()
-    batch = min(128, max(1, len(exam.x) // 8))
-    steps = epochs * (len(exam.x) // batch)
+    batch = min(128, max(1, len(labelled.x) // 8))
+    steps = epochs * (len(labelled.x) // batch)
     adam = torch.optim.AdamW(judge.parameters(), 3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, steps + 1, pct_start=0.1)
-    order = torch.cat([torch.randperm(len(exam.x), generator=generator) for _ in range(epochs)])
+    order = torch.cat([torch.randperm(len(labelled.x), generator=generator) for _ in range(epochs)])
     for rows in order[: steps * batch].split(batch):
-        sight = (torch.rand(batch, generator=generator) < 0.4).long()  # colour is the harder look
-        noun, colour = judge(_worn(_moved(exam.x[rows].float(), generator), generator), sight)
-        seen = sight == 0
-        loss = F.cross_entropy(noun, exam.noun[rows], label_smoothing=0.05)
-        loss = loss + F.cross_entropy(colour[seen], exam.colour[rows][seen])
+        channels = (torch.rand(batch, generator=generator) < 0.4).long()  # colour is the harder look
+        noun, colour = judge(_worn(_moved(labelled.x[rows].float(), generator), generator), channels)
+        seen = channels == 0
+        loss = F.cross_entropy(noun, labelled.noun[rows], label_smoothing=0.05)
+        loss = loss + F.cross_entropy(colour[seen], labelled.colour[rows][seen])
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()
@@ -178,8 +178,8 @@ def judge_of(config: MeasureConfig, kept: Path | None = None) -> Judge:
     judging = f"{_FORMAT}; {config.judge_objects} objects of {', '.join(config.vocabulary)}"
     if kept is not None and kept.is_file():
         return _kept_judge(kept, judging, config.vocabulary)
-    exam = sample_labelled_images(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))
-    judge = train_judge(exam, config.vocabulary)
+    labelled = sample_labelled_images(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))
+    judge = train_judge(labelled, config.vocabulary)
     if kept is not None:
         partial = kept.with_suffix(".partial")
         save_file(judge.state_dict(), partial, metadata={"judging": judging})

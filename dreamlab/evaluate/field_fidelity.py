@@ -1,4 +1,4 @@
-"""How much does the mesh look like the field it was taken from? Both drawn from the same cameras."""
+"""How much does the mesh look like the field it was taken from? Both rendered from the same cameras."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.cameras import camera_rays
+from dreamlab.core.quadrature import absorb
 from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.surface.extract import sample_lattice
 from dreamlab.mesh.surface.silhouettes import survey_cameras
@@ -68,9 +69,9 @@ def faithful(baked: Baked, field: Field, mode: str) -> tuple[Mesh, Fidelity]:
 
 
 def _compared(mesh: Mesh, cameras: Cameras, wanted: np.ndarray, opacity: np.ndarray) -> Fidelity:
-    drawn = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
-    alpha = drawn[..., 3:]
-    error = ((drawn[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
+    rendered = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
+    alpha = rendered[..., 3:]
+    error = ((rendered[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
     seen = (alpha[..., 0] > 0.02) | (opacity > 0.02)
     each = [float(error[view][seen[view]].mean()) for view in range(len(cameras)) if seen[view].any()]
     solid = (alpha[..., 0] > 0.99) & (opacity > SOLID)
@@ -112,8 +113,7 @@ def field_pictures(
         if parts:
             sigma[asked] = torch.cat([s.reshape(-1).float().cpu() for s, _ in parts])
             colour[asked] = torch.cat([c.float().cpu() for _, c in parts])
-        alpha = 1 - torch.exp(-sigma * (2 * reach / STEPS))
-        weight = alpha * torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)[:, :-1]
+        weight, _ = absorb(sigma, 2 * reach / STEPS)
         opacity[rows] = weight.sum(1, keepdim=True)
         rgb[rows] = (weight[..., None] * colour).sum(1) + 1 - opacity[rows]
     shape = (len(cameras), *cameras.size)

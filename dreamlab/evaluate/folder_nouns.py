@@ -1,7 +1,7 @@
 """How well does a prior know the nouns of a folder of captioned models?
 
 Few nouns have a model to spare from training, so the judge learns from one half of a noun's models and real
-photographs of the other half are the ceiling, whatever the prior was trained on. The prior is asked for
+renders of the other half are the ceiling, whatever the prior was trained on. The prior is asked for
 "a NOUN".
 """
 
@@ -21,7 +21,7 @@ from dreamlab.evaluate.classifier import Judge, LabelledImages, train_judge
 from dreamlab.evaluate.measure import beside_ceiling, naming
 from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, MeasureConfig, Sampler, render_mesh_views, ring, rings
 from dreamlab.studio.assets import Asset, read_folder
-from dreamlab.studio.batches import draw_cameras
+from dreamlab.studio.batches import sample_cameras
 from dreamlab.studio.shapes.grammar import with_article
 
 LEAST = 4
@@ -53,10 +53,12 @@ def measure_folder(sampler: Sampler, halves: Halves, judge: Judge, config: Measu
     turns = np.random.default_rng((HELD_OUT, 9, config.seed)).uniform(0, 2 * np.pi, len(halves)).tolist()
     asked = [with_article(noun) for noun in halves for _ in range(VIEWS)]
     sampled = sampler(asked, rings(turns), 40_000)
-    got = naming(judge, _exam(sampled, [VIEWS] * len(halves)))
+    got = naming(judge, _labelled(sampled, [VIEWS] * len(halves)))
     others = [kept for _, kept in halves.values()]
-    real = [shoot(model, ring(VIEWS, t)) for t, kept in zip(turns, others, strict=True) for model in kept]
-    ceiling = naming(judge, _exam(torch.cat(real), [VIEWS * len(kept) for kept in others]))
+    real = [
+        render_asset(model, ring(VIEWS, t)) for t, kept in zip(turns, others, strict=True) for model in kept
+    ]
+    ceiling = naming(judge, _labelled(torch.cat(real), [VIEWS * len(kept) for kept in others]))
     figures = beside_ceiling({name: got[name] for name in ("noun", "form_noun")}, ceiling)
     return {"folder_nouns": len(halves), **{f"folder_{name}": value for name, value in figures.items()}}
 
@@ -70,25 +72,25 @@ def split(models: Sequence[Asset]) -> Halves:
 
 
 def judge_of_folder(halves: Halves, pictures: int = 32, epochs: int = 20) -> Judge:
-    """A judge that has seen `pictures` photographs, from random sides, of each model of the first halves. It
-    has no opinion of colours.
+    """A judge that has seen `pictures` renders, from random sides, of each model of the first halves. It
+    does not classify colours.
     """
     images, counts = [], []
-    for number, (taught, _) in enumerate(halves.values()):
-        counts.append(pictures * len(taught))
-        for copy, model in enumerate(taught):
+    for number, (seen, _) in enumerate(halves.values()):
+        counts.append(pictures * len(seen))
+        for copy, model in enumerate(seen):
             rng = np.random.default_rng((HELD_OUT, 10, number, copy))
-            a, e, d, f = (torch.from_numpy(c).float() for c in draw_cameras(rng, 1, pictures))
-            images.append(shoot(model, orbit_cameras(a, e, d, f, (64, 64))).half())
-    return train_judge(_exam(torch.cat(images), counts), tuple(halves), epochs)
+            a, e, d, f = (torch.from_numpy(c).float() for c in sample_cameras(rng, 1, pictures))
+            images.append(render_asset(model, orbit_cameras(a, e, d, f, (64, 64))).half())
+    return train_judge(_labelled(torch.cat(images), counts), tuple(halves), epochs)
 
 
-def shoot(model: Asset, cameras: Cameras) -> Tensor:
+def render_asset(model: Asset, cameras: Cameras) -> Tensor:
     """Photographs of a model in model space."""
     return render_mesh_views(model.vertices, model.faces, model.face_colors, cameras)
 
 
-def _exam(x: Tensor, counts: Sequence[int]) -> LabelledImages:
+def _labelled(x: Tensor, counts: Sequence[int]) -> LabelledImages:
     """Pictures in the order of the nouns, so many of each."""
     noun = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     return LabelledImages(x, noun, torch.zeros_like(noun))

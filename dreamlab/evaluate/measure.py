@@ -1,9 +1,9 @@
-"""How good is a prior? Figures against the ceiling that held-out renders of the same questions reach.
+"""How good is a prior? Figures against the ceiling that held-out renders for the same prompts reach.
 
 noun, colour: does the judge name sampled images as it names real ones; colour_near lets neighbouring words
 pass (red for dark red). form_noun: the same from outline and relative depth alone. left_right, front_back,
-iou: does it draw the side that the camera asks for (see obedience.py). binding: in two-object scenes each
-object wears its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
+iou: does it show the side that the camera asks for (see camera_fidelity.py). binding: in two-object scenes
+each object wears its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.diffusion import add_noise, per_image
-from dreamlab.core.types import Cameras, Condition
-from dreamlab.evaluate.camera_fidelity import obedience
+from dreamlab.core.types import Cameras, Condition, Views
+from dreamlab.evaluate.camera_fidelity import camera_fidelity
 from dreamlab.evaluate.classifier import Judge, LabelledImages, judge_of
 from dreamlab.evaluate.prompts import (
     HELD_OUT,
@@ -28,10 +28,10 @@ from dreamlab.evaluate.prompts import (
     Sampler,
     mean_sampler,
     prior_sampler,
+    render_shape,
     ring,
     rings,
     sample_prompts,
-    shoot,
 )
 from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_model_space
 from dreamlab.studio import shapes
@@ -53,15 +53,15 @@ def measure_prior(
 def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> dict[str, object]:
     """All figures that need nothing but pictures."""
     nouns = config.vocabulary
-    questions = sample_prompts(nouns, config.prompts, (2, config.seed))
-    cameras = rings([q.turn for q in questions])
-    sampled = sampler([q.prompt for q in questions for _ in range(VIEWS)], cameras, 0)
-    real = real_pictures(questions, nouns, config.seed)
-    got, ceiling = (naming(judge, exam_of(x, questions)) for x in (sampled, real))
+    prompts = sample_prompts(nouns, config.prompts, (2, config.seed))
+    cameras = rings([q.turn for q in prompts])
+    sampled = sampler([q.prompt for q in prompts for _ in range(VIEWS)], cameras, 0)
+    real = real_pictures(prompts, nouns, config.seed)
+    got, ceiling = (naming(judge, labelled_images(x, prompts)) for x in (sampled, real))
     if config.scenes and "on" in shapes.relations_among(nouns):
         got["binding"], ceiling["binding"] = binding(sampler, config)
-    figures: dict[str, object] = {**beside_ceiling(got, ceiling), **obedience(sampled, questions, nouns)}
-    return figures | {"colours_mistaken": mistaken(judge, exam_of(sampled, questions))}
+    figures: dict[str, object] = {**beside_ceiling(got, ceiling), **camera_fidelity(sampled, prompts, nouns)}
+    return figures | {"colours_mistaken": mistaken(judge, labelled_images(sampled, prompts))}
 
 
 def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> dict[str, float]:
@@ -73,27 +73,25 @@ def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> di
     return figures
 
 
-def real_pictures(
-    questions: Sequence[EvalPrompt], nouns: Sequence[str], seed: int
-) -> Float[Tensor, "n 5 S S"]:
-    """Photographs of unseen real objects as the questions ask for them, VIEWS each."""
+def real_pictures(prompts: Sequence[EvalPrompt], nouns: Sequence[str], seed: int) -> Float[Tensor, "n 5 S S"]:
+    """Renders of unseen real objects as the prompts ask for them, VIEWS each."""
     rng = np.random.default_rng((HELD_OUT, 7, seed))
-    return torch.cat([shoot(q.real(nouns, rng), ring(VIEWS, q.turn)) for q in questions])
+    return torch.cat([render_shape(q.real(nouns, rng), ring(VIEWS, q.turn)) for q in prompts])
 
 
-def exam_of(x: Float[Tensor, "n 5 S S"], questions: Sequence[EvalPrompt]) -> LabelledImages:
-    """Pictures, VIEWS a question, with the answers that were asked for."""
-    noun, colour = (torch.tensor([q[k] for q in questions]).repeat_interleave(VIEWS) for k in (1, 2))
+def labelled_images(x: Float[Tensor, "n 5 S S"], prompts: Sequence[EvalPrompt]) -> LabelledImages:
+    """Pictures, VIEWS a prompt, with the labels that were asked for."""
+    noun, colour = (torch.tensor([q[k] for q in prompts]).repeat_interleave(VIEWS) for k in (1, 2))
     return LabelledImages(x, noun, colour)
 
 
-def naming(judge: Judge, exam: LabelledImages) -> dict[str, float]:
+def naming(judge: Judge, labelled: LabelledImages) -> dict[str, float]:
     """Shares of views whose noun and colour the judge names as asked."""
-    seen, form = judge.look(exam.x, "colour"), judge.look(exam.x, "form")
+    seen, form = judge.look(labelled.x, "colour"), judge.look(labelled.x, "form")
     named = seen.colour.argmax(1)
-    near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(exam.colour, named, strict=True)])
-    right = {"noun": seen.noun.argmax(1) == exam.noun, "colour": named == exam.colour}
-    right |= {"colour_near": near, "form_noun": form.noun.argmax(1) == exam.noun}
+    near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(labelled.colour, named, strict=True)])
+    right = {"noun": seen.noun.argmax(1) == labelled.noun, "colour": named == labelled.colour}
+    right |= {"colour_near": near, "form_noun": form.noun.argmax(1) == labelled.noun}
     return {name: each.float().mean().item() for name, each in right.items()}
 
 
@@ -101,10 +99,10 @@ def _alike(asked: int, named: int) -> bool:
     return asked == named or _WORDS[named] in NEAR.get(_WORDS[asked], ())
 
 
-def mistaken(judge: Judge, exam: LabelledImages, most: int = 8) -> dict[str, int]:
+def mistaken(judge: Judge, labelled: LabelledImages, most: int = 8) -> dict[str, int]:
     """The commonest "asked > named" of colours, with the number of views."""
-    named = judge.look(exam.x, "colour").colour.argmax(1)
-    pairs = zip(exam.colour.tolist(), named.tolist(), strict=True)
+    named = judge.look(labelled.x, "colour").colour.argmax(1)
+    pairs = zip(labelled.colour.tolist(), named.tolist(), strict=True)
     return dict(Counter(f"{_WORDS[a]} > {_WORDS[b]}" for a, b in pairs if a != b).most_common(most))
 
 
@@ -113,10 +111,10 @@ def loss_by_level(prior: EmbeddedPrior, config: MeasureConfig, objects: int = 32
     captions.
     """
     rng = np.random.default_rng((HELD_OUT, 4))
-    drawn = [shapes.make(rng, str(rng.choice(config.vocabulary))) for _ in range(objects)]
+    sampled = [shapes.make(rng, str(rng.choice(config.vocabulary))) for _ in range(objects)]
     cameras = ring(4, 0.4)
-    x = torch.cat([shoot(shape, cameras) for shape in drawn])
-    condition = prior.embed([s.captions[-1] for s in drawn])[[i // 4 for i in range(len(x))]]
+    x = torch.cat([render_shape(shape, cameras) for shape in sampled])
+    condition = prior.embed([s.captions[-1] for s in sampled])[[i // 4 for i in range(len(x))]]
     rows = cameras[torch.arange(len(x)) % 4]
     return v_losses(prior, x, condition, rows, torch.linspace(0.05, 0.95, 10).tolist(), config.seed)
 
@@ -137,7 +135,7 @@ def v_losses(
         t = torch.full((len(x),), level)
         alpha, sigma = alpha_sigma(t)
         z = add_noise(x, noise, alpha, sigma)
-        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], cameras[p]) for p in parts])
+        x0 = torch.cat([prior.denoise(z[p], t[p], condition[p], Views(z[p], cameras[p])) for p in parts])
         losses.append(((x0 - x) / per_image(sigma, x)).square().mean().item())
     return losses
 
@@ -162,9 +160,9 @@ def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:
             shapes.scene(rng, relation="on", nouns=(over, under), colours=pair)
             for pair in ((first, second), (second, first), (first, second))
         )
-        halves.append([_half_colours(shoot(scene, cameras)) for scene in scenes])
-    drawn = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
-    mine = [_half_colours(x) for x in drawn.split(VIEWS)]
+        halves.append([_half_colours(render_shape(scene, cameras)) for scene in scenes])
+    sampled = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
+    mine = [_half_colours(x) for x in sampled.split(VIEWS)]
     wins = [_nearer(x, right, swapped) for x, (right, swapped, _) in zip(mine, halves, strict=True)]
     ceiling = [_nearer(other, right, swapped) for right, swapped, other in halves]
     return sum(wins) / config.scenes, sum(ceiling) / config.scenes

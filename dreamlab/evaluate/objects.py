@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.classifier import Judge
 from dreamlab.evaluate.measure import beside_ceiling
-from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_mesh_views, ring, shoot
+from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_mesh_views, render_shape, ring
 from dreamlab.studio import shapes
 from dreamlab.studio.asset_files import ColouredMesh
 
@@ -39,28 +39,28 @@ def seen(mesh: ColouredMesh) -> Float[Tensor, "views 5 S S"]:
 def judge_objects(
     judge: Judge,
     pictures: Sequence[Float[Tensor, "views 5 S S"] | None],
-    questions: Sequence[EvalPrompt],
+    prompts: Sequence[EvalPrompt],
     copies: int = 3,
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
-    """Shares of right answers for objects that were made for questions, and what each was taken for.
+    """Shares of right answers for objects that were made for prompts, and what each was taken for.
 
-    As `name_objects`; with `_ceiling`: the same of `copies` real objects a question; with `_ratio`: the
+    As `name_objects`; with `_ceiling`: the same of `copies` real objects a prompt; with `_ratio`: the
     quotient.
     """
-    got, answers = name_objects(judge, pictures, questions)
+    got, answers = name_objects(judge, pictures, prompts)
     real = []
-    for number, question in enumerate(questions):
+    for number, prompt in enumerate(prompts):
         for copy in range(copies):
             rng = np.random.default_rng((HELD_OUT, 6, number, copy))
-            real.append(shoot(question.real(judge.nouns, rng), around()))
-    ceiling, _ = _named(judge, real, [q for q in questions for _ in range(copies)])
+            real.append(render_shape(prompt.real(judge.nouns, rng), around()))
+    ceiling, _ = _named(judge, real, [q for q in prompts for _ in range(copies)])
     return beside_ceiling({name: got.get(name, 0.0) for name in ceiling}, ceiling), answers
 
 
 def name_objects(
-    judge: Judge, pictures: Sequence[Float[Tensor, "views 5 S S"] | None], questions: Sequence[EvalPrompt]
+    judge: Judge, pictures: Sequence[Float[Tensor, "views 5 S S"] | None], prompts: Sequence[EvalPrompt]
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
-    """Shares of right answers for objects that were made for questions, and what each was taken for.
+    """Shares of right answers for objects that were made for prompts, and what each was taken for.
 
     pictures: of each object, from `around()`, in model space. noun, colour, form_noun (outline and relative
     depth alone): by majority; with `_view`: over single views. None is an object that could not be made: all
@@ -68,28 +68,28 @@ def name_objects(
     """
     made = [i for i, views in enumerate(pictures) if views is not None]
     shown = [views for views in pictures if views is not None]
-    got, named = _named(judge, shown, [questions[i] for i in made]) if made else ({}, [])
-    share = len(made) / len(questions)
-    answers = [{} for _ in questions]
+    got, named = _named(judge, shown, [prompts[i] for i in made]) if made else ({}, [])
+    share = len(made) / len(prompts)
+    answers = [{} for _ in prompts]
     for i, answer in zip(made, named, strict=True):
         answers[i] = answer
     return {name: value * share for name, value in got.items()}, answers
 
 
 def _named(
-    judge: Judge, pictures: Sequence[Tensor], questions: Sequence[EvalPrompt]
+    judge: Judge, pictures: Sequence[Tensor], prompts: Sequence[EvalPrompt]
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Scores of objects, and what the majority of their views calls them."""
     x = torch.cat(list(pictures))
     colour, form = judge.look(x, "colour"), judge.look(x, "form")
     asked = {
-        "noun": (colour.noun, torch.tensor([q.noun for q in questions])),
-        "colour": (colour.colour, torch.tensor([q.colour for q in questions])),
-        "form_noun": (form.noun, torch.tensor([q.noun for q in questions])),
+        "noun": (colour.noun, torch.tensor([q.noun for q in prompts])),
+        "colour": (colour.colour, torch.tensor([q.colour for q in prompts])),
+        "form_noun": (form.noun, torch.tensor([q.noun for q in prompts])),
     }
     scores, names = {}, {}
     for name, (probabilities, truth) in asked.items():
-        each = probabilities.view(len(questions), -1, probabilities.shape[-1])
+        each = probabilities.view(len(prompts), -1, probabilities.shape[-1])
         names[name] = majority(each)
         scores[name] = (names[name] == truth).float().mean().item()
         scores[f"{name}_view"] = (each.argmax(-1) == truth[:, None]).float().mean().item()
@@ -99,6 +99,6 @@ def _named(
             "colour": shapes.COLOURS[int(names["colour"][i])].word,
             "form_noun": judge.nouns[int(names["form_noun"][i])],
         }
-        for i in range(len(questions))
+        for i in range(len(prompts))
     ]
     return scores, words

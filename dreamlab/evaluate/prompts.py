@@ -1,4 +1,4 @@
-"""What a prior is asked when it is measured: prompts and cameras drawn at random, and real photographs of the
+"""What a prior is asked when it is measured: prompts and cameras sampled at random, and real renders of the
 same.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.types import Cameras
 from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
-from dreamlab.priors.embedded.sampling import draw
+from dreamlab.priors.embedded.sampling import sample_in_mean_color
 from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.studio import shapes
 from dreamlab.studio.render import render_views
@@ -30,8 +30,8 @@ VIEWS = 4
 
 
 class MeasureConfig(BaseModel):
-    """prompts: how many "a COLOUR NOUN" are drawn; each is sampled from four sides. nouns: which, or None for
-    all. scenes: two-object prompts. judge_objects: objects a noun that each judge learns from. batch: prompts
+    """prompts: how many "a COLOUR NOUN" are asked for, each from four sides. nouns: which, or None for all.
+    scenes: two-object prompts. judge_objects: objects a noun that each judge learns from. batch: prompts
     sampled at once.
     """
 
@@ -78,14 +78,14 @@ Sampler = Callable[[Sequence[str], Cameras, int], Tensor]
 
 
 def sample_prompts(nouns: Sequence[str], count: int, seed: tuple[int, ...]) -> list[EvalPrompt]:
-    """Nouns, colours and sides, each drawn evenly."""
+    """Nouns, colours and sides, each sampled evenly."""
     rng = np.random.default_rng((HELD_OUT, *seed))
-    drawn = []
+    sampled = []
     for _ in range(count):
         noun, colour = int(rng.integers(len(nouns))), int(rng.integers(len(shapes.COLOURS)))
         prompt = with_article(f"{shapes.COLOURS[colour].word} {nouns[noun]}")
-        drawn.append(EvalPrompt(prompt, noun, colour, rng.uniform(0, 2 * math.pi)))
-    return drawn
+        sampled.append(EvalPrompt(prompt, noun, colour, rng.uniform(0, 2 * math.pi)))
+    return sampled
 
 
 def ring(views: int, turn: float, elevation: float = 0.3, fovy: float = 0.7, size: int = 64) -> Cameras:
@@ -103,22 +103,22 @@ def rings(
     return orbit_cameras(azimuth % (2 * math.pi), elevation * one, distance, fovy * one, (size, size))
 
 
-def shoot(shape: shapes.Shape, cameras: Cameras) -> Float[Tensor, "n 5 S S"]:
-    """Photographs of a procedural object in model space."""
+def render_shape(shape: shapes.Shape, cameras: Cameras) -> Float[Tensor, "n 5 S S"]:
+    """Renders of a procedural object in model space."""
     return render_mesh_views(shape.vertices, shape.faces, shape.face_colors, cameras)
 
 
 def render_mesh_views(
     vertices: np.ndarray, faces: np.ndarray, face_colors: np.ndarray, cameras: Cameras
 ) -> Float[Tensor, "n 5 S S"]:
-    """Photographs of any mesh in the unit sphere, in model space."""
+    """Renders of any mesh in the unit sphere, in model space."""
     views = (c.numpy() for c in (cameras.azimuth, cameras.elevation, cameras.distance, cameras.fovy))
     out = torch.from_numpy(render_views(vertices, faces, face_colors, *views, size=cameras.size[0]))
     return to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5])
 
 
 def prior_sampler(prior: EmbeddedPrior, config: MeasureConfig) -> Sampler:
-    """What a prior draws, `config.batch` prompts at a time."""
+    """What a prior samples, `config.batch` prompts at a time."""
 
     def sampler(prompts: Sequence[str], cameras: Cameras, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(config.seed * 100_003 + seed)
@@ -128,11 +128,11 @@ def prior_sampler(prior: EmbeddedPrior, config: MeasureConfig) -> Sampler:
         for start in range(0, len(prompts), config.batch * VIEWS):
             rows = slice(start, start + config.batch * VIEWS)
             wanted = [distinct[prompt] for prompt in prompts[rows]]
-            drawn = draw(
+            sampled = sample_in_mean_color(
                 prior, words[wanted], null[[0] * len(wanted)], cameras[rows],
                 steps=config.steps, guidance_scale=config.guidance_scale, generator=generator,
             )  # fmt: skip
-            parts.append(visible(drawn))
+            parts.append(visible(sampled))
         return torch.cat(parts)
 
     return sampler

@@ -1,4 +1,4 @@
-"""Sample sheets: what a prior draws for prompts, from eight sides, in colour and as relative depth."""
+"""Sample sheets: what a prior samples for prompts, from eight sides, in colour and as relative depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.prompts import ring
 from dreamlab.priors.embedded.prior import EmbeddedPrior, from_model_space
-from dreamlab.priors.embedded.sampling import draw
+from dreamlab.priors.embedded.sampling import sample_in_mean_color
 
 
 def write_sheet(
@@ -29,7 +29,7 @@ def write_sheet(
     """One PNG: a row of colours over a row of relative depth for every prompt; columns are azimuths 0, 90,
     180, 270, 45, …
 
-    The first four columns were drawn together, looking at each other, and so were the last four.
+    The first four columns were sampled together, looking at each other, and so were the last four.
     """
     rings: list[Cameras] = [ring(4, turn) for turn in (0.0, math.pi / 4)]
     rows = []
@@ -37,7 +37,7 @@ def write_sheet(
         condition, null = prior.embed([prompt])[[0] * 4], prior.embed([""])[[0] * 4]
         generator = torch.Generator().manual_seed(seed)
         views = [
-            draw(
+            sample_in_mean_color(
                 prior,
                 condition,
                 null,

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from dreamlab.core.cameras import world_to_clip
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras, Mesh
+from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.ops.raster.rasterise import Fragments, interpolate, rasterise, sample_texture
 
 GREY = 0.8  # of meshes without colours
@@ -48,16 +48,10 @@ def surface_views(mesh: Mesh, cameras: Cameras) -> SurfaceViews:
     seen = fragments.face_index >= 0
     # w of clip space is the depth along the view axis
     depth = interpolate(clip[..., 3:].contiguous(), mesh.faces, fragments)
-    normal = face_normals(mesh)[fragments.face_index.clamp_min(0)]
+    normal = torch.from_numpy(face_normals_of(mesh)).float()[fragments.face_index.clamp_min(0)]
     towards = cameras.c2w[:, None, None, :3, 3] - _positions(mesh, fragments)
     normal = torch.where((normal * towards).sum(-1, keepdim=True) < 0, -normal, normal) * seen[..., None]
     return SurfaceViews(seen, _albedo(mesh, fragments) * seen[..., None], depth, normal)
-
-
-def face_normals(mesh: Mesh) -> Float[Tensor, "F 3"]:
-    """Unit normals of the faces by their winding; zeros for faces without area."""
-    a, b, c = mesh.vertices.double()[mesh.faces].unbind(1)
-    return F.normalize(torch.linalg.cross(b - a, c - a), dim=-1).float()
 
 
 def flat_mesh(

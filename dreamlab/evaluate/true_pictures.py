@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from dreamlab.core.diffusion import CosineSchedule
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput
+from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput, Views
 from dreamlab.evaluate.surface_views import surface_views
-from dreamlab.priors.embedded.prior import mean_colour, relative_depth_of, to_model_space
+from dreamlab.priors.embedded.prior import mean_color, relative_depth_of, to_model_space
 
 SUPERSAMPLE = 4  # rays a pixel, each way: the box filter
-REMEMBERED = 64  # pictures; one question asks for the same views several times
+REMEMBERED = 64  # pictures; one step asks for the same views several times
 
 
 class TruePicturesConfig(BaseModel):
@@ -54,7 +54,7 @@ class TruePicturesConfig(BaseModel):
 class TruePicturesPrior:
     """A Prior in the embedded one's space: premultiplied albedo, opacity and relative depth, five channels.
 
-    Prompts, noisy images and levels are not looked at. The errors of a view are drawn by the seed and the
+    Prompts, noisy images and levels are not looked at. The errors of a view are sampled by the seed and the
     camera alone, so the same camera gets the same answer, also in a run that was resumed; then guidance of
     any scale changes nothing, that of the mean colour included.
 
@@ -74,7 +74,7 @@ class TruePicturesPrior:
     def embed(self, prompts: Sequence[str]) -> Condition:
         return Condition(torch.zeros(len(prompts), 1, 1), torch.ones(len(prompts), 1, dtype=torch.bool))
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Albedo, opacity and relative depth of renders, resampled to the prior's size where they have
         another."""
         self._encoded = cameras
@@ -82,7 +82,7 @@ class TruePicturesPrior:
         if x.shape[-1] != self.resolution:
             size = (self.resolution, self.resolution)
             x = F.interpolate(x, size, mode="bilinear", antialias=True)
-        return x
+        return Views(x, cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         return self.schedule.alpha_sigma(t)
@@ -92,18 +92,20 @@ class TruePicturesPrior:
         z_t: Float[Tensor, "B 5 h w"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B 5 h w"]:
-        """The true pictures. Without cameras, those of the views that were encoded last: camera guidance then
+        """The true pictures. Without views, those of the views that were encoded last: camera guidance then
         has nothing to add.
 
         Raises ConfigError where it cannot tell which of these views are meant.
         """
-        if cameras is None:
+        if views is not None:
+            cameras = views.cameras
+        else:
             known = 0 if self._encoded is None else len(self._encoded)
             if self._encoded is None or len(z_t) % known:
                 raise ConfigError(
-                    "true pictures cannot be told without the camera",
+                    "true pictures need the camera",
                     expected=f"all {known} views that were encoded last" if known else "encoded views",
                     got=f"{len(z_t)} images",
                     mend="Set guidance.max_batch=null, or cfg.camera=null",
@@ -119,8 +121,8 @@ class TruePicturesPrior:
         self, x0: Float[Tensor, "B 5 h w"], like: Float[Tensor, "B 5 h w"]
     ) -> Float[Tensor, "B 5 h w"]:
         """x0 with the mean colour of `like`, group by group, as the embedded prior does it."""
-        wanted, _ = mean_colour(like, self.views_per_group)
-        has, opacity = mean_colour(x0, self.views_per_group)
+        wanted, _ = mean_color(like, self.views_per_group)
+        has, opacity = mean_color(x0, self.views_per_group)
         return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     @torch.no_grad()
@@ -154,7 +156,7 @@ class TruePicturesPrior:
 def true_layers(mesh: Mesh, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
     """Premultiplied sRGB albedo, opacity and relative depth (weighted by opacity) of a mesh, box-filtered.
 
-    Relief is the camera's distance from the world's origin minus the depth along the view axis.
+    Relative depth is the camera's distance from the world's origin minus the depth along the view axis.
     """
     height, width = cameras.size
     fine = surface_views(mesh, cameras.resized(height * SUPERSAMPLE, width * SUPERSAMPLE))
@@ -175,10 +177,7 @@ def turned(cameras: Cameras, turn: Float[Tensor, " 3"]) -> Cameras:
 
 def blurred(images: Float[Tensor, "B C H W"], deviation: float) -> Float[Tensor, "B C H W"]:
     """Convolved with a Gaussian of this standard deviation in pixels, cut off at four; zeros lie outside."""
-    reach = math.ceil(4 * deviation)
-    x = torch.arange(-reach, reach + 1, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (x / deviation).square())
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
-    groups = images.shape[1]
-    across = F.conv2d(images, kernel, padding=(0, reach), groups=groups)
-    return F.conv2d(across, kernel.movedim(-1, -2), padding=(reach, 0), groups=groups)
+    from kornia.filters import gaussian_blur2d
+
+    side = 2 * math.ceil(4 * deviation) + 1
+    return gaussian_blur2d(images, (side, side), (deviation, deviation), border_type="constant")

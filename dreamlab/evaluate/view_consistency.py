@@ -14,7 +14,7 @@ from torch import Tensor
 from dreamlab.core.types import Cameras
 
 
-def silhouette_agreement(
+def silhouette_consistency(
     opacity: Float[Tensor, "B H W"], cameras: Cameras, resolution: int = 80
 ) -> Float[Tensor, " B"]:
     """Soft IoU of every silhouette with that of all silhouettes' visual hull, 0 to 1.

@@ -63,10 +63,10 @@ class AnchorDS(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         null = prompts.null(len(step.z))
         with torch.no_grad():
-            anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, cameras).to(
+            anchor = self._anchored.denoise_with_image(step.z, step.t, null, step.clean, step.views).to(
                 step.z.dtype
             )
         residual = anchor.to(x0_hat) - x0_hat

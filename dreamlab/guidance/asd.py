@@ -11,7 +11,7 @@ from dreamlab.core.diffusion import Weighting, noise_from_x0, per_image
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig
 from dreamlab.guidance.cfg import CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_uniform
+from dreamlab.guidance.noise import NoiseConfig, sample_uniform
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import DenoiseQuery
 from dreamlab.priors.protocols import Prior
@@ -51,11 +51,11 @@ class ASD(Distillation):
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
         n = len(step.t)
-        shift = self.config.shift * draw_uniform(n, self.together(n), generator).to(step.t)
+        shift = self.config.shift * sample_uniform(n, self.together(n), generator).to(step.t)
         later = step.t + shift * (step.t - self.noise.t_min(progress)).clamp_min(0.0)
-        ahead = self.noised(step.x, later.clamp_max(0.999), step.noise)
-        second = DenoiseQuery(ahead.z, ahead.t, prompts.positive(cameras), cameras)
-        pred = self.cfg.predict(step.z, step.t, prompts, cameras, others=[second])
+        ahead = self.noised(step.views, later.clamp_max(0.999), step.noise)
+        second = DenoiseQuery(ahead.z, ahead.t, prompts.positive(cameras), step.views)
+        pred = self.cfg.predict(step.z, step.t, prompts, step.views, others=[second])
         x0_hat = self.cfg.apply(pred)
         noise_hat = noise_from_x0(step.z, x0_hat, step.alpha, step.sigma)
         noise_ahead = noise_from_x0(ahead.z, pred.others[0], ahead.alpha, ahead.sigma)

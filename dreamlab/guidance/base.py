@@ -18,9 +18,9 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import Image, Weighting, add_noise, clip_gradient, inject, per_image, weight
 from dreamlab.core.errors import ConfigError, DamagedError
-from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance.cfg import CFG, CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_noise
+from dreamlab.guidance.noise import NoiseConfig, sample_noise
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.protocols import Prior
 
@@ -43,11 +43,11 @@ class MethodConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Step:
-    """One moment of distillation: clean images x (with their graph), levels t, noise, and z = alpha x + sigma
-    noise.
+    """One moment of distillation: the views, whose clean images are x (with their graph), levels t, noise,
+    and z = alpha x + sigma noise.
     """
 
-    x: Image
+    views: Views
     z: Image
     noise: Image
     t: Float[Tensor, " B"]
@@ -55,12 +55,16 @@ class Step:
     sigma: Float[Tensor, " B"]
 
     @property
+    def x(self) -> Image:
+        return self.views.x
+
+    @property
     def clean(self) -> Image:
         return self.x.detach()
 
 
 class Distillation(ABC):
-    """Base of the methods: draws the step, asks the prior, and turns a residual into a loss.
+    """Base of the methods: samples the step, asks the prior, and turns a residual into a loss.
 
     A method implements __call__ with `diffuse`, `cfg.predict`, `cfg.apply` and `to_loss`, and nothing else.
     """
@@ -84,7 +88,8 @@ class Distillation(ABC):
         self, render: RenderOutput, cameras: Cameras, progress: float, generator: torch.Generator
     ) -> Step:
         """Encode the views and add noise at the levels of this moment."""
-        x = self.prior.encode(render, cameras)
+        views = self.prior.encode(render, cameras)
+        x = views.x
         group = self.prior.views_per_group
         if len(x) % group:
             raise ConfigError(
@@ -94,7 +99,7 @@ class Distillation(ABC):
                 mend=f"Set the batch size to {group}",
             )
         t = self.levels(len(x), progress, generator).to(x)
-        return self.noised(x, t, draw_noise(x, generator))
+        return self.noised(views, t, sample_noise(x, generator))
 
     def levels(self, n: int, progress: float, generator: torch.Generator) -> Float[Tensor, " B"]:
         """Noise levels for n views at this moment."""
@@ -104,10 +109,11 @@ class Distillation(ABC):
         """How many consecutive ones of n views are at one level."""
         return self.noise.together(n, self.prior.views_per_group)
 
-    def noised(self, x: Image, t: Float[Tensor, " B"], noise: Image) -> Step:
+    def noised(self, views: Views, t: Float[Tensor, " B"], noise: Image) -> Step:
         """The step at given levels and noise."""
+        x = views.x
         alpha, sigma = (v.to(x) for v in self.prior.alpha_sigma(t))
-        return Step(x, add_noise(x.detach(), noise, alpha, sigma), noise, t, alpha, sigma)
+        return Step(views, add_noise(x.detach(), noise, alpha, sigma), noise, t, alpha, sigma)
 
     def to_loss(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
         """The loss whose gradient to x is W * residual / B; see `gradient_loss` for its figures."""

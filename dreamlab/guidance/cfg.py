@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from dreamlab.core.diffusion import Image, cfg_combine, cfg_rescale, per_image, perpendicular
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Cameras, Condition, Views
 from dreamlab.guidance.prompts import PerpNeg, ViewPrompts
 from dreamlab.guidance.query import DenoiseQuery, denoise_batched, require_conditional_mean
 from dreamlab.priors.protocols import HasConditionalMean, Prior
@@ -45,13 +45,13 @@ class CFGConfig(BaseModel):
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.perp_neg and self.camera is not None:
-            raise ValueError("perp_neg is for priors that are not told the camera, cfg.camera for others")
+            raise ValueError("perp_neg is for priors that are not given the camera, cfg.camera for others")
         return self
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the prior said of z: under the prompt, under the reference prompt, and whatever else was asked.
+    """The prior's predictions: under the prompt, under the reference prompt, and whatever else was asked.
 
     direction is where text guidance leads: cond - base, and with Perp-Neg the sum of its perpendicular parts.
     uncond_no_camera is the answer without text and camera. others answers the further conditions asked for.
@@ -92,7 +92,7 @@ class CFG:
         z: Image,
         t: Float[Tensor, " B"],
         prompts: ViewPrompts,
-        cameras: Cameras,
+        views: Views,
         *,
         reference: bool | None = None,
         others: Sequence[DenoiseQuery] = (),
@@ -103,18 +103,18 @@ class CFG:
         reference asks for the answers that guidance starts from; by default only where the settings guide at
         all.
         """
-        n, config = len(z), self.config
+        n, config, cameras = len(z), self.config, views.cameras
         if reference is None:
             reference = config.text != 1.0 or config.camera is not None or config.perp_neg
         perp = prompts.perp_neg(cameras) if config.perp_neg and reference else None
         positive = prompts.positive(cameras) if perp is None else perp.positive
-        passes = {"cond": DenoiseQuery(z, t, positive, cameras)}
+        passes = {"cond": DenoiseQuery(z, t, positive, views)}
         if reference and config.text != config.camera:
-            passes["base"] = DenoiseQuery(z, t, prompts.negative(n), cameras)
+            passes["base"] = DenoiseQuery(z, t, prompts.negative(n), views)
         if reference and config.camera is not None:
             passes["uncond_no_camera"] = DenoiseQuery(z, t, prompts.negative(n), None)
         if perp is not None:
-            passes |= {f"perp{i}": DenoiseQuery(z, t, c, cameras) for i, c in enumerate(perp.negatives)}
+            passes |= {f"perp{i}": DenoiseQuery(z, t, c, views) for i, c in enumerate(perp.negatives)}
         pred = denoise_batched(self.prior, [*passes.values(), *others], self.max_batch)
         got = dict(zip(passes, pred, strict=False))
         base, uncond_no_camera = got.get("base"), got.get("uncond_no_camera")
@@ -126,10 +126,10 @@ class CFG:
         return Predictions(got["cond"], base, direction, uncond_no_camera, tuple(pred[len(passes) :]), mean)
 
     def null_query(
-        self, z: Image, t: Float[Tensor, " B"], prompts: ViewPrompts, cameras: Cameras
+        self, z: Image, t: Float[Tensor, " B"], prompts: ViewPrompts, views: Views
     ) -> DenoiseQuery:
-        """The question under the empty prompt, for methods that tell it from the negative prompt."""
-        return DenoiseQuery(z, t, prompts.null(len(z)), cameras if self.config.camera is None else None)
+        """The pass under the empty prompt, for methods that tell it from the negative prompt."""
+        return DenoiseQuery(z, t, prompts.null(len(z)), views if self.config.camera is None else None)
 
     def apply(self, pred: Predictions, text: float | None = None) -> Image:
         """x0_hat with guidance: text (and Perp-Neg), then camera, mean colour, rescale.

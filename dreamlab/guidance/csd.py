@@ -51,8 +51,8 @@ class CSD(Distillation):
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
         share = self.config.negative_share(progress) if prompts.negative_prompt else 1.0
-        others = [] if share == 1.0 else [self.cfg.null_query(step.z, step.t, prompts, cameras)]
-        pred = self.cfg.predict(step.z, step.t, prompts, cameras, reference=True, others=others)
+        others = [] if share == 1.0 else [self.cfg.null_query(step.z, step.t, prompts, step.views)]
+        pred = self.cfg.predict(step.z, step.t, prompts, step.views, reference=True, others=others)
         x0_hat = self.cfg.apply(pred)
         pull = x0_hat - pred.unconditional
         if others:

@@ -1,10 +1,10 @@
-"""Iterative dataset update: the prior draws a set of views together, and the field is fitted to them.
+"""Iterative dataset update: the prior samples a set of views together, and the field is fitted to them.
 
-Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views drawn at once by a prior whose
-views see each other, as Instant3D (Li et al. 2024) draws its four. Later sets begin from the field's own
-renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the
+Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views sampled at once by a prior
+whose views see each other, as Instant3D (Li et al. 2024) samples its four. Later sets begin from the field's
+own renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the
 first set did not agree on. A prior that knows its mean pictures can begin from these: they agree about what
-is seen from where before anything is drawn.
+is seen from where before anything is sampled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step
 from dreamlab.guidance.cfg import CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_noise
+from dreamlab.guidance.noise import NoiseConfig, sample_noise
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import require_conditional_mean
 from dreamlab.priors.protocols import HasConditionalMean, Prior
@@ -33,14 +33,14 @@ _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 
 
 class DatasetUpdateConfig(MethodConfig):
-    """g = x - target, at remembered cameras whose targets the prior drew.
+    """g = x - target, at remembered cameras whose targets the prior sampled.
 
     rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
-    begin: what the first set is drawn from, noised to t_max: the field's own renders, or the mean pictures of
-    a prior that knows them.
-    every: steps from one drawing to the next. As published, their levels walk from 0.98 down to 0.02.
+    begin: what the first set starts from, noised to t_max: the field's own renders, or the mean pictures of a
+    prior that knows them.
+    every: steps from one sampling to the next. As published, their levels walk from 0.98 down to 0.02.
     memory: sets that are kept, the oldest going first.
-    weighting: a drawn target is clean, so W = 1.
+    weighting: a sampled target is clean, so W = 1.
     drawing_steps: denoising steps from t = 1, from lower levels proportionally fewer.
     eta: share of fresh noise in each of them: 1 is ancestral, 0 deterministic.
     """
@@ -66,12 +66,12 @@ class DatasetUpdateConfig(MethodConfig):
         return sum(self.steps_from(level) for level in levels)
 
     def steps_from(self, level: float) -> int:
-        """Denoising steps of a drawing that begins at this level."""
+        """Denoising steps of a sampling that begins at this level."""
         return max(1, round(self.drawing_steps * level))
 
 
 class DatasetUpdate(Distillation):
-    """See DatasetUpdateConfig. The drawn sets are its state."""
+    """See DatasetUpdateConfig. The sampled sets are its state."""
 
     config: DatasetUpdateConfig
 
@@ -108,12 +108,13 @@ class DatasetUpdate(Distillation):
             step = self.diffuse(render, cameras, progress, generator)
             if self._first is not None and not self._sets:
                 mean = self._first.mean(prompts.positive(cameras), cameras)
-                step = replace(self.noised(mean, step.t, step.noise), x=step.x)
-            target = self.draw(step, prompts, cameras, generator)
+                begun = self.noised(replace(step.views, x=mean), step.t, step.noise)
+                step = replace(begun, views=step.views)
+            target = self.sample(step, prompts, generator)
             self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
             x, self._level = step.x, float(step.t.mean())
         else:
-            x = self.prior.encode(render, cameras)
+            x = self.prior.encode(render, cameras).x
         self._steps += 1
         return self.gradient_loss(x, x.detach() - target, target, self._level)
 
@@ -134,18 +135,18 @@ class DatasetUpdate(Distillation):
                 cameras = Cameras(**values, size=(height, width))
                 self._sets.append((cameras, state[f"{number}.target"].clone()))
         except KeyError as error:
-            raise DamagedError("the checkpoint holds no drawn views", expected=str(error)) from error
+            raise DamagedError("the checkpoint holds no sampled views", expected=str(error)) from error
 
     @torch.no_grad()
-    def draw(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> Image:
+    def sample(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> Image:
         """Clean images from step.z, in steps of even length from its levels to almost none."""
         steps = self.config.steps_from(float(step.t.max()))
         return denoising_walk(
             step.z,
             [step.t * (1 - i / steps) for i in range(steps)],
-            lambda z, t: self.cfg.apply(self.cfg.predict(z, t, prompts, cameras)),
+            lambda z, t: self.cfg.apply(self.cfg.predict(z, t, prompts, step.views)),
             self.prior.alpha_sigma,
-            lambda z: draw_noise(z, generator),
+            lambda z: sample_noise(z, generator),
             self.config.eta,
         )
 

@@ -73,10 +73,10 @@ class DDS(Distillation):
         step = self.diffuse(render, cameras, progress, generator)
         with torch.no_grad():
             source = self.prior.encode(self._source(cameras, render.background), cameras)
-        z_source = add_noise(source, step.noise, step.alpha, step.sigma)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
-        was = self.cfg.apply(self.cfg.predict(z_source, step.t, self._source_prompts, cameras))
-        return self.to_loss(step, (step.clean - source) - (x0_hat - was), x0_hat)
+        z_source = add_noise(source.x, step.noise, step.alpha, step.sigma)
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
+        was = self.cfg.apply(self.cfg.predict(z_source, step.t, self._source_prompts, source))
+        return self.to_loss(step, (step.clean - source.x) - (x0_hat - was), x0_hat)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The source's own ("source.*"), without which a run could not go on."""

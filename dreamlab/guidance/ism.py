@@ -39,7 +39,7 @@ class ISMConfig(MethodConfig):
 class ISM(Distillation):
     """g = (sigma_t / alpha_t) [eps_hat(z_t, t; y, s) - eps(z_s, s; 0)], s = t - interval.
 
-    z_s is x inverted with the empty prompt, and z_t one more such step from it; so no noise is drawn, and
+    z_s is x inverted with the empty prompt, and z_t one more such step from it; so no noise is sampled, and
     what is compared lies on one path. The factor is the paper's own and makes r, so W is "uniform".
     """
 
@@ -60,16 +60,16 @@ class ISM(Distillation):
         steps = max(1, math.ceil((float(before.max()) - first) / self.config.stride))
 
         def unconditional(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            question = DenoiseQuery(z, t, prompts.null(len(z)), cameras)
-            return denoise_batched(self.prior, [question], self.config.max_batch)[0]
+            query = DenoiseQuery(z, t, prompts.null(len(z)), step.views)
+            return denoise_batched(self.prior, [query], self.config.max_batch)[0]
 
         z_s = invert(self.prior, step.clean, even_levels(first, before, steps), unconditional)
-        lower = self.noised(step.x, before, step.noise)
-        upper = self.noised(step.x, after, step.noise)
+        lower = self.noised(step.views, before, step.noise)
+        upper = self.noised(step.views, after, step.noise)
         scale_s, scale_t = (lower.alpha, lower.sigma), (upper.alpha, upper.sigma)
         x0_s = unconditional(z_s, before)
         z_t = ddim_step(z_s, x0_s, scale_s, scale_t)
-        x0_hat = self.cfg.apply(self.cfg.predict(z_t, after, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(z_t, after, prompts, step.views))
         gap = noise_from_x0(z_t, x0_hat, *scale_t) - noise_from_x0(z_s, x0_s, *scale_s)
-        walked = Step(step.x, z_t, noise_from_x0(z_t, step.clean, *scale_t), after, *scale_t)
+        walked = Step(step.views, z_t, noise_from_x0(z_t, step.clean, *scale_t), after, *scale_t)
         return self.to_loss(walked, per_image(upper.sigma / upper.alpha, gap) * gap, x0_hat)

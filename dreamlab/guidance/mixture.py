@@ -84,7 +84,7 @@ def prior_names(config: GuidanceConfig) -> set[str]:
 
 
 class Mixture:
-    """loss = sum_i w_i(progress) loss_i, or one loss_i drawn with probability w_i / sum_j w_j."""
+    """loss = sum_i w_i(progress) loss_i, or one loss_i chosen with probability w_i / sum_j w_j."""
 
     def __init__(
         self,
@@ -133,9 +133,9 @@ class Mixture:
         """
         weights = torch.tensor([part.weight(progress) for part in self.config.parts]).clamp_min(0.0)
         if self.config.mode == "draw" and bool(weights.any()):
-            drawn = torch.multinomial(weights.to(generator.device), 1, generator=generator)
+            chosen = torch.multinomial(weights.to(generator.device), 1, generator=generator)
             weights = torch.zeros_like(weights)
-            weights[int(drawn)] = 1.0
+            weights[int(chosen)] = 1.0
         loss, metrics = render.rgb.sum() * 0.0, {}
         for i, (part, share) in enumerate(zip(self.parts, weights.tolist(), strict=True)):
             if share == 0.0:

@@ -58,8 +58,8 @@ class NFSD(Distillation):
         if not prompts.negative_prompt:
             prompts = self._with_negative(prompts)
         step = self.diffuse(render, cameras, progress, generator)
-        null = self.cfg.null_query(step.z, step.t, prompts, cameras)
-        pred = self.cfg.predict(step.z, step.t, prompts, cameras, reference=True, others=[null])
+        null = self.cfg.null_query(step.z, step.t, prompts, step.views)
+        pred = self.cfg.predict(step.z, step.t, prompts, step.views, reference=True, others=[null])
         x0_hat, x0_null, x0_negative = self.cfg.apply(pred), pred.others[0], pred.unconditional
         pull = x0_hat - x0_negative + self.cfg.config.text * (x0_negative - x0_null)
         low = per_image(step.t, step.z) < self.config.denoised_below

@@ -17,8 +17,8 @@ from dreamlab.core.schedules import Ramp
 class NoiseConfig(BaseModel):
     """Part of a prior's calibration, with `CFGConfig`: it outlasts a change of method.
 
-    t_min, t_max: the noise levels drawn from, as they move over the stage.
-    levels: "random" draws between t_min and t_max; "linear", "sqrt" and "dreamtime" walk from t_max to t_min.
+    t_min, t_max: the noise levels sampled from, as they move over the stage.
+    levels: "random" between t_min and t_max; "linear", "sqrt" and "dreamtime" walk from t_max to t_min.
     shared: one level for all views of a step; else one for each view (each group of a multi-view prior).
     """
 
@@ -47,22 +47,22 @@ class NoiseConfig(BaseModel):
         low, high = self.t_min(progress), self.t_max(progress)
         if self.levels != "random":
             return torch.full((n,), scheduled_level(self.levels, progress, low, high))
-        return low + (high - low) * draw_uniform(n, self.together(n, views_per_group), generator)
+        return low + (high - low) * sample_uniform(n, self.together(n, views_per_group), generator)
 
     def mean(self, progress: float) -> float:
-        """The level at this moment, where it is drawn: its mean."""
+        """The level at this moment, where it is sampled: its mean."""
         low, high = self.t_min(progress), self.t_max(progress)
         if self.levels == "random":
             return (low + high) / 2
         return scheduled_level(self.levels, progress, low, high)
 
 
-def draw_noise(x: Image, generator: torch.Generator) -> Image:
-    """Standard normal noise like x, drawn where the generator lives."""
+def sample_noise(x: Image, generator: torch.Generator) -> Image:
+    """Standard normal noise like x, sampled where the generator lives."""
     return torch.randn(x.shape, generator=generator, device=generator.device).to(x)
 
 
-def draw_uniform(n: int, group: int, generator: torch.Generator) -> Float[Tensor, " B"]:
-    """U(0, 1) for n images, drawn once for each `group` consecutive ones."""
-    drawn = torch.rand(n // group, generator=generator, device=generator.device)
-    return drawn.repeat_interleave(group)
+def sample_uniform(n: int, group: int, generator: torch.Generator) -> Float[Tensor, " B"]:
+    """U(0, 1) for n images, sampled once for each `group` consecutive ones."""
+    sampled = torch.rand(n // group, generator=generator, device=generator.device)
+    return sampled.repeat_interleave(group)

@@ -55,7 +55,7 @@ class ViewPrompts:
         prior: the model whose text encoder is asked.
         prompt: what to make. Must not be empty.
         negative_prompt: what to keep away from; empty means the unconditional prompt.
-        view_dependent: add ", front view" and its like by camera. Leave it off for priors that are told the
+        view_dependent: add ", front view" and its like by camera. Leave it off for priors that are given the
             camera.
     """
 

@@ -38,7 +38,7 @@ class ChoosesViews(Protocol):
     """A method that has views of its own in mind, and so cannot share a step with others."""
 
     def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """Where to look in this step, in the place of the drawn cameras."""
+        """Where to look in this step, in the place of the sampled cameras."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Questions to a prior: several conditions and views in as few calls as memory allows."""
+"""Passes over a prior: several conditions and views in as few calls as memory allows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import Image
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.priors.protocols import HasConditionalMean, Prior
 
 
 class DenoiseQuery(NamedTuple):
-    """One question to the prior: a full set of views under one condition."""
+    """One pass over the prior: a full set of views under one condition."""
 
     z: Image
     t: Float[Tensor, " B"]
     condition: Condition
-    cameras: Cameras | None
+    views: Views | None
 
 
 def require_conditional_mean(prior: Prior, mend: str) -> HasConditionalMean:
@@ -43,12 +43,12 @@ def denoise_batched(
     """x0_hat of several passes in as few calls as memory allows.
 
     Passes are laid one after another, each with its views in order, so the groups of a multi-view prior stay
-    together; calls are cut between groups only. Passes without cameras go apart, for `denoise` takes cameras
-    for all or none.
+    together; calls are cut between groups only. Passes without views go apart, for `denoise` takes views for
+    all or none.
     """
     answers: list[Image | None] = [None] * len(passes)
-    for with_cameras in (True, False):
-        rows = [i for i, p in enumerate(passes) if (p.cameras is not None) is with_cameras]
+    for with_views in (True, False):
+        rows = [i for i, p in enumerate(passes) if (p.views is not None) is with_views]
         if not rows:
             continue
         joined = _denoise(prior, [passes[i] for i in rows], max_batch)
@@ -60,11 +60,11 @@ def denoise_batched(
 def _denoise(prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None) -> Image:
     z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
     condition = Condition.cat([p.condition for p in passes])
-    known = [p.cameras for p in passes if p.cameras is not None]
-    cameras = Cameras.cat(known) if known else None
+    known = [p.views for p in passes if p.views is not None]
+    views = Views.cat(known) if known else None
     group = prior.views_per_group
     size = len(z) if max_batch is None else max(max_batch // group, 1) * group
     parts = [slice(i, i + size) for i in range(0, len(z), size)]
     return torch.cat(
-        [prior.denoise(z[p], t[p], condition[p], None if cameras is None else cameras[p]) for p in parts]
+        [prior.denoise(z[p], t[p], condition[p], None if views is None else views[p]) for p in parts]
     )

@@ -52,11 +52,11 @@ class RFDS(Distillation):
         step = self.diffuse(render, cameras, progress, generator)
         if self.config.reverse:
             pred = self.cfg.predict(
-                step.z, step.t, prompts, cameras, reference=self.config.reverse_scale != 1.0
+                step.z, step.t, prompts, step.views, reference=self.config.reverse_scale != 1.0
             )
             x0_hat = self.cfg.apply(pred, self.config.reverse_scale)
             flow = flow_from_x0(step.z, x0_hat, step.alpha, step.sigma)
             noise = step.noise + per_image(step.alpha, step.z) * (flow + step.clean - step.noise)
-            step = self.noised(step.x, step.t, noise)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+            step = self.noised(step.views, step.t, noise)
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         return self.to_loss(step, step.clean - x0_hat, x0_hat)

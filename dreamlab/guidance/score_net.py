@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamlab.core.diffusion import Image, per_image
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Cameras, Condition, Views
 from dreamlab.priors.protocols import Prior
 
 FREQUENCIES = 6
@@ -55,16 +55,17 @@ class ScoreNet(nn.Module):
 
 
 class AdaptedPrior(nn.Module):
-    """A frozen prior with a ScoreNet on top, callable as (z, t, condition, cameras) -> x0_phi."""
+    """A frozen prior with a ScoreNet on top, callable as (z, t, condition, views) -> x0_phi."""
 
     def __init__(self, prior: Prior, width: int) -> None:
         super().__init__()
         self._prior = [prior]  # in a list: the prior's weights are not this module's
         self.net = ScoreNet(prior.channels, width)
 
-    def forward(self, z: Image, t: Float[Tensor, " B"], condition: Condition, cameras: Cameras) -> Image:
+    def forward(self, z: Image, t: Float[Tensor, " B"], condition: Condition, views: Views) -> Image:
         prior = self._prior[0]
         with torch.no_grad():
-            x0 = prior.denoise(z, t, condition, cameras).to(z.dtype)
+            x0 = prior.denoise(z, t, condition, views).to(z.dtype)
         sigma = prior.alpha_sigma(t)[1]
-        return x0 - per_image(sigma, z) * self.net(z.float(), x0.float(), t.float(), cameras).to(z.dtype)
+        velocity = self.net(z.float(), x0.float(), t.float(), views.cameras)
+        return x0 - per_image(sigma, z) * velocity.to(z.dtype)

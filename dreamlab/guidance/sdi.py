@@ -12,7 +12,7 @@ from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step
 from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.inversion import even_levels, invert
-from dreamlab.guidance.noise import NoiseConfig, draw_noise, draw_uniform
+from dreamlab.guidance.noise import NoiseConfig, sample_noise, sample_uniform
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.protocols import Prior
 
@@ -39,7 +39,7 @@ class SDI(Distillation):
     """g = x - x0_hat(z_t; y, s), where z_t is x inverted with the prompt instead of x with random noise.
 
     The level is t + U(0, 1 / steps), so that neighbouring levels are seen too. Of the inverted noise n a
-    share is drawn anew, sqrt(1 - eta^2) n + eta eps, which keeps its variance.
+    share is sampled anew, sqrt(1 - eta^2) n + eta eps, which keeps its variance.
     """
 
     config: SDIConfig
@@ -55,18 +55,18 @@ class SDI(Distillation):
         step = self.diffuse(render, cameras, progress, generator)
         n, steps = len(step.t), self.config.inversion_steps
         scale = self.config.inversion_scale * self.cfg.config.text
-        u = draw_uniform(n, self.together(n), generator).to(step.t)
+        u = sample_uniform(n, self.together(n), generator).to(step.t)
         t = (step.t + u / steps).clamp_max(0.99)
 
         def prompted(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return self.cfg.apply(self.cfg.predict(z, t, prompts, cameras, reference=scale != 1.0), scale)
+            return self.cfg.apply(self.cfg.predict(z, t, prompts, step.views, reference=scale != 1.0), scale)
 
         levels = even_levels(self.config.first_level, t, steps)
         z = invert(self.prior, step.clean, levels, prompted)
         alpha, sigma = (v.to(z) for v in self.prior.alpha_sigma(t))
         noise = noise_from_x0(z, step.clean, alpha, sigma)
         eta = self.config.eta
-        noise = (1.0 - eta**2) ** 0.5 * noise + eta * draw_noise(step.clean, generator)
-        walked = Step(step.x, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
-        x0_hat = self.cfg.apply(self.cfg.predict(walked.z, t, prompts, cameras))
+        noise = (1.0 - eta**2) ** 0.5 * noise + eta * sample_noise(step.clean, generator)
+        walked = Step(step.views, add_noise(step.clean, noise, alpha, sigma), noise, t, alpha, sigma)
+        x0_hat = self.cfg.apply(self.cfg.predict(walked.z, t, prompts, step.views))
         return self.to_loss(walked, step.clean - x0_hat, x0_hat)

@@ -24,7 +24,7 @@ class SDSConfig(MethodConfig):
 
 
 class SDS(Distillation):
-    """g = W(t) (x - x0_hat(z_t; y, s)), one draw of t and noise a step.
+    """g = W(t) (x - x0_hat(z_t; y, s)), one sample of t and noise a step.
 
     DreamFusion's eq. 3 is w(t) (eps_hat - eps) with eps_hat - eps = (alpha / sigma) (x - x0_hat): the
     weighting "noise" for w = 1 and "sigma2" for w = sigma^2. The network's Jacobian is left out, as there.
@@ -39,5 +39,5 @@ class SDS(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         return self.to_loss(step, step.clean - x0_hat, x0_hat)

@@ -49,6 +49,6 @@ class SJC(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         seen = step.clean if self.config.variance_reduction else step.z / per_image(step.alpha, step.z)
         return self.to_loss(step, seen - x0_hat, x0_hat)

@@ -14,7 +14,7 @@ from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.base import Distillation, MethodConfig, Step
 from dreamlab.guidance.cfg import CFGConfig
-from dreamlab.guidance.noise import NoiseConfig, draw_noise, draw_uniform
+from dreamlab.guidance.noise import NoiseConfig, sample_noise, sample_uniform
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.score_net import AdaptedPrior
 from dreamlab.priors.protocols import HasTrainableCopy, Prior, SaysPrediction
@@ -53,7 +53,7 @@ class VSD(Distillation):
     As a residual: r = x0_phi - x0_hat. eps_phi is the score of what is rendered now: of one particle, or of n
     fields whose views come in one batch or in turn to the same object of this class (n particles), which then
     keep apart. phi is the prior's `trainable_copy()` if it has one, else the prior with a small ScoreNet on
-    top. It is told the camera and so the prompt without view words, and learns on detached renders at levels
+    top. It is given the camera and so the prompt without view words, and learns on detached renders at levels
     over (0.02, 0.98): ||eps_phi - eps||^2 where its network predicts noise, else ||v_phi - v||^2.
     """
 
@@ -81,21 +81,21 @@ class VSD(Distillation):
         generator: torch.Generator,
     ) -> GuidanceOut:
         step = self.diffuse(render, cameras, progress, generator)
-        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, cameras))
+        x0_hat = self.cfg.apply(self.cfg.predict(step.z, step.t, prompts, step.views))
         with torch.no_grad():
-            x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), cameras).to(step.z.dtype)
+            x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), step.views).to(step.z.dtype)
         out = self.to_loss(step, x0_phi - x0_hat, x0_hat)
         score_loss = 0.0
         for _ in range(self.config.updates):
-            score_loss = self._train(step, prompts, cameras, generator)
+            score_loss = self._train(step, prompts, generator)
         return GuidanceOut(out.loss, out.metrics | {"score_loss": score_loss})
 
-    def _train(self, step: Step, prompts: ViewPrompts, cameras: Cameras, generator: torch.Generator) -> float:
+    def _train(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> float:
         """One step of the score model; returns its loss."""
-        t = 0.02 + 0.96 * draw_uniform(len(step.x), self.prior.views_per_group, generator).to(step.t)
-        other = self.noised(step.clean, t, draw_noise(step.clean, generator))
+        t = 0.02 + 0.96 * sample_uniform(len(step.x), self.prior.views_per_group, generator).to(step.t)
+        other = self.noised(step.views, t, sample_noise(step.clean, generator))
         with torch.enable_grad():
-            x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), cameras)
+            x0_phi = self.score(other.z, t, prompts.plain(len(other.z)), step.views)
             scale = other.alpha / other.sigma if self._of_noise else 1 / other.sigma
             loss = (per_image(scale, other.z) * (x0_phi - step.clean)).square().mean()
             gradients = torch.autograd.grad(_SCALE * loss, list(self.trained.values()))

@@ -12,7 +12,7 @@ import torch
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colours
+from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import creased, normals_of
 from dreamlab.mesh.surface.clean import CleanConfig, check_faces
 from dreamlab.mesh.surface.decimate import decimate
@@ -41,17 +41,17 @@ def rework(mesh: Mesh, config: CleanConfig, texture: int | None = None) -> Mesh:
         UnavailableError: quads without their package.
     """
     check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
-    albedo, colours = texture_of(mesh, "albedo"), vertex_colours(mesh)
-    if texture and colours is None:
+    albedo, colors = texture_of(mesh, "albedo"), vertex_colors(mesh)
+    if texture and colors is None:
         raise InputError(
             "the mesh has no colours to bake", expected="a texture or vertex colours", got="neither"
         )
     side = texture if texture is not None else 0 if albedo is None else _side(albedo)
-    in_corners = colours is not None and not side
-    bare = _reduced(mesh, config, colours if in_corners else None)
+    in_corners = colors is not None and not side
+    bare = _reduced(mesh, config, colors if in_corners else None)
     surface = _Surface(mesh)
     if in_corners:
-        at = surface.colours(bare.vertices.double().numpy(), normals_of(bare))
+        at = surface.colors(bare.vertices.double().numpy(), normals_of(bare))
         return replace(bare, colors=torch.from_numpy(at).float())
     return _baked(unwrap(bare, resolution=side), surface, side) if side else bare
 
@@ -60,23 +60,23 @@ def _side(image: np.ndarray) -> int:
     return int(np.clip(max(image.shape[:2]), *TEXTURE_SIDES))
 
 
-def _reduced(mesh: Mesh, config: CleanConfig, colours: np.ndarray | None) -> Mesh:
+def _reduced(mesh: Mesh, config: CleanConfig, colors: np.ndarray | None) -> Mesh:
     """The shape alone, with normals that are smooth up to sharp edges."""
     points = mesh.vertices.double().numpy()
     vertices, faces = topo.weld(points, mesh.faces.numpy())
     if len(faces) == 0 or np.ptp(vertices, axis=0).max() <= 0:
         raise InputError("the mesh has no area", expected="triangles", got="points and lines only")
-    if colours is not None:
+    if colors is not None:
         from scipy.spatial import KDTree
 
-        colours = colours[KDTree(points).query(vertices)[1]]
+        colors = colors[KDTree(points).query(vertices)[1]]
     if config.remesh == "quads":
         area = topo.face_normals(vertices, faces)[1].sum()
         vertices, faces = remesh_quads(vertices, faces, config.faces)
         if (left := topo.face_normals(vertices, faces)[1].sum() / area) < WHOLE:
             log.warning("the quads cover %.0f%% of the surface: open or thin parts are lost", 100 * left)
     else:
-        vertices, faces = decimate(vertices, faces, config.faces, colours, config.color_weight)
+        vertices, faces = decimate(vertices, faces, config.faces, colors, config.color_weight)
     return creased(Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces)))
 
 
@@ -85,7 +85,7 @@ def _baked(mesh: Mesh, surface: _Surface, side: int) -> Mesh:
     face, share = surface.nearest(position, normal)
     local = tangent_normals(mesh, surface.normals(face, share), normal, corner, weight)
     images = {
-        "albedo": to_bytes(surface.colour_of(face, share)),
+        "albedo": to_bytes(surface.color_of(face, share)),
         "normal": to_bytes(local / 2 + 0.5),
     }
     textures = ((name, torch.from_numpy(fill(texel, values, side))) for name, values in images.items())
@@ -103,10 +103,10 @@ class _Surface:
         self.corners = mesh.vertices.double().numpy()[self.faces]
         self.size = float(np.ptp(self.corners.reshape(-1, 3), axis=0).max()) or 1.0
         self.facing, area = topo.face_normals(mesh.vertices.double().numpy(), self.faces)
-        draw = np.random.default_rng(0)
-        spread = draw.choice(len(area), SAMPLES, p=area / area.sum())
+        rng = np.random.default_rng(0)
+        spread = rng.choice(len(area), SAMPLES, p=area / area.sum())
         self.face = np.concatenate([np.arange(len(area)), np.sort(spread)])
-        share = draw.dirichlet((1, 1, 1), len(self.face))
+        share = rng.dirichlet((1, 1, 1), len(self.face))
         share[: len(area)] = 1 / 3
         points = np.einsum("nk,nki->ni", share, self.corners[self.face])
         self.tree = KDTree(self._key(points, self.facing[self.face]))
@@ -126,20 +126,20 @@ class _Surface:
         share = np.stack([1 - s - t, s, t], -1).clip(0, 1)
         return face, share / share.sum(1, keepdims=True)
 
-    def colours(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        return self.colour_of(*self.nearest(points, normals))
+    def colors(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+        return self.color_of(*self.nearest(points, normals))
 
-    def colour_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
+    def color_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
         """sRGB [N,3] in 0..1 at points of faces; the texture's, else between the corners' colours."""
         corners = self.faces[face]
         albedo = texture_of(self.mesh, "albedo")
         if albedo is not None and self.mesh.uv is not None:
             uv = np.einsum("nk,nki->ni", share, self.mesh.uv.double().numpy()[corners])
             return sample(albedo[..., :3], uv)
-        colours = vertex_colours(self.mesh)
-        if colours is None:
+        colors = vertex_colors(self.mesh)
+        if colors is None:
             raise InputError("the mesh has no colours", expected="a texture or vertex colours")
-        return np.einsum("nk,nki->ni", share, colours[corners])
+        return np.einsum("nk,nki->ni", share, colors[corners])
 
     def normals(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
         out = np.einsum("nk,nki->ni", share, normals_of(self.mesh)[self.faces[face]])

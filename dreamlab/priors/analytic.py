@@ -22,7 +22,7 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import CosineSchedule, NoiseSchedule, per_image
 from dreamlab.core.errors import InputError
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Component:
 
     def matches(self, prompt: str) -> bool:
         words = prompt.lower()
-        said_view = any(f"{view} view" in words for view in ("front", "side", "back", "overhead"))
-        return self.text.lower() in words and (not self.view or not said_view or f"{self.view} view" in words)
+        names_view = any(f"{view} view" in words for view in ("front", "side", "back", "overhead"))
+        return self.text.lower() in words and (
+            not self.view or not names_view or f"{self.view} view" in words
+        )
 
 
 class GaussianMixturePrior:
-    """Clean images drawn from a Gaussian mixture whose components are tagged with text and camera.
+    """Clean images sampled from a Gaussian mixture whose components are tagged with text and camera.
 
     Images are the first C channels of the render as they are, so a point in the plane is an image [2,1,1].
     The unconditional prompt knows all components; without cameras, azimuths are not looked at.
@@ -83,8 +85,8 @@ class GaussianMixturePrior:
                 raise InputError(f"no component answers to the prompt {prompt!r}", expected=known)
         return Condition(flags[:, None], torch.ones(len(prompts), 1, dtype=torch.bool))
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C h w"]:
-        return render.rgb[..., : self.channels].permute(0, 3, 1, 2)
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        return Views(render.rgb[..., : self.channels].permute(0, 3, 1, 2), cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         return self.schedule.alpha_sigma(t)
@@ -94,11 +96,11 @@ class GaussianMixturePrior:
         z_t: Float[Tensor, "B C h w"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C h w"]:
         """The exact mean of the clean image given z_t."""
         alpha, sigma = self.alpha_sigma(t)
-        log_weight = self._log_weights(condition, cameras)
+        log_weight = self._log_weights(condition, None if views is None else views.cameras)
         return mixture_mean(z_t, alpha, sigma, self.means.to(z_t), self._std.to(z_t), log_weight.to(z_t))
 
     def denoise_with_image(
@@ -107,7 +109,7 @@ class GaussianMixturePrior:
         t: Float[Tensor, " B"],
         condition: Condition,
         image: Float[Tensor, "B C h w"],
-        cameras: Cameras | None = None,
+        views: Views | None = None,
         image_noise: float = 0.5,
     ) -> Float[Tensor, "B C h w"]:
         """The mean given z_t and a picture of the same thing, image = x + image_noise * eps'.
@@ -119,7 +121,7 @@ class GaussianMixturePrior:
         snr, other = (alpha / sigma).square(), 1.0 / image_noise**2
         total = snr + other
         joined = (per_image(snr / alpha, z_t) * z_t + other * image) / per_image(total, z_t)
-        log_weight = self._log_weights(condition, cameras)
+        log_weight = self._log_weights(condition, None if views is None else views.cameras)
         one, noise = torch.ones_like(alpha), total.rsqrt()
         return mixture_mean(joined, one, noise, self.means.to(z_t), self._std.to(z_t), log_weight.to(z_t))
 
@@ -197,14 +199,14 @@ class TargetImagesPrior:
     def embed(self, prompts: Sequence[str]) -> Condition:
         return Condition(torch.zeros(len(prompts), 1, 1), torch.ones(len(prompts), 1, dtype=torch.bool))
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C h w"]:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         picture = render.rgb
         if self.channels == 4:
             picture = torch.cat([render.premultiplied, render.opacity], dim=-1)
         x = picture.permute(0, 3, 1, 2)
         if x.shape[-1] != self.resolution:
             x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bilinear", antialias=True)
-        return x * 2 - 1
+        return Views(x * 2 - 1, cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         return self.schedule.alpha_sigma(t)
@@ -214,14 +216,14 @@ class TargetImagesPrior:
         z_t: Float[Tensor, "B C h w"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C h w"]:
         """The exact mean of the clean view given z_t: a weighted mean of the known views."""
         alpha, sigma = self.alpha_sigma(t)
         images = self.images.to(z_t)
         log_weight = z_t.new_zeros(len(z_t), len(images))
-        if cameras is not None:
-            towards = F.normalize(cameras.c2w[:, :3, 3].to(z_t), dim=-1)
+        if views is not None:
+            towards = F.normalize(views.cameras.c2w[:, :3, 3].to(z_t), dim=-1)
             log_weight = self.sharpness * (towards @ self.directions.to(z_t).T - 1.0)
         return mixture_mean(z_t, alpha, sigma, images, images.new_zeros(len(images)), log_weight)
 

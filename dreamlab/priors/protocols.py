@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 
 
 @runtime_checkable
@@ -28,8 +28,10 @@ class Prior(Protocol):
         """Encode text; the empty string is the unconditional prompt."""
         ...
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B C h w"]:
-        """Renders to the model's own space (roughly unit scale), differentiably."""
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        """Renders in the model's own space (roughly unit scale), differentiably, and what else of them
+        `denoise` needs.
+        """
         ...
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
@@ -41,9 +43,9 @@ class Prior(Protocol):
         z_t: Float[Tensor, "B C h w"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C h w"]:
-        """x0_hat of noisy images; without cameras, the model's camera-free answer (where it knows one)."""
+        """x0_hat of noisy images; without views, the model's camera-free answer (where it knows one)."""
         ...
 
 
@@ -63,7 +65,7 @@ class HasTrainableCopy(Protocol):
     """It can make a trainable copy of itself, a LoRA on its own weights, say."""
 
     def trainable_copy(self) -> nn.Module:
-        """A module (z, t, condition, cameras) -> x0_phi; only its own parameters require gradients."""
+        """A module (z, t, condition, views) -> x0_phi; only its own parameters require gradients."""
         ...
 
 
@@ -84,7 +86,7 @@ class TakesImage(Protocol):
         t: Float[Tensor, " B"],
         condition: Condition,
         image: Float[Tensor, "B C h w"],
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C h w"]:
         """x0_hat given z_t, text and an image in the prior's own space."""
         ...

@@ -83,12 +83,12 @@ def mesh_of(field: Field, config: MeshConfig) -> tuple[Mesh, dict[str, float]]:
     from dreamlab.mesh.geometry.shape import creased, parse_size, place
     from dreamlab.mesh.surface.clean import denoised, repair_surface, simplify, solidity
     from dreamlab.mesh.surface.extract import extract
-    from dreamlab.mesh.texture.bake import bake_textures, bake_vertices, vertex_colors
+    from dreamlab.mesh.texture.bake import bake_colors, bake_textures, bake_vertices
     from dreamlab.mesh.texture.unwrap import unwrap
 
     found = extract(field, config.extract)
     # a texture keeps its detail on any faces; colours at the corners decide with the shape where those stay
-    raw = found.mesh if config.texture else vertex_colors(found.mesh, field)
+    raw = found.mesh if config.texture else bake_colors(found.mesh, field)
     surface = repair_surface(raw, config.clean)
     fine = denoised(surface, config.clean.denoise)
     light = simplify(fine, config.clean)

@@ -1,1 +1,1 @@
-"""Makes priors: a corpus of shapes, their photographs, the training and the measure."""
+"""Makes priors: a corpus of shapes, their renders, the training and the measure."""

@@ -1,4 +1,4 @@
-"""Training batches: random objects, captions and cameras, photographed afresh for every step.
+"""Training batches: random objects, captions and cameras, rendered afresh for every step.
 
 A batch is a function of (seed, step) alone, so a training that was interrupted meets the same batches again.
 """
@@ -22,8 +22,8 @@ from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.render import render_views
 
 
-class Views(NamedTuple):
-    """n photographs of objects: x [n,5,S,S] in model space, their cameras, and one caption number an
+class TrainingBatch(NamedTuple):
+    """n renders of objects: x [n,5,S,S] in model space, their cameras, and one caption number an
     object.
     """
 
@@ -44,7 +44,7 @@ class BatchConfig(BaseModel):
     """What a batch is made of.
 
     images: how many a step. views: how many views of one object stand in a group, one of these. single: share
-    of batches in which every image shows another object. shares: how often the corpus' sources are drawn.
+    of batches in which every image shows another object. shares: how often the corpus' sources are sampled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +56,7 @@ class BatchConfig(BaseModel):
     size: int = 64
 
 
-def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.ndarray, ...]:
+def sample_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.ndarray, ...]:
     """Azimuth, elevation, distance and fovy of groups of views.
 
     Three groups in four stand evenly around the object, as distillation will place them; elevations
@@ -79,7 +79,7 @@ def draw_cameras(rng: np.random.Generator, groups: int, views: int) -> tuple[np.
 
 
 def two_rings(rng: np.random.Generator, groups: int, views: int) -> tuple[np.ndarray, np.ndarray]:
-    """Azimuth and elevation of groups that stand as whole sets of views are drawn: two thirds evenly around
+    """Azimuth and elevation of groups that stand as whole sets of views are sampled: two thirds evenly around
     the object near eye level, the rest evenly around it from 25 to 45 degrees higher.
     """
     high = views // 3
@@ -100,7 +100,7 @@ def picture(
 
 
 class Batches(Dataset):
-    """Batch number `step` of a training, drawn from the objects that are not held out."""
+    """Batch number `step` of a training, sampled from the objects that are not held out."""
 
     def __init__(self, corpus: Corpus, first_caption: np.ndarray, config: BatchConfig, seed: int) -> None:
         self.corpus, self.first_caption, self.config, self.seed = corpus, first_caption, config, seed
@@ -108,11 +108,11 @@ class Batches(Dataset):
         share = np.array([s if len(u) else 0.0 for s, u in zip(config.shares, usable, strict=True)])
         self.sources, self.share = usable, share / share.sum()
 
-    def __getitem__(self, step: int) -> Views:
+    def __getitem__(self, step: int) -> TrainingBatch:
         rng = np.random.default_rng((self.seed, step))
         views = 1 if rng.random() < self.config.single else int(rng.choice(self.config.views))
         groups = self.config.images // views
-        cameras = draw_cameras(rng, groups, views)
+        cameras = sample_cameras(rng, groups, views)
         images, captions = [], []
         for group in range(groups):
             index = int(rng.choice(self.sources[rng.choice(3, p=self.share)]))
@@ -122,4 +122,4 @@ class Batches(Dataset):
         pictures = torch.from_numpy(np.concatenate(images))
         x = to_model_space(pictures[..., :3], pictures[..., 3:4], pictures[..., 4:5])
         azimuth, elevation, distance, fovy = (torch.from_numpy(c).float() for c in cameras)
-        return Views(x, azimuth, elevation, distance, fovy, torch.tensor(captions))
+        return TrainingBatch(x, azimuth, elevation, distance, fovy, torch.tensor(captions))

@@ -31,8 +31,8 @@ class Mesh(NamedTuple):
 class CorpusConfig(BaseModel):
     """What goes in: objects per procedural noun, two-object scenes, and a folder of captioned models.
 
-    nouns: the procedural nouns to draw, alone and in scenes, or None for all; one that is named twice is
-    drawn twice as often.
+    nouns: the procedural nouns to generate, alone and in scenes, or None for all; one that is named twice is
+    generated twice as often.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +88,7 @@ class Corpus:
 
 
 def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
-    """Draw the procedural objects and read the folder. The same config gives the same bytes.
+    """Generate the procedural objects and read the folder. The same config gives the same bytes.
 
     Raises InputError where scenes are asked for of nouns that cannot share one.
     """
@@ -98,7 +98,7 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
             f"no two of these nouns can share a scene: {', '.join(nouns)}",
             mend="Name more nouns, or ask for no scenes with `--scenes 0`",
         )
-    # The folder first: drawing takes minutes, and a folder that is not there should be told at once.
+    # The folder first: generating takes minutes, and a missing folder should be reported at once.
     assets, report = ([], None) if config.folder is None else read_folder(config.folder)
     rows = [
         *_procedural(config, nouns),

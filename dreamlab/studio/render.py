@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from dreamlab.core.errors import InputError
 
 CHANNELS = ("red", "green", "blue", "alpha", "relative depth", "normal_x", "normal_y", "normal_z")
-"""Meaning of the last axis of `photograph`'s answer."""
+"""Meaning of the last axis of `render_views`' result."""
 
 
 def render_views(
@@ -35,11 +35,11 @@ def render_views(
 
     Args:
         vertices: world space, Y up, front +Z.
-        faces: any winding, drawn from both sides.
+        faces: any winding, rendered from both sides.
         face_colors: sRGB in 0..1.
         azimuth, elevation, distance, fovy: [n] (or scalars), radians; the project's orbit convention.
         offset: [n,3] the point that each camera orbits and looks at, the origin if left out.
-        roll: [n] turn of the camera about its view axis, counter-clockwise as seen by the photographer.
+        roll: [n] turn of the camera about its view axis, counter-clockwise as seen from behind the camera.
         size: pixels per side. supersample: samples per pixel and side.
 
     Returns:
@@ -69,14 +69,12 @@ def render_views(
         azimuths, elevations, distances, fovys, rolls = views
         centres = np.broadcast_to(0.0 if offset is None else np.asarray(offset), (*fovys.shape, 3))
     except ValueError as error:
-        raise InputError(
-            "cameras of a photograph", expected="arrays of one length", got=str(error)
-        ) from error
+        raise InputError("cameras of a render", expected="arrays of one length", got=str(error)) from error
     if fovys.ndim != 1:
-        raise InputError("cameras of a photograph", expected="shape [n]", got=str(list(fovys.shape)))
+        raise InputError("cameras of a render", expected="shape [n]", got=str(list(fovys.shape)))
     frames, from_origin = _frames(azimuths, elevations, distances, rolls, centres)
     if not (np.isfinite(frames).all() and ((fovys > 0) & (fovys < np.pi)).all()):
-        raise InputError("cameras of a photograph", expected="finite angles and distances, fovy in 0..pi")
+        raise InputError("cameras of a render", expected="finite angles and distances, fovy in 0..pi")
     focal = np.ascontiguousarray(1.0 / np.tan(0.5 * fovys), np.float32)
 
     out = np.empty((len(focal), size, size, len(CHANNELS)), np.float32)

@@ -1,4 +1,4 @@
-"""Training of the embedded prior: v-prediction on photographs of the corpus, with a moving average and exact
+"""Training of the embedded prior: v-prediction on renders of the corpus, with a moving average and exact
 resume.
 
 v-prediction: Salimans & Ho 2022, appendix D. Captions and cameras are dropped at random, separately and
@@ -32,7 +32,7 @@ from dreamlab.priors.embedded.prior import (
 )
 from dreamlab.priors.embedded.unet import UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary
-from dreamlab.studio.batches import BatchConfig, Batches, Views
+from dreamlab.studio.batches import BatchConfig, Batches, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.muon import Muon
@@ -49,7 +49,7 @@ class TrainConfig(BaseModel):
     """Everything that decides a training; saved with it, so that resuming needs nothing else.
 
     decay: steps between which the learning rate falls linearly to nothing, or None. level_power: noise levels
-    are drawn as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen
+    are sampled as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen
     more often.
     drop: share of groups that lose only the text, only the camera, and both, each.
     mean_first: steps at the beginning in which only the mean pictures are learned. They cost a quarter of the
@@ -88,7 +88,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device, self.step = config, torch.device(device), 0
-        self._taught = (Vocabulary(), 0, Vocabulary())  # before a step, that step, by each step since
+        self._counts = (Vocabulary(), 0, Vocabulary())  # before a step, that step, by each step since
         torch.manual_seed(config.seed)
         self.network = UNet(config.network).to(device)
         channels_last(self.network)
@@ -103,18 +103,18 @@ class Trainer:
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
 
     def begin_from(self, network: UNet, vocabulary: Vocabulary | None = None) -> None:
-        """Take over the weights of a trained network of the same shape, and what it was taught; step count
+        """Take over the weights of a trained network of the same shape, and its vocabulary; step count
         and moments begin anew.
         """
-        self._taught = (vocabulary or Vocabulary(), self.step, Vocabulary())
+        self._counts = (vocabulary or Vocabulary(), self.step, Vocabulary())
         self.network.load_state_dict(network.state_dict())
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What the network was taught up to now, earlier trainings included."""
-        before, step, lesson_each = self._taught
-        return before.plus(lesson_each, times=self.step - step)
+        """What the network was trained on up to now, earlier trainings included."""
+        before, step, each = self._counts
+        return before.plus(each, times=self.step - step)
 
     def steps(self, corpus: Corpus, until: int) -> Iterator[TrainEvent]:
         """Train up to step `until`."""
@@ -128,14 +128,14 @@ class Trainer:
             prefetch_factor=4,
             worker_init_fn=_leave_stopping_to_the_parent,
         )
-        self._taught = (self.vocabulary, self.step, corpus_counts(batches))
+        self._counts = (self.vocabulary, self.step, corpus_counts(batches))
         for views in loader:
             start = time.perf_counter()
-            by_level = self._update(Views(*views), table)
+            by_level = self._update(TrainingBatch(*views), table)
             self.step += 1
             yield TrainEvent(self.step, float(np.nanmean(by_level)), by_level, time.perf_counter() - start)
 
-    def _update(self, views: Views, table: CaptionTable) -> tuple[float, ...]:
+    def _update(self, views: TrainingBatch, table: CaptionTable) -> tuple[float, ...]:
         config = self.config
         random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         groups = len(views.caption)
@@ -159,13 +159,13 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.rate()
         with self.autocast:
             z = alpha * x + sigma * noise
-            told = (tokens, mask, pooled, camera, rays, known)
-            mean = self.network.conditional_mean(*told)
+            conditioning = (tokens, mask, pooled, camera, rays, known)
+            mean = self.network.conditional_mean(*conditioning)
             error = (mean.float() - x).square().mean(dim=(1, 2, 3))
             loss = error.mean()
             if self.step >= config.mean_first:
                 mean = mean.detach()  # an average it shall stay, not a channel for anything else
-                v = self.network(z, mean, log_snr(t), *told, per_group)
+                v = self.network(z, mean, log_snr(t), *conditioning, per_group)
                 error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
                 loss = loss + error.mean()
         loss.backward()
@@ -219,7 +219,7 @@ class Trainer:
         trainer = Trainer(config or TrainConfig.model_validate_json(meta["config"]), device)
         trainer.step = int(meta["step"])
         before = Vocabulary.model_validate_json(meta.get("vocabulary", "{}"))
-        trainer._taught = (before, trainer.step, Vocabulary())
+        trainer._counts = (before, trainer.step, Vocabulary())
         state = load_file(path, device=str(device))
         trainer.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
         trainer.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}

@@ -16,7 +16,7 @@ _SCENES, _FOLDER = 1, 2  # sources of a corpus
 
 
 def vocabulary_counts(corpus: Corpus, config: BatchConfig) -> Vocabulary:
-    """`lesson` of a corpus that was trained on with these settings."""
+    """`corpus_counts` of a corpus that was trained on with these settings."""
     counts = [len(captions) for captions in corpus.captions]
     return corpus_counts(Batches(corpus, np.cumsum([0, *counts])[:-1], config, seed=0))
 
@@ -24,8 +24,8 @@ def vocabulary_counts(corpus: Corpus, config: BatchConfig) -> Vocabulary:
 def corpus_counts(batches: Batches) -> Vocabulary:
     """Expected images by noun and by word of one training step.
 
-    An object is drawn with its source's share, one of its captions with equal chance. Two-object scenes teach
-    words, but count for no noun.
+    An object is sampled with its source's share, one of its captions with equal chance. Two-object scenes
+    teach words, but count for no noun.
     """
     corpus = batches.corpus
     nouns: dict[str, list[float]] = {}

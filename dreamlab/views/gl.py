@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Cameras
-from dreamlab.views.layers import Drawn, Geometry, Layer
+from dreamlab.views.layers import Geometry, Layer, RenderedLayers
 
 
 class PyrenderRenderer:
@@ -37,7 +37,9 @@ class PyrenderRenderer:
             ) from error
         self._pyrender = pyrender
 
-    def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]:
+    def render(
+        self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras
+    ) -> Iterator[RenderedLayers]:
         pyrender = self._pyrender
         height, width = cameras.size
         # all layers in one scene and shown in turn: another scene would load textures and buffers anew
@@ -62,24 +64,24 @@ class PyrenderRenderer:
                     coverage = rgba[..., 3]
                     images.append(rgba[..., :3] / np.maximum(coverage, 1e-6)[..., None])
                 scene.remove_node(node)
-                yield Drawn(images, coverage)
+                yield RenderedLayers(images, coverage)
         finally:
             context.delete()
 
     def _mesh(self, geometry: Geometry, layer: Layer) -> Any:
         pyrender = self._pyrender
         material = pyrender.MetallicRoughnessMaterial(baseColorFactor=[1.0, 1.0, 1.0, 1.0], doubleSided=True)
-        colours, uv = None, None
+        colors, uv = None, None
         if layer.texture is not None:
             material.baseColorTexture = pyrender.Texture(source=layer.texture, source_channels="RGB")
             uv = geometry.uv
         elif layer.values is not None:
-            colours = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
+            colors = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
         primitive = pyrender.Primitive(
             positions=geometry.vertices,
             indices=geometry.faces.astype(np.uint32),
             texcoord_0=None if uv is None else uv.astype(np.float32),
-            color_0=colours,
+            color_0=colors,
             material=material,
         )
         return pyrender.Mesh([primitive])

@@ -1,4 +1,4 @@
-"""What a renderer is asked to draw: a mesh's raw attributes as unlit images. Light is added afterwards, by
+"""What a renderer is given: a mesh's raw attributes as unlit images. Light is added afterwards, by
 one code.
 
 So the two renderers (OpenGL through pyrender, the native rasteriser) give the same picture, whatever the
@@ -31,7 +31,7 @@ class Geometry(NamedTuple):
     uv: np.ndarray | None
 
 
-class Drawn(NamedTuple):
+class RenderedLayers(NamedTuple):
     """One view: every layer's image [H,W,3] float32 in 0..1 (not premultiplied) and the coverage [H,W] in
     0..1."""
 
@@ -40,8 +40,10 @@ class Drawn(NamedTuple):
 
 
 class Renderer(Protocol):
-    """Draws layers of a mesh, view by view, hidden surfaces removed, back faces too (a mesh may be open)."""
+    """Layers of a mesh, view by view, hidden surfaces removed, back faces too (a mesh may be open)."""
 
     name: str
 
-    def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]: ...
+    def render(
+        self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras
+    ) -> Iterator[RenderedLayers]: ...

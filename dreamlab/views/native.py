@@ -10,7 +10,7 @@ import torch
 from dreamlab.core.cameras import world_to_clip
 from dreamlab.core.types import Cameras
 from dreamlab.ops.raster.rasterise import interpolate, rasterise, sample_texture
-from dreamlab.views.layers import Drawn, Geometry, Layer
+from dreamlab.views.layers import Geometry, Layer, RenderedLayers
 
 SUPERSAMPLE = 2  # rays a pixel, each way
 
@@ -20,7 +20,9 @@ class NativeRenderer:
 
     name = "native"
 
-    def draw(self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras) -> Iterator[Drawn]:
+    def render(
+        self, geometry: Geometry, layers: Sequence[Layer], cameras: Cameras
+    ) -> Iterator[RenderedLayers]:
         height, width = (n * SUPERSAMPLE for n in cameras.size)
         faces = torch.from_numpy(geometry.faces.astype(np.int64))
         points = torch.from_numpy(geometry.vertices).float()
@@ -43,7 +45,9 @@ class NativeRenderer:
                     image = torch.ones(*covered.shape[:3], 3)
                 images.append(_shrink(image * covered)[0])
             coverage = _shrink(covered)[0, ..., 0].numpy()
-            yield Drawn([i.numpy() / np.maximum(coverage, 1e-6)[..., None] for i in images], coverage)
+            yield RenderedLayers(
+                [i.numpy() / np.maximum(coverage, 1e-6)[..., None] for i in images], coverage
+            )
 
 
 def _shrink(image: torch.Tensor) -> torch.Tensor:

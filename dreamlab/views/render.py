@@ -9,10 +9,10 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-import torch
 
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Cameras, Mesh
+from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.views.gl import PyrenderRenderer
 from dreamlab.views.layers import Geometry, Layer, Renderer
 from dreamlab.views.native import NativeRenderer
@@ -46,7 +46,7 @@ def render_mesh(
     two renderers differ by less than 0.02 (of 1) on average over the object, and only at edges by more than
     0.1.
 
-    renderer "auto": pyrender where GL is there, else the native rasteriser, which is said once.
+    renderer "auto": pyrender where GL is there, else the native rasteriser, with one warning.
 
     Raises:
         UnavailableError: a renderer asked for by name that this machine lacks.
@@ -65,21 +65,21 @@ def iterate_views(
     """`render_mesh`, one picture [H,W,3 or 4] at a time."""
     if len(mesh.faces) == 0:
         raise InputError(
-            "the mesh has no faces to draw", expected="triangles", got=f"{len(mesh.vertices)} points"
+            "the mesh has no faces to render", expected="triangles", got=f"{len(mesh.vertices)} points"
         )
     geometry, layers = _layers(mesh, style)
     finer = WIRE_FINER if style == "wireframe" else 1
     cameras = cameras.resized(cameras.size[0] * finer, cameras.size[1] * finer)
-    for view, drawn in enumerate(choose_renderer(renderer).draw(geometry, layers, cameras)):
-        covered = drawn.coverage > 0
+    for view, rendered in enumerate(choose_renderer(renderer).render(geometry, layers, cameras)):
+        covered = rendered.coverage > 0
         rgb = np.zeros((*covered.shape, 3), np.float32)
-        rgb[covered] = _shade([layer[covered] for layer in drawn.layers], style, cameras[view : view + 1])
-        yield _finish(*_shrunk(rgb, drawn.coverage, finer), background)
+        rgb[covered] = _shade([layer[covered] for layer in rendered.layers], style, cameras[view : view + 1])
+        yield _finish(*_shrunk(rgb, rendered.coverage, finer), background)
 
 
 def choose_renderer(name: RendererName) -> Renderer:
-    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (said
-    once)."""
+    """The renderer of that name; "auto" is pyrender if a GL context can be opened, else native (with
+    one warning)."""
     if name == "native":
         return NativeRenderer()
     if name == "pyrender":
@@ -92,7 +92,9 @@ def _automatic() -> Renderer:
     try:
         return PyrenderRenderer()
     except UnavailableError as error:
-        warnings.warn(f"pictures are drawn by the native rasteriser: {error}", RuntimeWarning, stacklevel=4)
+        warnings.warn(
+            f"pictures are rendered by the native rasteriser: {error}", RuntimeWarning, stacklevel=4
+        )
         return NativeRenderer()
 
 
@@ -104,25 +106,26 @@ def framed(mesh: Mesh) -> Mesh:
 
 
 def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
-    """What to draw for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and
+    """What to render for a style. Layer 0 is colour (or the distance to the edges), layer 1 the normal, and
     with a normal map: 2 the map, 3 the tangent, 4 the bitangent."""
     vertices = mesh.vertices.float().numpy()
     faces = mesh.faces.numpy()
     uv = None if mesh.uv is None else mesh.uv.float().numpy()
     textures = {name: image.numpy()[..., :3] for name, image in mesh.textures} if uv is not None else {}
-    normal = _normals(mesh)
+    normal = normals_of(mesh).astype(np.float32)
     if style == "wireframe":
         geometry = Geometry(vertices[faces].reshape(-1, 3), np.arange(faces.size).reshape(-1, 3), None)
         return geometry, [Layer(_altitudes(vertices[faces])), Layer(normal[faces].reshape(-1, 3) / 2 + 0.5)]
     if style in ("lit", "albedo") and "albedo" in textures:
-        colour = Layer(texture=textures["albedo"])
+        color = Layer(texture=textures["albedo"])
     elif style in ("lit", "albedo") and mesh.colors is not None:
-        colour = Layer(mesh.colors.numpy())
+        color = Layer(mesh.colors.numpy())
     else:
-        colour = Layer(np.full_like(vertices, CLAY))
-    layers = [colour] if style == "albedo" else [colour, Layer(normal / 2 + 0.5)]
+        color = Layer(np.full_like(vertices, CLAY))
+    layers = [color] if style == "albedo" else [color, Layer(normal / 2 + 0.5)]
     if style in ("lit", "normal", "clay") and "normal" in textures and uv is not None:
-        tangent, bitangent = _tangents(vertices, faces, uv, normal)
+        frame = tangents_of(mesh).astype(np.float32)
+        tangent, bitangent = frame[:, :3], np.cross(normal, frame[:, :3]) * frame[:, 3:]
         layers += [Layer(texture=textures["normal"]), Layer(tangent / 2 + 0.5), Layer(bitangent / 2 + 0.5)]
     return Geometry(vertices, faces, uv), layers
 
@@ -199,32 +202,3 @@ def _wires(altitude: np.ndarray, normal: np.ndarray, camera: Cameras) -> np.ndar
 
 def _unit(v: np.ndarray) -> np.ndarray:
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-6)
-
-
-def _normals(mesh: Mesh) -> np.ndarray:
-    """The mesh's own vertex normals, else the average of its faces' by area."""
-    if mesh.normals is not None:
-        return mesh.normals.float().numpy()
-    vertices, faces = mesh.vertices.double(), mesh.faces
-    a, b, c = vertices[faces].unbind(1)
-    face = torch.linalg.cross(b - a, c - a)
-    total = torch.zeros_like(vertices)
-    for k in range(3):
-        total.index_add_(0, faces[:, k], face)
-    return torch.nn.functional.normalize(total, dim=-1).float().numpy()
-
-
-def _tangents(
-    vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, normal: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Unit tangents (along +u) and bitangents (along +v) at every vertex, orthogonal to the normal."""
-    e1, e2 = (vertices[faces[:, k]] - vertices[faces[:, 0]] for k in (1, 2))
-    d1, d2 = (uv[faces[:, k]] - uv[faces[:, 0]] for k in (1, 2))
-    det = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
-    along_u = (e1 * d2[:, 1:] - e2 * d1[:, 1:]) * np.sign(det)[:, None]
-    tangent, turn = np.zeros_like(vertices), np.zeros(len(vertices))
-    for k in range(3):
-        np.add.at(tangent, faces[:, k], along_u)
-        np.add.at(turn, faces[:, k], det)
-    tangent = _unit(tangent - normal * (tangent * normal).sum(1, keepdims=True))
-    return tangent, np.cross(normal, tangent) * np.where(turn >= 0, 1.0, -1.0)[:, None]

@@ -19,7 +19,7 @@ from typing import Any
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
 
-WIDTH, HEIGHT = 240, 110  # of a curve's drawing, in its own units
+WIDTH, HEIGHT = 240, 110  # of a curve's picture, in its own units
 MOST_POINTS = 400  # of a curve: more would not be seen
 
 

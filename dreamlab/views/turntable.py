@@ -37,7 +37,7 @@ def write_turntable(
     background: Background = WHITE,
     renderer: RendererName = "auto",
 ) -> None:
-    """Draw the mesh (any size, anywhere: it is framed) and write .mp4, .webp or both from the same pictures.
+    """Render the mesh (any size, anywhere: it is framed) to .mp4, .webp or both from the same pictures.
 
     Raises:
         InputError: another suffix, a place that cannot be written to, a transparent MP4.

@@ -11,7 +11,8 @@ import torch
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras, Mesh
-from dreamlab.evaluate.surface_views import face_normals, flat_mesh, surface_views
+from dreamlab.evaluate.surface_views import flat_mesh, surface_views
+from dreamlab.mesh.geometry.shape import face_normals_of
 
 RED = (1.0, 0.0, 0.0)
 
@@ -64,9 +65,9 @@ def test_a_texture_is_read_where_there_is_one_and_grey_where_there_is_no_colour(
 
 
 def test_normals_of_faces_follow_their_winding() -> None:
-    towards = torch.tensor([0.0, 0.0, 1.0])
-    assert torch.allclose(face_normals(wall(0.0)), towards)
-    assert torch.allclose(face_normals(wall(0.0, turned_away=True)), -towards)
+    towards = np.array([0.0, 0.0, 1.0])
+    assert np.allclose(face_normals_of(wall(0.0)), towards)
+    assert np.allclose(face_normals_of(wall(0.0, turned_away=True)), -towards)
 
 
 def test_a_mesh_without_faces_is_refused() -> None:

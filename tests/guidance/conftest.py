@@ -37,7 +37,7 @@ def around(n: int, azimuth: Tensor | None = None) -> Cameras:
 
 @dataclass
 class Watched:
-    """A prior that notes every call: how many images, whether with cameras, the levels and the tokens."""
+    """A prior that notes every call: how many images, of which views, the levels and the tokens."""
 
     inner: GaussianMixturePrior
     views_per_group: int = 1
@@ -46,11 +46,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def denoise(self, z_t, t, condition, cameras=None):
-        self.calls.append(
-            {"n": len(z_t), "cameras": cameras, "t": t, "z": z_t, "tokens": condition.tokens[:, 0]}
-        )
-        return self.inner.denoise(z_t, t, condition, cameras)
+    def denoise(self, z_t, t, condition, views=None):
+        self.calls.append({"n": len(z_t), "views": views, "t": t, "z": z_t, "tokens": condition.tokens[:, 0]})
+        return self.inner.denoise(z_t, t, condition, views)
 
 
 @dataclass
@@ -68,7 +66,7 @@ class Toy:
         seed: int = 0,
         cameras: Cameras | None = None,
     ) -> tuple[Tensor, GuidanceOut]:
-        """The gradient g of every point, and what the guidance pred."""
+        """The gradient g of every point, and what the guidance returned."""
         x = points.clone().requires_grad_()
         seen = around(len(x)) if cameras is None else cameras
         generator = torch.Generator().manual_seed(seed)

@@ -84,6 +84,15 @@ def test_dds_leaves_alone_what_already_fits(toy):
     assert (scene.tell(other, points)[0][:, 0] < 0).all(), "from blue at -1 towards red at +1"
 
 
+def test_dds_asks_about_the_object_and_what_it_was_from_one_camera_with_the_views_of_each(toy):
+    scene = toy((1.0, 0.0, 0.5, "red"), (-1.0, 0.0, 0.5, "blue"), dtype=SINGLE, watch=1)
+    guidance, points = DDSConfig(source_prompt="blue").build(scene.prior), start(4)
+    guidance.set_source(lambda: Still(points + 3))
+    scene.tell(guidance, points)
+    shown = [call["views"].x[:4, :, 0, 0] for call in scene.prior.calls]
+    assert torch.equal(shown[0], points) and torch.equal(shown[1], points + 3)
+
+
 @pytest.mark.parametrize("config", [ISMConfig(), SDIConfig(eta=0.0)])
 def test_inverting_methods_vary_less_from_draw_to_draw_than_sds(toy, config):
     scene = toy((1.0, 0.0, 0.3, "red"), (-1.0, 0.0, 0.3, "red"), dtype=SINGLE)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from dreamlab.core.cameras import orbit_cameras
+from dreamlab.core.diffusion import noise_from_x0
 from dreamlab.core.types import RenderOutput
 from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
@@ -121,7 +122,8 @@ def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_p
 
     # What the network is told is what diffusers' own pipeline tells it.
     render, cameras = tiny.views(1)
-    z, t = prior.encode(render, cameras).detach(), torch.tensor([0.5])
+    views = prior.encode(render, cameras)
+    z, t = views.x.detach(), torch.tensor([0.5])
     condition = prior.embed(["make it red"])
     ids = pipe.tokenizer("make it red", padding="max_length", max_length=77, return_tensors="pt").input_ids
     with torch.no_grad():
@@ -132,7 +134,5 @@ def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_p
         shown = pipe.vae.encode(pixels).latent_dist.mode()
         pred = pipe.unet(torch.cat([z, shown], 1), 500, encoder_hidden_states=condition.tokens).sample
     alpha, sigma = prior.alpha_sigma(t)
-    got = (z - alpha[:, None, None, None] * prior.denoise(z, t, condition, cameras)) / sigma[
-        :, None, None, None
-    ]
+    got = noise_from_x0(z, prior.denoise(z, t, condition, views), alpha, sigma)
     torch.testing.assert_close(got, pred, rtol=1e-3, atol=1e-3)

@@ -13,7 +13,7 @@ from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.diffusion import cfg_combine, perpendicular
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Cameras
+from dreamlab.core.types import Cameras, Views
 from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig, X0Config
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
@@ -31,7 +31,7 @@ def test_text_guidance_is_one_call_with_the_prompts_views_first(toy):
     scene = toy(*TWO, watch=4)
     scene.tell(SDSConfig().build(scene.prior), POINTS)
     (call,) = scene.prior.calls
-    assert call["n"] == 8 and call["cameras"] is not None
+    assert call["n"] == 8 and call["views"] is not None
     assert call["tokens"].tolist() == [[1.0, 0.0]] * 4 + [[1.0, 1.0]] * 4
     assert torch.equal(call["z"][:4], call["z"][4:])
 
@@ -46,15 +46,15 @@ def test_equal_camera_and_text_scales_ask_without_camera_only_once(toy):
     scene = toy(*TWO, watch=4)
     scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=5, camera=5)), POINTS)
     seen, blind = scene.prior.calls
-    assert (seen["n"], seen["cameras"] is None) == (4, False)
-    assert (blind["n"], blind["cameras"] is None) == (4, True)
+    assert (seen["n"], seen["views"] is None) == (4, False)
+    assert (blind["n"], blind["views"] is None) == (4, True)
     assert blind["tokens"].tolist() == [[1.0, 1.0]] * 4
 
 
 def test_different_camera_and_text_scales_ask_three_passes(toy):
     scene = toy(*TWO, watch=4)
     scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=5, camera=2)), POINTS)
-    assert [(c["n"], c["cameras"] is None) for c in scene.prior.calls] == [(8, False), (4, True)]
+    assert [(c["n"], c["views"] is None) for c in scene.prior.calls] == [(8, False), (4, True)]
 
 
 @pytest.mark.parametrize("scale", [5.0, 2.0])
@@ -74,10 +74,10 @@ def test_camera_guidance_adds_both_differences(scale):
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
     guidance = SDSConfig().build(prior, CFGConfig(text=5.0, camera=scale))
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, cameras))
+    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, Views(z, cameras)))
     uncond_no_camera = prior.denoise(z, t, prompts.null(4))
-    seen = prior.denoise(z, t, prompts.null(4), cameras)
-    cond = prior.denoise(z, t, prompts.positive(cameras), cameras)
+    seen = prior.denoise(z, t, prompts.null(4), Views(z, cameras))
+    cond = prior.denoise(z, t, prompts.positive(cameras), Views(z, cameras))
     assert torch.allclose(got, uncond_no_camera + scale * (seen - uncond_no_camera) + 5.0 * (cond - seen))
 
 
@@ -152,7 +152,7 @@ def test_perp_neg_is_its_formula():
     cameras = orbit_cameras(azimuth, azimuth * 0, azimuth * 0 + 1, azimuth * 0 + 1, (1, 1))
     guidance = SDSConfig().build(prior, CFGConfig(perp_neg=True, text=4.0))
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, cameras))
+    got = guidance.cfg.apply(guidance.cfg.predict(z, t, prompts, Views(z, cameras)))
     perp, null = prompts.perp_neg(cameras), prior.denoise(z, t, prompts.null(4))
     towards = prior.denoise(z, t, perp.positive) - null
     expected = null + 4.0 * towards
@@ -175,7 +175,7 @@ def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
     scene = toy(*TWO, watch=2)
     guidance = X0Config(rescale=1.0).build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    pred = guidance.cfg.predict(z, t, scene.prompts, around(4))
+    pred = guidance.cfg.predict(z, t, scene.prompts, Views(z, around(4)))
     for group in (slice(0, 2), slice(2, 4)):
         assert torch.allclose(guidance.cfg.apply(pred)[group].std(), pred.cond[group].std())
 
@@ -192,11 +192,11 @@ def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_referenc
     scales = (None, 4.0)
     free, held = (SDSConfig().build(scene.prior, CFGConfig(text=9, mean_color=s)) for s in scales)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    pred = held.cfg.predict(z, t, scene.prompts, around(4))
+    pred = held.cfg.predict(z, t, scene.prompts, Views(z, around(4)))
     conditions = (scene.prompts.positive(around(4)), scene.prompts.negative(4))
     assert asked == [(c.tokens.tolist(), 4) for c in conditions]
     assert torch.allclose(held.cfg.apply(pred), free.cfg.apply(pred) + 100 * cfg_combine(2 * z, z, 4.0))
-    free.cfg.predict(z, t, scene.prompts, around(4))
+    free.cfg.predict(z, t, scene.prompts, Views(z, around(4)))
     assert len(asked) == 2
 
 
@@ -228,7 +228,7 @@ def test_the_priors_parameters_get_no_gradient(toy):
     assert scene.prior.means.grad is None
     out = SDSConfig().build(scene.prior)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)
-    assert not out.cfg.apply(out.cfg.predict(z, t, scene.prompts, around(4))).requires_grad
+    assert not out.cfg.apply(out.cfg.predict(z, t, scene.prompts, Views(z, around(4)))).requires_grad
 
 
 def test_methods_that_do_not_learn_have_no_state(toy):

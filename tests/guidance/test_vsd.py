@@ -21,7 +21,7 @@ class GaussianScore(nn.Module):
         self.mean = nn.Parameter(torch.zeros(1, 2, 1, 1))
         self.frozen = nn.Parameter(torch.ones(1), requires_grad=False)
 
-    def forward(self, z, t, condition, cameras):
+    def forward(self, z, t, condition, views):
         angle = (t * torch.pi / 2)[:, None, None, None]
         alpha, sigma = angle.cos(), angle.sin()
         gain = alpha * 0.01 / (alpha**2 * 0.01 + sigma**2)
@@ -54,8 +54,8 @@ def test_a_copy_learns_slowly_and_the_correction_faster_unless_told(toy):
 class BrokenScore(GaussianScore):
     """Its answer is fine and its gradient is not, as in an overflow of float16."""
 
-    def forward(self, z, t, condition, cameras):
-        x0 = super().forward(z, t, condition, cameras)
+    def forward(self, z, t, condition, views):
+        x0 = super().forward(z, t, condition, views)
         if x0.requires_grad:
             x0.register_hook(lambda gradient: gradient * torch.inf)
         return x0

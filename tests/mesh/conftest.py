@@ -6,7 +6,7 @@ import torch
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.extract import ExtractConfig, Extraction, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
 from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere, torus
 
@@ -32,7 +32,7 @@ def ring() -> Extraction:
 @pytest.fixture(scope="session")
 def coloured(ball: Extraction) -> Mesh:
     """A cleaned ball with vertex colours."""
-    return vertex_colors(clean(ball.mesh, CleanConfig(faces=2000)), Solid(sphere(0.6), rgb=halves))
+    return bake_colors(clean(ball.mesh, CleanConfig(faces=2000)), Solid(sphere(0.6), rgb=halves))
 
 
 @pytest.fixture(scope="session")

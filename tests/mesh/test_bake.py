@@ -6,11 +6,11 @@ import torch
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colours
+from dreamlab.mesh.geometry.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of, parse_size, place, tangents_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, put_onto, seen_colour, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors, put_onto, seen_color
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.run.config import MeshConfig
 from dreamlab.run.pipeline import mesh_of
@@ -35,7 +35,7 @@ def test_texture_and_vertex_colours_agree(ball) -> None:
     field = Solid(sphere(0.6))
     mesh = unwrap(clean(ball.mesh, CleanConfig(faces=1000)), resolution=256)
     baked = bake(mesh, field, BakeConfig(resolution=256))
-    assert np.abs(vertex_colours(baked) - vertex_colors(mesh, field).colors.numpy()).max() < 0.03
+    assert np.abs(vertex_colors(baked) - bake_colors(mesh, field).colors.numpy()).max() < 0.03
 
 
 def test_no_texel_near_a_chart_is_left_empty(textured) -> None:
@@ -61,18 +61,18 @@ def test_the_colour_is_what_a_camera_in_front_sees() -> None:
         ),
     )
     x = 0.6 * FLAT
-    assert seen_colour(field, x, FLAT, 0.03, 16)[0].tolist() == pytest.approx([1, 0, 0], abs=0.01)
+    assert seen_color(field, x, FLAT, 0.03, 16)[0].tolist() == pytest.approx([1, 0, 0], abs=0.01)
 
 
 def test_a_faint_surface_keeps_its_colour() -> None:
     field = Solid(sphere(0.6), peak=0.01, rgb=lambda x: torch.full_like(x, 0.7))
-    assert seen_colour(field, 0.6 * FLAT, FLAT, 0.03, 4)[0].tolist() == pytest.approx([0.7] * 3, abs=1e-3)
+    assert seen_color(field, 0.6 * FLAT, FLAT, 0.03, 4)[0].tolist() == pytest.approx([0.7] * 3, abs=1e-3)
 
 
 def test_colours_that_are_no_numbers_are_refused(ball) -> None:
     field = Solid(sphere(0.6), rgb=lambda x: torch.where(x > 0.5, torch.nan, 0.5))
     with pytest.raises(DreamlabError, match="colour is not finite"):
-        vertex_colors(ball.mesh, field)
+        bake_colors(ball.mesh, field)
 
 
 def test_compositing_is_beer_lamberts() -> None:
@@ -84,7 +84,7 @@ def test_compositing_is_beer_lamberts() -> None:
         peak=50.0,
         rgb=lambda x: (x[:, 2:] > 0).float().expand(-1, 3),
     )
-    seen = seen_colour(field, torch.zeros(1, 3), FLAT, 0.04, 64)[0, 0]
+    seen = seen_color(field, torch.zeros(1, 3), FLAT, 0.04, 64)[0, 0]
     front, all_of_it = 1 - np.exp(-50 * 0.02), 1 - np.exp(-50 * 0.04)
     assert front <= float(seen) + 1e-3 and float(seen) <= front + (1 - all_of_it) + 1e-3
 
@@ -145,7 +145,7 @@ def test_colours_are_taken_where_the_fields_own_surface_lies(ball) -> None:
     off = unwrap(Mesh(light.vertices * 1.08, light.faces), resolution=64)
     config = BakeConfig(resolution=64)
     for with_surface, wanted in ((ball.mesh, red), (None, white)):
-        corners = vertex_colors(off, field, config, surface=with_surface).colors
+        corners = bake_colors(off, field, config, surface=with_surface).colors
         texels = texture_of(bake(off, field, config, surface=with_surface), "albedo") / 255
         assert np.abs(corners.mean(0).numpy() - wanted.numpy()).max() < 0.1
         assert np.abs(texels.mean((0, 1)) - wanted.numpy()).max() < 0.1

@@ -12,7 +12,7 @@ from dreamlab.mesh.surface import decimate as module
 from dreamlab.mesh.surface.clean import CleanConfig, clean, solidity
 from dreamlab.mesh.surface.decimate import decimate, simplify_solid
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import vertex_colors
+from dreamlab.mesh.texture.bake import bake_colors
 from tests.mesh.analytic import Solid, sphere
 
 
@@ -74,15 +74,15 @@ def test_colour_decides_where_faces_stay() -> None:
     """Vertex colours of a black and white ball: with the same faces the border between them stays sharper,
     and no corner leaves the ball."""
     field = Solid(sphere(0.6), rgb=lambda x: (torch.sin(x[:, :1] * 12) > 0).float().expand(-1, 3))
-    fine = vertex_colors(extract(field, ExtractConfig(resolution=96, iso=100.0)).mesh, field)
+    fine = bake_colors(extract(field, ExtractConfig(resolution=96, iso=100.0)).mesh, field)
 
     def blur(weight: float) -> float:
         mesh = clean(fine, CleanConfig(faces=2500, color_weight=weight))
         assert (mesh.vertices.norm(dim=-1) - 0.6).abs().max() < 0.01
-        colours = vertex_colors(mesh, field).colors[mesh.faces]
+        colors = bake_colors(mesh, field).colors[mesh.faces]
         corners = mesh.vertices[mesh.faces]
         area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=-1)
-        mixed = (colours.amax(1) - colours.amin(1)).amax(-1) > 0.5
+        mixed = (colors.amax(1) - colors.amin(1)).amax(-1) > 0.5
         return float(area[mixed].sum() / area.sum())
 
     assert blur(0.01) < 0.7 * blur(0.0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dreamlab.core.errors import DamagedError, UnavailableError
-from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.geometry.colour import vertex_colors
 from dreamlab.mesh.io import draco
 from dreamlab.mesh.io.export import check_packages, write
 from dreamlab.mesh.io.load import load
@@ -27,10 +27,10 @@ def test_compressed_geometry_comes_back_as_it_was(which: str, request, tmp_path)
     assert solidity(back).watertight
     assert solidity(back).volume == pytest.approx(solidity(mesh).volume, rel=1e-3)
     assert ((back.normals * back.vertices).sum(-1) > 0).all()
-    colours = vertex_colours(back)
-    for side, colour in ((1, [0.8, 0.1, 0.1]), (-1, [0.05, 0.3, 0.05])):
+    colors = vertex_colors(back)
+    for side, color in ((1, [0.8, 0.1, 0.1]), (-1, [0.05, 0.3, 0.05])):
         there = side * back.vertices[:, 0] > 0.1
-        assert np.abs(np.median(colours[there], 0) - colour).max() < 0.015
+        assert np.abs(np.median(colors[there], 0) - color).max() < 0.015
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(back.textures, mesh.textures, strict=True))
 
 

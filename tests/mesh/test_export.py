@@ -96,10 +96,10 @@ def test_glb_vertex_colours_are_linear(coloured, tmp_path) -> None:
 def test_glb_texture_is_srgb_as_it_was_and_lies_on_the_right_side(textured, tmp_path) -> None:
     write(textured, tmp_path / "m.glb")
     other = trimesh.load_scene(tmp_path / "m.glb").to_geometry()
-    colours = other.visual.to_color().vertex_colors[:, :3]
+    colors = other.visual.to_color().vertex_colors[:, :3]
     right, left = other.vertices[:, 0] > 0.1, other.vertices[:, 0] < -0.1
-    assert np.abs(np.median(colours[right], 0) - np.array([0.8, 0.1, 0.1]) * 255).max() < 4
-    assert np.abs(np.median(colours[left], 0) - np.array([0.05, 0.3, 0.05]) * 255).max() < 4
+    assert np.abs(np.median(colors[right], 0) - np.array([0.8, 0.1, 0.1]) * 255).max() < 4
+    assert np.abs(np.median(colors[left], 0) - np.array([0.05, 0.3, 0.05]) * 255).max() < 4
 
 
 def test_glb_has_tangents_where_it_has_a_normal_map(textured, coloured, tmp_path) -> None:
@@ -213,8 +213,8 @@ def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path)
         assert tuple(bumps.GetInput("scale").Get()) == (2, 2, 2, 1)
         assert tuple(bumps.GetInput("bias").Get()) == (-1, -1, -1, 0)
     else:
-        colours = np.array(shape.GetDisplayColorPrimvar().Get())
-        assert np.abs(colours - srgb_to_linear(mesh.colors.double().numpy())).max() < 1e-5
+        colors = np.array(shape.GetDisplayColorPrimvar().Get())
+        assert np.abs(colors - srgb_to_linear(mesh.colors.double().numpy())).max() < 1e-5
 
 
 # ---- refusals: nothing is left behind ----

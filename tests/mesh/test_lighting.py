@@ -8,7 +8,7 @@ import trimesh
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.colour import srgb_to_linear, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
-from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
 from dreamlab.mesh.texture.lighting import GROUND, daylight, under_light
 from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere
@@ -52,6 +52,6 @@ def test_baked_light_is_off_by_default_and_darkens_the_underside(ball) -> None:
     assert not BakeConfig().lighting
     assert np.abs(texture_of(plain, "albedo").astype(int) - 204).max() <= 1
     assert texture_of(lit, "albedo").max() <= 205 and texture_of(lit, "albedo").min() < 165
-    colours = vertex_colors(flat, field, BakeConfig(lighting=True)).colors
+    colors = bake_colors(flat, field, BakeConfig(lighting=True)).colors
     top, bottom = flat.vertices[:, 1] > 0.5, flat.vertices[:, 1] < -0.5
-    assert colours[top].mean() > colours[bottom].mean() + 0.15
+    assert colors[top].mean() > colors[bottom].mean() + 0.15

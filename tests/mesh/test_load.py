@@ -12,7 +12,7 @@ import trimesh
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.geometry.colour import vertex_colors
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.clean import solidity
@@ -56,7 +56,7 @@ def test_any_format_becomes_any_other(source: str, target: str, coloured, tmp_pa
     extent = back.vertices.amax(0) - back.vertices.amin(0)
     assert torch.allclose(extent, tall.vertices.amax(0) - tall.vertices.amin(0), atol=1e-4)
     if {source, target} <= set(COLOURED):
-        assert np.abs(np.median(vertex_colours(back)[back.vertices[:, 0] > 0.02], 0) - RED).max() < 0.015
+        assert np.abs(np.median(vertex_colors(back)[back.vertices[:, 0] > 0.02], 0) - RED).max() < 0.015
 
 
 @pytest.mark.parametrize("kind", COLOURED)
@@ -65,10 +65,10 @@ def test_colours_survive_the_round_trip(kind: str, which: str, request, tmp_path
     mesh = request.getfixturevalue(which)
     write(mesh, tmp_path / f"m.{kind}")
     back = load(tmp_path / f"m.{kind}")
-    colours = vertex_colours(back)
+    colors = vertex_colors(back)
     right, left = back.vertices[:, 0] > 0.1, back.vertices[:, 0] < -0.1
-    assert np.abs(np.median(colours[right], 0) - [0.8, 0.1, 0.1]).max() < 0.015
-    assert np.abs(np.median(colours[left], 0) - [0.05, 0.3, 0.05]).max() < 0.015
+    assert np.abs(np.median(colors[right], 0) - [0.8, 0.1, 0.1]).max() < 0.015
+    assert np.abs(np.median(colors[left], 0) - [0.05, 0.3, 0.05]).max() < 0.015
 
 
 def test_glb_comes_back_with_both_textures_to_the_bit(textured, tmp_path) -> None:
@@ -90,9 +90,9 @@ def test_exporting_what_was_loaded_gives_the_same_glb(coloured, tmp_path) -> Non
 def test_trimeshs_own_glb_with_transforms_is_read(tmp_path) -> None:
     scene = trimesh.Scene()
     turn = trimesh.transformations.rotation_matrix(0.7, (1, 2, 3), (0.1, 0, 0))
-    for k, colour in enumerate(([255, 0, 0, 255], [0, 0, 255, 255])):
+    for k, color in enumerate(([255, 0, 0, 255], [0, 0, 255, 255])):
         box = trimesh.creation.box((0.2, 0.4, 0.6))
-        box.visual.vertex_colors = colour
+        box.visual.vertex_colors = color
         scene.add_geometry(box, transform=trimesh.transformations.translation_matrix((k, 0, 0)) @ turn)
     scene.export(tmp_path / "m.glb")
     back = load(tmp_path / "m.glb")

@@ -14,7 +14,7 @@ from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.extract import ExtractConfig
 from dreamlab.mesh.texture.bake import BakeConfig, bake_textures, bake_vertices, texels
 from dreamlab.mesh.texture.palette import FLAT, PaletteConfig, find_palette, lab_of
-from dreamlab.mesh.texture.palette_colours import MERGE, find_colours, merged, weighted_median
+from dreamlab.mesh.texture.palette_colours import MERGE, find_colors, merged, weighted_median
 from dreamlab.mesh.texture.refine import refine
 from dreamlab.mesh.texture.surface_graph import SurfaceGraph
 from dreamlab.mesh.texture.unwrap import unwrap
@@ -167,11 +167,11 @@ def test_painting_is_deterministic(flat) -> None:
 
 def test_the_order_of_corners_does_not_matter(flat) -> None:
     vertices, faces = topo.weld(flat.vertices.double().numpy(), flat.faces.numpy())
-    colours = with_eye(torch.from_numpy(vertices).float()).numpy()
+    colors = with_eye(torch.from_numpy(vertices).float()).numpy()
     order = np.random.default_rng(1).permutation(len(vertices))
     place = np.argsort(order)
-    one = find_palette(vertices, faces, colours)
-    two = find_palette(vertices[order], place[faces], colours[order])
+    one = find_palette(vertices, faces, colors)
+    two = find_palette(vertices[order], place[faces], colors[order])
     assert np.abs(one.probability[order] - two.probability).max() < 1e-6
     assert np.allclose(one.colors, two.colors, atol=1e-9)
 
@@ -196,12 +196,12 @@ def test_both_sides_of_a_seam_show_the_same_colour(flat) -> None:
 @pytest.mark.parametrize("most", [1, 3, 8])
 def test_there_are_never_more_colours_than_allowed(most: int) -> None:
     lab = np.random.default_rng(0).uniform([0, -80, -80], [100, 80, 80], (2000, 3))
-    assert len(find_colours(lab, np.ones(2000), most)) <= most
+    assert len(find_colors(lab, np.ones(2000), most)) <= most
 
 
 def test_colours_closer_than_the_limit_are_merged_by_weight() -> None:
-    colour, share = np.array([[50.0, 0, 0], [50 + 0.8 * MERGE, 0, 0], [50, 60, 0]]), np.array([3.0, 1.0, 1.0])
-    found = merged(colour, colour, share)
+    color, share = np.array([[50.0, 0, 0], [50 + 0.8 * MERGE, 0, 0], [50, 60, 0]]), np.array([3.0, 1.0, 1.0])
+    found = merged(color, color, share)
     assert len(found) == 2
     assert np.abs(found - [50 + 0.2 * MERGE, 0, 0]).sum(1).min() < 1e-9
 

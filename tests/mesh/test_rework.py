@@ -9,7 +9,7 @@ import trimesh
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colours
+from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colors
 from dreamlab.mesh.geometry.topology import components
 from dreamlab.mesh.rework import rework
 from dreamlab.mesh.surface.clean import CleanConfig
@@ -25,9 +25,9 @@ def red_and_blue() -> Mesh:
     sheet.remove_unreferenced_vertices()
     sheet.apply_translation((0, 1, 0))
     parts = [red, blue, sheet]
-    colours = [[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.8, 0.1]]
+    colors = [[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.8, 0.1]]
     whole = trimesh.util.concatenate(parts)
-    rows = np.concatenate([np.tile(c, (len(p.vertices), 1)) for p, c in zip(parts, colours, strict=True)])
+    rows = np.concatenate([np.tile(c, (len(p.vertices), 1)) for p, c in zip(parts, colors, strict=True)])
     return Mesh(
         torch.from_numpy(np.array(whole.vertices)).float(),
         torch.from_numpy(np.array(whole.faces)),
@@ -36,13 +36,13 @@ def red_and_blue() -> Mesh:
 
 
 def looks_right(mesh: Mesh, slack: float) -> None:
-    colours, x = vertex_colours(mesh), mesh.vertices.numpy()
-    for there, colour in (
+    colors, x = vertex_colors(mesh), mesh.vertices.numpy()
+    for there, color in (
         ((x[:, 0] < 0.45) & (x[:, 1] < 0.5), [0.9, 0.1, 0.1]),
         (x[:, 0] > 0.6, [0.1, 0.1, 0.9]),
         (x[:, 1] > 0.6, [0.1, 0.8, 0.1]),
     ):
-        assert there.any() and np.abs(colours[there] - colour).max() < slack
+        assert there.any() and np.abs(colors[there] - color).max() < slack
 
 
 def test_fewer_faces_keep_every_part_and_its_colour() -> None:
@@ -62,9 +62,9 @@ def test_a_textured_mesh_gets_a_new_texture_and_a_normal_map(textured) -> None:
     share = draw.dirichlet((1, 1, 1), 3000)[..., None]
     corner = mesh.faces.numpy()[face]
     x, uv = ((share * values.double().numpy()[corner]).sum(1) for values in (mesh.vertices, mesh.uv))
-    colour = sample(texture_of(mesh, "albedo"), uv)
+    color = sample(texture_of(mesh, "albedo"), uv)
     for side, wanted in ((1, [0.8, 0.1, 0.1]), (-1, [0.05, 0.3, 0.05])):
-        assert np.abs(colour[side * x[:, 0] > 0.06] - wanted).max() < 0.06
+        assert np.abs(color[side * x[:, 0] > 0.06] - wanted).max() < 0.06
 
 
 def test_vertex_colours_can_become_a_texture_and_a_texture_vertex_colours(textured) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamlab.core.cameras import orbit_cameras, turntable
 from dreamlab.core.diffusion import CosineSchedule, FlowSchedule, add_noise
 from dreamlab.core.errors import InputError
-from dreamlab.core.types import Cameras, RenderOutput
+from dreamlab.core.types import Cameras, RenderOutput, Views
 from dreamlab.priors.analytic import Component, GaussianMixturePrior, TargetImagesPrior
 
 DOUBLE = torch.float64
@@ -108,7 +108,7 @@ def test_text_and_camera_choose_components():
     z = torch.zeros(2, 2, 1, 1, dtype=DOUBLE)
     red = prior.denoise(z, t, prior.embed(["a red dot"] * 2))
     assert torch.allclose(red, point(1.0, 0.5).expand(2, -1, -1, -1), atol=1e-4)
-    seen = prior.denoise(z, t, prior.embed(["a blue dot"] * 2), looking([0.0, math.pi]))
+    seen = prior.denoise(z, t, prior.embed(["a blue dot"] * 2), Views(z, looking([0.0, math.pi])))
     assert torch.allclose(seen, torch.stack([point(-1.0, 0.0), point(0.0, -1.0)]), atol=1e-4)
     blind = prior.denoise(z, t, prior.embed(["a blue dot"] * 2))
     assert torch.allclose(blind, point(-0.5, -0.5).expand(2, -1, -1, -1), atol=1e-4)
@@ -149,7 +149,7 @@ def test_a_known_camera_gives_its_known_view():
     prior = TargetImagesPrior(images, cameras)
     order = torch.tensor([2, 0, 3])
     z, t = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(1)), torch.tensor([0.3, 0.9, 0.99])
-    got = prior.denoise(z, t, prior.embed(["x"] * 3), cameras[order])
+    got = prior.denoise(z, t, prior.embed(["x"] * 3), Views(z, cameras[order]))
     assert torch.allclose(got, 2 * images[order] - 1, atol=1e-4)
 
 
@@ -170,7 +170,7 @@ def test_four_channels_see_the_object_without_its_background():
     colour, opacity = torch.rand(4, 2, 2, 3), torch.rand(4, 2, 2, 1)
     for background in (torch.zeros(4, 2, 2, 3), torch.ones(4, 2, 2, 3)):
         rgb = colour * opacity + (1 - opacity) * background
-        x = prior.encode(render(rgb, opacity, background), cameras)
+        x = prior.encode(render(rgb, opacity, background), cameras).x
         assert torch.allclose(x[:, :3], (2 * colour * opacity - 1).permute(0, 3, 1, 2), atol=1e-6)
         assert torch.allclose(x[:, 3], 2 * opacity[..., 0] - 1, atol=1e-6)
 
@@ -179,7 +179,7 @@ def test_renders_of_another_size_are_brought_to_the_priors():
     images, cameras = views(channels=3)
     prior = TargetImagesPrior(images, cameras)
     large = images.repeat_interleave(2, 2).repeat_interleave(2, 3).permute(0, 2, 3, 1)
-    assert prior.encode(render(large), cameras).shape == (4, 3, 2, 2)
+    assert prior.encode(render(large), cameras).x.shape == (4, 3, 2, 2)
 
 
 def test_target_images_must_be_three_or_four_channels_with_a_camera_each():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from priors import tiny
 from dreamlab.core.cameras import turntable
 from dreamlab.core.diffusion import cfg_combine
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import RenderOutput
+from dreamlab.core.types import RenderOutput, Views
+from dreamlab.guidance.query import DenoiseQuery, denoise_batched
 from dreamlab.priors import ControlNetPriorConfig
 from dreamlab.priors.diffusers.controlnet import depth_hint, normal_hint
 
@@ -38,15 +40,40 @@ def test_guided_answers_are_those_of_the_pipeline(folders: tuple[Path, Path]) ->
     )
     pipe.scheduler = DDIMScheduler(**tiny.DDIM, timestep_spacing="trailing")
     render, cameras = tiny.views(1, side=32)
-    prior.encode(render, cameras)
+    views = prior.encode(render, cameras)
     z = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     wanted = pipe(
         "a cube", image=depth_hint(render, cameras), latents=z, num_inference_steps=1, guidance_scale=7.5,
         controlnet_conditioning_scale=0.7, output_type="latent",
     ).images  # fmt: skip
     t = torch.tensor([0.999])
-    null, said = (prior.denoise(z, t, prior.embed([text]), cameras) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 7.5), wanted, rtol=1e-4, atol=2e-2)
+    null, pred = (prior.denoise(z, t, prior.embed([text]), views) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 7.5), wanted, rtol=1e-4, atol=2e-2)
+
+
+def test_two_renders_from_one_camera_have_their_own_hints(folders: tuple[Path, Path]) -> None:
+    """As in editing by delta denoising, which asks about the object and about what it was from one place."""
+    prior = ControlNetPriorConfig(model=str(folders[0]), controlnet=str(folders[1])).build()
+    render, cameras = tiny.views(1, side=32)
+    slab = replace(render, depth=render.opacity * torch.linspace(2.0, 3.0, 32)[:, None])
+    first, second = prior.encode(render, cameras), prior.encode(slab, cameras)
+    torch.testing.assert_close(first.aux["hint"], depth_hint(render, cameras), atol=1e-5, rtol=0)
+    torch.testing.assert_close(second.aux["hint"], depth_hint(slab, cameras), atol=1e-5, rtol=0)
+
+    z, t = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([0.9])
+    queries = [DenoiseQuery(z, t, prior.embed(["a cube"]), views) for views in (first, second, first)]
+    alone = [prior.denoise(*query) for query in queries]
+    assert not torch.allclose(alone[0], alone[1], atol=1e-4)
+    together = denoise_batched(prior, queries)
+    torch.testing.assert_close(torch.cat(together), torch.cat(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_it_wants_to_see_the_render(folders: tuple[Path, Path]) -> None:
+    prior = ControlNetPriorConfig(model=str(folders[0]), controlnet=str(folders[1])).build()
+    z, (_, cameras) = torch.zeros(1, 4, 16, 16), tiny.views(1)
+    for views in (None, Views(z, cameras)):
+        with pytest.raises(ConfigError, match="cannot answer without it"):
+            prior.denoise(z, torch.tensor([0.5]), prior.embed([""]), views)
 
 
 def ball(side: int = 64) -> tuple[RenderOutput, torch.Tensor]:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.embedded.prior import (
     FORMAT,
     SHIPPED,
@@ -27,7 +27,7 @@ from dreamlab.priors.embedded.prior import (
     to_model_space,
     write_vocabulary,
 )
-from dreamlab.priors.embedded.sampling import draw, sample
+from dreamlab.priors.embedded.sampling import sample, sample_in_mean_color
 from dreamlab.priors.embedded.text import MOST_TOKENS, encode_text
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary
@@ -57,8 +57,9 @@ def condition(n: int, seed: int = 0) -> Condition:
     return Condition(tokens, torch.ones(n, 5, dtype=torch.bool), tokens.mean(1))
 
 
-def denoised(prior: EmbeddedPrior, n: int, views: Cameras | None, seed: int = 0) -> torch.Tensor:
+def denoised(prior: EmbeddedPrior, n: int, cameras: Cameras | None, seed: int = 0) -> torch.Tensor:
     z = torch.randn(n, 5, 64, 64, generator=torch.Generator().manual_seed(1))
+    views = None if cameras is None else Views(z, cameras)
     return prior.denoise(z, torch.full((n,), 0.6), condition(n, seed), views)
 
 
@@ -134,8 +135,8 @@ def test_groups_of_views_do_not_see_other_groups() -> None:
     z = torch.randn(8, 5, 64, 64, generator=torch.Generator().manual_seed(2))
     t, words = torch.full((8,), 0.5), condition(8)
     views = cameras(8)
-    together = prior.denoise(z, t, words, views)
-    alone = prior.denoise(z[:4], t[:4], words[slice(0, 4)], views[:4])
+    together = prior.denoise(z, t, words, Views(z, views))
+    alone = prior.denoise(z[:4], t[:4], words[slice(0, 4)], Views(z, views)[:4])
     torch.testing.assert_close(together[:4], alone, atol=1e-4, rtol=1e-4)
 
 
@@ -143,11 +144,12 @@ def test_the_mean_picture_answers_where_all_is_noise_and_is_silent_where_none_is
     torch.manual_seed(0)
     prior, words, views = EmbeddedPrior(random_network()), condition(4), cameras(4)
     with torch.no_grad():
-        prior.network.trust.copy_(torch.tensor([-6.0, -1.0]))
+        prior.network.mean_weight.copy_(torch.tensor([-6.0, -1.0]))
     mean, x = prior.mean(words, views), torch.rand(4, 5, 64, 64)
     z = torch.randn(4, 5, 64, 64)
-    torch.testing.assert_close(prior.denoise(z, torch.ones(4), words, views), mean, atol=0.03, rtol=0)
-    clean = prior.denoise(x, torch.full((4,), 0.01), words, views)
+    noise = prior.denoise(z, torch.ones(4), words, Views(z, views))
+    torch.testing.assert_close(noise, mean, atol=0.03, rtol=0)
+    clean = prior.denoise(x, torch.full((4,), 0.01), words, Views(x, views))
     torch.testing.assert_close(clean, x, atol=0.1, rtol=0)
 
 
@@ -159,7 +161,7 @@ def test_two_estimates_are_weighed_as_their_precisions_ask() -> None:
     alpha, sigma = (torch.sigmoid(s * level.double()).sqrt().view(-1, 1, 1, 1) for s in (1, -1))
     snr = level.double().exp().view(-1, 1, 1, 1)
     with torch.no_grad():
-        network.trust.copy_(torch.tensor([-6.0, -1.0]))
+        network.mean_weight.copy_(torch.tensor([-6.0, -1.0]))
         weighed = network._weighed(v, z, mean, level.double())
     expected = ((alpha * z - sigma * v) * snr + mean * math.exp(-6)) / (snr + math.exp(-6))
     torch.testing.assert_close(alpha * z - sigma * weighed, expected, atol=1e-5, rtol=1e-5)
@@ -176,8 +178,8 @@ def test_gradient_reaches_the_render_and_never_the_network() -> None:
     prior = EmbeddedPrior(random_network())
     rgb = torch.rand(4, 64, 64, 3, requires_grad=True)
     ones = torch.ones(4, 64, 64, 1)
-    x = prior.encode(RenderOutput(rgb, ones * 0.5, ones, torch.zeros(4, 64, 64, 3)), cameras(4))
-    (x - prior.denoise(x, torch.full((4,), 0.5), condition(4), cameras(4))).square().sum().backward()
+    views = prior.encode(RenderOutput(rgb, ones * 0.5, ones, torch.zeros(4, 64, 64, 3)), cameras(4))
+    (views.x - prior.denoise(views.x, torch.full((4,), 0.5), condition(4), views)).square().sum().backward()
     assert rgb.grad is not None and rgb.grad.abs().max() > 0
     assert all(p.grad is None for p in prior.network.parameters())
 
@@ -240,13 +242,18 @@ def test_text_is_padded_masked_and_cut() -> None:
     )
 
 
+def test_weight_files_keep_their_names() -> None:
+    state = random_network().state_dict()
+    assert torch.equal(state["trust"], random_network().mean_weight) and "mean_weight" not in state
+
+
 def test_sampling_ends_at_what_a_sure_prior_knows() -> None:
     class Sure(EmbeddedPrior):
-        def denoise(self, z_t, t, condition, cameras=None):
+        def denoise(self, z_t, t, condition, views=None):
             return torch.full_like(z_t, 0.3)
 
-    drawn = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
-    torch.testing.assert_close(drawn, torch.full_like(drawn, 0.3))
+    sampled = sample(Sure(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    torch.testing.assert_close(sampled, torch.full_like(sampled, 0.3))
 
 
 def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None:
@@ -254,14 +261,14 @@ def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None
     opacity = torch.rand(4, 64, 64, 1, generator=torch.Generator().manual_seed(0))
 
     class Black(EmbeddedPrior):
-        def denoise(self, z_t, t, condition, cameras=None):
+        def denoise(self, z_t, t, condition, views=None):
             return to_model_space(torch.zeros(4, 64, 64, 3), opacity, opacity)
 
         def mean(self, condition, cameras):
             return to_model_space(blue.expand(4, 64, 64, 3), torch.ones(4, 64, 64, 1), opacity)
 
-    drawn = draw(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
-    shown, alpha, relative_depth = from_model_space(drawn)
+    sampled = sample_in_mean_color(Black(random_network()), condition(4), condition(4), cameras(4), steps=3)
+    shown, alpha, relative_depth = from_model_space(sampled)
     torch.testing.assert_close(shown, blue / 2 * opacity, atol=1e-4, rtol=0)
     torch.testing.assert_close(
         torch.cat([alpha, relative_depth]), torch.cat([opacity, opacity]), atol=1e-4, rtol=0
@@ -270,12 +277,12 @@ def test_drawn_pictures_go_half_way_to_the_colour_of_the_mean_pictures() -> None
 
 def test_sampling_can_begin_from_pictures_and_keeps_them_at_low_levels() -> None:
     class Doubting(EmbeddedPrior):
-        def denoise(self, z_t, t, condition, cameras=None):
+        def denoise(self, z_t, t, condition, views=None):
             return z_t
 
     start, prior = 2 * torch.ones(4, 5, 64, 64), Doubting(random_network())
-    drawn = sample(prior, condition(4), condition(4), cameras(4), steps=3, start=start, level=0.01)
-    torch.testing.assert_close(drawn, start, atol=0.2, rtol=0)
+    sampled = sample(prior, condition(4), condition(4), cameras(4), steps=3, start=start, level=0.01)
+    torch.testing.assert_close(sampled, start, atol=0.2, rtol=0)
 
 
 def test_the_shipped_mean_pictures_show_the_side_that_is_asked_for() -> None:

@@ -59,8 +59,8 @@ def test_guided_answers_of_sd3_are_those_of_the_pipeline(sd3: Path) -> None:
     wanted = pipe(
         "a cube", latents=z, sigmas=[0.6], num_inference_steps=1, guidance_scale=5.0, output_type="latent"
     ).images
-    null, said = (prior.denoise(z, torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 5.0), wanted, rtol=1e-4, atol=1e-4)
+    null, pred = (prior.denoise(z, torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 5.0), wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
@@ -72,13 +72,13 @@ def test_guided_answers_of_flux_are_those_of_the_pipeline(tmp_path: Path, dynami
     prior = FluxPriorConfig(model=str(folder), resolution=32).build()
     pipe = FluxPipeline.from_pretrained(folder)
     z = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    said: Any = pipe(
+    pred: Any = pipe(
         "a cube", negative_prompt="", true_cfg_scale=30.0, guidance_scale=1.0, latents=pack(z), sigmas=[0.6],
         num_inference_steps=1, output_type="latent", height=32, width=32, max_sequence_length=256,
     )  # fmt: skip
     answers = [prior.denoise(z, torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube")]
     torch.testing.assert_close(
-        cfg_combine(answers[0], answers[1], 30.0), unpack(said.images, 16, 16), rtol=1e-3, atol=1e-3
+        cfg_combine(answers[0], answers[1], 30.0), unpack(pred.images, 16, 16), rtol=1e-3, atol=1e-3
     )
 
 

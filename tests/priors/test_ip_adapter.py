@@ -38,7 +38,7 @@ def question(prior: IPAdapterPrior) -> tuple[Any, ...]:
     """Noisy latents, a level, text, and the latents of two pictures."""
     z = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     render, cameras = tiny.views(2)
-    return z, torch.full((2,), 0.5), prior.embed(["a cube"] * 2), prior.encode(render, cameras).detach()
+    return z, torch.full((2,), 0.5), prior.embed(["a cube"] * 2), prior.encode(render, cameras).x.detach()
 
 
 def test_anchored_distillation_moves_the_image_and_nothing_in_the_model(base: Path, adapter: Path) -> None:
@@ -90,8 +90,8 @@ def test_answers_are_those_of_the_pipeline(base: Path, adapter: Path) -> None:
         "a cube", latents=z[:1], num_inference_steps=1, guidance_scale=1.0, output_type="latent",
         ip_adapter_image_embeds=[vector[:, None]],
     ).images  # fmt: skip
-    said = prior.denoise_with_image(z[:1], torch.tensor([0.999]), condition[:1], picture[:1])
-    torch.testing.assert_close(said, wanted, rtol=1e-4, atol=1e-3)
+    pred = prior.denoise_with_image(z[:1], torch.tensor([0.999]), condition[:1], picture[:1])
+    torch.testing.assert_close(pred, wanted, rtol=1e-4, atol=1e-3)
 
 
 def test_clip_is_shown_what_its_own_processor_would_show(base: Path, adapter: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 
 
 def tell(prior: Any, guidance: Any, seed: int = 0, view_dependent: bool = False) -> tuple[torch.Tensor, Any]:
-    """One step of distillation on four views: the pixels' gradient, and what the guidance said."""
+    """One step of distillation on four views: the pixels' gradient, and what the guidance returned."""
     render, cameras = tiny.views()
     prompts = ViewPrompts(prior, PROMPT, view_dependent=view_dependent)
     out = guidance(render, cameras, prompts, 0.5, torch.Generator().manual_seed(seed))
@@ -62,10 +63,10 @@ def tell(prior: Any, guidance: Any, seed: int = 0, view_dependent: bool = False)
 
 
 def question(prior: Any) -> tuple[Any, ...]:
-    """z, t, condition and cameras of four views that the prior has seen."""
+    """z, t, condition and views of four renders."""
     render, cameras = tiny.views()
-    x = prior.encode(render, cameras).detach()
-    return x, torch.full((4,), 0.4), prior.embed([PROMPT] * 4), cameras
+    views = prior.encode(render, cameras)
+    return views.x.detach(), torch.full((4,), 0.4), prior.embed([PROMPT] * 4), views
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,11 +113,11 @@ def test_after_training_the_camera_matters(build: Callable[..., Any]) -> None:
     prior = build("epsilon")
     guidance = VSDConfig(learning_rate=1e-2).build(prior)
     tell(prior, guidance)
-    z, t, condition, cameras = question(prior)
-    turned = cameras[torch.tensor([1, 2, 3, 0])]
-    moved = guidance.score(z, t, condition, cameras) - guidance.score(z, t, condition, turned)
+    z, t, condition, views = question(prior)
+    turned = replace(views, cameras=views.cameras[torch.tensor([1, 2, 3, 0])])
+    moved = guidance.score(z, t, condition, views) - guidance.score(z, t, condition, turned)
     assert float(moved.detach().abs().max()) > 1e-6
-    assert torch.equal(prior.denoise(z, t, condition, cameras), prior.denoise(z, t, condition, turned))
+    assert torch.equal(prior.denoise(z, t, condition, views), prior.denoise(z, t, condition, turned))
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
@@ -130,7 +131,7 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     generator = torch.Generator().manual_seed(3)
     step = guidance.diffuse(render, cameras, 0.5, torch.Generator().manual_seed(0))
     prompts = ViewPrompts(prior, PROMPT, view_dependent=True)
-    told = guidance._train(step, prompts, cameras, generator)
+    told = guidance._train(step, prompts, generator)
 
     generator.manual_seed(3)
     t = 0.02 + 0.96 * torch.rand(4, generator=generator)
@@ -139,9 +140,9 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     z = alpha * step.clean + sigma * noise
     tokens = prior.embed([PROMPT] * 4).tokens
     with torch.no_grad():
-        said = prior.network(z, prior.timestep(t), encoder_hidden_states=tokens).sample
+        pred = prior.network(z, prior.timestep(t), encoder_hidden_states=tokens).sample
     target = noise if kind == "epsilon" else alpha * noise - sigma * step.clean
-    assert told == pytest.approx(float((said - target).square().mean()), rel=1e-4)
+    assert told == pytest.approx(float((pred - target).square().mean()), rel=1e-4)
 
 
 def test_resumed_training_is_the_uninterrupted_one(build: Callable[..., Any]) -> None:

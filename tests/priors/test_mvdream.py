@@ -12,6 +12,7 @@ from priors import tiny
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Views
 from dreamlab.priors import MVDreamPriorConfig
 from dreamlab.priors.diffusers.mvdream import MVDreamPrior, camera_numbers
 from dreamlab.priors.diffusers.mvdream_names import network_settings, renamed
@@ -56,7 +57,8 @@ def test_views_of_a_group_see_each_other_and_groups_do_not(prior: MVDreamPrior) 
     other = z.clone()
     other[1] += 1.0
     t, condition = torch.full((8,), 0.5), prior.embed(["a cube"] * 8)
-    moved = (prior.denoise(z, t, condition, cameras) - prior.denoise(other, t, condition, cameras)).abs()
+    views = Views(z, cameras)
+    moved = (prior.denoise(z, t, condition, views) - prior.denoise(other, t, condition, views)).abs()
     assert (moved.flatten(1).amax(1) > 1e-6).tolist() == [True] * 4 + [False] * 4
     alone = (prior.denoise(z, t, condition) - prior.denoise(other, t, condition)).abs()
     assert (alone.flatten(1).amax(1) > 1e-6).tolist() == [i == 1 for i in range(8)]
@@ -67,7 +69,7 @@ def test_the_camera_matters_and_no_camera_adds_nothing(prior: MVDreamPrior) -> N
     _, cameras = tiny.views(4)
     turned = cameras[torch.tensor([1, 2, 3, 0])]
     assert (
-        prior.denoise(z, t, condition, cameras) - prior.denoise(z, t, condition, turned)
+        prior.denoise(z, t, condition, Views(z, cameras)) - prior.denoise(z, t, condition, Views(z, turned))
     ).abs().max() > 1e-6
     assert prior.network.class_embedding(torch.zeros(1, 16)).abs().max() == 0
 
@@ -75,7 +77,8 @@ def test_the_camera_matters_and_no_camera_adds_nothing(prior: MVDreamPrior) -> N
 def test_three_views_are_an_error(prior: MVDreamPrior) -> None:
     _, cameras = tiny.views(3)
     with pytest.raises(ConfigError, match="expected a multiple of 4 views, got 3"):
-        prior.denoise(torch.zeros(3, 4, 16, 16), torch.full((3,), 0.5), prior.embed([""] * 3), cameras)
+        z = torch.zeros(3, 4, 16, 16)
+        prior.denoise(z, torch.full((3,), 0.5), prior.embed([""] * 3), Views(z, cameras))
 
 
 def test_weights_under_the_original_names_are_the_same_network(prior: MVDreamPrior) -> None:

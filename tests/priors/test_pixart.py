@@ -32,5 +32,5 @@ def test_guided_answers_are_those_of_the_pipeline(tmp_path: Path) -> None:
         "a cube", latents=z, num_inference_steps=1, guidance_scale=4.5, output_type="latent",
         use_resolution_binning=False, clean_caption=False,
     ).images  # fmt: skip
-    null, said = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 4.5), wanted, rtol=1e-3, atol=2e-2)
+    null, pred = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 4.5), wanted, rtol=1e-3, atol=2e-2)

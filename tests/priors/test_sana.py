@@ -43,11 +43,11 @@ def test_levels_and_x0_hat_are_those_of_the_scheduler(folder: Path) -> None:
     z, condition = noise(), prior.embed(["a cube"])
     for i in range(1, 4):
         scheduler._step_index = i
-        said = prior.network(
+        pred = prior.network(
             z, encoder_hidden_states=condition.tokens, timestep=1000 * sigma[i : i + 1],
             encoder_attention_mask=condition.mask.float(),
         ).sample  # fmt: skip
-        wanted = scheduler.convert_model_output(said, sample=z)
+        wanted = scheduler.convert_model_output(pred, sample=z)
         torch.testing.assert_close(prior.denoise(z, t[i : i + 1], condition), wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -66,8 +66,8 @@ def test_guided_answers_are_those_of_the_pipeline(folder: Path, instruct: bool) 
         "a cube", latents=noise(), sigmas=[0.6], num_inference_steps=1, guidance_scale=4.5,
         output_type="latent", use_resolution_binning=False, height=32, width=32, **told,
     ).images  # fmt: skip
-    null, said = (prior.denoise(noise(), torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 4.5), wanted, rtol=1e-4, atol=1e-4)
+    null, pred = (prior.denoise(noise(), torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 4.5), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_the_instruction_changes_what_is_read_of_a_prompt(folder: Path) -> None:
@@ -84,16 +84,16 @@ def test_latents_are_those_of_the_autoencoder(folder: Path) -> None:
     prior = SanaPriorConfig(model=str(folder)).build()
     render, cameras = tiny.views(2, side=32)
     wanted = prior.space.vae.encode(render.rgb.movedim(-1, 1) * 2 - 1).latent * 0.41407
-    torch.testing.assert_close(prior.encode(render, cameras), wanted)
+    torch.testing.assert_close(prior.encode(render, cameras).x, wanted)
 
 
 def test_flow_and_noise_predictions_mean_the_same_image(folder: Path) -> None:
     prior = SanaPriorConfig(model=str(folder)).build()
     t, condition = torch.tensor([0.3, 0.7]), prior.embed(["a cube"] * 2)
     x0 = prior.denoise(noise(2), t, condition)
-    said = noise_from_x0(noise(2), x0, *prior.alpha_sigma(t))
+    pred = noise_from_x0(noise(2), x0, *prior.alpha_sigma(t))
     network = SimpleNamespace(config=prior.network.config)
-    prior.prediction, prior.network = "epsilon", lambda *_, **__: SimpleNamespace(sample=said)
+    prior.prediction, prior.network = "epsilon", lambda *_, **__: SimpleNamespace(sample=pred)
     prior.network.config = network.config
     torch.testing.assert_close(prior.denoise(noise(2), t, condition), x0, rtol=1e-5, atol=1e-5)
 

@@ -38,8 +38,8 @@ def test_guided_answers_are_those_of_the_pipeline(folder: Path) -> None:
         height=32,
         width=32,
     ).images
-    null, said = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 7.0), wanted, rtol=1e-4, atol=1e-3)
+    null, pred = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 7.0), wanted, rtol=1e-4, atol=1e-3)
     assert prior.embed([""]).tokens.abs().max() == 0
 
 
@@ -59,7 +59,7 @@ def test_latents_that_overflow_are_made_again_in_float32(folder: Path) -> None:
     with pytest.warns(UserWarning, match="latents were not finite in float16: the VAE goes on in float32"):
         latents = space.encode(images)
     assert latents.isfinite().all() and space.vae.dtype == space.dtype == torch.float32
-    assert torch.equal(space.encode(images), latents)  # and nothing is said again
+    assert torch.equal(space.encode(images), latents)  # and nothing is warned of again
 
 
 def test_a_gradient_that_overflows_makes_the_next_step_float32(folder: Path) -> None:

@@ -49,8 +49,8 @@ def test_levels_and_x0_hat_are_those_of_the_scheduler(folders: dict[str, Path], 
         alpha, sigma = prior.alpha_sigma(t)
         torch.testing.assert_close(alpha**2, scheduler.alphas_cumprod[step : step + 1], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(alpha**2 + sigma**2, torch.ones(1))
-        said = prior.network(z, step, encoder_hidden_states=condition.tokens).sample
-        wanted = scheduler.step(said, step, z).pred_original_sample
+        pred = prior.network(z, step, encoder_hidden_states=condition.tokens).sample
+        wanted = scheduler.step(pred, step, z).pred_original_sample
         torch.testing.assert_close(prior.denoise(z, t, condition), wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -65,15 +65,15 @@ def test_guided_answers_are_those_of_the_pipeline(folders: dict[str, Path]) -> N
     )
     z = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     wanted = pipe("a cube", latents=z, num_inference_steps=1, guidance_scale=7.5, output_type="latent").images
-    null, said = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
-    torch.testing.assert_close(cfg_combine(null, said, 7.5), wanted, rtol=1e-4, atol=1e-3)
+    null, pred = (prior.denoise(z, torch.tensor([0.999]), prior.embed([text])) for text in ("", "a cube"))
+    torch.testing.assert_close(cfg_combine(null, pred, 7.5), wanted, rtol=1e-4, atol=1e-3)
 
 
 def test_latents_are_those_of_the_vae(folders: dict[str, Path]) -> None:
     prior = StableDiffusionPriorConfig(model=str(folders["epsilon"])).build()
     render, cameras = tiny.views(2, side=32)
     wanted = prior.space.vae.encode(render.rgb.movedim(-1, 1) * 2 - 1).latent_dist.mode() * 0.18215
-    torch.testing.assert_close(prior.encode(render, cameras), wanted)
+    torch.testing.assert_close(prior.encode(render, cameras).x, wanted)
 
 
 def test_predictions_of_every_kind_mean_the_same_image(folders: dict[str, Path]) -> None:
@@ -81,13 +81,13 @@ def test_predictions_of_every_kind_mean_the_same_image(folders: dict[str, Path])
     z = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     t, condition = torch.tensor([0.2, 0.5, 0.8]), prior.embed(["a cube"] * 3)
     x0, scales = prior.denoise(z, t, condition), prior.alpha_sigma(t)
-    said = {
+    pred = {
         "epsilon": noise_from_x0(z, x0, *scales),
         "v_prediction": v_from_x0(z, x0, *scales),
         "flow_prediction": flow_from_x0(z, x0, *scales),
         "sample": x0,
     }
-    for kind, output in said.items():
+    for kind, output in pred.items():
         prior.prediction, prior.network = kind, lambda *_, o=output, **__: SimpleNamespace(sample=o)  # type: ignore[misc]
         torch.testing.assert_close(prior.denoise(z, t, condition), x0, rtol=1e-5, atol=1e-5)
 

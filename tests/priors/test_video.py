@@ -48,8 +48,8 @@ def test_guided_answers_are_those_of_the_pipeline(folder: Path, prior: VideoPrio
         guidance_scale=9.0, output_type="latent", height=32, width=32,
     ).frames  # fmt: skip
     t = torch.full((4,), 0.999)
-    null, said = (prior.denoise(noise(), t, prior.embed([text] * 4)) for text in ("", "a cube"))
-    guided = cfg_combine(null, said, 9.0)
+    null, pred = (prior.denoise(noise(), t, prior.embed([text] * 4)) for text in ("", "a cube"))
+    guided = cfg_combine(null, pred, 9.0)
     torch.testing.assert_close(guided.movedim(0, 1)[None], wanted, rtol=1e-4, atol=1e-3)
 
 
@@ -72,13 +72,13 @@ def test_each_clip_has_its_own_level_and_prompt(prior: VideoPrior) -> None:
 def test_predictions_of_every_kind_mean_the_same_image(prior: VideoPrior) -> None:
     t, condition = torch.full((4,), 0.4), prior.embed(["a cube"] * 4)
     x0, scales = prior.denoise(noise(), t, condition), prior.alpha_sigma(t)
-    for kind, said in (
+    for kind, pred in (
         ("epsilon", noise_from_x0(noise(), x0, *scales)),
         ("v_prediction", v_from_x0(noise(), x0, *scales)),
         ("sample", x0),
     ):
         prior.prediction = kind
-        prior._answer = lambda _, said=said: said
+        prior._predict = lambda _, pred=pred: pred
         torch.testing.assert_close(prior.denoise(noise(), t, condition), x0, rtol=1e-5, atol=1e-5)
 
 

@@ -11,6 +11,7 @@ from priors import tiny
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError, InputError
+from dreamlab.core.types import Views
 from dreamlab.priors import Zero123PriorConfig
 from dreamlab.priors.diffusers.zero123 import camera_numbers, read_image
 
@@ -69,7 +70,7 @@ def test_the_network_is_told_projection_and_latent(config: Zero123PriorConfig) -
     both = torch.cat([z, dict(condition.extras)["image"]], dim=1)
     noise = prior.network(both, 500, encoder_hidden_states=tokens).sample
     alpha, sigma = (v[:, None, None, None] for v in prior.alpha_sigma(t))
-    torch.testing.assert_close(prior.denoise(z, t, condition, cameras), (z - sigma * noise) / alpha)
+    torch.testing.assert_close(prior.denoise(z, t, condition, Views(z, cameras)), (z - sigma * noise) / alpha)
 
 
 def test_it_needs_cameras_unless_it_is_unconditional(config: Zero123PriorConfig) -> None:

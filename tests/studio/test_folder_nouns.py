@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.folder_nouns import LEAST, halves_of, judge_of_folder, measure_folder
-from dreamlab.evaluate.prompts import VIEWS, MeasureConfig, Sampler, shoot
+from dreamlab.evaluate.prompts import VIEWS, MeasureConfig, Sampler, render_shape
 from dreamlab.studio import shapes
 
 MODELS = {"banana": LEAST + 1, "car": LEAST, "snowman": LEAST, "rocket": LEAST - 1}
@@ -44,7 +44,7 @@ def photographs(instead: dict[str, str]) -> Sampler:
         for first in range(0, len(prompts), VIEWS):
             noun = prompts[first].split(" ", 1)[1]
             shape = shapes.make(np.random.default_rng((6, first)), instead.get(noun, noun))
-            out.append(shoot(shape, cameras[first : first + VIEWS]))
+            out.append(render_shape(shape, cameras[first : first + VIEWS]))
         return torch.cat(out)
 
     return draw

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.types import Cameras
-from dreamlab.evaluate.camera_fidelity import obedience
+from dreamlab.evaluate.camera_fidelity import camera_fidelity
 from dreamlab.evaluate.classifier import Judge, judge_of, reframed, sample_labelled_images, train_judge
 from dreamlab.evaluate.measure import (
     binding,
-    exam_of,
+    labelled_images,
     measure_sampler,
     mistaken,
     naming,
@@ -32,10 +32,10 @@ from dreamlab.evaluate.prompts import (
     EvalPrompt,
     MeasureConfig,
     prior_sampler,
+    render_shape,
     ring,
     rings,
     sample_prompts,
-    shoot,
     visible,
 )
 from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
@@ -54,13 +54,13 @@ def judge() -> Judge:
 
 
 @pytest.fixture(scope="module")
-def questions() -> list[EvalPrompt]:
+def prompts() -> list[EvalPrompt]:
     return sample_prompts(NOUNS, 12, (1,))
 
 
 @pytest.fixture(scope="module")
-def real(questions: list[EvalPrompt]) -> Tensor:
-    return real_pictures(questions, NOUNS, 5)
+def real(prompts: list[EvalPrompt]) -> Tensor:
+    return real_pictures(prompts, NOUNS, 5)
 
 
 def parsed(phrase: str) -> tuple[shapes.ColourWord, str]:
@@ -84,7 +84,7 @@ def photographs(
                 shape = shapes.make(rng, nouns[0], colours[0])
             else:
                 shape = shapes.scene(rng, "on", (nouns[0], nouns[1]), (colours[0], colours[1]))
-            out.append(shoot(shape, cameras[number : number + VIEWS]))
+            out.append(render_shape(shape, cameras[number : number + VIEWS]))
         return torch.cat(out)
 
     return draw
@@ -92,8 +92,8 @@ def photographs(
 
 def test_a_judge_learns_what_it_is_shown(judge: Judge) -> None:
     fresh = sample_labelled_images(NOUNS, 8, 4, (2,))
-    for sight in ("colour", "form"):
-        assert (judge.look(fresh.x, sight).noun.argmax(1) == fresh.noun).float().mean() > 0.8
+    for channels in ("colour", "form"):
+        assert (judge.look(fresh.x, channels).noun.argmax(1) == fresh.noun).float().mean() > 0.8
 
 
 def test_real_photographs_reach_every_ceiling(judge: Judge) -> None:
@@ -114,18 +114,18 @@ def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
     assert right > 0.8 and ceiling > 0.8 and swapped < 0.3
 
 
-def test_other_colours_fail_in_colour_alone(judge: Judge, questions: list[EvalPrompt], real: Tensor) -> None:
-    shifted = [q._replace(colour=(q.colour + 7) % len(WORDS)) for q in questions]
-    right = naming(judge, exam_of(real, questions))
-    wrong = naming(judge, exam_of(real_pictures(shifted, NOUNS, 5), questions))
+def test_other_colours_fail_in_colour_alone(judge: Judge, prompts: list[EvalPrompt], real: Tensor) -> None:
+    shifted = [q._replace(colour=(q.colour + 7) % len(WORDS)) for q in prompts]
+    right = naming(judge, labelled_images(real, prompts))
+    wrong = naming(judge, labelled_images(real_pictures(shifted, NOUNS, 5), prompts))
     assert wrong["colour"] < 0.4 * right["colour"] and wrong["noun"] > 0.8 * right["noun"]
-    (common, count), *_ = mistaken(judge, exam_of(real_pictures(shifted, NOUNS, 5), questions)).items()
+    (common, count), *_ = mistaken(judge, labelled_images(real_pictures(shifted, NOUNS, 5), prompts)).items()
     assert count > 1 and " > " in common
 
 
-def test_other_nouns_fail_in_noun(judge: Judge, questions: list[EvalPrompt], real: Tensor) -> None:
-    shifted = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in questions]
-    wrong = naming(judge, exam_of(real, shifted))
+def test_other_nouns_fail_in_noun(judge: Judge, prompts: list[EvalPrompt], real: Tensor) -> None:
+    shifted = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in prompts]
+    wrong = naming(judge, labelled_images(real, shifted))
     assert wrong["noun"] < 0.2 and wrong["form_noun"] < 0.2
 
 
@@ -154,49 +154,49 @@ def test_a_reframed_picture_is_what_a_moved_camera_photographs() -> None:
     assert torch.allclose(nearer[:, :4], x[:, :4], atol=1e-5)
 
 
-def test_mirrored_views_fail_left_and_right(questions: list[EvalPrompt], real: Tensor) -> None:
-    found = obedience(real.flip(-1), questions, NOUNS, objects=6)
+def test_mirrored_views_fail_left_and_right(prompts: list[EvalPrompt], real: Tensor) -> None:
+    found = camera_fidelity(real.flip(-1), prompts, NOUNS, objects=6)
     assert found["left_right"] < 0.1 and found["left_right_ceiling"] > 0.9
     assert found["iou_mirrored"] > found["iou_asked"] + 0.05
     assert found["iou_asked_ceiling"] > found["iou_mirrored_ceiling"] + 0.05
 
 
-def test_views_from_behind_fail_front_and_back(questions: list[EvalPrompt], real: Tensor) -> None:
+def test_views_from_behind_fail_front_and_back(prompts: list[EvalPrompt], real: Tensor) -> None:
     behind = real.view(-1, VIEWS, *real.shape[1:]).roll(2, dims=1).flatten(0, 1)
-    found = obedience(behind, questions, NOUNS, objects=6)
+    found = camera_fidelity(behind, prompts, NOUNS, objects=6)
     assert found["front_back"] < 0.1 and found["front_back_ceiling"] > 0.9
 
 
-def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(questions: list[EvalPrompt]) -> None:
+def test_a_prior_that_ignores_the_camera_is_no_better_than_chance(prompts: list[EvalPrompt]) -> None:
     cameras = ring(1, 0.5)
     rng = np.random.default_rng(3)
-    same = torch.cat([shoot(q.real(NOUNS, rng), cameras).expand(VIEWS, -1, -1, -1) for q in questions])
-    found = obedience(same, questions, NOUNS, objects=6)
+    same = torch.cat([render_shape(q.real(NOUNS, rng), cameras).expand(VIEWS, -1, -1, -1) for q in prompts])
+    found = camera_fidelity(same, prompts, NOUNS, objects=6)
     assert 0.3 < found["left_right"] < 0.7 and 0.3 < found["front_back"] < 0.7
 
 
 def test_nouns_without_a_side_are_not_asked() -> None:
     round_things = sample_prompts(("orange",), 4, (2,))
-    found = obedience(real_pictures(round_things, ("orange",), 0), round_things, ("orange",))
+    found = camera_fidelity(real_pictures(round_things, ("orange",), 0), round_things, ("orange",))
     assert found["sides_asked"] == 0 and math.isnan(found["left_right"]) and math.isnan(found["iou_asked"])
 
 
 def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
-    judge: Judge, questions: list[EvalPrompt]
+    judge: Judge, prompts: list[EvalPrompt]
 ) -> None:
-    made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(questions)]
+    made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(prompts)]
     meshes = [seen(ColouredMesh(s.vertices, s.faces, s.face_colors)) for s in made]
-    good, answers = judge_objects(judge, meshes, questions, copies=1)
+    good, answers = judge_objects(judge, meshes, prompts, copies=1)
     assert (
         good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1
     )
     assert answers[0].keys() == {"noun", "colour", "form_noun"}
     half = [mesh if i % 2 else None for i, mesh in enumerate(meshes)]
-    missing, answers = judge_objects(judge, half, questions, copies=1)
+    missing, answers = judge_objects(judge, half, prompts, copies=1)
     assert missing["noun"] <= 0.5 and answers[0] == {} and answers[1] != {}
-    none, _ = judge_objects(judge, [None] * len(questions), questions, copies=1)
+    none, _ = judge_objects(judge, [None] * len(prompts), prompts, copies=1)
     assert none["noun"] == 0 and none["noun_ceiling"] > 0.6
-    others = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in questions]
+    others = [q._replace(noun=(q.noun + 1) % len(NOUNS)) for q in prompts]
     assert judge_objects(judge, meshes, others, copies=1)[0]["noun"] < 0.2
 
 
@@ -218,12 +218,12 @@ def test_many_prompts_are_sampled_together_and_each_view_gets_its_own() -> None:
 
         sizes: tuple[int, ...] = ()
 
-        def denoise(self, z_t, t, condition, cameras=None):
+        def denoise(self, z_t, t, condition, views=None):
             Echo.sizes += (len(z_t),)
             told = torch.zeros_like(z_t)
             told[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
-            if cameras is not None:
-                told[:, 3] = cameras.azimuth.sin().view(-1, 1, 1)
+            if views is not None:
+                told[:, 3] = views.cameras.azimuth.sin().view(-1, 1, 1)
             return told
 
     prior = Echo(UNet(UNetConfig(channels=(16, 16, 16), embedding=32, head=16)))

@@ -18,7 +18,7 @@ import torch
 
 from dreamlab.core.errors import InputError
 from dreamlab.priors.embedded.unet import UNetConfig
-from dreamlab.studio.batches import BatchConfig, Batches, draw_cameras, two_rings
+from dreamlab.studio.batches import BatchConfig, Batches, sample_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 from dreamlab.studio.train import TrainConfig, Trainer, train
@@ -78,7 +78,7 @@ def test_held_out_objects_are_never_drawn(corpus: Corpus) -> None:
 
 
 def test_views_of_a_group_fit_the_picture() -> None:
-    azimuth, elevation, distance, fovy = draw_cameras(np.random.default_rng(0), 500, 4)
+    azimuth, elevation, distance, fovy = sample_cameras(np.random.default_rng(0), 500, 4)
     assert 0 <= azimuth.min() and azimuth.max() <= 2 * np.pi
     assert elevation.min() < 0 and elevation.max() > 1.2
     assert np.all(distance * np.sin(fovy / 2) >= 0.92 - 1e-6)
@@ -96,7 +96,7 @@ def test_two_rings_stand_evenly_one_above_the_other() -> None:
 
 
 def test_groups_of_twelve_are_often_two_rings() -> None:
-    _, elevation, _, _ = draw_cameras(np.random.default_rng(0), 400, 12)
+    _, elevation, _, _ = sample_cameras(np.random.default_rng(0), 400, 12)
     groups = elevation.reshape(400, 12)
     level = np.isclose(groups[:, :8], groups[:, :1]).all(1) & (groups[:, 8] > groups[:, 0] + 0.4)
     assert 0.5 < level.mean() < 0.7

@@ -6,7 +6,7 @@ import torch
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
 from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere, torus, union
 
@@ -22,7 +22,7 @@ def sides(x: torch.Tensor) -> torch.Tensor:
 @pytest.fixture(scope="session")
 def coloured() -> Mesh:
     field = Solid(SHAPE, rgb=sides)
-    return vertex_colors(
+    return bake_colors(
         clean(extract(field, ExtractConfig(resolution=48)).mesh, CleanConfig(faces=3000)), field
     )
 

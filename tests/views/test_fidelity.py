@@ -10,7 +10,7 @@ from dreamlab.core.types import Cameras
 from dreamlab.evaluate.field_fidelity import fidelity, field_pictures
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, vertex_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.views.render import render_mesh
 from tests.mesh.analytic import Solid, sphere
@@ -64,7 +64,7 @@ def test_field_pictures_are_those_of_plain_quadrature() -> None:
 def test_the_figure_tells_a_good_mesh_from_a_grey_and_a_moved_one() -> None:
     field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 6) + 1) / 2)
     fine = extract(field, ExtractConfig(resolution=64)).mesh
-    good = vertex_colors(fine, field)
+    good = bake_colors(fine, field)
     grey, moved = replace(good, colors=None), replace(good, vertices=good.vertices + 0.1)
     best, *others = (fidelity(mesh, field, views=3, size=48) for mesh in (good, grey, moved))
     assert best.psnr > 20 and best.worst <= best.psnr
@@ -76,10 +76,10 @@ def test_colours_at_the_corners_decide_with_the_shape_where_faces_stay() -> None
     stripes = Solid(
         sphere(0.8), 2000.0, 0.002, rgb=lambda x: (torch.sin(x[:, :1] * 9) > 0).float().expand(-1, 3)
     )
-    fine = vertex_colors(extract(stripes, ExtractConfig(resolution=80)).mesh, stripes)
+    fine = bake_colors(extract(stripes, ExtractConfig(resolution=80)).mesh, stripes)
 
     def psnr(weight: float) -> float:
         light = clean(fine, CleanConfig(faces=1500, color_weight=weight))
-        return fidelity(vertex_colors(light, stripes), stripes, views=3, size=120).psnr
+        return fidelity(bake_colors(light, stripes), stripes, views=3, size=120).psnr
 
     assert psnr(CleanConfig().color_weight) > psnr(0.0) + 1.5

@@ -43,7 +43,7 @@ def texture_of(mesh: Mesh, name: str) -> np.ndarray | None:
     return None if found is None or mesh.uv is None else found.numpy()
 
 
-def vertex_colours(mesh: Mesh) -> np.ndarray | None:
+def vertex_colors(mesh: Mesh) -> np.ndarray | None:
     """sRGB colours [V,3] in 0..1: the mesh's own, else its albedo texture read at the corners, else None."""
     if mesh.colors is not None:
         return mesh.colors.double().numpy().clip(0, 1)

@@ -17,6 +17,11 @@ Origin = Literal["keep", "centre", "base"]
 CREASE = 35.0  # degrees between faces from which on an edge stays sharp
 
 
+def face_normals_of(mesh: Mesh) -> np.ndarray:
+    """Unit normals [F,3] float64 of the faces by their winding; zeros for faces without area."""
+    return topo.face_normals(mesh.vertices.double().numpy(), mesh.faces.numpy())[0]
+
+
 def normals_of(mesh: Mesh) -> np.ndarray:
     """Unit vertex normals [V,3] float64: the mesh's own, else smooth ones that ignore texture seams."""
     if mesh.normals is not None:

@@ -22,7 +22,7 @@ import numpy as np
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.files import atomic_path, write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import png, texture_of, to_bytes, vertex_colours
+from dreamlab.mesh.geometry.colour import png, texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
 from dreamlab.mesh.io.splat import splat_bytes
@@ -146,17 +146,17 @@ def _lines(word: str, rows: np.ndarray) -> Iterable[str]:
 
 def ply_bytes(mesh: Mesh) -> bytes:
     """Binary little-endian PLY with normals and, where the mesh has colour, 8-bit sRGB vertex colours."""
-    colours = vertex_colours(mesh)
+    colors = vertex_colors(mesh)
     columns = [(axis, "<f4") for axis in ("x", "y", "z", "nx", "ny", "nz")]
-    if colours is not None:
+    if colors is not None:
         columns += [(channel, "u1") for channel in ("red", "green", "blue")]
     vertices = np.zeros(len(mesh.vertices), dtype=columns)
     for k, axis in enumerate("xyz"):
         vertices[axis] = mesh.vertices[:, k].numpy()
         vertices["n" + axis] = normals_of(mesh)[:, k]
-    if colours is not None:
+    if colors is not None:
         for k, channel in enumerate(("red", "green", "blue")):
-            vertices[channel] = to_bytes(colours[:, k])
+            vertices[channel] = to_bytes(colors[:, k])
     faces = np.zeros(len(mesh.faces), dtype=[("n", "u1"), ("i", "<i4", 3)])
     faces["n"], faces["i"] = 3, mesh.faces.numpy()
     words = {"<f4": "float", "u1": "uchar"}
@@ -190,10 +190,10 @@ def threemf_bytes(mesh: Mesh) -> bytes:
     """
     first, index = _weld_rows(for_print(mesh))
     vertices, faces = for_print(mesh)[first], index[mesh.faces.numpy()]
-    colours = vertex_colours(mesh)
+    colors = vertex_colors(mesh)
     group, style = "", [""] * len(faces)
-    if colours is not None:
-        swatches, swatch = np.unique(to_bytes(colours), axis=0, return_inverse=True)
+    if colors is not None:
+        swatches, swatch = np.unique(to_bytes(colors), axis=0, return_inverse=True)
         inner = "".join(f'<m:color color="#{r:02X}{g:02X}{b:02X}"/>' for r, g, b in swatches.tolist())
         group = f'<m:colorgroup id="2">{inner}</m:colorgroup>'
         picked = swatch.reshape(-1)[mesh.faces.numpy()].tolist()

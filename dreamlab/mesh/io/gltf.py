@@ -93,7 +93,7 @@ def glb_bytes(mesh: Mesh, name: str = "object", compression: Compression = "none
         document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
     else:
         primitive["attributes"] = {
-            attribute: buffer.attribute(_wide_colours(attribute, values), bounds=attribute == "POSITION")
+            attribute: buffer.attribute(_wide_colors(attribute, values), bounds=attribute == "POSITION")
             for attribute, values in rows.items()
         }
         primitive["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
@@ -116,7 +116,7 @@ def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) 
     return {name: values.astype(np.float32) for name, values in rows.items()}
 
 
-def _wide_colours(name: str, values: np.ndarray) -> np.ndarray:
+def _wide_colors(name: str, values: np.ndarray) -> np.ndarray:
     """Colours as 16-bit shares of one: half the size of floats, and 8 bits would band in the darks."""
     return (values * 65535 + 0.5).astype(np.uint16) if name == "COLOR_0" else values
 

@@ -106,12 +106,12 @@ class _Document:
                 if slot is not None and slot.get("texCoord", 0) == 0:
                     textures.append((name, torch.from_numpy(self.image(slot["index"]))))
             uv = torch.from_numpy(attributes["TEXCOORD_0"] * [1, -1] + [0, 1]).float()
-        colours = self._colours(attributes, surface, len(vertices), bool(textures))
+        colors = self._colors(attributes, surface, len(vertices), bool(textures))
         return Mesh(
             torch.from_numpy(vertices).float(),
             torch.from_numpy(faces),
             None if normals is None else torch.from_numpy(normals).float(),
-            None if colours is None else torch.from_numpy(colours).float(),
+            None if colors is None else torch.from_numpy(colors).float(),
             uv if textures else None,
             tuple(textures),
         )
@@ -138,7 +138,7 @@ class _Document:
         top = np.iinfo(KINDS[spec["componentType"]]).max if spec.get("normalized") else 1
         return values.astype(np.float64) / top
 
-    def _colours(
+    def _colors(
         self, attributes: dict[str, np.ndarray], surface: dict[str, Any], count: int, textured: bool
     ) -> np.ndarray | None:
         """sRGB per vertex from the linear COLOR_0 and base colour factor; None where a texture has the

@@ -13,7 +13,7 @@ import torch
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.geometry.colour import vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf_read import read_gltf
 from dreamlab.mesh.surface.clean import check_faces
@@ -81,14 +81,14 @@ def _convert(part: Any) -> Mesh:
     if uv is not None and image is not None and len(uv) == len(mesh.vertices):
         texture = torch.from_numpy(np.array(image.convert("RGB")))
         return replace(mesh, uv=torch.from_numpy(np.array(uv, np.float32)), textures=(("albedo", texture),))
-    colours = part.vertex_attributes.get("color")
-    if colours is None and visual.kind in ("vertex", "face"):
-        colours = visual.vertex_colors
-    if colours is None:
+    colors = part.vertex_attributes.get("color")
+    if colors is None and visual.kind in ("vertex", "face"):
+        colors = visual.vertex_colors
+    if colors is None:
         return mesh
-    colours = np.asarray(colours)[:, :3]
-    scale = 255 if colours.dtype == np.uint8 else 1
-    return replace(mesh, colors=torch.from_numpy(colours.astype(np.float32) / scale).clamp(0, 1))
+    colors = np.asarray(colors)[:, :3]
+    scale = 255 if colors.dtype == np.uint8 else 1
+    return replace(mesh, colors=torch.from_numpy(colors.astype(np.float32) / scale).clamp(0, 1))
 
 
 def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
@@ -106,16 +106,16 @@ def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
         return meshes[0]
     if any(mesh.textures for mesh in meshes):
         log.warning("%s: the textures of its %d parts become vertex colours", path.name, len(meshes))
-    colours = [vertex_colours(mesh) for mesh in meshes]
+    colors = [vertex_colors(mesh) for mesh in meshes]
     grey = [
-        np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colours, strict=True)
+        np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colors, strict=True)
     ]
     start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     return Mesh(
         torch.cat([mesh.vertices for mesh in meshes]),
         torch.cat([mesh.faces + int(s) for mesh, s in zip(meshes, start, strict=False)]),
         torch.cat([torch.from_numpy(normals_of(mesh)).float() for mesh in meshes]),
-        None if all(c is None for c in colours) else torch.from_numpy(np.concatenate(grey)).float(),
+        None if all(c is None for c in colors) else torch.from_numpy(np.concatenate(grey)).float(),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colours
+from dreamlab.mesh.geometry.colour import vertex_colors
 from dreamlab.mesh.geometry.topology import face_normals
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic: colour = 0.5 + SH_C0 * f_dc
@@ -18,9 +18,9 @@ def splat_bytes(mesh: Mesh) -> bytes:
     """Binary PLY of F Gaussians: each covers its triangle (standard deviations from the triangle's own
     covariance)."""
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
-    colours = vertex_colours(mesh)
-    if colours is None:
-        colours = np.full_like(vertices, 0.7)
+    colors = vertex_colors(mesh)
+    if colors is None:
+        colors = np.full_like(vertices, 0.7)
     corners = vertices[faces]
     centre = corners.mean(1)
     normal, _ = face_normals(vertices, faces)
@@ -34,7 +34,7 @@ def splat_bytes(mesh: Mesh) -> bytes:
     columns = {
         **dict(zip(("x", "y", "z"), centre.T, strict=True)),
         **dict(zip(("nx", "ny", "nz"), normal.T, strict=True)),
-        **dict(zip(("f_dc_0", "f_dc_1", "f_dc_2"), ((colours[faces].mean(1) - 0.5) / SH_C0).T, strict=True)),
+        **dict(zip(("f_dc_0", "f_dc_1", "f_dc_2"), ((colors[faces].mean(1) - 0.5) / SH_C0).T, strict=True)),
         "opacity": np.full(len(faces), np.log(OPACITY / (1 - OPACITY))),
         **dict(zip(("scale_0", "scale_1", "scale_2"), np.log(scale).T, strict=True)),
         **dict(zip(("rot_0", "rot_1", "rot_2", "rot_3"), _quaternions(major, minor, normal).T, strict=True)),

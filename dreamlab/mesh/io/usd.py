@@ -15,7 +15,7 @@ import numpy as np
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of, vertex_colours
+from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 
 
@@ -67,7 +67,7 @@ def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
     shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(1.0)
     diffuse = shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
-    albedo, colours, bumps = texture_of(mesh, "albedo"), vertex_colours(mesh), texture_of(mesh, "normal")
+    albedo, colors, bumps = texture_of(mesh, "albedo"), vertex_colors(mesh), texture_of(mesh, "normal")
     reader = UsdShade.Shader.Define(stage, "/object/surface/reader")
     if mesh.uv is not None and mesh.textures:
         st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
@@ -97,9 +97,9 @@ def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
             shader.CreateInput("normal", Sdf.ValueTypeNames.Normal3f).ConnectToSource(
                 texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
             )
-    elif colours is not None:
+    elif colors is not None:
         shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(
-            Vt.Vec3fArray.FromNumpy(srgb_to_linear(colours).astype(np.float32))
+            Vt.Vec3fArray.FromNumpy(srgb_to_linear(colors).astype(np.float32))
         )
         reader.CreateIdAttr("UsdPrimvarReader_float3")
         reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")

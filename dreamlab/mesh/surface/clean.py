@@ -86,7 +86,7 @@ def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
         raise InputError("the mesh has no area", expected="triangles", got="points and lines only")
     vertices, faces = make_closed(vertices, faces, config.hole_edges)
     vertices, faces = keep_shells(vertices, faces, config.keep)
-    return _with_colours(vertices, faces, _colours_at(mesh, vertices))
+    return _with_colors(vertices, faces, _colors_at(mesh, vertices))
 
 
 def denoised(mesh: Mesh, config: DenoiseConfig) -> Mesh:
@@ -99,14 +99,14 @@ def denoised(mesh: Mesh, config: DenoiseConfig) -> Mesh:
     if not config.iterations:
         return mesh
     vertices, faces = decimate(mesh.vertices.double().numpy(), mesh.faces.numpy(), config.faces)
-    colours = _colours_at(mesh, vertices)  # before anything moves: the nearest corner is the right one
-    return _with_colours(denoise(vertices, faces, config), faces, colours)
+    colors = _colors_at(mesh, vertices)  # before anything moves: the nearest corner is the right one
+    return _with_colors(denoise(vertices, faces, config), faces, colors)
 
 
 def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
     """A mended surface within the face budget, shape alone: decimated by quadric error (Garland and Heckbert
     1997), where its vertex colours, if it has any, decide with the shape where faces stay; or laid anew in
-    quads. An open result is said in the log.
+    quads. An open result is logged.
 
     Raises UnavailableError for quads without their package.
     """
@@ -114,22 +114,22 @@ def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
     if config.remesh == "quads":
         vertices, faces = remesh_quads(vertices, faces, config.faces)
     else:
-        colours = None if mesh.colors is None else mesh.colors.double().numpy()
-        vertices, faces = decimate(vertices, faces, config.faces, colours, config.color_weight)
+        colors = None if mesh.colors is None else mesh.colors.double().numpy()
+        vertices, faces = decimate(vertices, faces, config.faces, colors, config.color_weight)
     if not topo.is_closed(faces):
         log.warning("the cleaned mesh is open: its holes have more than %d edges", config.hole_edges)
     return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces.astype(np.int64)))
 
 
-def _with_colours(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None) -> Mesh:
+def _with_colors(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None) -> Mesh:
     return Mesh(
         torch.from_numpy(vertices).float(),
         torch.from_numpy(faces.astype(np.int64)),
-        colors=None if colours is None else torch.from_numpy(colours).float(),
+        colors=None if colors is None else torch.from_numpy(colors).float(),
     )
 
 
-def _colours_at(mesh: Mesh, vertices: np.ndarray) -> np.ndarray | None:
+def _colors_at(mesh: Mesh, vertices: np.ndarray) -> np.ndarray | None:
     """The mesh's vertex colours at the corners that cleaning has kept or added, each from the nearest."""
     if mesh.colors is None:
         return None

@@ -21,12 +21,12 @@ def decimate(
     vertices: np.ndarray,
     faces: np.ndarray,
     budget: int,
-    colours: np.ndarray | None = None,
+    colors: np.ndarray | None = None,
     color_weight: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `budget` faces by quadric edge collapse (Garland and Heckbert 1997); closed stays closed.
 
-    With `colours` [V,3] in 0..1 and a weight above 0 the collapse sees a relief: the surface raised along its
+    With `colors` [V,3] in 0..1 and a weight above 0 the collapse sees a relief: the surface raised along its
     normals by the main colour difference times the weight times the size. An edge between two colours is a
     step there and keeps its faces; afterwards the relief is taken back.
 
@@ -40,8 +40,8 @@ def decimate(
     centre, scale = vertices.mean(0), float(np.ptp(vertices, axis=0).max())
     points = (vertices - centre) / scale
     lift = np.zeros_like(points)
-    if colours is not None and color_weight > 0:
-        lift = relief(points, faces, colours) * color_weight
+    if colors is not None and color_weight > 0:
+        lift = relief(points, faces, colors) * color_weight
     v, f = _collapsed(points + lift, faces, budget, closed)
     if lift.any():
         v = _lowered(v, points, lift, topo.vertex_normals(points, faces))
@@ -50,10 +50,10 @@ def decimate(
     return v * scale + centre, f
 
 
-def relief(points: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def relief(points: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Vectors [V,3] along the normals, as long as the colours differ from their mean along the direction in
     which they differ most (their first principal component)."""
-    centred = colours - colours.mean(0)
+    centred = colors - colors.mean(0)
     main = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     return topo.vertex_normals(points, faces) * (centred @ main)[:, None]
 

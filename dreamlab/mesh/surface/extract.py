@@ -65,7 +65,7 @@ class ExtractConfig(BaseModel):
 
 class ExtractReport(NamedTuple):
     """What the surface was taken at and how well it fits: iso is the density level, or 0 for a field that
-    knows its distance; silhouette_iou compares the drawn mesh with the rendered opacity over all views;
+    knows its distance; silhouette_iou compares the rendered mesh with the rendered opacity over all views;
     fill_fraction is the share of the box that lies inside."""
 
     iso: float

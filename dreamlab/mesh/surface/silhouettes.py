@@ -84,8 +84,8 @@ def silhouette_level(peak: Float[Tensor, " R"], inside: Bool[Tensor, " R"], slac
 
 def silhouette_iou(mesh: Mesh, inside: Bool[Tensor, " R"], cameras: Cameras) -> float:
     """Intersection over union of the mesh's silhouettes and the wanted ones, over the pixels of all views."""
-    drawn = covered(mesh, cameras)
-    return float((drawn & inside).sum() / (drawn | inside).sum().clamp(min=1))
+    shown = covered(mesh, cameras)
+    return float((shown & inside).sum() / (shown | inside).sum().clamp(min=1))
 
 
 def covered(mesh: Mesh, cameras: Cameras) -> Bool[Tensor, " R"]:

@@ -14,6 +14,7 @@ from pydantic import Field as Setting
 from torch import Tensor
 
 from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.quadrature import absorb
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry.colour import to_bytes
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
@@ -62,7 +63,7 @@ class Baked(NamedTuple):
     palette: Palette | None = None
 
 
-def vertex_colors(
+def bake_colors(
     mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
 ) -> Mesh:
     """The mesh with the colour that the field shows at every vertex, looked at along the normal; `surface` is
@@ -73,13 +74,13 @@ def vertex_colors(
 def bake_vertices(
     mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
 ) -> Baked:
-    """As `vertex_colors`, with what the palette did."""
+    """As `bake_colors`, with what the palette did."""
     config = config or BakeConfig()
 
     def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
         place = x if surface is None else put_onto(surface, x)
         points, ways = (torch.from_numpy(v).float() for v in (place, normal))
-        return seen_colour(field, points, ways, config.depth, config.samples).double().numpy()
+        return seen_color(field, points, ways, config.depth, config.samples).double().numpy()
 
     seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
     found = painted_corners(mesh, look, config.palette)
@@ -131,7 +132,7 @@ def bake_textures(
     texel, position, normal, step, corner, weight = texels(mesh, n)
     jitter = np.random.default_rng(0).random((2, len(texel), config.samples)) - 0.5
     place = position if surface is None else put_onto(surface, position)
-    colour = seen_colour(
+    color = seen_color(
         field,
         torch.from_numpy(place).float(),
         torch.from_numpy(normal).float(),
@@ -139,7 +140,7 @@ def bake_textures(
         config.samples,
         spread=torch.from_numpy(np.einsum("ktn,tki->tni", jitter, step)).float(),
     )
-    seen = colour.numpy()
+    seen = color.numpy()
     found = None
     if config.palette.mode != "off":
         found = painted_image(mesh, fill(texel, to_bytes(seen), n), config.palette)
@@ -176,7 +177,7 @@ def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:
     return points - normal * np.einsum("ni,ni->n", points - corners[near], normal)[:, None]
 
 
-def seen_colour(
+def seen_color(
     field: Field,
     x: Float[Tensor, "N 3"],
     normal: Float[Tensor, "N 3"],
@@ -202,10 +203,8 @@ def seen_colour(
             sigma, rgb = field(points.reshape(-1, 3).clamp(-1, 1).to(device))
             sigma = sigma.reshape(-1, samples).float().cpu()
             rgb = rgb.reshape(-1, samples, 3).float().cpu()
-            alpha = 1 - torch.exp(-sigma * (depth / samples))
-            through = torch.cumprod(torch.cat([torch.ones(len(rows), 1), 1 - alpha], 1), 1)
-            weight = alpha * through[:, :-1]
-            weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through[:, -1:])
+            weight, through = absorb(sigma, depth / samples)
+            weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through)
             out.append((weight[..., None] * rgb).sum(1))
     seen = torch.cat(out)
     bad = int((~torch.isfinite(seen)).any(-1).sum())

@@ -17,7 +17,7 @@ def daylight(mesh: Mesh) -> np.ndarray:
     """Linear light [V] in 0..1 at the mesh's corners: 1 where nothing hides the sky from a face that looks
     up.
 
-    Directions are drawn with the cosine of the angle to the normal (Malley's method), the same for every
+    Directions are sampled with the cosine of the angle to the normal (Malley's method), the same for every
     corner but turned, and those that meet the mesh bring nothing.
     """
     from trimesh import Trimesh
@@ -45,6 +45,6 @@ def _sky(up: np.ndarray | float) -> np.ndarray | float:
     return GROUND + (1 - GROUND) * (up + 1) / 2
 
 
-def under_light(colours: np.ndarray, light: np.ndarray) -> np.ndarray:
+def under_light(colors: np.ndarray, light: np.ndarray) -> np.ndarray:
     """sRGB colours [N,3] in 0..1 as they look under linear light [N]."""
-    return linear_to_srgb(srgb_to_linear(colours.clip(0, 1)) * light[:, None])
+    return linear_to_srgb(srgb_to_linear(colors.clip(0, 1)) * light[:, None])

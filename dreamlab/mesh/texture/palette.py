@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.texture.palette_colours import find_colours, weighted_median
+from dreamlab.mesh.texture.palette_colours import find_colors, weighted_median
 from dreamlab.mesh.texture.surface_graph import SurfaceGraph
 
 ROUNDS = 15  # of the mean field
@@ -69,13 +69,13 @@ def rgb_of(lab: np.ndarray) -> np.ndarray:
     """CIE L*a*b* [...,3] as sRGB in 0..1, clipped to what screens can show."""
     from skimage.color import lab2rgb
 
-    with warnings.catch_warnings():  # said of colours that no screen has
+    with warnings.catch_warnings():  # warns of colours that no screen has
         warnings.simplefilter("ignore", UserWarning)
         return lab2rgb(lab)
 
 
 def find_palette(
-    vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, config: PaletteConfig | None = None
+    vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray, config: PaletteConfig | None = None
 ) -> Palette:
     """The palette of a surface (corners [V,3] welded, faces [F,3]) whose corners have these sRGB colours
     [V,3] in 0..1. Deterministic; the order of corners changes rounding only."""
@@ -83,11 +83,11 @@ def find_palette(
 
     config = config or PaletteConfig()
     graph = SurfaceGraph(vertices, faces)
-    lab = lab_of(colours)
+    lab = lab_of(colors)
     paints = Paints(lab, graph)
     soft = paints.blur(lab)
     votes = graph.votes(soft, CREASE, EDGE)
-    centres = find_colours(soft, graph.area, config.colors)
+    centres = find_colors(soft, graph.area, config.colors)
     probability = potts(lab, centres, votes, config)
     keep = without_mixtures(probability.argmax(1), centres, paints)
     if len(keep) < len(centres):
@@ -96,16 +96,16 @@ def find_palette(
     probability = gradients_joined(probability, paints)
     label = probability.argmax(1)
     found = [paints.fit(label == k) for k in range(probability.shape[1])]
-    colors = rgb_of(np.stack([paint.colour for paint in found]))
+    flat = rgb_of(np.stack([paint.color for paint in found]))
     gradient = np.stack([paint.gradient for paint in found], 1)
     error = float(np.average(deltaE_ciede2000(soft, soft - paints.off(found, label)), weights=graph.area))
-    return Palette(colors, probability, probability[faces].sum(1).argmax(1), gradient, error)
+    return Palette(flat, probability, probability[faces].sum(1).argmax(1), gradient, error)
 
 
 class Paint(NamedTuple):
     """A colour [3] in L*a*b* and its gradient [V,3] over the whole surface."""
 
-    colour: np.ndarray
+    color: np.ndarray
     gradient: np.ndarray
 
 
@@ -122,8 +122,8 @@ class Paints:
         area = self.graph.area
         inner = own & (self.graph.linked @ ~own == 0)  # at a border the field is a blur of both sides
         inner = inner if area[inner].sum() > area[own].sum() / 4 else own
-        colour = weighted_median(self.lab[inner], area[inner])
-        rest = self.lab - colour
+        color = weighted_median(self.lab[inner], area[inner])
+        rest = self.lab - color
         mask = inner.astype(np.float64)[:, None]
         both = self.smooth(np.concatenate([rest * mask, mask], 1))
         low = both[:, :3] / np.maximum(both[:, 3:], 1e-9)
@@ -131,14 +131,14 @@ class Paints:
         whole = np.average((self.blur(rest * mask)[inner] ** 2).sum(-1), weights=area[inner])
         if power < FAINT**2 or power < SIGNAL * whole:
             low = np.zeros_like(low)
-        return Paint(colour, low)
+        return Paint(color, low)
 
     def off(self, paints: list[Paint], label: np.ndarray) -> np.ndarray:
         """The blurred difference [V,3] of the surface and the paints on it, where a label is not -1."""
         rest = np.zeros_like(self.lab)
         for k, paint in enumerate(paints):
             own = label == k
-            rest[own] = self.lab[own] - paint.colour - paint.gradient[own]
+            rest[own] = self.lab[own] - paint.color - paint.gradient[own]
         return self.blur(rest)
 
 
@@ -243,12 +243,12 @@ def without_mixtures(label: np.ndarray, centres: np.ndarray, paints: Paints) -> 
     return np.array(keep)
 
 
-def _between(colour: np.ndarray, others: np.ndarray) -> bool:
+def _between(color: np.ndarray, others: np.ndarray) -> bool:
     """Whether a colour lies within MIXED of a line between two others, and not at its ends."""
     for i in range(len(others)):
         way = others[i + 1 :] - others[i]
-        at = ((colour - others[i]) * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-9)
-        off = np.linalg.norm(colour - others[i] - at[:, None] * way, axis=-1)
+        at = ((color - others[i]) * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-9)
+        off = np.linalg.norm(color - others[i] - at[:, None] * way, axis=-1)
         if ((at > 0.1) & (at < 0.9) & (off < MIXED)).any():
             return True
     return False

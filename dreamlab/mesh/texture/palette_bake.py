@@ -45,13 +45,13 @@ class FineSurface:
         self.vertices, self.surface = values[first, :3], index[self.faces]
         self.corner = index[: len(vertices)]
 
-    def gathered(self, face: np.ndarray, weight: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    def gathered(self, face: np.ndarray, weight: np.ndarray, colors: np.ndarray) -> np.ndarray:
         """The weighted mean [W,3] at every corner of colours [N,3] seen at these places of faces; the nearest
         one's where there are none."""
         corner, each = self.surface[face].reshape(-1), weight.reshape(-1)
         count = len(self.vertices)
         share = np.bincount(corner, weights=each, minlength=count)
-        total = [np.bincount(corner, each * np.repeat(colours[:, k], 3), count) for k in range(3)]
+        total = [np.bincount(corner, each * np.repeat(colors[:, k], 3), count) for k in range(3)]
         out = np.stack(total, 1) / np.maximum(share, 1e-6)[:, None]
         known = share > 1e-6
         if not known.all():
@@ -63,7 +63,7 @@ class FineSurface:
 
 
 def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Painted | None:
-    """The texture [n,n,3] uint8 of an unwrapped mesh in its palette; None, and said in the log, where the
+    """The texture [n,n,3] uint8 of an unwrapped mesh in its palette; None, with a line in the log, where the
     mode is "auto" and the colours are not flat by parts.
 
     Both sides of a seam have the same probabilities, so that borders meet; texels near a border are
@@ -79,8 +79,8 @@ def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Pain
     texel, face, weight = _owners(uv, n, GROW)
     if len(texel) == 0:
         return None
-    colours = fine.gathered(face, weight, albedo.reshape(-1, 3)[texel] / 255)
-    palette = _worth(find_palette(fine.vertices, fine.surface, colours, config), config)
+    colors = fine.gathered(face, weight, albedo.reshape(-1, 3)[texel] / 255)
+    palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
     if palette is None:
         return None
     image = albedo.reshape(-1, 3) / 255
@@ -105,8 +105,8 @@ def painted_corners(
     x = np.einsum("nk,nki->ni", weight, fine.vertices[fine.surface[face]])
     normal = np.einsum("nk,nki->ni", weight, fine.extra[fine.faces[face]])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    colours = fine.gathered(face, weight, look(x, normal))
-    palette = _worth(find_palette(fine.vertices, fine.surface, colours, config), config)
+    colors = fine.gathered(face, weight, look(x, normal))
+    palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
     if palette is None:
         return None
     itself = np.tile([1.0, 0.0, 0.0], (len(fine.corner), 1))
@@ -141,11 +141,11 @@ def _smooth_borders(image: np.ndarray, n: int, palette: Palette, fine: FineSurfa
     if len(near) == 0:
         return
     sample, face, weight = _owners(uv[near], n * FINER, FINER / 2)
-    colour = srgb_to_linear(shown(palette, fine.surface[near[face]], weight))
+    color = srgb_to_linear(shown(palette, fine.surface[near[face]], weight))
     index = sample // (n * FINER) // FINER * n + sample % (n * FINER) // FINER
     texel, where = np.unique(index, return_inverse=True)
     part = np.bincount(where)[:, None] / FINER**2
-    total = np.stack([np.bincount(where, weights=colour[:, k]) for k in range(3)], 1) / FINER**2
+    total = np.stack([np.bincount(where, weights=color[:, k]) for k in range(3)], 1) / FINER**2
     image[texel] = linear_to_srgb(total + (1 - part) * srgb_to_linear(image[texel]))
 
 

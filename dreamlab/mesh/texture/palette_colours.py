@@ -15,7 +15,7 @@ RARE, FAR = 0.002, 25.0  # share of the area, and Delta E from all others, that 
 SWEEPS = 30  # of Lloyd's iteration, at most
 
 
-def find_colours(lab: np.ndarray, weight: np.ndarray, most: int) -> np.ndarray:
+def find_colors(lab: np.ndarray, weight: np.ndarray, most: int) -> np.ndarray:
     """At most `most` colours [K,3] for L*a*b* values [N,3] with weights [N].
 
     Each further one is the cell of colour space that lowers the residual most (greedy k-means++, without its
@@ -23,29 +23,29 @@ def find_colours(lab: np.ndarray, weight: np.ndarray, most: int) -> np.ndarray:
     only colours that are FAR from all others and not RARE are added. Those closer than MERGE are merged at
     the end.
     """
-    colour, share = _cells(lab, weight)
-    apart = _distance2(colour, colour)
-    centres = (share @ colour / share.sum())[None]
+    color, share = _cells(lab, weight)
+    apart = _distance2(color, color)
+    centres = (share @ color / share.sum())[None]
     while len(centres) < most:
-        left = _distance2(colour, centres).min(1)
+        left = _distance2(color, centres).min(1)
         best = int((share[:, None] * np.maximum(left[:, None] - apart, 0)).sum(0).argmax())
-        further = lloyd(colour, share, np.concatenate([centres, colour[best][None]]))
-        now, after = (np.sqrt(share @ d / share.sum()) for d in (left, _distance2(colour, further).min(1)))
+        further = lloyd(color, share, np.concatenate([centres, color[best][None]]))
+        now, after = (np.sqrt(share @ d / share.sum()) for d in (left, _distance2(color, further).min(1)))
         if now < NEAR or after > (1 - GAIN) * now:
-            rare = _rare(colour, share, left, apart)
+            rare = _rare(color, share, left, apart)
             if rare is None:
                 break
-            further = lloyd(colour, share, np.concatenate([centres, rare[None]]))
+            further = lloyd(color, share, np.concatenate([centres, rare[None]]))
         centres = further
-    return merged(centres, colour, share)
+    return merged(centres, color, share)
 
 
-def _rare(colour: np.ndarray, share: np.ndarray, left: np.ndarray, to_each: np.ndarray) -> np.ndarray | None:
+def _rare(color: np.ndarray, share: np.ndarray, left: np.ndarray, to_each: np.ndarray) -> np.ndarray | None:
     """A colour FAR from all centres with RARE of the weight around it, the weightiest, if there is one."""
     around = (share[:, None] * ((to_each < (FAR / 2) ** 2) & (left[:, None] > FAR**2))).sum(0)
     around[left <= FAR**2] = 0
     best = int(around.argmax())
-    return colour[best] if around[best] >= RARE * share.sum() else None
+    return color[best] if around[best] >= RARE * share.sum() else None
 
 
 def _cells(lab: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,12 +61,12 @@ def _cells(lab: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return total[used] / share[used, None], share[used]
 
 
-def lloyd(colour: np.ndarray, share: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def lloyd(color: np.ndarray, share: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Centres moved to the mean of what is nearest to each, until nothing changes."""
     for _ in range(SWEEPS):
-        near = _distance2(colour, centres).argmin(1)
+        near = _distance2(color, centres).argmin(1)
         total = np.bincount(near, weights=share, minlength=len(centres))
-        mean = np.stack([np.bincount(near, share * colour[:, k], len(centres)) for k in range(3)], 1)
+        mean = np.stack([np.bincount(near, share * color[:, k], len(centres)) for k in range(3)], 1)
         moved = np.where(total[:, None] > 0, mean / np.maximum(total, 1e-30)[:, None], centres)
         if np.allclose(moved, centres, atol=1e-6):
             break
@@ -74,7 +74,7 @@ def lloyd(colour: np.ndarray, share: np.ndarray, centres: np.ndarray) -> np.ndar
     return centres
 
 
-def merged(centres: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarray:
+def merged(centres: np.ndarray, color: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Centres of which no two are closer than MERGE: the closest pair becomes its weighted mean, again and
     again."""
     from skimage.color import deltaE_ciede2000
@@ -84,10 +84,10 @@ def merged(centres: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.nda
         a, b = sorted(np.unravel_index(int(apart.argmin()), apart.shape))
         if apart[a, b] >= MERGE:
             break
-        near = _distance2(colour, centres).argmin(1)
+        near = _distance2(color, centres).argmin(1)
         wa, wb = share[near == a].sum(), share[near == b].sum()
         both = (wa * centres[a] + wb * centres[b]) / max(wa + wb, 1e-30)
-        centres = lloyd(colour, share, np.concatenate([np.delete(centres, (a, b), 0), both[None]]))
+        centres = lloyd(color, share, np.concatenate([np.delete(centres, (a, b), 0), both[None]]))
     return centres
 
 

@@ -193,7 +193,7 @@ ALIASES = (
         ("ashawkey/mvdream-sd2.1-diffusers",),
         "OpenRAIL",
         0.95,
-        "256 px, four views at once, told cameras",
+        "256 px, four views at once, given cameras",
     ),
     Alias(
         "zero123-xl",

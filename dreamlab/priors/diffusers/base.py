@@ -19,7 +19,7 @@ from dreamlab.core.diffusion import (
     x0_from_v,
 )
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.diffusers.adapters import learn_words, merge_loras
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.image_space import ImageSpace, LatentSpace, to_pixels
@@ -34,13 +34,26 @@ Schedule = DiscreteSchedule | FlowSchedule
 _SMALLEST_ALPHA_BAR = 2.0**-24
 
 
-class Told(NamedTuple):
-    """What a network is told of noisy images: z in its own dtype, its timestep, text, maybe cameras."""
+class NetworkInputs(NamedTuple):
+    """What a network is given: noisy images in its own dtype, its timestep, text, maybe the views."""
 
     z: Image
     timestep: Level
     condition: Condition
-    cameras: Cameras | None
+    views: Views | None
+
+    @property
+    def cameras(self) -> Cameras | None:
+        return None if self.views is None else self.views.cameras
+
+    def aux(self, name: str) -> Tensor:
+        """What `encode` kept of the render under this name, in z's dtype. Raises ConfigError without it."""
+        if self.views is None or name not in self.views.aux:
+            raise ConfigError(
+                f"this prior looks at the render ({name}) and cannot answer without it",
+                mend="Leave cfg.camera out",
+            )
+        return self.views.aux[name].to(self.z)
 
 
 def schedule_of(scheduler: Any) -> tuple[Schedule, Prediction]:
@@ -58,15 +71,15 @@ def schedule_of(scheduler: Any) -> tuple[Schedule, Prediction]:
     return DiscreteSchedule(table), config.get("prediction_type", "epsilon")
 
 
-def to_x0(kind: Prediction, z: Image, said: Image, alpha: Level, sigma: Level) -> Image:
+def to_x0(kind: Prediction, z: Image, out: Image, alpha: Level, sigma: Level) -> Image:
     """x0_hat from whatever a network predicts."""
     if kind == "epsilon":
-        return x0_from_noise(z, said, alpha, sigma)
+        return x0_from_noise(z, out, alpha, sigma)
     if kind == "v_prediction":
-        return x0_from_v(z, said, alpha, sigma)
+        return x0_from_v(z, out, alpha, sigma)
     if kind == "flow_prediction":
-        return x0_from_flow(z, said, alpha, sigma)
-    return said
+        return x0_from_flow(z, out, alpha, sigma)
+    return out
 
 
 class PretrainedPrior(ABC):
@@ -104,24 +117,24 @@ class PretrainedPrior(ABC):
         """Encode text, or take it from the cache; the empty string is the unconditional prompt."""
         return self.prompts(prompts).to(self.device)
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Renders resized and brought to the network's space, differentiably."""
-        return self.space.encode(to_pixels(render.rgb, self.space.side))
+        return Views(self.space.encode(to_pixels(render.rgb, self.space.side)), cameras)
 
     def alpha_sigma(self, t: Level) -> tuple[Level, Level]:
         """Signal and noise scale at level t."""
         return self.schedule.alpha_sigma(t)
 
     @torch.no_grad()
-    def denoise(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
+    def denoise(self, z_t: Image, t: Level, condition: Condition, views: Views | None = None) -> Image:
         """x0_hat, in float32."""
-        return self.x0_hat(z_t, t, condition, cameras)
+        return self.x0_hat(z_t, t, condition, views)
 
-    def x0_hat(self, z_t: Image, t: Level, condition: Condition, cameras: Cameras | None = None) -> Image:
+    def x0_hat(self, z_t: Image, t: Level, condition: Condition, views: Views | None = None) -> Image:
         """What `denoise` answers, with the graph to whatever of the network is trainable."""
-        told = Told(z_t.to(self.dtype), self.timestep(t), condition, cameras)
-        said = self._answer(told)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
-        return to_x0(self.prediction, z_t.float(), said, *self.alpha_sigma(t.float()))
+        inputs = NetworkInputs(z_t.to(self.dtype), self.timestep(t), condition, views)
+        out = self._predict(inputs)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
+        return to_x0(self.prediction, z_t.float(), out, *self.alpha_sigma(t.float()))
 
     def timestep(self, t: Level) -> Level:
         """The network's own word for level t: a (fractional) training step, for flows 1000 sigma."""
@@ -132,7 +145,7 @@ class PretrainedPrior(ABC):
     # ---- what a family says ----
 
     @abstractmethod
-    def _answer(self, told: Told) -> Tensor:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
         """What the network predicts."""
 
     @abstractmethod

@@ -1,11 +1,12 @@
 """Stable Diffusion with a ControlNet that is shown the render's own depth or normals.
 
-The teacher then paints the shape that is there instead of inventing another: for texturing, and for refining
+The prior then paints the shape that is there instead of inventing another: for texturing, and for refining
 a shape without moving it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -15,13 +16,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Cameras, RenderOutput
-from dreamlab.priors.diffusers.base import Image, Told
+from dreamlab.core.types import Cameras, RenderOutput, Views
+from dreamlab.priors.diffusers.base import NetworkInputs
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.memory import place
 from dreamlab.priors.diffusers.source import PretrainedConfig, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
-from dreamlab.priors.diffusers.view_cache import ViewCache
 
 _SOLID = 0.05  # less opacity than this is background
 
@@ -44,13 +44,12 @@ class ControlNetPriorConfig(PretrainedConfig):
 
 
 class ControlNetPrior(StableDiffusionPrior):
-    """Zhang et al. 2023. The hint is made in `encode`, without gradient, and found again by camera."""
+    """Zhang et al. 2023. The hint is made in `encode`, without gradient."""
 
     config: ControlNetPriorConfig
 
     def __init__(self, config: ControlNetPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)
-        self.seen = ViewCache()
         wanted = config.model_copy(update={"model": config.controlnet, "revision": None})
         net = load_component(config, find(wanted), "ControlNetModel", None, self.dtype)
         if net.config.cross_attention_dim != self.network.config.cross_attention_dim:
@@ -61,30 +60,29 @@ class ControlNetPrior(StableDiffusionPrior):
             )
         self.controlnet = place(net, self.memory, self.device)
 
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        """Latents of the renders, and as `aux` their depth or normals: "hint" [B,3,side,side] in 0..1."""
+        return replace(super().encode(render, cameras), aux={"hint": self._hint(render, cameras)})
+
     @torch.no_grad()
-    def _remember(self, render: RenderOutput, cameras: Cameras) -> None:
+    def _hint(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 3 s s"]:
         make = depth_hint if self.config.hint == "depth" else normal_hint
         side = (self.space.side, self.space.side)
-        self.seen.keep(cameras, interpolate(make(render, cameras), side, mode="bilinear", antialias=True))
+        return interpolate(make(render, cameras), side, mode="bilinear", antialias=True)
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
-        """Latents of the renders; their depth or normals are kept for `denoise`."""
-        self._remember(render, cameras)
-        return super().encode(render, cameras)
-
-    def _answer(self, told: Told) -> Tensor:
-        tokens = told.condition.tokens.to(self.dtype)
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        tokens = inputs.condition.tokens.to(self.dtype)
         down, middle = self.controlnet(
-            told.z,
-            told.timestep,
+            inputs.z,
+            inputs.timestep,
             encoder_hidden_states=tokens,
-            controlnet_cond=self.seen.of(told.cameras).to(self.dtype),
+            controlnet_cond=inputs.aux("hint"),
             conditioning_scale=self.config.strength,
             return_dict=False,
         )
         return self.network(
-            told.z,
-            told.timestep,
+            inputs.z,
+            inputs.timestep,
             encoder_hidden_states=tokens,
             down_block_additional_residuals=down,
             mid_block_additional_residual=middle,

@@ -1,13 +1,14 @@
 """DeepFloyd IF: pixel diffusion with a frozen T5, the open counterpart of the Imagen that DreamFusion
 distilled.
 
-Stage I knows images of 64 pixels. Stage II enlarges to 256: as a teacher it is shown the render itself,
+Stage I knows images of 64 pixels. Stage II enlarges to 256: as a prior it is shown the render itself,
 shrunk, as the small image, and says what the large one should look like. That sharpens a shape that is there
 already; it does not make one.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,12 +17,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from dreamlab.core.types import Cameras, Condition, RenderOutput
-from dreamlab.priors.diffusers.base import Image, PretrainedPrior, Told
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.image_space import ImageSpace, PixelSpace, to_pixels
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
-from dreamlab.priors.diffusers.view_cache import ViewCache
 
 _TOKENS = 77  # that T5 was trained with here; diffusers' pipelines use the same
 
@@ -38,7 +38,7 @@ class DeepFloydPriorConfig(PretrainedConfig):
 
 
 class DeepFloydUpscalerPriorConfig(PretrainedConfig):
-    """IF stage II (IF-II-M, -L) as a teacher of detail.
+    """IF stage II (IF-II-M, -L) as a prior for detail.
 
     noise_level: training step of the noise that the small image gets, 0..999; the more, the freer the answer.
     small_side: pixels of the small image.
@@ -62,9 +62,9 @@ class DeepFloydPrior(PretrainedPrior):
     t5_parts = ("text_encoder",)
     unused_parts = ("safety_checker", "feature_extractor", "watermarker")
 
-    def _answer(self, told: Told) -> Tensor:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
         return self.network(
-            told.z, told.timestep, encoder_hidden_states=told.condition.tokens.to(self.dtype)
+            inputs.z, inputs.timestep, encoder_hidden_states=inputs.condition.tokens.to(self.dtype)
         ).sample
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
@@ -86,23 +86,17 @@ class DeepFloydUpscalerPrior(DeepFloydPrior):
 
     config: DeepFloydUpscalerPriorConfig
 
-    def __init__(self, config: DeepFloydUpscalerPriorConfig, device: torch.device | str = "cpu") -> None:
-        super().__init__(config, device)
-        self.seen = ViewCache()
-
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Image:
-        """Renders at the large size; what they look like when small is kept for `denoise`."""
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        """Renders at the large size, and as `aux` "small": the small image enlarged and noised."""
         small = to_pixels(render.rgb.detach(), self.config.small_side)
-        self.seen.keep(cameras, self._enlarged(small))
-        return super().encode(render, cameras)
+        return replace(super().encode(render, cameras), aux={"small": self._enlarged(small)})
 
-    def _answer(self, told: Told) -> Tensor:
-        small = self.seen.of(told.cameras).to(self.dtype)
-        level = torch.full((len(told.z),), self.config.noise_level, device=told.z.device)
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        level = torch.full((len(inputs.z),), self.config.noise_level, device=inputs.z.device)
         return self.network(
-            torch.cat([told.z, small], dim=1),
-            told.timestep,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
+            torch.cat([inputs.z, inputs.aux("small")], dim=1),
+            inputs.timestep,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
             class_labels=level,
         ).sample
 

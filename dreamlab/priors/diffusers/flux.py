@@ -1,8 +1,8 @@
 """FLUX.1: rectified flow over packed latents, and its trap for distillation.
 
-FLUX.1-dev is guidance-distilled: it was taught to answer in one pass what guidance would have made of two, at
-a strength that it is told as a number. With that number alone the prompt hardly shows at high noise (about 3
-% of the answer at sigma 0.9), and score distillation starves. So the number is held at `embedded_guidance`
+FLUX.1-dev is guidance-distilled: it was trained to answer in one pass what guidance would have made of two,
+at a strength that is an input. With that number alone the prompt hardly shows at high noise (about 3 % of
+the answer at sigma 0.9), and score distillation starves. So the number is held at `embedded_guidance`
 for both passes, and text guidance comes from outside, from two passes, as for every other prior
 (`cfg.text`, about 30).
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import FlowSchedule
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import Prediction, PretrainedPrior, Schedule, Told, schedule_of
+from dreamlab.priors.diffusers.base import NetworkInputs, Prediction, PretrainedPrior, Schedule, schedule_of
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -27,7 +27,7 @@ from dreamlab.priors.diffusers.source import PretrainedConfig
 class FluxPriorConfig(PretrainedConfig):
     """FLUX.1 dev or schnell.
 
-    embedded_guidance: the strength that guidance-distilled models are told, the same for prompt and empty
+    embedded_guidance: the strength that guidance-distilled models are given, the same for prompt and empty
     prompt.
     max_tokens: of T5; CLIP only gives the pooled vector.
     """
@@ -56,23 +56,23 @@ class FluxPrior(PretrainedPrior):
     unused_parts = ("feature_extractor", "image_encoder")
     trained_side = 1024
 
-    def _answer(self, told: Told) -> Tensor:
-        pooled, tokens = told.condition.pooled, told.condition.tokens.to(self.dtype)
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        pooled, tokens = inputs.condition.pooled, inputs.condition.tokens.to(self.dtype)
         assert pooled is not None
-        height, width = told.z.shape[-2:]
+        height, width = inputs.z.shape[-2:]
         strength = None
         if self.network.config.guidance_embeds:
-            strength = told.z.new_full((len(told.z),), self.config.embedded_guidance)
-        said = self.network(
-            hidden_states=pack(told.z),
-            timestep=(told.timestep / 1000).to(self.dtype),
+            strength = inputs.z.new_full((len(inputs.z),), self.config.embedded_guidance)
+        out = self.network(
+            hidden_states=pack(inputs.z),
+            timestep=(inputs.timestep / 1000).to(self.dtype),
             guidance=strength,
             pooled_projections=pooled.to(self.dtype),
             encoder_hidden_states=tokens,
             txt_ids=tokens.new_zeros(tokens.shape[1], 3),
             img_ids=patch_ids(height // 2, width // 2).to(tokens),
         ).sample
-        return unpack(said, height, width)
+        return unpack(out, height, width)
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         warn_of_cut(pipe.tokenizer_2, prompts, self.config.max_tokens)

@@ -1,4 +1,4 @@
-"""From renders to what a pretrained network is told: pixels or the latents of a VAE."""
+"""From renders to the inputs of a pretrained network: pixels or the latents of a VAE."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LatentSpace:
 
     Some VAEs overflow in float16. A result that is not finite is computed again in float32, and so is
     everything after it; a gradient that is not finite costs that step, and the next ones run in float32. Both
-    are said once.
+    are reported once.
     """
 
     def __init__(self, vae: Any, side: int, device: torch.device | str, dtype: torch.dtype) -> None:
@@ -88,10 +88,8 @@ class LatentSpace:
         inner = images.to(self.dtype)
         if inner.requires_grad and self.dtype != torch.float32:
             inner.register_hook(self._look_at)
-        said = self.vae.encode(inner)
-        latents = (
-            said.latent_dist.mean if hasattr(said, "latent_dist") else said.latent
-        )  # DC-AE has no spread
+        out = self.vae.encode(inner)
+        latents = out.latent_dist.mean if hasattr(out, "latent_dist") else out.latent  # DC-AE has no spread
         return (latents.float() - self.shift) * self.scale
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.core.errors import InputError
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.priors.diffusers.base import Image, Level, to_x0
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels
@@ -65,17 +65,17 @@ class IPAdapterPrior(StableDiffusionPrior):
         self.shown = self._with_adapter(state)
 
     def denoise_with_image(
-        self, z_t: Image, t: Level, condition: Condition, image: Image, cameras: Cameras | None = None
+        self, z_t: Image, t: Level, condition: Condition, image: Image, views: Views | None = None
     ) -> Image:
         """x0_hat given text and a picture (latents, which are decoded for CLIP), in float32."""
         with torch.no_grad():
-            said = self.shown(
+            out = self.shown(
                 z_t.to(self.dtype),
                 self.timestep(t),
                 encoder_hidden_states=condition.tokens.to(self.dtype),
                 added_cond_kwargs={"image_embeds": [self.embed_image(image)[:, None]]},
             ).sample.float()
-        return to_x0(self.prediction, z_t.float(), said, *self.alpha_sigma(t.float()))
+        return to_x0(self.prediction, z_t.float(), out, *self.alpha_sigma(t.float()))
 
     @torch.no_grad()
     def embed_image(self, image: Image) -> Float[Tensor, "B D"]:

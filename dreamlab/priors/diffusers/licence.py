@@ -19,6 +19,6 @@ def provenance(config: Any) -> dict[str, str]:
             "licence": "MIT" if shipped else UNKNOWN,
         }
     model = str(getattr(config, "model", "") or "")
-    told = {"prior": config.kind} | ({"model": model} if model else {})
+    named = {"prior": config.kind} | ({"model": model} if model else {})
     known = next((a for a in ALIASES if model == a.name or model in a.hubs), None)
-    return told | {"licence": known.licence if known else UNKNOWN}
+    return named | {"licence": known.licence if known else UNKNOWN}

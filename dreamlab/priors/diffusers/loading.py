@@ -36,7 +36,7 @@ def load(
     """
     path = source.path
     index = index_of(config, source)
-    absent = [name for name, told in index.items() if isinstance(told, list) and told and told[0] is None]
+    absent = [name for name, entry in index.items() if isinstance(entry, list) and entry and entry[0] is None]
     options: dict[str, Any] = dict.fromkeys([*absent, *skip]) | parts | {"torch_dtype": dtype}
     options["local_files_only"] = is_offline(config)
     with translated(source.place), listening() as heard:

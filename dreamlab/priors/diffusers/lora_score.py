@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.priors.diffusers.adapters import need_peft
 from dreamlab.priors.diffusers.base import Image, Level, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening
@@ -24,7 +24,7 @@ _ADAPTED = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
 class LoraScore(nn.Module):
-    """phi of ProlificDreamer (Wang et al. 2023, section 3.3): (z, t, condition, cameras) -> x0_phi.
+    """phi of ProlificDreamer (Wang et al. 2023, section 3.3): (z, t, condition, views) -> x0_phi.
 
     A LoRA of rank 4 in all attention layers, and the camera-to-world matrix through two linear layers, added
     to the time embedding, as threestudio's version of the method has them. Both end in zeros, so phi starts
@@ -33,7 +33,7 @@ class LoraScore(nn.Module):
 
     Args:
         prior: whose network is a UNet2DConditionModel of diffusers.
-        camera: False where the network is told cameras already.
+        camera: False where the network is given cameras already.
 
     Raises ConfigError if parts of the network wait in main memory, UnavailableError without peft.
     """
@@ -49,15 +49,15 @@ class LoraScore(nn.Module):
         asked.network = self.network
         self._asked = [asked]  # in a list: of the prior only the network is this module's
 
-    def forward(self, z: Image, t: Level, condition: Condition, cameras: Cameras) -> Image:
+    def forward(self, z: Image, t: Level, condition: Condition, views: Views) -> Image:
         """x0_phi in float32, with its graph to LoRA and camera embedding."""
         asked = self._asked[0]
         if self.camera is None:
-            return asked.x0_hat(z, t, condition, cameras)
-        seen = self.camera(cameras.c2w.flatten(1).to(z.device, torch.float32))
-        hook = self.network.time_embedding.register_forward_hook(lambda *told: told[-1] + seen.to(told[-1]))
+            return asked.x0_hat(z, t, condition, views)
+        pose = self.camera(views.cameras.c2w.flatten(1).to(z.device, torch.float32))
+        hook = self.network.time_embedding.register_forward_hook(lambda *call: call[-1] + pose.to(call[-1]))
         try:
-            return asked.x0_hat(z, t, condition, cameras)
+            return asked.x0_hat(z, t, condition, views)
         finally:
             hook.remove()
 

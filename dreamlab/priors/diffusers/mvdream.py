@@ -1,4 +1,4 @@
-"""MVDream: Stable Diffusion whose self-attention spans four views of one object, told their camera matrices.
+"""MVDream: Stable Diffusion whose self-attention spans four views of one object, given their camera matrices.
 
 diffusers has no class for it, but its parts make one: a UNet2DConditionModel whose class embedding takes the
 16 numbers of a camera ("projection"), and a processor that lets the self-attention of each group of four
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras
 from dreamlab.priors.diffusers.adapters import merge_loras
-from dreamlab.priors.diffusers.base import Told
+from dreamlab.priors.diffusers.base import NetworkInputs
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.loading import load_component, load_part
 from dreamlab.priors.diffusers.lora_score import LoraScore
@@ -58,24 +58,28 @@ class MVDreamPrior(StableDiffusionPrior):
     trained_side = 256
 
     def trainable_copy(self) -> nn.Module:
-        """The score model of variational distillation; the network is told cameras already."""
+        """The score model of variational distillation; the network is given cameras already."""
         return LoraScore(self, camera=False)
 
-    def _answer(self, told: Told) -> Tensor:
-        alone = told.cameras is None
-        if not alone and len(told.z) % self.views_per_group:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        alone = inputs.cameras is None
+        if not alone and len(inputs.z) % self.views_per_group:
             raise ConfigError(
                 "MVDream looks at four views of an object at a time",
                 expected="a multiple of 4 views",
-                got=str(len(told.z)),
+                got=str(len(inputs.z)),
             )
         self.attention.views = 1 if alone else self.views_per_group
-        cameras = told.z.new_zeros(len(told.z), 16) if told.cameras is None else camera_numbers(told.cameras)
+        cameras = (
+            inputs.z.new_zeros(len(inputs.z), 16)
+            if inputs.cameras is None
+            else camera_numbers(inputs.cameras)
+        )
         return self.network(
-            told.z,
-            told.timestep,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
-            class_labels=cameras.to(told.z),
+            inputs.z,
+            inputs.timestep,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
+            class_labels=cameras.to(inputs.z),
         ).sample
 
     def _load(self, skip: Sequence[str], **parts: Any) -> Any:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.prompt_cache import warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -33,16 +33,16 @@ class PixArtPrior(PretrainedPrior):
     network_part = "transformer"
     t5_parts = ("text_encoder",)
 
-    def _answer(self, told: Told) -> Tensor:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
         sizes: dict[str, Tensor | None] = {"resolution": None, "aspect_ratio": None}
         if self.network.use_additional_conditions:
-            sizes["resolution"] = told.z.new_full((len(told.z), 2), self.space.side)
-            sizes["aspect_ratio"] = told.z.new_ones(len(told.z), 1)
+            sizes["resolution"] = inputs.z.new_full((len(inputs.z), 2), self.space.side)
+            sizes["aspect_ratio"] = inputs.z.new_ones(len(inputs.z), 1)
         return self.network(
-            told.z,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
-            encoder_attention_mask=told.condition.mask.to(self.dtype),
-            timestep=told.timestep,
+            inputs.z,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
+            encoder_attention_mask=inputs.condition.mask.to(self.dtype),
+            timestep=inputs.timestep,
             added_cond_kwargs=sizes,
         ).sample
 

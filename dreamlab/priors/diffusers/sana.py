@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.prompt_cache import warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -45,12 +45,12 @@ class SanaPrior(PretrainedPrior):
     t5_parts = ("text_encoder",)
     patch = 1
 
-    def _answer(self, told: Told) -> Tensor:
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
         return self.network(
-            told.z,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
-            encoder_attention_mask=told.condition.mask.to(self.dtype),
-            timestep=told.timestep * self.network.config.timestep_scale,
+            inputs.z,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
+            encoder_attention_mask=inputs.condition.mask.to(self.dtype),
+            timestep=inputs.timestep * self.network.config.timestep_scale,
         ).sample
 
     def _factor(self, pipe: Any) -> int:
@@ -77,5 +77,5 @@ class SanaPrior(PretrainedPrior):
 
 
 def _instruction(pipe: Any) -> list[str]:
-    """What the pipeline puts before prompts unless told otherwise."""
+    """What the pipeline puts before prompts by default."""
     return inspect.signature(type(pipe).__call__).parameters["complex_human_instruction"].default

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
@@ -40,13 +40,13 @@ class SD3Prior(PretrainedPrior):
     t5_parts = ("text_encoder_3",)
     unused_parts = ("feature_extractor", "image_encoder")
 
-    def _answer(self, told: Told) -> Tensor:
-        pooled = told.condition.pooled
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        pooled = inputs.condition.pooled
         assert pooled is not None
         return self.network(
-            hidden_states=told.z,
-            timestep=told.timestep,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
+            hidden_states=inputs.z,
+            timestep=inputs.timestep,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
         ).sample
 

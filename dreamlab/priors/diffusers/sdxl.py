@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: two text encoders, image sizes told along, and a VAE that overflows in float16."""
+"""Stable Diffusion XL: two text encoders, image sizes as inputs, and a VAE that overflows in float16."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
@@ -29,8 +29,8 @@ class SDXLPriorConfig(PretrainedConfig):
 
 
 class SDXLPrior(PretrainedPrior):
-    """Podell et al. 2023. The network is told that the image was never larger nor cropped: original size =
-    target size, no crop.
+    """Podell et al. 2023. By its inputs the image was never larger nor cropped: original size = target size,
+    no crop.
     """
 
     text_parts = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
@@ -40,15 +40,15 @@ class SDXLPrior(PretrainedPrior):
         """The score model of variational distillation, see LoraScore."""
         return LoraScore(self)
 
-    def _answer(self, told: Told) -> Tensor:
-        pooled = told.condition.pooled
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        pooled = inputs.condition.pooled
         assert pooled is not None
         side = self.space.side
-        sizes = told.z.new_tensor([side, side, 0, 0, side, side]).expand(len(told.z), -1)
+        sizes = inputs.z.new_tensor([side, side, 0, 0, side, side]).expand(len(inputs.z), -1)
         return self.network(
-            told.z,
-            told.timestep,
-            encoder_hidden_states=told.condition.tokens.to(self.dtype),
+            inputs.z,
+            inputs.timestep,
+            encoder_hidden_states=inputs.condition.tokens.to(self.dtype),
             added_cond_kwargs={"text_embeds": pooled.to(self.dtype), "time_ids": sizes},
         ).sample
 
@@ -58,6 +58,6 @@ class SDXLPrior(PretrainedPrior):
             prompts, device=self.device, num_images_per_prompt=1, do_classifier_free_guidance=False
         )
         if pipe.config.get("force_zeros_for_empty_prompt", True):  # the empty prompt was trained as zeros
-            said = torch.tensor([bool(prompt) for prompt in prompts], device=tokens.device)
-            tokens, pooled = tokens * said[:, None, None], pooled * said[:, None]
+            given = torch.tensor([bool(prompt) for prompt in prompts], device=tokens.device)
+            tokens, pooled = tokens * given[:, None, None], pooled * given[:, None]
         return Condition(tokens, as_mask(tokens), pooled)

@@ -144,7 +144,7 @@ def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) 
 
 
 def _state(file: Path) -> tuple[str, int, int]:
-    known = file.stat() if file.is_file() else None  # what is not there is said when it is loaded
+    known = file.stat() if file.is_file() else None  # what is not there is reported when it is loaded
     return (str(file.resolve()), known.st_size, known.st_mtime_ns) if known else (str(file), 0, 0)
 
 

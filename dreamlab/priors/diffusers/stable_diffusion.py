@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
 from dreamlab.priors.diffusers.source import PretrainedConfig
@@ -39,9 +39,9 @@ class StableDiffusionPrior(PretrainedPrior):
         """The score model of variational distillation, see LoraScore."""
         return LoraScore(self)
 
-    def _answer(self, told: Told) -> Tensor:
-        tokens = told.condition.tokens.to(self.dtype)
-        return self.network(told.z, told.timestep, encoder_hidden_states=tokens).sample
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        tokens = inputs.condition.tokens.to(self.dtype)
+        return self.network(inputs.z, inputs.timestep, encoder_hidden_states=tokens).sample
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
         warn_of_cut(pipe.tokenizer, prompts, pipe.tokenizer.model_max_length)

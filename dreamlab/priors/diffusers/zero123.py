@@ -1,4 +1,4 @@
-"""Zero123: Stable Diffusion told an image of the object and how far the camera has moved, instead of text.
+"""Zero123: Stable Diffusion with an image of the object and the camera's move in the place of text.
 
 diffusers lacks the pipeline; its parts are a UNet2DConditionModel with 8 input channels (the noisy latent
 beside the image's), a CLIP image encoder, and one linear layer that joins the image's embedding with the
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dreamlab.core.errors import ConfigError, DamagedError, InputError
 from dreamlab.core.types import Cameras, Condition
-from dreamlab.priors.diffusers.base import PretrainedPrior, Told
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
@@ -34,7 +34,7 @@ class Zero123PriorConfig(PretrainedConfig):
     image: what the object looks like from the front (azimuth 0), on white, square; transparency is laid on
     white.
     image_elevation: from how far above it was taken, degrees.
-    camera: the meaning of the fourth number: "zero123" is told the change of distance (always 0 here, where
+    camera: the meaning of the fourth number: "zero123" is given the change of distance (always 0 here, where
     cameras fit
         the object), "stable-zero123" the polar angle of the image.
     """
@@ -61,24 +61,24 @@ class Zero123Prior(PretrainedPrior):
     text_parts = ("image_encoder",)
     trained_side = 256
 
-    def _answer(self, told: Told) -> Tensor:
-        image = dict(told.condition.extras)["image"].to(told.z)
-        tokens = told.condition.tokens.to(self.dtype)
-        known = told.condition.mask.to(self.dtype)[..., None]
-        joined = torch.cat([tokens, self._moved(told)[:, None]], dim=-1)
+    def _predict(self, inputs: NetworkInputs) -> Tensor:
+        image = dict(inputs.condition.extras)["image"].to(inputs.z)
+        tokens = inputs.condition.tokens.to(self.dtype)
+        known = inputs.condition.mask.to(self.dtype)[..., None]
+        joined = torch.cat([tokens, self._moved(inputs)[:, None]], dim=-1)
         return self.network(
-            torch.cat([told.z, image], dim=1),
-            told.timestep,
+            torch.cat([inputs.z, image], dim=1),
+            inputs.timestep,
             encoder_hidden_states=self.projection(joined) * known,
         ).sample
 
-    def _moved(self, told: Told) -> Float[Tensor, "B 4"]:
-        if told.cameras is None:
-            if bool(told.condition.mask.any()):
+    def _moved(self, inputs: NetworkInputs) -> Float[Tensor, "B 4"]:
+        if inputs.cameras is None:
+            if bool(inputs.condition.mask.any()):
                 raise ConfigError("Zero123 cannot answer without cameras where it is shown the image")
-            return told.z.new_zeros(len(told.z), 4)
+            return inputs.z.new_zeros(len(inputs.z), 4)
         elevation = math.radians(self.config.image_elevation)
-        return camera_numbers(told.cameras, elevation, self.config.camera).to(told.z)
+        return camera_numbers(inputs.cameras, elevation, self.config.camera).to(inputs.z)
 
     def _load(self, skip: Any, **parts: Any) -> Any:
         """The parts one by one."""

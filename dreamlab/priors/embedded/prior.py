@@ -19,7 +19,7 @@ from torch import Tensor
 from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import CosineSchedule, x0_from_v
 from dreamlab.core.errors import DamagedError
-from dreamlab.core.types import Cameras, Condition, RenderOutput
+from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
@@ -51,10 +51,10 @@ def from_model_space(
     return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELATIVE_DEPTH_SCALE
 
 
-def mean_colour(
+def mean_color(
     x: Float[Tensor, "B 5 H W"], views: int
 ) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
-    """The mean colour of each group of `views` images' object, 0..1, told of every image; and the opacity."""
+    """The mean colour of each group of `views` images' object, 0..1, for every image; and the opacity."""
     premultiplied, opacity, _ = (part.movedim(-1, 1) for part in from_model_space(x))
     opacity = opacity.clamp(0, 1)
     shown = torch.minimum(premultiplied.clamp_min(0), opacity)
@@ -83,7 +83,7 @@ def relative_depth_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "
 
 
 def camera_conditions(cameras: Cameras, side: int) -> tuple[Float[Tensor, "B 16"], Float[Tensor, "B 6 s s"]]:
-    """What the network is told of a camera: Fourier features of its angles and lens, and a Plücker ray
+    """The network's inputs from a camera: Fourier features of its angles and lens, and a Plücker ray
     map.
     """
     azimuth, elevation = cameras.azimuth, cameras.elevation
@@ -121,16 +121,17 @@ class EmbeddedPrior:
         return encode_text(prompts).to(self.device)
 
     def limits(self, prompt: str) -> list[str]:
-        """What the weights were not taught of a prompt; see dreamlab.priors.embedded.vocabulary."""
+        """What the weights never learned of a prompt; see dreamlab.priors.embedded.vocabulary."""
         return limits(self.vocabulary, prompt)
 
     def cut_words(self, text: str) -> str:
         """The end of a text that the encoder does not read."""
         return cut_words(text)
 
-    def encode(self, render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B 5 H W"]:
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Albedo, opacity and relative depth of 64x64 renders."""
-        return to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
+        x = to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
+        return Views(x, cameras)
 
     def alpha_sigma(self, t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """Signal and noise scale at level t."""
@@ -139,8 +140,8 @@ class EmbeddedPrior:
     @torch.no_grad()
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
         """What such prompts show from these cameras on average: blurred, but from the right side."""
-        told = (condition.tokens, condition.mask, condition.summary)
-        return self.network.conditional_mean(*told, *self._seen_from(cameras, len(cameras)))
+        text = (condition.tokens, condition.mask, condition.summary)
+        return self.network.conditional_mean(*text, *self._seen_from(cameras, len(cameras)))
 
     def with_mean_color_of(
         self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
@@ -149,12 +150,12 @@ class EmbeddedPrior:
 
         The mean is the sum of premultiplied colour over the sum of opacity, both as far as they can be shown.
         """
-        wanted, _ = mean_colour(like, self.views_per_group)
-        has, opacity = mean_colour(x0, self.views_per_group)
+        wanted, _ = mean_color(like, self.views_per_group)
+        has, opacity = mean_color(x0, self.views_per_group)
         return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
 
     def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is told of n images' cameras: features, rays, and whether they are known."""
+        """The network's inputs from n images' cameras: features, rays, and whether they are known."""
         side = self.resolution // self.network.config.patch
         known = torch.full((n,), cameras is not None, device=self.device)
         if cameras is not None:
@@ -168,16 +169,17 @@ class EmbeddedPrior:
         z_t: Float[Tensor, "B C H W"],
         t: Float[Tensor, " B"],
         condition: Condition,
-        cameras: Cameras | None = None,
+        views: Views | None = None,
     ) -> Float[Tensor, "B C H W"]:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """
-        told = (condition.tokens, condition.mask, condition.summary, *self._seen_from(cameras, len(z_t)))
-        views = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
+        seen = self._seen_from(None if views is None else views.cameras, len(z_t))
+        inputs = (condition.tokens, condition.mask, condition.summary, *seen)
+        group = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
-            mean = self.network.conditional_mean(*told)
-            v = self.network(z_t, mean, log_snr(t), *told, views).float()
+            mean = self.network.conditional_mean(*inputs)
+            v = self.network(z_t, mean, log_snr(t), *inputs, group).float()
         return x0_from_v(z_t, v, *alpha_sigma(t))
 
 
@@ -187,7 +189,7 @@ class EmbeddedPriorConfig(BaseModel):
     precision: "auto" computes in bfloat16 where the processor has matrix units for it (AMX, CUDA), else in
     float32.
     views_per_group: how many consecutive images look at each other. Trained with four; whole rings of views
-    can be drawn together.
+    can be sampled together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -226,7 +228,7 @@ def load_network(path: Path) -> UNet:
 
 
 def read_vocabulary(path: Path) -> Vocabulary | None:
-    """What the weights in a file were taught, or None if the file does not say."""
+    """The vocabulary of the weights in a file, or None if the file does not say."""
     text = _read(path, tensors=False)[0].get("vocabulary")
     try:
         return None if text is None else Vocabulary.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""Images from a prior alone: what it would draw for a prompt, seen from given cameras."""
+"""Images from a prior alone: what it samples for a prompt, seen from given cameras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.diffusion import add_noise, cfg_combine, denoising_walk
-from dreamlab.core.types import Cameras, Condition
+from dreamlab.core.types import Cameras, Condition, Views
 from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.protocols import Prior
 
@@ -38,7 +38,8 @@ def sample(
 
     def answer(z: Tensor, t: Tensor) -> Tensor:
         uncond = prior.denoise(z, t, null, None)
-        return cfg_combine(uncond, prior.denoise(z, t, condition, cameras), guidance_scale)
+        views = None if cameras is None else Views(z, cameras)
+        return cfg_combine(uncond, prior.denoise(z, t, condition, views), guidance_scale)
 
     levels = [torch.full((batch,), level * (1 - i / steps), device=device) for i in range(steps)]
     z = noise()
@@ -47,7 +48,7 @@ def sample(
     return denoising_walk(z, levels, answer, prior.alpha_sigma, noise)
 
 
-def draw(
+def sample_in_mean_color(
     prior: EmbeddedPrior,
     condition: Condition,
     null: Condition,

@@ -27,6 +27,7 @@ from dreamlab.priors.embedded.attention import TextAttention, ViewAttention
 from dreamlab.priors.embedded.light_field import PATCH, LightField
 
 CAMERA_FEATURES = 16
+_MEAN_WEIGHT = "trust"  # as weight files name it
 
 
 class UNetConfig(BaseModel):
@@ -178,7 +179,12 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(groups_of(width + skips[0]), width + skips[0])
         self.leave = Conv3x3(width + skips[0], pixels)
         nn.init.zeros_(self.leave.weight)
-        self.trust = nn.Parameter(torch.tensor([-6.0, -1.0]))
+        self.register_parameter(_MEAN_WEIGHT, nn.Parameter(torch.tensor([-6.0, -1.0])))
+
+    @property
+    def mean_weight(self) -> nn.Parameter:
+        """[2] the logit of the mean picture's share in the answer, a line in log-SNR."""
+        return self.get_parameter(_MEAN_WEIGHT)
 
     def conditional_mean(
         self,
@@ -229,8 +235,8 @@ class UNet(nn.Module):
         return self._weighed(v, images, mean, log_snr)
 
     def _weighed(self, v: Tensor, images: Tensor, mean: Tensor, log_snr: Tensor) -> Tensor:
-        """Two estimates, each by its precision: what the image tells falls with its signal-to-noise ratio,
-        what the mean picture tells does not. `trust` is the logit of the latter's share, a line in log-SNR.
+        """Two estimates, each by its precision: what the image shows falls with its signal-to-noise ratio,
+        what the mean picture shows does not. See `mean_weight`.
         """
         alpha, sigma = (torch.sigmoid(sign * log_snr).sqrt() for sign in (1, -1))
         v_of_mean = v_from_x0(images, mean, alpha, sigma)
@@ -238,4 +244,4 @@ class UNet(nn.Module):
 
     def mean_share(self, log_snr: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         """The share of the mean picture in the answer, 0 to 1."""
-        return torch.sigmoid(self.trust[0] + self.trust[1] * log_snr)
+        return torch.sigmoid(self.mean_weight[0] + self.mean_weight[1] * log_snr)

@@ -1,4 +1,4 @@
-"""What a prior was taught: its nouns and words, each with the number of training images that showed it.
+"""What a prior was trained on: its nouns and words, each with the number of training images that showed it.
 
 The table travels in the header of the weights, so that a run can say before it starts which words of its
 prompt were never learned.
@@ -46,7 +46,7 @@ class Gap(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a vocabulary makes of a prompt: the nouns it can draw, and the words it cannot."""
+    """What a vocabulary makes of a prompt: the nouns it knows, and the words it cannot."""
 
     nouns: tuple[str, ...]
     gaps: tuple[Gap, ...]
@@ -57,7 +57,7 @@ class Vocabulary(BaseModel):
 
     nouns: as captions name them. words: single words in their `stem` form. colours, materials: which words
     mean those. steps, images: the training's totals. Counts are expectations: shares of the corpus times
-    images drawn.
+    images sampled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,8 +136,8 @@ def limits(vocabulary: Vocabulary | None, prompt: str) -> list[str]:
     reading = vocabulary.read(prompt)
     if reading.gaps:
         near = vocabulary.nearest([gap.word for gap in reading.gaps])
-        told = "; ".join(_told(gap, names) for gap, names in zip(reading.gaps, near, strict=True))
-        return [f"of its {vocabulary.images} training images, the prior saw {told}. {BEYOND}."]
+        gaps = "; ".join(_described(gap, names) for gap, names in zip(reading.gaps, near, strict=True))
+        return [f"of its {vocabulary.images} training images, the prior saw {gaps}. {BEYOND}."]
     if not reading.nouns:
         examples = ", ".join(vocabulary.learned()[:5])
         return [f"the prompt names no object that the prior knows, such as {examples}. {BEYOND}."]
@@ -161,7 +161,7 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith(("che", "she", "xe", "se", "ze", "oe")) else word
 
 
-def _told(gap: Gap, near: Sequence[str]) -> str:
+def _described(gap: Gap, near: Sequence[str]) -> str:
     times = f"only {gap.images:.0f}" if gap.images >= 1 else "none"
     return f"{times} with {gap.word!r}" + (f" (nearest: {', '.join(near)})" if near else "")
 

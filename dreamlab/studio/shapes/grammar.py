@@ -177,11 +177,11 @@ def captions(noun: str, main: Paint | None, size: str = "", details: Sequence[st
     def phrase(*words: str, tail: str = "") -> str:
         return with_article(" ".join(w for w in (*words, noun) if w)) + (f" {tail}" if tail else "")
 
-    told = [phrase(), phrase(colour), phrase(material), phrase(size)]
+    captions = [phrase(), phrase(colour), phrase(material), phrase(size)]
     if details:
-        told += [phrase(material or colour, tail=details[0])]
-    told.append(phrase(size, colour, material, tail=listed(details)))
-    return tuple(dict.fromkeys(told))
+        captions += [phrase(material or colour, tail=details[0])]
+    captions.append(phrase(size, colour, material, tail=listed(details)))
+    return tuple(dict.fromkeys(captions))
 
 
 Draw = Callable[[Builder, Rng, Paint], None]

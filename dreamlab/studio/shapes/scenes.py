@@ -92,16 +92,16 @@ def _colours(rng: Rng) -> tuple[ColourWord, ColourWord]:
 
 
 def _captions(over: Shape, relation: str, under: Shape) -> tuple[str, ...]:
-    told = []
+    captions = []
     for a, b in (
         (_bare(over), _bare(under)),
         (_coloured(over), _coloured(under)),
         (_full(over), _full(under)),
     ):
-        told.append(f"{a} {relation} {b}")
+        captions.append(f"{a} {relation} {b}")
         if relation == "next to":
-            told.append(f"{b} {relation} {a}")
-    return tuple(dict.fromkeys(told))
+            captions.append(f"{b} {relation} {a}")
+    return tuple(dict.fromkeys(captions))
 
 
 def _bare(shape: Shape) -> str:

@@ -1,7 +1,7 @@
-"""How many training photographs one core takes in a second of its time, by faces, size and supersampling.
+"""How many training views one core renders in a second of its time, by faces, size and supersampling.
 Writes JSON.
 
-    python scripts/bench_photograph.py [--out FILE] [--views 256] [--repeats 5] [--assets FOLDER]
+    python scripts/bench_render_views.py [--out FILE] [--views 256] [--repeats 5] [--assets FOLDER]
 
 With a folder of models, also how long reading it takes and the mean rate over its objects, eight views each.
 """

@@ -1,4 +1,4 @@
-"""Training photographs against rays, planes and the project's own cameras."""
+"""Training views against rays, planes and the project's own cameras."""
 
 import inspect
 import math
@@ -192,23 +192,23 @@ def test_threads_do_not_disturb_each_other():
 
 
 def test_wrong_arguments_are_named():
-    shoot = inspect.unwrap(render_views)  # its own words, not those of the annotations that tests check
+    render = inspect.unwrap(render_views)  # its own words, not those of the annotations that tests check
     vertices, faces, colours = plate()
     with pytest.raises(InputError, match=r"missing vertex.*0\.\.3"):
-        shoot(vertices, faces + 1, colours, **VIEW)
+        render(vertices, faces + 1, colours, **VIEW)
     with pytest.raises(InputError, match="missing vertex"):
-        shoot(vertices, faces - 1, colours, **VIEW)
+        render(vertices, faces - 1, colours, **VIEW)
     with pytest.raises(InputError, match="finite"):
-        shoot(vertices * np.nan, faces, colours, **VIEW)
+        render(vertices * np.nan, faces, colours, **VIEW)
     with pytest.raises(InputError, match="one colour a face"):
-        shoot(vertices, faces, colours[:1], **VIEW)
+        render(vertices, faces, colours[:1], **VIEW)
     with pytest.raises(InputError, match="vertices"):
-        shoot(vertices[:, :2], faces, colours, **VIEW)
+        render(vertices[:, :2], faces, colours, **VIEW)
     with pytest.raises(InputError, match="pixels"):
-        shoot(vertices, faces, colours, **VIEW, size=0)
+        render(vertices, faces, colours, **VIEW, size=0)
     with pytest.raises(InputError, match="one length"):
-        shoot(vertices, faces, colours, np.zeros(3), np.zeros(2), 3.0, 0.8)
+        render(vertices, faces, colours, np.zeros(3), np.zeros(2), 3.0, 0.8)
     with pytest.raises(InputError, match="one length"):
-        shoot(vertices, faces, colours, **VIEW, offset=np.zeros((4, 3)))
+        render(vertices, faces, colours, **VIEW, offset=np.zeros((4, 3)))
     with pytest.raises(InputError, match="finite"):
-        shoot(vertices, faces, colours, 0.0, 0.0, 3.0, 0.0)
+        render(vertices, faces, colours, 0.0, 0.0, 3.0, 0.0)

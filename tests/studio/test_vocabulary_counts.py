@@ -1,4 +1,4 @@
-"""What a training taught: expected images by noun and word, through saving, resuming and starting anew."""
+"""What a training has shown: expected images by noun and word, through saving, resuming and starting anew."""
 
 from __future__ import annotations
 

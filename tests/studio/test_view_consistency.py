@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from dreamlab.core.cameras import orbit_cameras
-from dreamlab.evaluate.view_consistency import silhouette_agreement
+from dreamlab.evaluate.view_consistency import silhouette_consistency
 from dreamlab.studio.render import render_views
 
 
@@ -32,14 +32,14 @@ BAR = trimesh.creation.box((1.6, 0.3, 0.3))
 @pytest.mark.parametrize("mesh", [trimesh.creation.icosphere(radius=0.7), BAR], ids=["ball", "bar"])
 def test_views_of_one_object_agree(mesh):
     angles = ring()
-    found = silhouette_agreement(photographed(mesh, angles[0]), orbit_cameras(*angles, (64, 64)))
+    found = silhouette_consistency(photographed(mesh, angles[0]), orbit_cameras(*angles, (64, 64)))
     assert found.shape == (12,) and found.min() > 0.9
 
 
 def test_a_bar_that_is_broadside_from_everywhere_disagrees():
     angles = ring()
     broadside = photographed(BAR, torch.zeros(12))
-    found = silhouette_agreement(broadside, orbit_cameras(*angles, (64, 64)))
+    found = silhouette_consistency(broadside, orbit_cameras(*angles, (64, 64)))
     assert found.max() < 0.8  # a low disc would look almost so
 
 
@@ -47,12 +47,12 @@ def test_one_wrong_view_is_found_out():
     angles = ring()
     silhouettes = photographed(BAR, angles[0])
     silhouettes[0] = silhouettes[3]
-    found = silhouette_agreement(silhouettes, orbit_cameras(*angles, (64, 64)))
+    found = silhouette_consistency(silhouettes, orbit_cameras(*angles, (64, 64)))
     assert found[1:].max() < 0.9  # the hull is cut for all
 
 
 def test_nothing_agrees_with_nothing_without_dividing_by_zero():
     angles = ring(3)
     assert torch.equal(
-        silhouette_agreement(torch.zeros(3, 8, 8), orbit_cameras(*angles, (8, 8))), torch.zeros(3)
+        silhouette_consistency(torch.zeros(3, 8, 8), orbit_cameras(*angles, (8, 8))), torch.zeros(3)
     )
