@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Field
+from dreamlab.core.types import Scene
 from dreamlab.losses import LossConfigs
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
@@ -21,8 +21,8 @@ from dreamlab.stages.watchdog import WatchdogConfig
 
 
 @runtime_checkable
-class Optimisable(Field, Protocol):
-    """A field that the loop can train, save and begin anew."""
+class Optimisable(Scene, Protocol):
+    """A scene that the loop can train, save and begin anew."""
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
 

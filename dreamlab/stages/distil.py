@@ -22,7 +22,7 @@ from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance
 from dreamlab.losses import WeightedLosses
 from dreamlab.priors.protocols import Prior
-from dreamlab.render.volume import VolumeRenderer
+from dreamlab.render.base import Renderer
 from dreamlab.stages.base import Optimisable, StageConfig
 from dreamlab.stages.source import FrozenScene
 from dreamlab.stages.state import OptimiserState
@@ -54,7 +54,7 @@ class StepEvent:
 def optimise(
     stage: StageConfig,
     field: Optimisable,
-    renderer: VolumeRenderer,
+    renderer: Renderer,
     prior: Prior,
     guidance: Guidance,
     prompts: ViewPrompts,
@@ -62,7 +62,7 @@ def optimise(
     state: Mapping[str, Tensor] | None = None,
     before: OptimiserState | None = None,
 ) -> Generator[StepEvent, None, OptimiserState]:
-    """Distil the prior into the field, one StepEvent a step; returns the state at the end.
+    """Distil the prior into the field (or the mesh), one StepEvent a step; returns the state at the end.
 
     The same arguments give the same bytes on the same machine. Stop by no longer asking for events.
 
@@ -71,8 +71,8 @@ def optimise(
         prompts: as the prior encoded them; only handed on to the guidance.
         seed: of cameras, jitter, noise and everything else that is drawn in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
-        before: what the stage before this one returned: background and occupancy go on where the settings
-            are equal.
+        before: what the stage before this one returned: its background goes on where the settings
+            are equal, and what its renderer knows where that fits.
 
     Raises:
         CollapseError: the watchdog has no recovery left.
@@ -131,7 +131,8 @@ def _step_adam(
     norm is that before clipping.
     """
     state.set_learning_rates(progress)
-    state.adam.zero_grad(set_to_none=True)
+    for optimizer in state.optimizers:
+        optimizer.zero_grad(set_to_none=True)
     if loss.requires_grad:  # an empty volume has no samples, and so no gradient
         loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(list(state.parameters.values()), state.stage.clip_norm or math.inf)
@@ -139,7 +140,8 @@ def _step_adam(
     figures = [loss.detach(), norm, opacity.mean(), solid_share(opacity), (opacity > 0.5).float().mean()]
     value, length, mean, solid, coverage = torch.stack(figures).tolist()
     if math.isfinite(length) and math.isfinite(value):
-        state.adam.step()
+        for optimizer in state.optimizers:
+            optimizer.step()
     metrics = {"loss": value, "opacity": mean, "coverage": coverage, "parameter_grad_norm": length}
     return Vitals(state.step + 1, value, length, mean, solid), metrics
 
