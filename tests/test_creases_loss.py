@@ -94,7 +94,7 @@ def seen() -> RenderOutput:
 def test_it_looks_at_the_mesh_that_it_is_given_and_follows_a_new_one() -> None:
     loss, cameras = CreasesLossConfig().build(), turntable(1, 0.0, 3.0, 0.6, (2, 2))
     for shape in (trimesh.creation.box(), trimesh.creation.icosahedron()):
-        got = float(loss(seen(), Triangles(shape), cameras, torch.Generator()))
+        got = loss(seen(), Triangles(shape), cameras, torch.Generator()).item()
         assert got == pytest.approx(value(shape), rel=1e-5)
 
 

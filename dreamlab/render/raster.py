@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,9 +15,9 @@ from dreamlab import ops
 from dreamlab.core.cameras import camera_rays, world_to_clip
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasTriangles, RenderOutput, Scene
-from dreamlab.ops.raster.rasterise import edge_opposites
 from dreamlab.render.base import BackgroundFunction, Renderer
 from dreamlab.render.shading import Shading, shade
+from dreamlab.render.silhouettes import Edges, antialias
 
 NEAR = 0.01  # world units; what is nearer to the camera is not drawn
 # Colours a time where no gradient is wanted: bounds the memory of large previews.
@@ -42,7 +42,7 @@ class RasterRenderer:
     def __init__(self, config: RasterRendererConfig) -> None:
         self.config = config
         self._faces: Tensor | None = None
-        self._opposites: Tensor | None = None
+        self._edges: Edges | None = None
 
     def __call__(
         self,
@@ -56,7 +56,7 @@ class RasterRenderer:
     ) -> RenderOutput:
         """Render a mesh from both sides: see dreamlab.render.base.Renderer.
 
-        Gradient reaches the corners through silhouettes (Laine et al. 2020, section 3.6), depth, normals and
+        Gradient reaches the corners through silhouettes (see dreamlab.render.silhouettes), depth, normals and
         light, and the scene's colours through what is seen of them. Where a colour is looked up counts as
         fixed: a corner does not move because the colours around it differ. Normals are the faces' own, turned
         to the side that is seen; the depth's variance is 0.
@@ -71,7 +71,7 @@ class RasterRenderer:
             )
         shading = shading or Shading.albedo()
         corners = scene.vertices()
-        triangles = _Triangles(corners, scene.faces, self._opposites_of(scene.faces))
+        triangles = _Triangles(corners, scene.faces, self._edges_of(scene.faces))
         light = shading.light.to(corners).expand(len(cameras), 3)
         size = len(cameras) if torch.is_grad_enabled() else 1
         parts = [
@@ -100,7 +100,7 @@ class RasterRenderer:
         light: Float[Tensor, "B 3"],
     ) -> Float[Tensor, "B H W 8"]:
         """Premultiplied colour, opacity, distance along the ray and normal of every pixel."""
-        corners, faces, opposites = triangles
+        corners, faces, edges = triangles
         clip = _clip_positions(corners, cameras)
         fine = tuple(n * self.config.supersample for n in cameras.size)
         fragments = ops.rasterise(clip, faces, (fine[0], fine[1]))
@@ -108,21 +108,22 @@ class RasterRenderer:
         view = seen.nonzero()[:, 0]
         point = ops.interpolate(corners, faces, fragments)[seen]
         sight = cameras.c2w[view, :3, 3] - point
-        normal = _face_normals(corners, faces)[fragments.face_index[seen]]
+        normals = _face_normals(corners, faces)
+        normal = normals.index_select(0, fragments.face_index[seen])
         normal = torch.where((normal * sight).sum(-1, keepdim=True) < 0, -normal, normal)
         base = _albedo(scene, point.detach()) if shading.mode != "textureless" else torch.ones_like(point)
         rgb = shade(base, normal, point, light[view], shading)
         distance = sight.norm(dim=-1, keepdim=True)
         found = torch.cat([rgb, torch.ones_like(distance), distance, normal], dim=-1)
         image = found.new_zeros(*seen.shape, found.shape[-1]).index_put((seen,), found)
-        image = ops.antialias(image, clip, faces, fragments, opposites)
+        image = antialias(image, clip, _facing(corners, faces, normals, cameras), edges, fragments)
         return F.avg_pool2d(image.movedim(-1, 1), self.config.supersample).movedim(1, -1)
 
-    def _opposites_of(self, faces: Tensor) -> Tensor:
-        """`edge_opposites`, worked out once for a topology."""
-        if self._opposites is None or self._faces is not faces:
-            self._faces, self._opposites = faces, edge_opposites(faces)
-        return self._opposites
+    def _edges_of(self, faces: Tensor) -> Edges:
+        """The edges of these faces, worked out once for a topology."""
+        if self._edges is None or self._faces is not faces:
+            self._faces, self._edges = faces, Edges.of(faces)
+        return self._edges
 
     def update(self, scene: Scene, step: int, generator: torch.Generator) -> None:
         """Nothing to keep up with."""
@@ -151,7 +152,7 @@ class RasterRenderer:
 class _Triangles(NamedTuple):
     corners: Float[Tensor, "V 3"]
     faces: Int[Tensor, "F 3"]
-    opposites: Int[Tensor, "F 3"]
+    edges: Edges
 
 
 def _clip_positions(corners: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Tensor, "B V 4"]:
@@ -161,8 +162,17 @@ def _clip_positions(corners: Float[Tensor, "V 3"], cameras: Cameras) -> Float[Te
 
 
 def _face_normals(corners: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
-    a, b, c = corners[faces].unbind(1)
+    # by index_select, whose backward adds up in one order whatever the number of threads
+    a, b, c = corners.index_select(0, faces.reshape(-1)).view(-1, 3, 3).unbind(1)
     return F.normalize(torch.linalg.cross(b - a, c - a), dim=-1, eps=1e-12)
+
+
+@torch.no_grad()
+def _facing(
+    corners: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], normals: Float[Tensor, "F 3"], cameras: Cameras
+) -> Bool[Tensor, "B F"]:
+    """Which faces each camera sees from their front."""
+    return cameras.c2w[:, :3, 3] @ normals.T > (normals * corners[faces[:, 0]]).sum(-1)
 
 
 def _albedo(scene: HasTriangles, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:

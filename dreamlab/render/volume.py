@@ -93,8 +93,8 @@ class VolumeRenderer:
         generator: torch.Generator | None = None,
         buffers: Collection[Buffer] = (),
     ) -> RenderOutput:
-        """Render a field: see dreamlab.render.base.Renderer. The generator jitters the samples along the rays;
-        normals come with any shading that needs them.
+        """Render a field: see dreamlab.render.base.Renderer. The generator jitters the samples along the
+        rays; normals come with any shading that needs them.
 
         Raises ConfigError for a scene that is no field.
         """

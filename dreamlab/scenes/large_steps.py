@@ -1,5 +1,5 @@
-"""Steps of a mesh's corners that move neighbours along (Nicolet et al. 2021, "Large Steps in Inverse Rendering
-of Geometry").
+"""Steps of a mesh's corners that move neighbours along (Nicolet et al. 2021, "Large Steps in Inverse
+Rendering of Geometry").
 
 Gradients of silhouettes are spikes at a few corners; followed as they are, they tangle a mesh. The paper
 descends in u = (I + lambda L) v instead, L the combinatorial Laplacian (its equations 6 and 9): a step in u
@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 
 
 class LargeSteps:
-    """The linear map (I + smoothness L)^-1 of a mesh's corners: factored once, worked out in float64 on the CPU.
+    """The linear map (I + smoothness L)^-1 of a mesh's corners: factored once, in float64 on the CPU.
 
     faces [F,3] int64 are indices below `vertices`. Never changes, so copies of a scene share it.
     """

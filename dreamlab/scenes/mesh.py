@@ -35,8 +35,8 @@ class MeshScene(nn.Module):
     """See MeshSceneConfig. A state_dict holds the topology too: any scene with an appearance of the same kind
     can take it over, whatever mesh that was built from.
 
-    Learned are u [V,3], in world units, and the appearance. The corners lie at `initial` + (I + lambda L)^-1 u:
-    large steps up to a constant, so that u = 0 is the mesh as it was given.
+    Learned are u [V,3], in world units, and the appearance. The corners lie at `initial` +
+    (I + lambda L)^-1 u: large steps up to a constant, so that u = 0 is the mesh as it was given.
 
     Args:
         mesh: its vertices and faces, open or closed.
@@ -50,9 +50,7 @@ class MeshScene(nn.Module):
     faces: Tensor
     initial: Tensor
 
-    def __init__(
-        self, mesh: Mesh, appearance: RadianceField | SDFField, config: MeshSceneConfig = MeshSceneConfig()
-    ) -> None:
+    def __init__(self, mesh: Mesh, appearance: RadianceField | SDFField, config: MeshSceneConfig) -> None:
         super().__init__()
         if len(mesh.faces) == 0:
             raise InputError(

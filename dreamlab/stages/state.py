@@ -24,8 +24,8 @@ class OptimiserState:
     """All of a stage that changes: field (or mesh), background, what the renderer knows, Adam, randomness,
     guidance, watchdog.
 
-    What the stage `before` left goes on where it fits: its background where the settings are equal, and what its
-    renderer knows. Adam, randomness and watchdog begin anew.
+    What the stage `before` left goes on where it fits: its background where the settings are equal, and what
+    its renderer knows. Adam, randomness and watchdog begin anew.
     """
 
     def __init__(
@@ -154,8 +154,8 @@ class OptimiserState:
                 group["lr"] = group["ramp"](progress) * group["scale"] * self.watchdog.lr_factor
 
     def _new_adam(self) -> tuple[dict[str, Tensor], list[torch.optim.Optimizer]]:
-        """Every parameter by its name in the state, and one group of Adam's (or AdamUniform's, where the field
-        says so) for each group of the field's."""
+        """Every parameter by its name in the state, and one group of Adam's (or AdamUniform's, where the
+        field says so) for each group of the field's."""
         field = {f"field.{k}": p for k, p in self.field.named_parameters() if p.requires_grad}
         background = {f"background.{k}": p for k, p in self.background.named_parameters()}
         stage, named = self.stage, self.field.parameter_groups()
