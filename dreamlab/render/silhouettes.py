@@ -3,7 +3,7 @@
 As Laine et al. 2020 (section 3.6): where a silhouette passes between two pixel centres, the one whose half it
 invades takes some of the other's colour, by how far. There the edge is looked for among those of the faces
 that the two pixels show. But near an outline faces are seen from the side, and small ones own no pixel at
-all: of the gradient of a ball's outline, with 5,000 faces at 128 x 128 pixels, one or two hundredths are left.
+all: of the gradient of a ball's outline, with 5,000 faces at 128 x 128 pixels, one or two percent is left.
 Here all silhouette edges are followed along the pixels that they pass, however small they are.
 """
 
