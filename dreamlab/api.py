@@ -21,11 +21,13 @@ from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
 from dreamlab.priors.protocols import Prior
 from dreamlab.run import pipeline
-from dreamlab.run.config import RunConfig, resolve
+from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
 from dreamlab.run.machine import environment, pick_device
-from dreamlab.run.restore import field_of
+from dreamlab.run.resolve import resolve
+from dreamlab.run.restore import field_of, newest, scene_in
 from dreamlab.run.run_dir import RunDir
+from dreamlab.stages import ExportStageConfig
 from dreamlab.views.render import Style, framed, render_mesh
 
 Settings = Mapping[str, Any]
@@ -53,16 +55,18 @@ class Result:
         kinds = {
             path.name.partition(".")[2]: path for path in sorted(self.folder.iterdir()) if path.is_file()
         }
-        return {
-            kind: kinds[kind] for kind in (*self.config.mesh.formats, "mp4", "webp", "html") if kind in kinds
-        }
+        export = self.config.last(ExportStageConfig)
+        formats = () if export is None else export.formats
+        return {kind: kinds[kind] for kind in (*formats, "mp4", "webp", "html") if kind in kinds}
 
     @cached_property
     def mesh(self) -> Mesh:
-        """The mesh: the one that was written, or made anew from the newest checkpoint's field."""
+        """The mesh: the one that was written, or made anew from the newest checkpoint."""
         if "glb" in self.files:
             return load(self.files["glb"])
-        return pipeline.mesh_of(self.field, self.config.mesh)[0]
+        checkpoint = newest(RunDir(self.folder))
+        scene = scene_in(checkpoint, self.config)
+        return pipeline.surface_from(scene, self.config, checkpoint.stage + 1).mesh
 
     @cached_property
     def field(self) -> Field:
@@ -100,7 +104,7 @@ def generate(
         prompt: what to make, such as "a red mushroom".
         preset: a name that `dreamlab run --preset` takes.
         settings: changes to the preset, nested as in YAML or by dotted keys: `{"seed": 7}`,
-            `{"mesh": {"formats": ["glb"]}}`, `{"stages.0.steps": 60}`.
+            `{"stages": {"export": {"formats": ["glb"]}}}`, `{"stages.shape.steps": 60}`.
         out: the folder of all runs; this run gets a numbered folder of its own there.
         prior: a prior that is loaded already, to be shared by several runs; else the settings' own.
         on_event: called with every event, for a progress bar of your own; see `events`.
@@ -111,7 +115,7 @@ def generate(
 
     Example:
         >>> import dreamlab
-        >>> tiny = {"stages.0.steps": 2, "mesh.extract.resolution": 16, "turntable.frames": 0}
+        >>> tiny = {"stages.shape.steps": 2, "stages.extract.resolution": 16, "stages.turntable.frames": 0}
         >>> result = dreamlab.generate("a red mushroom", preset="fast", settings=tiny, out=folder)
         >>> sorted(result.files)
         ['glb', 'html', 'obj']

@@ -36,10 +36,11 @@ from dreamlab.evaluate.objects import judge_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
 from dreamlab.evaluate.sheet import save_rows
 from dreamlab.priors.embedded.prior import RELATIVE_DEPTH_SCALE, EmbeddedPrior
-from dreamlab.run.config import RunConfig, from_values, merge
+from dreamlab.run.config import RunConfig
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
 from dreamlab.run.presets import load_preset
+from dreamlab.run.resolve import from_values, merge
 from dreamlab.run.run_dir import RunDir
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.batches import BatchConfig, TrainingBatch
@@ -181,8 +182,11 @@ def fast(prompt: str, seed: int) -> RunConfig:
         "prompt": prompt,
         "seed": seed,
         "cfg": {"mean_color": None},
-        "mesh": {"texture": False, "formats": ["glb"]},
-        "turntable": {"frames": 0},
+        "stages": {
+            "texture": {"into": "vertices"},
+            "export": {"formats": ["glb"]},
+            "turntable": {"frames": 0},
+        },
     }
     return from_values(merge(load_preset("fast"), changes))
 

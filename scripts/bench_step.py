@@ -21,9 +21,9 @@ import torch
 from bench_tools import free_share
 
 from dreamlab.ops.threads import available_cores
-from dreamlab.run.config import resolve
-from dreamlab.run.setup import Setup
-from dreamlab.stages.distil import optimise
+from dreamlab.run.context import RunContext
+from dreamlab.run.resolve import resolve
+from dreamlab.stages.optimise import optimise
 
 _PROMPT = "a red mushroom"
 _LEFT_OUT = 8
@@ -43,7 +43,7 @@ def whole_step(threads: int, views: int, steps: int = 40, profiler: cProfile.Pro
     """Medians in milliseconds of a step and its phases, and of the processor time of all threads together."""
     torch.set_num_threads(threads)
     config = resolve(_PROMPT, settings=_settings(views))
-    setup, stage = Setup(config, torch.device("cpu")), config.stages[0]
+    setup, stage = RunContext(config, torch.device("cpu")), config.stages[0]
     events = optimise(
         stage,
         setup.field(),

@@ -39,7 +39,7 @@ LEFT_OUT = {
     "mixture": "it is made of others",
 }
 METHODS = tuple(kind for kind in KINDS if kind not in LEFT_OUT)
-_ALWAYS = ("turntable.frames=0", "mesh.formats=[glb]")
+_ALWAYS = ("stages.turntable.frames=0", "stages.export.formats=[glb]")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

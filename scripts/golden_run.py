@@ -18,7 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-FEW = ["stages.0.steps=6", "turntable.frames=6", "turntable.size=64", "saving.checkpoint_every=6"]
+FEW = ["stages.0.steps=6", "stages.turntable.frames=6", "stages.turntable.size=64"]
+FEW += ["saving.checkpoint_every=6"]
 KEPT = ("mesh.glb", "mesh.obj", "mesh.mtl", "turntable.webp", "metrics.jsonl")
 
 

@@ -46,7 +46,8 @@ from dreamlab.evaluate.true_pictures import TruePicturesConfig
 from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
-from dreamlab.run.config import RunConfig, resolve
+from dreamlab.run.config import RunConfig
+from dreamlab.run.resolve import resolve
 from dreamlab.views.contact import write_contact_sheet
 from dreamlab.views.render import render_mesh
 
@@ -57,7 +58,7 @@ WORST = {
 """The figures of a row that are summed up, and which end of each is the bad one."""
 TILE, COLUMNS = 150, 4
 # nothing that the mesh could show
-_ALWAYS = ("turntable.frames=0", "mesh.formats=[glb]", "saving.preview_every=0")
+_ALWAYS = ("stages.turntable.frames=0", "stages.export.formats=[glb]", "saving.preview_every=0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from dreamlab.core.cameras import turntable
 from dreamlab.core.types import Condition, Views
 from dreamlab.priors.analytic import TargetImagesPrior
-from dreamlab.run.config import RunConfig, from_values
+from dreamlab.run.config import RunConfig
+from dreamlab.run.resolve import from_values, merge
 
 SIZE = 16
 # Of the ball whose silhouette the prior draws: a disc over half the image, 2.5 away, fovy 0.7 radians.
@@ -78,9 +79,21 @@ class Balls(TargetImagesPrior):
         return (self.denoise(z_t, t, condition, views) + image) / 2
 
 
+SMALL_END: list[Any] = [
+    {"kind": "extract", "resolution": 24, "views": 4, "view_size": 24, "refine": 2},
+    "clean",
+    {"kind": "simplify", "faces": 300, "color_weight": 0.01},
+    {"kind": "texture", "into": "vertices"},
+    "export",
+    {"kind": "turntable", "frames": 0},
+]
+"""What turns the field of a tiny run into files."""
+
+
 def small_values(**changes: Any) -> dict[str, Any]:
-    """Plain settings of a tiny run; `changes` replace whole top-level settings."""
-    return {
+    """Plain settings of a tiny run; `changes` replace whole top-level settings, but a mapping for `stages`
+    only changes those that it names."""
+    values = {
         "prompt": "a red ball",
         "seed": 3,
         "device": "cpu",
@@ -98,16 +111,13 @@ def small_values(**changes: Any) -> dict[str, Any]:
         "stages": [
             {"name": "shape", "steps": 8, "views": 4, "lr": 0.02},
             {"name": "colour", "steps": 4, "views": 4, "lr": 0.01},
+            *SMALL_END,
         ],
-        "mesh": {
-            "extract": {"resolution": 24, "views": 4, "view_size": 24, "refine": 2},
-            "clean": {"faces": 300},
-            "texture": False,
-            "formats": ["glb", "obj"],
-        },
-        "turntable": {"frames": 0},
         "saving": {"checkpoint_every": 3, "preview_every": 5, "preview_size": 16},
-    } | changes
+    }
+    if isinstance(changes.get("stages"), dict):
+        changes["stages"] = merge(values, {"stages": changes["stages"]})["stages"]
+    return values | changes
 
 
 def small_config(**changes: Any) -> RunConfig:

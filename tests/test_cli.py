@@ -110,7 +110,7 @@ def test_options_reach_the_config(home: Path) -> None:
     )
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
-    assert config["mesh"]["formats"] == ["ply"] and config["device"] == "cpu"
+    assert config["stages"][-2]["formats"] == ["ply"] and config["device"] == "cpu"
     low, high = bounds(home / "runs/0001-a-red-ball/mesh.ply")
     assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
 

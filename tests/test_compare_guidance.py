@@ -15,7 +15,7 @@ import torch
 from dreamlab.core.types import Mesh
 from dreamlab.guidance import GuidanceConfig
 from dreamlab.mesh.io.export import write
-from dreamlab.run.config import resolve
+from dreamlab.run.resolve import resolve
 from dreamlab.studio.shapes import COLOURS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))

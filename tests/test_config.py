@@ -11,9 +11,10 @@ from known import small_config, small_values
 
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, GuidanceConfig
-from dreamlab.run.config import LONGEST_PROMPT, assign, checked_prompt, from_values, merge, resolve
+from dreamlab.run.config import LONGEST_PROMPT, checked_prompt
 from dreamlab.run.migrate import MOVED, migrated
 from dreamlab.run.presets import load_yaml, parse_yaml, preset_names
+from dreamlab.run.resolve import assign, from_values, merge, resolve
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -31,7 +32,7 @@ def test_fast_costs_less_than_default_and_default_less_than_quality() -> None:
     costs = []
     for name in ("fast", "default", "quality"):
         config = resolve("a red mushroom", preset=name)
-        costs.append(sum(stage.steps * stage.views for stage in config.stages))
+        costs.append(sum(stage.steps * stage.views for stage in config.distillations))
     assert costs == sorted(costs) and len(set(costs)) == 3
 
 
@@ -86,7 +87,7 @@ def test_set_reaches_list_items_by_number_and_by_name() -> None:
     assign(values, "stages.colour.steps=3")
     assign(values, "field.kind=mlp")
     config = from_values(values)
-    assert [stage.steps for stage in config.stages] == [2, 3] and config.field.kind == "mlp"
+    assert [stage.steps for stage in config.distillations] == [2, 3] and config.field.kind == "mlp"
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("0.5", 0.5), ("{start: 1, end: 2}", None)])
@@ -120,7 +121,7 @@ def test_a_stage_overrides_a_part_of_the_calibration_or_all_of_it() -> None:
     assign(values, "stages.0.cfg.text=5")
     assign(values, "stages.colour.noise={t_min: 0.1, t_max: {start: 0.8, end: 0.3}, levels: sqrt}")
     config = from_values(values)
-    shape, colour = config.stages
+    shape, colour = config.distillations
     assert shape.cfg == CFGConfig(text=5, camera=2) and shape.noise is None and colour.cfg is None
     assert colour.noise is not None and (colour.noise.t_min(1), colour.noise.t_max(1)) == (0.1, 0.3)
     assert from_values(parse_yaml(config.yaml(), "round trip")) == config
@@ -156,6 +157,10 @@ def test_what_was_never_a_setting_is_not_said_to_have_moved() -> None:
 def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     old = small_values()
     del old["cfg"], old["noise"]
+    old["stages"] = old["stages"][:2]
+    old["mesh"] = {"extract": {"resolution": 24}, "clean": {"faces": 300, "hole_edges": 9}, "texture": False}
+    old["mesh"] |= {"formats": ["ply"], "size": "30cm"}
+    old["turntable"] = {"frames": 3}
     old["guidance"] = {"kind": "x0", "guidance_scale": 9, "cfg_rescale": 0.3, "shared_t": True, "t_min": 0.2}
     old["stages"][0]["guidance"] = OLD_STAGE
     old["stages"][1]["guidance"] = {"kind": "mixture", "parts": OLD_PARTS}
@@ -164,8 +169,11 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     new = from_values(migrated(old))
     assert new.cfg.text == 9 and new.cfg.rescale == 0 and new.guidance.rescale == 0.3
     assert new.noise.shared and new.noise.t_min(0) == 0.2
-    assert new.mesh.clean.color_weight == 0.02
-    sdi, mixture = new.stages
+    extract, clean, simplify, texture, export, film = new.stages[2:]
+    assert (extract.resolution, clean.hole_edges, simplify.faces, film.frames) == (24, 9, 300, 3)
+    assert (simplify.color_weight, texture.into) == (0.02, "vertices")
+    assert (export.formats, export.size) == (("ply",), "30cm")
+    sdi, mixture = new.distillations
     assert sdi.guidance.inversion_scale == -2 and sdi.cfg.text == 3 and sdi.noise.levels == "linear"
     (part,) = mixture.guidance.parts
     assert part.cfg.perp_neg and part.noise.t_max(0) == 0.5 and mixture.cfg is None
@@ -215,7 +223,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("stages.0.steps", "many", ["stages.0.steps", "integer", "'many'"]),
         ("stages.0.steps", 0, ["stages.0.steps", "greater than or equal to 1", "got 0"]),
         ("seed", -1, ["seed", "got -1"]),
-        ("mesh.formats", ["glb", "fbx"], ["mesh.formats.1", "'fbx'"]),
+        ("stages.export.formats", ["glb", "fbx"], ["formats.1", "'fbx'"]),
         ("stages", [], ["stages", "at least 1"]),
         ("stages.0.lr", float("nan"), ["stages.0.lr", "finite"]),
     ],

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from dreamlab.cli.console import JsonView, QuietView, RichView, half_blocks, open_view
 from dreamlab.run.events import Event, Finished, Note, Phase, Step
-from dreamlab.stages.distil import StepEvent
+from dreamlab.stages.optimise import StepEvent
 from dreamlab.stages.state import OptimiserState
 
 

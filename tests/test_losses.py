@@ -129,12 +129,24 @@ def cameras() -> Cameras:
     return turntable(1, 0.0, 3.0, 0.6, (4, 4))
 
 
+class Everything(BallSDF):
+    """A scene that has whatever a loss may ask for."""
+
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+
+    def vertices(self) -> torch.Tensor:
+        return torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1]])
+
+    def albedo(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 def summed(value: Any, progress: float = 0.0) -> torch.Tensor:
-    return WeightedLosses(read(value))(render(), BallSDF(0.5), cameras(), progress, rng())
+    return WeightedLosses(read(value))(render(), Everything(0.5), cameras(), progress, rng())
 
 
 def test_every_kind_can_be_asked_for_by_name_in_either_form() -> None:
-    assert len(set(LOSS_KINDS)) == 7
+    assert len(set(LOSS_KINDS)) == 8
     for kind in LOSS_KINDS:
         assert read({kind: 0.5}) == read([{"kind": kind, "weight": 0.5}]) == read({kind: {"weight": 0.5}})
 

@@ -16,7 +16,7 @@ from dying import die
 from dreamlab.core.errors import InputError
 from dreamlab.evaluate.mesh_fidelity import mesh_fidelity, survey
 from dreamlab.evaluate.true_pictures import TruePicturesConfig
-from dreamlab.run.config import resolve
+from dreamlab.run.resolve import resolve
 from dreamlab.studio.shapes import NOUNS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
@@ -28,9 +28,9 @@ SMALL = (
     "field={kind: hashgrid, levels: 2, log2_table_size: 10, finest_resolution: 32, width: 16}",
     "renderer={samples: 24, occupancy: {resolution: 16}}",
     "stages=[{steps: 4, views: 4, lr: 0.02}]",
-    "mesh.extract={resolution: 24, views: 4, view_size: 24, refine: 1}",
-    "mesh.clean={faces: 300}",
-    "mesh.texture=false",
+    "stages.extract={kind: extract, resolution: 24, views: 4, view_size: 24, refine: 1}",
+    "stages.simplify.faces=300",
+    "stages.texture.into=vertices",
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from known import Balls, small_config, small_values
+from known import SMALL_END, Balls, small_config, small_values
 
 from dreamlab.core.errors import ConfigError
 from dreamlab.guidance import GuidanceConfig
@@ -40,7 +40,8 @@ def run_of(root: Path, config: RunConfig, prior: Any = None) -> RunDir:
 def blue(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run that made a blue ball."""
     stage = STAGES[0] | {"steps": 30}
-    return run_of(tmp_path_factory.mktemp("blue"), small_config(prompt="a blue ball", stages=[stage]))
+    config = small_config(prompt="a blue ball", stages=[stage, *SMALL_END])
+    return run_of(tmp_path_factory.mktemp("blue"), config)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_every_method_makes_a_mesh(kind: str, blue: RunDir, built: list[Any], tm
         guidance={"kind": kind, **ALONE.get(kind, {})},
         priors={"second": second, "unused": unused},
         begin=str(blue.path),
-        stages=STAGES,
+        stages=[*STAGES, *SMALL_END],
     )
     run = run_of(tmp_path, config)
     rows = [json.loads(row) for row in (run.path / "metrics.jsonl").read_text().splitlines()]
@@ -100,7 +101,7 @@ def test_an_edit_towards_what_is_there_changes_nothing(blue: RunDir, tmp_path: P
 
 def test_an_edit_goes_on_exactly_even_when_its_source_is_gone(blue: RunDir, tmp_path: Path) -> None:
     source = RunDir(shutil.copytree(blue.path, tmp_path / "0001-source"))
-    config = edited(source, stages=[STAGES[0] | {"steps": 8}])
+    config = edited(source, stages=[STAGES[0] | {"steps": 8}, *SMALL_END])
     whole = run_of(tmp_path / "whole", config)
     run = RunDir.create(tmp_path / "parts", config, environment())
     events = generate(config, run, Balls())
@@ -114,7 +115,7 @@ def test_an_edit_goes_on_exactly_even_when_its_source_is_gone(blue: RunDir, tmp_
 
 
 def test_an_edit_under_light_is_refused(blue: RunDir, tmp_path: Path) -> None:
-    config = edited(blue, stages=[STAGES[0] | {"shading": {"kind": "lit"}}])
+    config = edited(blue, stages=[STAGES[0] | {"shading": {"kind": "lit"}}, *SMALL_END])
     with pytest.raises(ConfigError, match=r"without light.*albedo"):
         run_of(tmp_path, config)
 

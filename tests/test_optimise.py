@@ -22,8 +22,8 @@ from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundC
 from dreamlab.render.shading import LitShadingConfig
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
 from dreamlab.stages import distil
-from dreamlab.stages.base import StageConfig
-from dreamlab.stages.distil import StepEvent, optimise
+from dreamlab.stages.base import OptimiseConfig
+from dreamlab.stages.optimise import StepEvent, optimise
 from dreamlab.stages.watchdog import CollapseError, WatchdogConfig
 
 FOV, ELEVATION = 40.0, 10.0
@@ -88,14 +88,14 @@ class Fixture:
     def __init__(self, field: FieldConfig | None = None, size: int = 16, **stage: Any) -> None:
         self.prior, _ = known_views(8, size)
         self.settings = {"steps": 12, "cameras": CAMERAS, "lr": Ramp.constant(0.1), **stage}
-        self.stage = StageConfig(**self.settings)
+        self.stage = OptimiseConfig(**self.settings)
         self.config = field or VoxelFieldConfig(resolution=12)
 
     def parts(self) -> dict[str, Any]:
         guidance = SDSConfig().build(self.prior, CFGConfig(text=1))
         return {
             "stage": self.stage,
-            "field": self.config.build(torch.Generator().manual_seed(1)),
+            "scene": self.config.build(torch.Generator().manual_seed(1)),
             "renderer": VolumeRendererConfig(samples=32).build(),
             "prior": self.prior,
             "guidance": guidance,
@@ -125,7 +125,7 @@ def test_a_known_textured_object_comes_back() -> None:
     renderer = VolumeRendererConfig().build()
     before = compare(field, renderer, size)
     guidance = SDSConfig().build(prior, CFGConfig(text=1), NoiseConfig(t_max=Ramp(start=0.98, end=0.3)))
-    stage = StageConfig(steps=80, cameras=CAMERAS)
+    stage = OptimiseConfig(steps=80, cameras=CAMERAS)
     event = last(optimise(stage, field, renderer, prior, guidance, ViewPrompts(prior, "it"), seed=0))
     psnr, iou = compare(field, renderer, size)
     assert before[0] < 15 and before[1] < 0.6
@@ -147,10 +147,10 @@ def test_gradient_reaches_the_field_and_none_the_prior() -> None:
 
     prior = Frozen()
     parts = fixture.parts() | {"prior": prior, "guidance": SDSConfig().build(prior, CFGConfig(text=1))}
-    before = {k: v.clone() for k, v in parts["field"].state_dict().items()}
+    before = {k: v.clone() for k, v in parts["scene"].state_dict().items()}
     last(optimise(**parts, seed=0))
     assert prior.gain.grad is None
-    grid = parts["field"].grid
+    grid = parts["scene"].grid
     assert grid.grad[:, 0].abs().sum() > 0 and grid.grad[:, 1:].abs().sum() > 0
     assert not torch.equal(grid, before["grid"])
 
@@ -173,10 +173,10 @@ def test_image_size_is_the_priors_unless_said() -> None:
         1
     ]
     last(fixture.run())
-    last(fixture.run(stage=StageConfig.model_validate({**fixture.settings, "size": 24})))
+    last(fixture.run(stage=OptimiseConfig.model_validate({**fixture.settings, "size": 24})))
     assert sizes == [16, 24]
     grown = {"start": 8, "end": 24, "from": 0.5, "to": 0.5}
-    last(fixture.run(stage=StageConfig.model_validate({**fixture.settings, "size": grown, "steps": 4})))
+    last(fixture.run(stage=OptimiseConfig.model_validate({**fixture.settings, "size": grown, "steps": 4})))
     assert sizes[2:] == [8, 8, 24, 24]
 
 
@@ -185,7 +185,7 @@ def test_image_size_is_the_priors_unless_said() -> None:
 )
 def test_a_size_that_is_no_number_of_pixels_is_refused(size: Any) -> None:
     with pytest.raises(ValueError, match="whole number of pixels"):
-        StageConfig.model_validate({"size": size})
+        OptimiseConfig.model_validate({"size": size})
 
 
 def test_preview_is_an_image_and_disturbs_nothing() -> None:
@@ -240,7 +240,7 @@ def staged(fixture: Fixture, *stages: dict[str, Any]) -> Iterator[tuple[int, Ste
     """Stages one after another on one field and one renderer, with the number of each event's stage."""
     parts, before = fixture.parts(), None
     for index, changes in enumerate(stages):
-        stage = StageConfig.model_validate({**fixture.settings, **changes})
+        stage = OptimiseConfig.model_validate({**fixture.settings, **changes})
         events = optimise(**{**parts, "stage": stage, "seed": index, "before": before})
         while True:
             try:
@@ -302,7 +302,7 @@ def test_a_restart_in_a_later_stage_warms_up_again() -> None:
     state = last(fixture.run()).state
     renderer = state.renderer
     renderer.occupancy.reset()
-    renderer.update(state.field, 0, torch.Generator().manual_seed(0))
+    renderer.update(state.scene, 0, torch.Generator().manual_seed(0))
     assert float(renderer.occupancy.occupied.float().mean()) == pytest.approx(math.pi / 6, rel=0.05)
 
 
@@ -326,7 +326,7 @@ def hashed(**stage: Any) -> Fixture:
 def moved(fixture: Fixture) -> dict[str, float]:
     """How far every parameter of the field went, at most."""
     fresh = fixture.config.build(torch.Generator().manual_seed(1)).state_dict()
-    learned = last(fixture.run()).state.field.state_dict()
+    learned = last(fixture.run()).state.scene.state_dict()
     return {k: float((learned[k] - v).abs().max()) for k, v in fresh.items()}
 
 
@@ -457,7 +457,7 @@ def test_collapse_is_noticed_in_time_and_rolled_back(finding: str) -> None:
     assert 0.01 < after.metrics["opacity"] < 0.97
     assert events[-1].step == 85 and 0.01 < events[-1].metrics["opacity"] < 0.97
     assert all(math.isfinite(v) for e in events for v in e.metrics.values())
-    assert all(p.isfinite().all() for p in events[-1].state.field.parameters())
+    assert all(p.isfinite().all() for p in events[-1].state.scene.parameters())
 
 
 def test_trouble_that_comes_back_begins_anew_and_says_so() -> None:
@@ -466,7 +466,7 @@ def test_trouble_that_comes_back_begins_anew_and_says_so() -> None:
     assert kinds[:2] == ["rollback", "restart"]
     anew, recovery = [(i, e.recovery) for i, e in enumerate(events) if e.recovery][1]
     assert events[anew + 1].step == 1 and "began anew" in recovery.message
-    assert float(events[anew].state.field.state_dict()["activation.blob_factor"]) > 1
+    assert float(events[anew].state.scene.state_dict()["activation.blob_factor"]) > 1
 
 
 def test_hopeless_run_ends_with_a_reason() -> None:
@@ -484,7 +484,7 @@ def test_nothing_learned_from_a_step_that_is_no_number() -> None:
     assert event.recovery is not None and event.state.step == 0  # the state kept last is the first
     assert "loss" not in event.metrics  # metrics hold finite numbers only
     fresh = fixture.config.build(torch.Generator().manual_seed(1))
-    assert same(event.state.field.state_dict(), fresh.state_dict())
+    assert same(event.state.scene.state_dict(), fresh.state_dict())
 
 
 def test_resumed_run_heals_as_the_uninterrupted_one() -> None:

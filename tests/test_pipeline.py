@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from known import red_ball_prior, small_config, small_values
+from known import SMALL_END, red_ball_prior, small_config, small_values
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.config import RunConfig
+from dreamlab.run.context import RunContext
 from dreamlab.run.events import Finished, Note, Phase, Step
 from dreamlab.run.machine import changes, environment, pick_device
 from dreamlab.run.pipeline import generate
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
-from dreamlab.run.setup import Setup
 
 TOTAL = 12
 
@@ -49,20 +49,23 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
-    config = small_config(turntable={"frames": 3, "size": 32})
+    config = small_config(stages={"turntable": {"frames": 3, "size": 32}})
     run, events = whole_run(tmp_path, config)
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert set(finished.files) == {"glb", "obj", "mp4", "webp", "report"}
     assert all(path.stat().st_size > 100 for path in finished.files.values())
     phases = [event.name for event in events if isinstance(event, Phase)]
-    assert phases == ["load", "embed", "optimise", "extract", "export", "turntable"]
+    assert phases == [
+        *("load", "embed", "shape", "colour"),
+        *("extract", "clean", "simplify", "texture", "export", "turntable"),
+    ]
     assert [event.done for event in events if isinstance(event, Step)] == list(range(1, TOTAL + 1))
     assert sorted(p.name for p in (run.path / "previews").iterdir()) == ["000005.png", "000010.png"]
     assert run.config() == config
     summary = json.loads((run.path / "summary.json").read_text())
     assert summary["files"]["mesh.glb"] == sha256((run.path / "mesh.glb").read_bytes()).hexdigest()
-    assert {"optimise", "optimise.render", "optimise.prior", "optimise.backward"} <= set(summary["seconds"])
+    assert {"shape", "shape.render", "colour.prior", "colour.backward"} <= set(summary["seconds"])
     page = (run.path / "report.html").read_text("utf-8")
     assert "<td>watertight</td><td>yes</td>" in page
     for measure in ("silhouette_iou", "psnr", "psnr_worst"):
@@ -106,8 +109,8 @@ def test_what_stages_hand_on_is_handed_on_after_a_stop(tmp_path: Path, step: int
     field = {**small_values()["field"], "kind": "sdf"}
     stages = [
         stage | {"background": {"kind": "learned"}, "losses": {"eikonal": {"weight": 1, "points": 64}}}
-        for stage in small_values()["stages"]
-    ]
+        for stage in small_values()["stages"][:2]
+    ] + SMALL_END
     config = small_config(field=field, stages=stages)
     whole, _ = whole_run(tmp_path / "whole", config)
     run = stop_after(tmp_path / "stopped", config, step)
@@ -146,7 +149,9 @@ def test_a_run_whose_steps_are_done_goes_on_without_its_prior(
     monkeypatch.setattr(EmbeddedPriorConfig, "build", build)
     events = list(generate(run.config(), run))
     assert any("what is left is the mesh" in event.text for event in events if isinstance(event, Note))
-    assert [event.name for event in events if isinstance(event, Phase)] == ["extract", "export"]
+    assert [event.name for event in events if isinstance(event, Phase)] == [
+        *("extract", "clean", "simplify", "texture", "export")
+    ]
     assert result(run) == result(reference)
     with pytest.raises(AssertionError, match="not needed"):
         list(generate(run.config(), stop_after(tmp_path, small_config(), 7)))
@@ -165,7 +170,7 @@ def test_the_words_that_a_prior_will_not_read_are_said_before_the_first_step(tmp
         run = RunDir.create(tmp_path, config, environment())
         events = generate(config, run, prior)
         notes = []
-        while not (isinstance(event := next(events), Phase) and event.name == "optimise"):
+        while not (isinstance(event := next(events), Phase) and event.steps):
             notes += [event.text] if isinstance(event, Note) else []
         events.close()
         said = [note for note in notes if "will not read" in note]
@@ -178,7 +183,7 @@ def test_a_collapse_is_said_kept_and_resumed_exactly(tmp_path: Path) -> None:
 
     # Every step counts as empty, so the first recoveries come at once, and then one step is left to go on
     # with.
-    config = small_config(stages=[stage(empty_below=0.99, patience=6, attempts=1)])
+    config = small_config(stages=[stage(empty_below=0.99, patience=6, attempts=1), *SMALL_END])
     run = RunDir.create(tmp_path, config, environment())
     events = generate(config, run, red_ball_prior())
     notes = []
@@ -209,8 +214,9 @@ def test_the_report_of_a_compressed_run_holds_plain_glb(tmp_path: Path) -> None:
     pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
     from dreamlab.mesh.io.load import load
 
-    mesh = {**small_values()["mesh"], "formats": ["glb"], "compression": "draco"}
-    run, _ = whole_run(tmp_path, small_config(mesh=mesh))
+    run, _ = whole_run(
+        tmp_path, small_config(stages={"export": {"formats": ["glb"], "compression": "draco"}})
+    )
     packed, page = run.path / "mesh.glb", (run.path / "report.html").read_text("utf-8")
     assert b"KHR_draco_mesh_compression" in packed.read_bytes()
     found = re.search(r'id="model">([^<]+)<', page)
@@ -266,5 +272,5 @@ def test_view_words_are_for_priors_that_are_not_told_the_camera(
 ) -> None:
     prior = red_ball_prior()
     prior.views_per_group = views
-    setup = Setup(small_config(view_dependent=setting), torch.device("cpu"), prior)
+    setup = RunContext(small_config(view_dependent=setting), torch.device("cpu"), prior)
     assert setup.prompts.view_dependent is expected

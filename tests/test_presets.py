@@ -17,10 +17,11 @@ from dreamlab.core.diffusion import cfg_combine
 from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.schedules import Ramp
 from dreamlab.run import presets
-from dreamlab.run.config import RunConfig, from_values, merge, resolve
-from dreamlab.run.setup import Setup
-from dreamlab.stages.base import StageConfig
-from dreamlab.stages.distil import optimise
+from dreamlab.run.config import RunConfig
+from dreamlab.run.context import RunContext
+from dreamlab.run.resolve import from_values, merge, resolve
+from dreamlab.stages.base import OptimiseConfig
+from dreamlab.stages.optimise import optimise
 
 PUBLISHED = (
     "dreamfusion", "magic3d-coarse", "prolificdreamer", "mvdream", "luciddreamer", "sdi", "csd", "rfds-sd3",
@@ -33,7 +34,7 @@ def published(name: str) -> RunConfig:
     return resolve("a red ball", preset=name, overrides=PICTURE if name == "zero123" else [])
 
 
-def weight(stage: StageConfig, kind: str) -> Ramp:
+def weight(stage: OptimiseConfig, kind: str) -> Ramp:
     """The weight of the stage's one loss of that kind."""
     (found,) = (loss.weight for loss in stage.losses if loss.kind == kind)
     return found
@@ -102,7 +103,7 @@ def test_a_curve_over_a_stage_is_the_published_function_of_the_step(name: str) -
 
 def test_mvdream_walks_its_levels_over_8000_steps_and_two_stages() -> None:
     config = published("mvdream")
-    small, large = config.stages
+    small, large = config.distillations
     assert large.noise is not None and large.noise != config.noise
     for step in range(0, config.total_steps, 50):
         first = step < small.steps
@@ -130,7 +131,7 @@ FOVY = {
 
 @pytest.mark.parametrize("name", FOVY)
 def test_published_angles_of_view_are_focal_lengths_in_image_heights(name: str) -> None:
-    (stage,) = published(name).stages
+    (stage,) = published(name).distillations
     assert stage.cameras.kind == "dreamfusion"
     low, high = FOVY[name]
     wanted = [0.5 / math.tan(high / 2), 0.5 / math.tan(low / 2)]
@@ -151,7 +152,7 @@ def test_rays_are_sampled_as_densely_as_published(name: str, half: float) -> Non
 def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) -> None:
     config, prior = published(name), red_ball_prior()
     highest, size = 1.0, 0
-    for stage in config.stages:
+    for stage in config.distillations:
         noise = stage.noise or config.noise
         for progress in (k / 100 for k in range(101)):
             low, high = noise.t_min(progress), noise.t_max(progress)
@@ -164,7 +165,7 @@ def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) ->
 def test_the_mlp_learns_at_a_thousandth_where_the_grid_learns_at_a_hundredth(name: str) -> None:
     config = published(name)
     groups = config.field.model_copy(update={"log2_table_size": 4}).build(torch.Generator().manual_seed(0))
-    for stage in config.stages:
+    for stage in config.distillations:
         rates = {group: stage.lr(0.5) * stage.lr_scale.get(group, 1.0) for group in groups.parameter_groups()}
         assert rates == {"encoding": 0.01, "network": pytest.approx(0.001)}
 
@@ -182,8 +183,8 @@ def test_a_published_recipe_takes_two_steps_of_every_stage(name: str) -> None:
     config = tiny(config)
     field = config.field.build(torch.Generator().manual_seed(0))
     before = [p.detach().clone() for p in field.parameters()]
-    renderer, setup = config.renderer.build(), Setup(config, torch.device("cpu"), prior)
-    for stage in config.stages:
+    renderer, setup = config.renderer.build(), RunContext(config, torch.device("cpu"), prior)
+    for stage in config.distillations:
         guidance = setup.guidance(stage)
         events = list(optimise(stage, field, renderer, prior, guidance, setup.prompts, seed=0))
         assert len(events) == 2 and all(e.recovery is None for e in events)
@@ -218,7 +219,7 @@ def test_the_field_light_and_background_can_be_built_at_full_size(name: str) -> 
     config, generator = published(name), torch.Generator().manual_seed(0)
     assert sum(p.numel() for p in config.field.build(generator).parameters()) > 5e4
     config.renderer.build()
-    for stage in config.stages:
+    for stage in config.distillations:
         stage.shading.build()
         stage.background.build(generator)
         side = stage.side(0.0, red_ball_prior())

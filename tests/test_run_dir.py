@@ -3,9 +3,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from known import small_config
+from safetensors.torch import load_file, save_file
 
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.run import checkpoints
@@ -105,15 +108,24 @@ def test_config_and_environment_come_back(tmp_path: Path) -> None:
         run.config()
 
 
-def test_a_run_with_the_smoothing_of_older_versions_is_still_read(tmp_path: Path) -> None:
+def test_a_run_of_before_there_were_stages_is_still_read(tmp_path: Path) -> None:
+    """Its mesh had a section of its own, and its surface another kind of smoothing."""
     run = RunDir.create(tmp_path, CONFIG, {})
-    path = run.path / "config.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert "    hole_edges: 64\n" in text
-    path.write_text(
-        text.replace("    hole_edges: 64\n", "    hole_edges: 64\n    smooth: 50\n"), encoding="utf-8"
-    )
-    assert run.config() == CONFIG
+    values = CONFIG.model_dump(mode="json", by_alias=True)
+    extract, clean, simplify, texture, export, film = values["stages"][2:]
+    values["stages"] = values["stages"][:2]
+    old = {"extract": extract, "clean": clean | simplify | {"smooth": 50}, "bake": texture}
+    old |= {name: export[name] for name in ("formats", "size", "origin", "compression")}
+    values |= {"mesh": {**old, "texture": False}, "turntable": film}
+    for stage in values["stages"]:
+        for new in ("kind", "renderer", "mesh"):
+            del stage[new]
+    for section in (extract, old["clean"], texture, film):
+        section.pop("into", None)
+        del section["kind"], section["name"]
+    (run.path / "config.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.warns(UserWarning, match="read in today's settings"):
+        assert run.config() == CONFIG
 
 
 def test_only_one_process_works_on_a_run(tmp_path: Path) -> None:
@@ -164,7 +176,9 @@ def state() -> dict[str, torch.Tensor]:
     return {
         "step": torch.tensor(7),
         "generator": torch.Generator().manual_seed(1).get_state(),
-        "field.table": torch.randn(4, 3, generator=torch.Generator().manual_seed(2)),
+        "scene.table": torch.randn(4, 3, generator=torch.Generator().manual_seed(2)),
+        "adam.scene.table.step": torch.tensor(6.0),
+        "good.scene.table": torch.zeros(4, 3),
         "renderer.grid": torch.tensor([True, False]),
         "watchdog.factors": torch.tensor([0.5], dtype=torch.float64),
     }
@@ -176,12 +190,31 @@ def moment(total: int) -> Checkpoint:
 
 def test_a_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
     path = checkpoints.save(tmp_path / "c", moment(7), {"seed": 1}, keep=2)
-    assert {p.name for p in path.iterdir()} == {"field.safetensors", "state.safetensors", "meta.json"}
+    assert {p.name for p in path.iterdir()} == {"scene.safetensors", "state.safetensors", "meta.json"}
     back = checkpoints.load(path)
     assert (back.stage, back.step, back.total_step, back.metrics_bytes) == (0, 7, 7, 100)
     assert back.state.keys() == state().keys()
     assert all(torch.equal(back.state[k], v) and back.state[k].dtype == v.dtype for k, v in state().items())
     assert json.loads((path / "meta.json").read_text())["config"] == {"seed": 1}
+
+
+def test_a_checkpoint_of_the_format_before_is_still_read(tmp_path: Path) -> None:
+    """Format 1 knew only fields and called every scene so."""
+    folder = checkpoints.save(tmp_path, moment(7), {}, keep=2)
+    now = checkpoints.load(folder)
+    meta = json.loads((folder / "meta.json").read_text())
+    state = load_file(folder / "state.safetensors")
+    old = {re.sub(r"\bscene\.", "field.", name): value for name, value in state.items()}
+    assert old.keys() != state.keys()
+    (folder / "scene.safetensors").rename(folder / "field.safetensors")
+    save_file(old, folder / "state.safetensors")
+    files = {}
+    for name in ("field.safetensors", "state.safetensors"):
+        files[name] = {"sha256": sha256((folder / name).read_bytes()).hexdigest()}
+    (folder / "meta.json").write_text(json.dumps(meta | {"format": 1, "files": files}))
+    before = checkpoints.load(folder)
+    assert before.state.keys() == now.state.keys()
+    assert all(torch.equal(before.state[name], value) for name, value in now.state.items())
 
 
 def test_old_checkpoints_go_and_those_ahead_of_a_rollback_too(tmp_path: Path) -> None:
@@ -192,7 +225,7 @@ def test_old_checkpoints_go_and_those_ahead_of_a_rollback_too(tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000002"]
 
 
-@pytest.mark.parametrize("name", ["field.safetensors", "state.safetensors", "meta.json"])
+@pytest.mark.parametrize("name", ["scene.safetensors", "state.safetensors", "meta.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone"])
 def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path: Path, name: str, damage: str) -> None:
     checkpoints.save(tmp_path, moment(1), {}, keep=2)

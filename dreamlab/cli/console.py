@@ -133,7 +133,7 @@ class RichView(_Plain):
     def _show_phase(self, event: Phase) -> None:
         self._began = time.monotonic()
         self._first_step = 0
-        if event.name != "optimise":
+        if not event.steps:
             self._progress.update(self._task, visible=False)
             self._picture = None
         self.console.print(Text.assemble((f"{event.name:<10}", "cyan"), " ", event.detail))

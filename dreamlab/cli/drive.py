@@ -19,7 +19,7 @@ def drive(config: RunConfig, run: RunDir, mode: Mode) -> int:
         try:
             for event in events:
                 if isinstance(event, Phase):
-                    stop.patient = event.name == "optimise"
+                    stop.patient = event.steps > 0
                 view.show(event)
                 if stop.signal is not None:
                     break

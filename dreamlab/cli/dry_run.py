@@ -6,12 +6,18 @@ import json
 import resource
 import statistics
 import sys
+from itertools import islice
 from typing import Any
 
 import torch
 
 from dreamlab.core.errors import DreamlabError
+from dreamlab.core.types import Mesh
 from dreamlab.run.config import RunConfig
+from dreamlab.run.context import RunContext
+from dreamlab.stages import DistilConfig
+from dreamlab.stages.optimise import StepEvent
+from dreamlab.stages.protocol import SurfaceMesh
 
 _STEPS = 4  # of each stage; the first warms up and does not count
 
@@ -35,14 +41,15 @@ def show(config: RunConfig, as_json: bool) -> int:
 
 def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     """What it would cost, and what is to be said of the prompt."""
-    images = sum(stage.steps * stage.views for stage in config.stages)
+    images = sum(stage.steps * stage.views for stage in config.distillations)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
     try:
         seconds, notes = _measured(config)
     except DreamlabError as error:
         return cost | {"optimisation": f"unknown: {error}"}, []
     cost["optimisation"] = (
-        f"about {sum(seconds):.0f} s, from {_STEPS - 1} timed steps of each stage; the mesh comes on top"
+        f"about {sum(seconds):.0f} s, from {_STEPS - 1} timed steps of each optimisation; the other stages "
+        "come on top"
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cost["memory"] = f"{peak / 2**30:.1f} GiB at least, the peak while timing"
@@ -54,27 +61,41 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
 
 
 def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
-    """Seconds of each stage, on a field that is thrown away; and the prompt's limits.
+    """Seconds of each optimisation, on scenes that are thrown away; and the prompt's limits.
 
-    A stage takes as long as its median step, times its steps. Where whole sets of views are drawn, a single
+    It takes as long as its median step, times its steps. Where whole sets of views are sampled, a single
     denoising of one is timed, and counted as often as the stage will do it.
     """
-    from dreamlab.guidance import DatasetUpdateConfig
     from dreamlab.run.machine import pick_device
-    from dreamlab.run.setup import Setup
-    from dreamlab.stages.distil import optimise
 
-    setup = Setup(config, pick_device(config.device))
-    prior, prompts, field, renderer = setup.prior, setup.prompts, setup.field(), config.renderer.build()
-    found = []
-    for stage in config.stages:
-        method, denoisings = stage.guidance or config.guidance, 0
-        if isinstance(method, DatasetUpdateConfig):
-            denoisings = method.denoisings(stage.steps, stage.noise or config.noise)
-            stage = stage.model_copy(update={"guidance": method.model_copy(update={"drawing_steps": 1})})
-        steps = optimise(stage, field, renderer, prior, setup.guidance(stage), prompts, config.seed)
-        laps = [event.seconds for _, event in zip(range(_STEPS), steps, strict=False)]
-        seconds = [sum(lap.values()) for lap in laps]
-        median = statistics.median(seconds[1:] or seconds)
-        found.append(median * stage.steps + laps[0]["prior"] * denoisings)
-    return found, setup.notes()
+    context, found = RunContext(config, pick_device(config.device)), []
+    for index, stage in enumerate(config.stages):
+        if isinstance(stage, DistilConfig):
+            on_mesh = config.scene_before(index) == "mesh"
+            scene = SurfaceMesh(_ball(), context.field()) if on_mesh else None
+            found.append(_seconds_of(stage, scene, context))
+            context.left = None
+    return found, context.notes()
+
+
+def _seconds_of(stage: DistilConfig, scene: SurfaceMesh | None, context: RunContext) -> float:
+    from dreamlab.guidance import DatasetUpdateConfig
+
+    method, denoisings, steps = stage.guidance or context.config.guidance, 0, stage.steps
+    if isinstance(method, DatasetUpdateConfig):
+        denoisings = method.denoisings(steps, stage.noise or context.config.noise)
+        stage = stage.model_copy(update={"guidance": method.model_copy(update={"drawing_steps": 1})})
+    events = stage.build().run(scene, context)
+    laps = [event.seconds for event in islice(events, _STEPS) if isinstance(event, StepEvent)]
+    events.close()
+    seconds = [sum(lap.values()) for lap in laps]
+    return statistics.median(seconds[1:] or seconds) * steps + laps[0]["prior"] * denoisings
+
+
+def _ball() -> Mesh:
+    """What stands in for a mesh that does not exist yet: about as many faces as a cleaned one has."""
+    import numpy as np
+    import trimesh
+
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.6)
+    return Mesh(torch.tensor(ball.vertices).float(), torch.from_numpy(np.asarray(ball.faces, np.int64)))

@@ -10,10 +10,11 @@ from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option
 from dreamlab.cli.tell import tell_files
 
 if TYPE_CHECKING:
-    from dreamlab.core.types import Mesh
-    from dreamlab.run.config import MeshConfig
+    from dreamlab.run.config import RunConfig
+    from dreamlab.stages.protocol import SurfaceMesh
 
 ORIGINS = ("keep", "centre", "base")
+COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -55,22 +56,24 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.cli.subject import mesh_and_home, mesh_config
+    from dreamlab.cli.subject import mesh_and_home, run_config
     from dreamlab.core.errors import InputError
-    from dreamlab.mesh.io.export import check_packages
-    from dreamlab.run.pipeline import export
+    from dreamlab.run.resolve import from_values
+    from dreamlab.stages import ExportStageConfig
 
-    config = mesh_config(args.subject, args.out)
+    config = run_config(args.subject, args.out)
     if config is None and (args.lighting or args.resolution is not None):
         raise InputError("--lighting and --resolution need a run: a mesh file has no field to sample")
-    formats = tuple(name.strip().lstrip(".").lower() for name in args.format.split(","))
-    changed = _changed(config, args, formats)
-    check_packages(changed.formats, changed.compression, changed.clean.remesh == "quads")
+    changed = _changed(config or from_values({"prompt": "export"}), args)
+    for stage in changed.stages:
+        stage.check()
     folder = _folder(args.to)
     mesh, home, name = mesh_and_home(args.subject, args.out, changed)
     if config is None:
         mesh = _reworked(mesh, args, changed)
-    tell_files(args, export(mesh, folder or home, changed, args.name or name))
+    export = changed.last(ExportStageConfig)
+    assert export is not None  # _changed has set its formats
+    tell_files(args, export.build().write(mesh, folder or home, args.name or name))
     return 0
 
 
@@ -86,40 +89,48 @@ def _folder(to: Path | None) -> Path | None:
     return to
 
 
-def _reworked(mesh: Mesh, args: argparse.Namespace, config: MeshConfig) -> Mesh:
+def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -> SurfaceMesh:
     """A mesh file's mesh with what was asked for; untouched where nothing was."""
-    from dreamlab.mesh.geometry.shape import parse_size, place
+    from dataclasses import replace
+
     from dreamlab.mesh.rework import rework
+    from dreamlab.stages import ExportStageConfig, SimplifyStageConfig
 
+    mesh, simplify, export = scene.mesh, config.last(SimplifyStageConfig), config.last(ExportStageConfig)
+    assert simplify is not None and export is not None  # the usual end has them
     if args.faces is not None or args.texture is not None or args.quads:
-        faces = config.clean.faces if args.faces is not None or args.quads else len(mesh.faces)
-        mesh = rework(mesh, config.clean.model_copy(update={"faces": faces}), args.texture)
-    size = None if config.size is None else parse_size(config.size)
-    return place(mesh, size=size, origin=config.origin)
+        faces = simplify.faces if args.faces is not None or args.quads else len(mesh.faces)
+        budget = simplify.model_copy(update={"faces": faces, "color_weight": COLOR_WEIGHT})
+        mesh = rework(mesh, budget, args.texture)
+    return export.build().placed(replace(scene, mesh=mesh, quads=args.quads))
 
 
-def _changed(config: MeshConfig | None, args: argparse.Namespace, formats: tuple[str, ...]) -> MeshConfig:
-    """The mesh settings with the options on top, checked like a config file's."""
-    from dreamlab.run.config import MeshConfig, from_values, merge
+def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
+    """The run's settings with the options on top, checked like a config file's."""
+    from dreamlab.run.resolve import from_values, merge
 
-    top: dict = {"formats": list(formats), "clean": {}, "bake": {}}
+    stages: dict[str, dict] = {"export": {"formats": _formats(args.format)}}
     if args.faces is not None:
-        top["clean"]["faces"] = args.faces
+        stages.setdefault("simplify", {})["faces"] = args.faces
     if args.quads:
-        top["clean"]["remesh"] = "quads"
+        stages.setdefault("simplify", {})["remesh"] = "quads"
     if args.texture is not None:
-        top["texture"] = args.texture > 0
-        if args.texture > 0:
-            top["bake"]["resolution"] = args.texture
+        stages["texture"] = {"into": "image", "resolution": args.texture} if args.texture else {}
+    if args.texture == 0:
+        stages["texture"]["into"] = "vertices"
+        stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
     if args.lighting:
-        top["bake"]["lighting"] = True
+        stages.setdefault("texture", {})["lighting"] = True
     if args.resolution is not None:
-        top["extract"] = {"resolution": args.resolution}
+        stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
-        top["size"] = args.size
+        stages["export"]["size"] = args.size
     if args.origin != "keep":
-        top["origin"] = args.origin
+        stages["export"]["origin"] = args.origin
     if args.draco:
-        top["compression"] = "draco"
-    mesh = merge((config or MeshConfig()).model_dump(mode="json", by_alias=True), top)
-    return from_values({"prompt": "export", "mesh": mesh}).mesh
+        stages["export"]["compression"] = "draco"
+    return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
+
+
+def _formats(text: str) -> list[str]:
+    return [name.strip().lstrip(".").lower() for name in text.split(",")]

@@ -54,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.run.config import resolve
+    from dreamlab.run.resolve import resolve
 
     settings = _settings(args)
     preset = args.preset or _preset_for(settings)
@@ -99,7 +99,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings["device"] = args.device
     if args.export is not None:
         formats = [name.strip().lstrip(".") for name in args.export.split(",")]
-        settings.setdefault("mesh", {})["formats"] = formats
+        settings["stages"] = {"export": {"formats": formats}}
     if args.size is not None:
-        settings.setdefault("mesh", {})["size"] = args.size
+        settings.setdefault("stages", {}).setdefault("export", {})["size"] = args.size
     return settings

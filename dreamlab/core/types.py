@@ -1,4 +1,4 @@
-"""What every package shares: plain frozen dataclasses, and the protocol of a field.
+"""What every package shares: plain frozen dataclasses, and the protocols of scenes.
 
 Conventions, everywhere: OpenGL camera-to-world matrices (camera looks along its own -Z, +Y up), world Y up,
 the object faces +Z and lies inside the box [-1, 1]^3 (generated objects: inside the unit sphere). Angles are
@@ -215,16 +215,21 @@ class Mesh:
 
 
 @runtime_checkable
-class Field(Protocol):
-    """A 3D scene to be optimised: density and albedo at world points inside [-1, 1]^3."""
-
-    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]: ...
-
-    def __call__(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]: ...
+class Scene(Protocol):
+    """What is optimised, whatever it is made of."""
 
     def parameters(self) -> Iterable[Tensor]: ...
 
     def state_dict(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Field(Scene, Protocol):
+    """A scene that fills space: density and albedo at world points inside [-1, 1]^3."""
+
+    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]: ...
+
+    def __call__(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]: ...
 
 
 @runtime_checkable
@@ -237,3 +242,27 @@ class HasDistance(Field, Protocol):
     def distance(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """Signed distance to the surface in world units, negative inside."""
         ...
+
+
+@runtime_checkable
+class HasTriangles(Scene, Protocol):
+    """A scene that is a surface: triangles whose corners carry gradients, and a colour everywhere on them."""
+
+    faces: Int[Tensor, "F 3"]
+    """int64, counter-clockwise from outside; another tensor whenever the topology is another."""
+
+    def vertices(self) -> Float[Tensor, "V 3"]:
+        """World positions, differentiable."""
+        ...
+
+    def albedo(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+        """sRGB in 0..1 at world points of the surface."""
+        ...
+
+
+@runtime_checkable
+class HasUniformGroups(Protocol):
+    """A scene that names groups of parameters whose entries all step by one rate: see
+    dreamlab.stages.adam_uniform."""
+
+    uniform_groups: frozenset[str]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Field, ValidationError
 
 from dreamlab.losses.base import Loss, LossConfig, WeightedLosses
+from dreamlab.losses.creases import CreasesLossConfig
 from dreamlab.losses.depth_variation import DepthVariationLossConfig
 from dreamlab.losses.eikonal import EikonalLossConfig
 from dreamlab.losses.normal_smoothness import NormalSmoothnessLossConfig
@@ -24,6 +25,7 @@ _Kinds = (
     | DepthVariationLossConfig
     | ZVarianceLossConfig
     | EikonalLossConfig
+    | CreasesLossConfig
 )
 AnyLossConfig = Annotated[_Kinds, Field(discriminator="kind")]
 LOSS_KINDS: tuple[str, ...] = tuple(config.model_fields["kind"].default for config in get_args(_Kinds))
@@ -58,6 +60,7 @@ LossConfigs = Annotated[tuple[AnyLossConfig, ...], BeforeValidator(_listed)]
 __all__ = [
     "LOSS_KINDS",
     "AnyLossConfig",
+    "CreasesLossConfig",
     "DepthVariationLossConfig",
     "EikonalLossConfig",
     "Loss",

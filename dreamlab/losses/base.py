@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Buffer, Cameras, Field, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, RenderOutput, Scene
 
 
 class Loss(Protocol):
@@ -21,7 +21,7 @@ class Loss(Protocol):
     needs: ClassVar[frozenset[Buffer]]
 
     def __call__(
-        self, render: RenderOutput, scene: Field, cameras: Cameras, generator: torch.Generator
+        self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """The unweighted loss: a mean over pixels or points, so that a weight means the same at every image
         size and batch. Whatever it draws it draws from `generator`."""
@@ -34,6 +34,7 @@ class LossConfig(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     needs_distance: ClassVar[bool] = False  # only for scenes that know a distance to their surface
+    needs_triangles: ClassVar[bool] = False  # only for meshes
 
     weight: Ramp = Ramp.constant(1.0)
 
@@ -54,7 +55,7 @@ class WeightedLosses:
     def __call__(
         self,
         render: RenderOutput,
-        scene: Field,
+        scene: Scene,
         cameras: Cameras,
         progress: float,
         generator: torch.Generator,

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from dreamlab import ops
 from dreamlab.core.errors import ConfigError
-from dreamlab.core.types import Buffer, Cameras, Field, HasDistance, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, HasDistance, RenderOutput, Scene
 from dreamlab.losses.base import LossConfig
 
 
@@ -46,7 +46,7 @@ class EikonalLoss:
         self.config = config
 
     def __call__(
-        self, render: RenderOutput, scene: Field, cameras: Cameras, generator: torch.Generator
+        self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """Raises ConfigError if the scene knows no distance."""
         if not isinstance(scene, HasDistance):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamlab.core.types import Buffer, Cameras, Field, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, RenderOutput, Scene
 from dreamlab.losses.base import LossConfig
 
 
@@ -28,7 +28,7 @@ class NormalSmoothnessLoss:
     needs: ClassVar[frozenset[Buffer]] = frozenset({"normal"})
 
     def __call__(
-        self, render: RenderOutput, scene: Field, cameras: Cameras, generator: torch.Generator
+        self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         assert render.normal is not None
         return normal_smoothness_loss(render.normal, render.opacity)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.core.types import Buffer, Cameras, Field, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, RenderOutput, Scene
 from dreamlab.losses.base import LossConfig
 
 
@@ -27,7 +27,7 @@ class OpacityLoss:
     needs: ClassVar[frozenset[Buffer]] = frozenset()
 
     def __call__(
-        self, render: RenderOutput, scene: Field, cameras: Cameras, generator: torch.Generator
+        self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         return opacity_loss(render.opacity)
 

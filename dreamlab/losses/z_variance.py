@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamlab.core.types import Buffer, Cameras, Field, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, RenderOutput, Scene
 from dreamlab.losses.base import LossConfig
 
 
@@ -27,7 +27,7 @@ class ZVarianceLoss:
     needs: ClassVar[frozenset[Buffer]] = frozenset({"depth_variance"})
 
     def __call__(
-        self, render: RenderOutput, scene: Field, cameras: Cameras, generator: torch.Generator
+        self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         assert render.depth_variance is not None
         return z_variance_loss(render.depth_variance, render.opacity)

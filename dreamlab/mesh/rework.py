@@ -14,7 +14,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import creased, normals_of
-from dreamlab.mesh.surface.clean import CleanConfig, check_faces
+from dreamlab.mesh.surface.clean import SimplifyConfig, check_faces
 from dreamlab.mesh.surface.decimate import decimate
 from dreamlab.mesh.surface.quads import remesh_quads
 from dreamlab.mesh.texture.bake import fill, tangent_normals, texels
@@ -29,7 +29,7 @@ WHOLE = 0.9  # of the area: below it a remeshed surface has lost parts
 TEXTURE_SIDES = (256, 2048)  # of a new texture, where only the old one says how large
 
 
-def rework(mesh: Mesh, config: CleanConfig, texture: int | None = None) -> Mesh:
+def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Mesh:
     """The mesh brought within `config.faces` (or laid anew in quads), all its parts and holes kept.
 
     Colours follow: a textured mesh gets new uv and a texture baked from the old one, with a normal map of the
@@ -60,7 +60,7 @@ def _side(image: np.ndarray) -> int:
     return int(np.clip(max(image.shape[:2]), *TEXTURE_SIDES))
 
 
-def _reduced(mesh: Mesh, config: CleanConfig, colors: np.ndarray | None) -> Mesh:
+def _reduced(mesh: Mesh, config: SimplifyConfig, colors: np.ndarray | None) -> Mesh:
     """The shape alone, with normals that are smooth up to sharp edges."""
     points = mesh.vertices.double().numpy()
     vertices, faces = topo.weld(points, mesh.faces.numpy())

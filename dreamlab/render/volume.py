@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab import ops
 from dreamlab.core.cameras import camera_rays
-from dreamlab.core.types import Buffer, Cameras, HasDistance, Rays, RenderOutput, Samples
+from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Buffer, Cameras, HasDistance, Rays, RenderOutput, Samples, Scene
 from dreamlab.core.types import Field as SceneField
+from dreamlab.render.base import BackgroundFunction, Renderer
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
 
-BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
 # Rays a time where no gradient is wanted: bounds the memory of large previews.
 _CHUNK = 1 << 16
 # Density that counts as nothing where a logarithm is taken.
@@ -55,9 +55,23 @@ class VolumeRenderer:
         self.step_length = 2 / config.samples
         self.occupancy: OccupancyGrid = config.occupancy.build(self.step_length)
 
-    def update(self, field: SceneField, step: int, generator: torch.Generator) -> None:
+    def update(self, scene: Scene, step: int, generator: torch.Generator) -> None:
         """Keep the occupancy grid up with the field; call once a training step."""
-        self.occupancy.update(field.density, step, generator)
+        self.occupancy.update(_field(scene).density, step, generator)
+
+    def prepare(self, scene: Scene) -> None:
+        """Measure the occupancy grid anew, for a field that will not change."""
+        self.occupancy.reset()
+        self.occupancy.refresh(_field(scene).density, None)
+
+    def reset(self) -> None:
+        """Forget the occupancy grid: all cells occupied."""
+        self.occupancy.reset()
+
+    def take_over(self, other: Renderer) -> None:
+        """Go on with another volume renderer's occupancy grid, if it has as many cells."""
+        if isinstance(other, VolumeRenderer):
+            self.occupancy.take_over(other.occupancy)
 
     def to(self, device: torch.device | str) -> VolumeRenderer:
         self.occupancy.to(device)
@@ -71,7 +85,7 @@ class VolumeRenderer:
 
     def __call__(
         self,
-        field: SceneField,
+        scene: Scene,
         cameras: Cameras,
         *,
         background: BackgroundFunction,
@@ -79,15 +93,12 @@ class VolumeRenderer:
         generator: torch.Generator | None = None,
         buffers: Collection[Buffer] = (),
     ) -> RenderOutput:
-        """Render the field. Differentiable with respect to the field and the background.
+        """Render a field: see dreamlab.render.base.Renderer. The generator jitters the samples along the
+        rays; normals come with any shading that needs them.
 
-        Args:
-            background: colours for ray directions [B,H,W,3].
-            shading: how to light; None is plain albedo.
-            generator: jitters the samples along the rays and feeds the background; None for still images.
-            buffers: what to fill beside colour, opacity and depth; normals come with any shading that needs
-            them.
+        Raises ConfigError for a scene that is no field.
         """
+        field = _field(scene)
         shading = shading or Shading.albedo()
         rays = camera_rays(cameras)
         n, per_view = rays.origins.shape[0], math.prod(cameras.size)
@@ -156,6 +167,16 @@ class VolumeRenderer:
         unit = ops.normals_finite_difference(_towards_matter(field), seen, self.config.normal_epsilon)
         zeros = torch.zeros_like(rays.origins)
         return zeros.index_copy(0, hit, unit), zeros.index_copy(0, hit, seen)
+
+
+def _field(scene: Scene) -> SceneField:
+    if not isinstance(scene, SceneField):
+        raise ConfigError(
+            "a volume renderer needs a density everywhere",
+            got=type(scene).__name__,
+            mend="Set renderer.kind=raster for a mesh",
+        )
+    return scene
 
 
 def _towards_matter(field: SceneField) -> Callable[[Tensor], Tensor]:

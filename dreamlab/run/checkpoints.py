@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,15 +16,16 @@ from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
 
-FORMAT = 1
-_FIELD = "field."
+FORMAT = 2
+_SCENE = "scene."
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A moment of a run: `step` steps of stage number `stage` are done, `total_step` over all stages.
 
-    metrics_bytes is the length of metrics.jsonl at that moment; state is the optimiser's flat state_dict.
+    metrics_bytes is the length of metrics.jsonl at that moment; state is the optimiser's flat state_dict, the
+    scene among it as "scene.…".
     """
 
     stage: int
@@ -41,8 +43,8 @@ def save(folder: Path, checkpoint: Checkpoint, config: dict[str, Any], keep: int
     from safetensors.torch import save as to_bytes
 
     state = checkpoint.state
-    field = {k.removeprefix(_FIELD): v.contiguous() for k, v in state.items() if k.startswith(_FIELD)}
-    rest = {k: v.contiguous() for k, v in state.items() if not k.startswith(_FIELD)}
+    scene = {k.removeprefix(_SCENE): v.contiguous() for k, v in state.items() if k.startswith(_SCENE)}
+    rest = {k: v.contiguous() for k, v in state.items() if not k.startswith(_SCENE)}
     target = folder / f"{checkpoint.total_step:06d}"
     temporary = folder / f".writing-{target.name}"
     old = folder / f".old-{target.name}"
@@ -51,7 +53,7 @@ def save(folder: Path, checkpoint: Checkpoint, config: dict[str, Any], keep: int
         _remove(temporary)
         temporary.mkdir()
         files = {}
-        for name, tensors in (("field.safetensors", field), ("state.safetensors", rest)):
+        for name, tensors in (("scene.safetensors", scene), ("state.safetensors", rest)):
             data = to_bytes(tensors)
             _write_synced(temporary / name, data)
             files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
@@ -100,7 +102,7 @@ def load(path: Path) -> Checkpoint:
 
     try:
         meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        if meta["format"] != FORMAT:
+        if meta["format"] not in (1, FORMAT):
             raise DamagedError(f"{path} has another format", expected=str(FORMAT), got=str(meta["format"]))
         tensors: dict[str, dict[str, Tensor]] = {}
         for name, facts in meta["files"].items():
@@ -108,13 +110,22 @@ def load(path: Path) -> Checkpoint:
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:
                 raise DamagedError(f"{path / name} has changed since it was written", got="another sha256")
             tensors[name] = from_bytes(data)
-        state = {_FIELD + k: v for k, v in tensors["field.safetensors"].items()} | tensors[
-            "state.safetensors"
-        ]
+        if meta["format"] == 1:
+            tensors = _from_format_1(tensors)
+        scene = {_SCENE + k: v for k, v in tensors["scene.safetensors"].items()}
         place = (int(meta[k]) for k in ("stage", "step", "total_step", "metrics_bytes"))
-        return Checkpoint(*place, state=state)
+        return Checkpoint(*place, state=scene | tensors["state.safetensors"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise DamagedError(f"{path} cannot be read", got=f"{type(error).__name__}: {error}") from error
+
+
+def _from_format_1(tensors: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """The files of format 1, which knew only fields: the scene was called so, in names too."""
+    state = {
+        re.sub(r"^((?:good\.)?(?:adam\.)?)field\.", r"\1scene.", name): value
+        for name, value in tensors["state.safetensors"].items()
+    }
+    return {"scene.safetensors": tensors["field.safetensors"], "state.safetensors": state}
 
 
 def tidy(folder: Path) -> None:

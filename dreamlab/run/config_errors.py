@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.run.migrate import moved_to
+from dreamlab.run.migrate import moved_section, moved_to
 from dreamlab.run.presets import did_you_mean
 
 
@@ -20,6 +20,8 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if kind == "extra_forbidden" and (new := moved_to(path.split("."), _kind_at(place))):
         return ConfigError(f"{path} is a setting of its own now{more}", mend=f"Set {new}")
+    if kind == "extra_forbidden" and (new := moved_section(path.split("."))):
+        return ConfigError(f"{path} is no section of its own any more{more}", mend=f"Use {new}")
     if kind == "extra_forbidden":
         names = _names_at(model, place[:-1])
         return ConfigError(

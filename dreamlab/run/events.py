@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dreamlab.stages.distil import StepEvent
+from dreamlab.stages.optimise import StepEvent
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the run begins: load, embed, optimise, extract, export or turntable."""
+    """A part of the run begins: "load" (the prior), "embed" (the prompt), or a stage by its name. `steps` is
+    how many steps it has, after each of which the run may be stopped; 0 for what is over in seconds."""
 
     name: str
     detail: str = ""
+    steps: int = 0
 
 
 @dataclass(frozen=True)

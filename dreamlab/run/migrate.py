@@ -28,16 +28,57 @@ def moved_to(path: list[str], kind: str) -> str | None:
     return ".".join([*home[1:], *new])
 
 
+_SIMPLIFY = ("faces", "color_weight", "remesh")
+_EXPORT = ("formats", "size", "origin", "compression")
+_STAGE_OF = {"extract": "extract", "clean": "clean", "bake": "texture"}
+
+
+def moved_section(keys: list[str]) -> str | None:
+    """Where a setting of the former sections `mesh` and `turntable` is now, or None for any other."""
+    section, *rest = keys
+    if section == "turntable":
+        return ".".join(["stages", "turntable", *rest])
+    if section != "mesh":
+        return None
+    if rest[:1] == ["texture"]:
+        return "stages.texture.into=image or stages.texture.into=vertices"
+    if rest and rest[0] in _EXPORT:
+        return ".".join(["stages", "export", *rest])
+    if rest[:1] == ["clean"] and len(rest) > 1 and rest[1] in _SIMPLIFY:
+        return ".".join(["stages", "simplify", *rest[1:]])
+    if rest and rest[0] in _STAGE_OF:
+        return ".".join(["stages", _STAGE_OF[rest[0]], *rest[1:]])
+    return "the stages extract, clean, simplify, texture and export, such as stages.extract.resolution"
+
+
 def migrated(values: dict[str, Any]) -> dict[str, Any]:
     """The resolved config of an older run in today's settings; today's own as they are."""
     values = copy.deepcopy(values)
     for holder in (values, *values.get("stages", ())):
         _migrate(holder)
-    clean = (values.get("mesh") or {}).get("clean") or {}
+    if "mesh" in values or "turntable" in values:
+        mesh, film = values.pop("mesh", None) or {}, values.pop("turntable", None) or {}
+        values["stages"] = [*values.get("stages", [{}]), *_end_of_run(mesh, film)]
+    return values
+
+
+def _end_of_run(mesh: dict[str, Any], film: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stages that the former sections `mesh` and `turntable` stood for."""
+    clean, texture = dict(mesh.get("clean") or {}), mesh.get("texture", True)
     clean.pop("smooth", None)  # `clean.denoise` took its place
     if "colour_weight" in clean:
         clean["color_weight"] = clean.pop("colour_weight")
-    return values
+    light = {"color_weight": 0.01} | {name: clean.pop(name) for name in _SIMPLIFY if name in clean}
+    if texture:
+        light["color_weight"] = 0.0  # it counted only where colours stayed at the corners
+    return [
+        {"kind": "extract"} | (mesh.get("extract") or {}),
+        {"kind": "clean"} | clean,
+        {"kind": "simplify"} | light,
+        {"kind": "texture", "into": "image" if texture else "vertices"} | (mesh.get("bake") or {}),
+        {"kind": "export"} | {name: mesh[name] for name in _EXPORT if name in mesh},
+        {"kind": "turntable"} | film,
+    ]
 
 
 def _migrate(holder: dict[str, Any]) -> None:

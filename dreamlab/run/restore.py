@@ -1,18 +1,23 @@
-"""The field that a run has learned so far, from its checkpoints."""
+"""The scene that a run has come to so far, from its checkpoints."""
 
 from __future__ import annotations
 
 import torch
 
 from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.core.types import Mesh
 from dreamlab.run.checkpoints import Checkpoint, load_latest
 from dreamlab.run.config import RunConfig
 from dreamlab.run.run_dir import RunDir
+from dreamlab.scenes.mesh import MeshScene
+from dreamlab.stages import DistilConfig
 from dreamlab.stages.base import Optimisable
+from dreamlab.stages.distil import surface_of
+from dreamlab.stages.protocol import SurfaceMesh
 
 
-def field_of(run: RunDir) -> Optimisable:
-    """The field of a run's newest good checkpoint, on the CPU.
+def newest(run: RunDir) -> Checkpoint:
+    """A run's newest good checkpoint.
 
     Raises InputError if the run has none yet, DamagedError if none can be trusted.
     """
@@ -21,17 +26,33 @@ def field_of(run: RunDir) -> Optimisable:
         if complaints:
             raise DamagedError(f"no checkpoint of {run.path} can be trusted", got=complaints[0])
         raise InputError(f"{run.path} has no checkpoint yet", mend="Let `dreamlab resume` get further first")
-    return field_in(checkpoint, run.config())
+    return checkpoint
 
 
-def field_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable:
-    """The field of a checkpoint, on the CPU. Raises DamagedError if it is not of this config."""
-    field = config.field.build(torch.Generator().manual_seed(config.seed))
-    learned = {k.removeprefix("field."): v for k, v in checkpoint.state.items() if k.startswith("field.")}
+def field_of(run: RunDir) -> Optimisable:
+    """The field of a run's newest good checkpoint, on the CPU: the run's own, or after a refinement the one
+    that colours its mesh. Raises as `newest`."""
+    scene = scene_in(newest(run), run.config())
+    return scene.field if isinstance(scene, SurfaceMesh) else scene
+
+
+def scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:
+    """The scene of a checkpoint, on the CPU. Raises DamagedError if it is not of this config."""
     try:
-        field.load_state_dict(learned)
-    except RuntimeError as error:
+        return _scene_in(checkpoint, config)
+    except (IndexError, KeyError, RuntimeError) as error:
         raise DamagedError(
             "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
         ) from error
-    return field
+
+
+def _scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:
+    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    learned = {k.removeprefix("scene."): v for k, v in checkpoint.state.items() if k.startswith("scene.")}
+    stage = config.stages[checkpoint.stage]
+    if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
+        field.load_state_dict(learned)
+        return field
+    scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
+    scene.load_state_dict(learned)
+    return surface_of(scene)

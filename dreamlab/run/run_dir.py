@@ -20,9 +20,10 @@ from torch import Tensor
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.run import checkpoints
-from dreamlab.run.config import RunConfig, from_values
+from dreamlab.run.config import RunConfig
 from dreamlab.run.migrate import migrated
 from dreamlab.run.presets import did_you_mean, parse_yaml
+from dreamlab.run.resolve import from_values
 
 _NAME = re.compile(r"(\d{4,})-(.+)")
 _LONGEST_SLUG = 48

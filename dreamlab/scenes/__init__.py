@@ -1,4 +1,4 @@
-"""What is being optimised. FieldConfig is the list of fields."""
+"""What is being optimised. FieldConfig is the list of fields; a mesh is made of one, see MeshScene."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.density import DensityConfig
 from dreamlab.scenes.hashgrid import HashGridField, HashGridFieldConfig
+from dreamlab.scenes.mesh import MeshScene, MeshSceneConfig
 from dreamlab.scenes.mlp import MLPField, MLPFieldConfig
 from dreamlab.scenes.sdf import SDFField, SDFFieldConfig
 from dreamlab.scenes.voxel import VoxelField, VoxelFieldConfig
@@ -24,6 +25,8 @@ __all__ = [
     "HashGridFieldConfig",
     "MLPField",
     "MLPFieldConfig",
+    "MeshScene",
+    "MeshSceneConfig",
     "RadianceField",
     "SDFField",
     "SDFFieldConfig",

@@ -1,4 +1,4 @@
-"""One stage of a run: its settings, and what it needs of a field."""
+"""One optimisation: its settings, and what it needs of a scene."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Field
+from dreamlab.core.types import Scene
 from dreamlab.losses import LossConfigs
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
@@ -21,14 +21,14 @@ from dreamlab.stages.watchdog import WatchdogConfig
 
 
 @runtime_checkable
-class Optimisable(Field, Protocol):
-    """A field that the loop can train, save and begin anew."""
+class Optimisable(Scene, Protocol):
+    """A scene that the loop can train, save and begin anew."""
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
 
     def parameter_groups(self) -> Mapping[str, Sequence[str]]:
         """Every parameter's name once, by what may have a learning rate of its own (see
-        StageConfig.lr_scale)."""
+        OptimiseConfig.lr_scale)."""
         ...
 
     def advance(self, progress: float) -> None:
@@ -54,8 +54,8 @@ def _whole_sizes(size: Ramp) -> Ramp:
     return size if size.then is None else size.model_copy(update={"then": _whole_sizes(size.then)})
 
 
-class StageConfig(BaseModel):
-    """One stage of a run: how long, from where, how lit, and how fast.
+class OptimiseConfig(BaseModel):
+    """One optimisation: how long, from where, how lit, and how fast.
 
     `views` cameras a step, `size` pixels square (None: the prior's resolution), which may grow as a ramp.
     `lr` and `background_lr` are Adam's; `lr_scale` multiplies `lr` for groups of the field's parameters, by
@@ -65,7 +65,7 @@ class StageConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "coarse"
+    name: str = "distil"
     steps: int = Setting(default=400, ge=1)
     views: int = Setting(default=4, ge=1)
     size: Annotated[Ramp, AfterValidator(_whole_sizes)] | None = None

@@ -10,36 +10,35 @@ from torch import Tensor
 
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, RenderOutput
-from dreamlab.render.volume import VolumeRenderer
-from dreamlab.stages.base import Optimisable, StageConfig
+from dreamlab.render.base import Renderer
+from dreamlab.stages.base import Optimisable, OptimiseConfig
 
 
 class FrozenScene:
-    """A copy of a field that no longer changes, rendered as the stage renders: see
+    """A copy of a scene that no longer changes, rendered as the stage renders: see
     dreamlab.guidance.protocol.Source.
 
     Raises ConfigError for a stage with light: the copy is seen by its albedo, and would differ by the light.
     """
 
-    def __init__(self, field: Optimisable, renderer: VolumeRenderer, stage: StageConfig) -> None:
+    def __init__(self, scene: Optimisable, renderer: Renderer, stage: OptimiseConfig) -> None:
         if stage.shading.kind != "albedo":
             raise ConfigError(
                 f"the stage {stage.name!r} edits an object, and compares it with what it was without light",
                 expected="shading.kind albedo",
                 got=stage.shading.kind,
             )
-        self._field = copy.deepcopy(field)
-        self._renderer = renderer.config.build().to(next(iter(field.parameters())).device)
-        self._renderer.occupancy.refresh(self._field.density, None)
+        self._scene = copy.deepcopy(scene)
+        self._renderer = renderer.config.build().to(next(iter(scene.parameters())).device)
+        self._renderer.prepare(self._scene)
 
     @torch.no_grad()
     def __call__(self, cameras: Cameras, background: Float[Tensor, "B H W 3"]) -> RenderOutput:
-        return self._renderer(self._field, cameras, background=lambda directions, generator: background)
+        return self._renderer(self._scene, cameras, background=lambda directions, generator: background)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self._field.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self._scene.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self._field.load_state_dict(state)
-        self._renderer.occupancy.reset()
-        self._renderer.occupancy.refresh(self._field.density, None)
+        self._scene.load_state_dict(state)
+        self._renderer.prepare(self._scene)

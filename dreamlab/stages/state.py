@@ -11,42 +11,45 @@ from torch import Tensor
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.types import HasUniformGroups
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.render.background import Background
-from dreamlab.render.volume import VolumeRenderer
-from dreamlab.stages.base import Optimisable, StageConfig
+from dreamlab.render.base import Renderer
+from dreamlab.stages.adam_uniform import AdamUniform
+from dreamlab.stages.base import Optimisable, OptimiseConfig
 from dreamlab.stages.watchdog import Recovery, Watchdog
 
 
 class OptimiserState:
-    """All of a stage that changes: field, background, occupancy, Adam, randomness, guidance, watchdog.
+    """All of an optimisation that changes: scene, background, what the renderer knows, Adam, randomness,
+    guidance, watchdog.
 
-    What the stage `before` left goes on where it fits: its background where the settings are equal, its
-    occupancy grid where that has as many cells. Adam, randomness and watchdog begin anew.
+    What the stage `before` left goes on where it fits: its background where the settings are equal, and what
+    its renderer knows. Adam, randomness and watchdog begin anew.
     """
 
     def __init__(
         self,
-        stage: StageConfig,
-        field: Optimisable,
-        renderer: VolumeRenderer,
+        stage: OptimiseConfig,
+        scene: Optimisable,
+        renderer: Renderer,
         guidance: Guidance,
         seed: int,
         before: OptimiserState | None = None,
     ) -> None:
-        self.stage, self.field, self.renderer, self.guidance = stage, field, renderer, guidance
+        self.stage, self.scene, self.renderer, self.guidance = stage, scene, renderer, guidance
         self.seed, self.step = seed, 0
         self.generator = torch.Generator().manual_seed(seed)
-        self.device = next(iter(field.parameters())).device
+        self.device = next(iter(scene.parameters())).device
         self.renderer.to(self.device)
         if before is not None:
-            renderer.occupancy.take_over(before.renderer.occupancy)
+            renderer.take_over(before.renderer)
         if before is not None and before.stage.background == stage.background:
             self.background: Background = before.background
         else:
             self.background = stage.background.build(self.generator).to(self.device)
         self.watchdog = Watchdog(stage.watchdog)
-        self.parameters, self.adam = self._new_adam()
+        self.parameters, self.optimizers = self._new_adam()
         self._good: dict[str, Tensor] = {}
         self._good_step = -1
         self.keep()
@@ -56,7 +59,7 @@ class OptimiserState:
     def state_dict(self) -> dict[str, Tensor]:
         """All state as flat named tensors on the CPU, independent copies: enough to go on exactly.
 
-        Names begin with "field.", "background.", "renderer.", "guidance.", "adam." or "watchdog."; "good."
+        Names begin with "scene.", "background.", "renderer.", "guidance.", "adam." or "watchdog."; "good."
         holds the state that a rollback would return to, unless that is the present one.
         """
         state = self._present()
@@ -66,7 +69,7 @@ class OptimiserState:
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a state_dict of the same stage and field. DamagedError if it does not fit."""
+        """Take over a state_dict of the same stage and scene. DamagedError if it does not fit."""
         try:
             self._restore({k: v for k, v in state.items() if not k.startswith(("good.", "watchdog."))})
             self.watchdog.load_state_dict(_part(state, "watchdog."))
@@ -91,10 +94,10 @@ class OptimiserState:
         if recovery.kind == "rollback":
             self._restore(self._good)
         else:
-            self.field.restart(generator, recovery.blob_factor)
-            self.renderer.occupancy.reset()
+            self.scene.restart(generator, recovery.blob_factor)
+            self.renderer.reset()
             self.background = self.stage.background.build(generator).to(self.device)
-            self.parameters, self.adam = self._new_adam()
+            self.parameters, self.optimizers = self._new_adam()
             self.step = 0
         self.generator = generator
         self.keep()
@@ -106,7 +109,7 @@ class OptimiserState:
     def _present(self) -> dict[str, Tensor]:
         state = {"step": torch.tensor(self.step), "generator": self.generator.get_state()}
         parts = {
-            "field": self.field,
+            "scene": self.scene,
             "background": self.background,
             "renderer": self.renderer,
             "guidance": self.guidance,
@@ -114,69 +117,80 @@ class OptimiserState:
         for prefix, part in parts.items():
             state |= {f"{prefix}.{k}": v for k, v in part.state_dict().items()}
         for name, parameter in self.parameters.items():
-            moments = self.adam.state.get(parameter, {})
-            state |= {f"adam.{name}.{key}": value for key, value in moments.items()}
+            for optimizer in self.optimizers:
+                moments = optimizer.state.get(parameter, {})
+                state |= {f"adam.{name}.{key}": value for key, value in moments.items()}
         return {k: v.detach().cpu().clone() for k, v in state.items()}
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.step = int(state["step"])
         self.generator.set_state(state["generator"].cpu())
-        self.field.load_state_dict(_part(state, "field."))
+        self.scene.load_state_dict(_part(state, "scene."))
         self.background.load_state_dict(_part(state, "background."))
         self.renderer.load_state_dict(_part(state, "renderer."))
         self.guidance.load_state_dict(_part(state, "guidance."))
-        self.parameters, self.adam = self._new_adam()
+        self.parameters, self.optimizers = self._new_adam()
         for name, parameter in self.parameters.items():
             moments = _part(state, f"adam.{name}.")
             if moments:
                 if moments["exp_avg"].shape != parameter.shape:
                     raise ValueError(f"{name} has another shape")
-                self.adam.state[parameter] = {k: v.to(self.device).clone() for k, v in moments.items()}
+                self._optimizer_of(parameter).state[parameter] = {
+                    k: v.to(self.device).clone() for k, v in moments.items()
+                }
+
+    def _optimizer_of(self, parameter: Tensor) -> torch.optim.Optimizer:
+        return next(
+            optimizer
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            if any(parameter is one for one in group["params"])
+        )
 
     def set_learning_rates(self, progress: float) -> None:
         """Adam's rates at this progress: by group, and gentler after recoveries."""
-        for group in self.adam.param_groups:
-            group["lr"] = group["ramp"](progress) * group["scale"] * self.watchdog.lr_factor
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["ramp"](progress) * group["scale"] * self.watchdog.lr_factor
 
-    def _new_adam(self) -> tuple[dict[str, Tensor], torch.optim.Adam]:
-        """Every parameter by its name in the state, and one group of Adam's for each group of the field's."""
-        field = {f"field.{k}": p for k, p in self.field.named_parameters() if p.requires_grad}
+    def _new_adam(self) -> tuple[dict[str, Tensor], list[torch.optim.Optimizer]]:
+        """Every parameter by its name in the state, and one group of Adam's (or AdamUniform's, where the
+        scene says so) for each group of the scene's."""
+        scene = {f"scene.{k}": p for k, p in self.scene.named_parameters() if p.requires_grad}
         background = {f"background.{k}": p for k, p in self.background.named_parameters()}
-        stage, named = self.stage, self.field.parameter_groups()
+        stage, named = self.stage, self.scene.parameter_groups()
         unknown = sorted(set(stage.lr_scale) - set(named))
         if unknown:
             raise ConfigError(
-                f"the field has no group of parameters {unknown[0]!r}",
+                f"the scene has no group of parameters {unknown[0]!r}",
                 expected="lr_scale by " + ", ".join(named),
                 got=", ".join(stage.lr_scale),
             )
-        groups: list[dict[str, Any]] = [
-            {
-                "params": [field[f"field.{k}"] for k in names if f"field.{k}" in field],
-                "ramp": stage.lr,
-                "scale": stage.lr_scale.get(group, 1.0),
-            }
-            for group, names in named.items()
-        ]
-        groups.append({"params": list(background.values()), "ramp": stage.background_lr, "scale": 1.0})
-        adam = torch.optim.Adam(
-            [group for group in groups if group["params"]],
-            lr=0.0,
-            betas=stage.betas,
-            eps=stage.eps,
-            fused=True,
-        )
-        return field | background, adam
+        uniform = self.scene.uniform_groups if isinstance(self.scene, HasUniformGroups) else frozenset()
+        groups: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        for group, names in named.items():
+            learned = [scene[f"scene.{k}"] for k in names if f"scene.{k}" in scene]
+            scale = stage.lr_scale.get(group, 1.0)
+            groups[group in uniform].append({"params": learned, "ramp": stage.lr, "scale": scale})
+        behind = {"params": list(background.values()), "ramp": stage.background_lr, "scale": 1.0}
+        plain, alike = ([g for g in some if g["params"]] for some in ([*groups[False], behind], groups[True]))
+        settings: dict[str, Any] = {"lr": 0.0, "betas": stage.betas, "eps": stage.eps}
+        optimizers: list[torch.optim.Optimizer] = []
+        if plain:
+            optimizers.append(torch.optim.Adam(plain, fused=True, **settings))
+        if alike:
+            optimizers.append(AdamUniform(alike, **settings))
+        return scene | background, optimizers
 
     # ---- looking ----
 
     @torch.no_grad()
     def preview(self, size: int = 128, azimuth: float = 0.5, elevation: float = 0.35) -> Tensor:
-        """A still view of the present field as uint8 [H,W,3]; touches no randomness."""
+        """A still view of the present scene as uint8 [H,W,3]; touches no randomness."""
         fovy = torch.tensor([math.radians(40.0)])
         angles = torch.tensor([azimuth]), torch.tensor([elevation])
         camera = orbit_cameras(*angles, distance_to_fit(fovy), fovy, (size, size)).to(self.device)
-        image = self.renderer(self.field, camera, background=self.background).rgb[0]
+        image = self.renderer(self.scene, camera, background=self.background).rgb[0]
         return (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
 
 

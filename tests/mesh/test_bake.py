@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from finish import finished
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Mesh
@@ -12,8 +13,7 @@ from dreamlab.mesh.surface.clean import CleanConfig, clean, repair_surface, simp
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
 from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors, put_onto, seen_color
 from dreamlab.mesh.texture.unwrap import unwrap
-from dreamlab.run.config import MeshConfig
-from dreamlab.run.pipeline import mesh_of
+from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, sphere
 from tests.mesh.points import degrees, mapped_normals, on_surface, smooth_normals, unit
 
@@ -118,14 +118,16 @@ def test_lumps_do_not_come_back_in_the_shading() -> None:
     """On a noisy ball a run's normals lie less than half as far from the ball's as with a normal map of the
     extracted surface."""
     field, tidy = Solid(noisy), CleanConfig(faces=1500)
-    config = MeshConfig(
-        extract=ExtractConfig(resolution=64, iso=100.0),
-        clean=tidy,
-        bake=BakeConfig(resolution=256, samples=1),
+    taking = ExtractStageConfig(resolution=64, iso=100.0)
+    run, _ = finished(
+        field,
+        taking,
+        CleanStageConfig(),
+        SimplifyStageConfig(faces=1500),
+        TextureStageConfig(resolution=256, samples=1),
     )
-    run, _ = mesh_of(field, config)
     assert texture_of(run, "normal") is None
-    raw = extract(field, config.extract).mesh
+    raw = extract(field, taking).mesh
     mapped = BakeConfig(resolution=256, samples=1, normal_map=True)
     rough = bake(unwrap(clean(raw, tidy), resolution=256), field, mapped, fine=raw)
 

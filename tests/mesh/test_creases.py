@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from finish import finished
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.shape import CREASE, creased, creased_normals
-from dreamlab.mesh.surface.clean import CleanConfig
-from dreamlab.mesh.surface.extract import ExtractConfig
 from dreamlab.mesh.surface.quads import quads_of
-from dreamlab.mesh.texture.bake import BakeConfig
 from dreamlab.mesh.texture.unwrap import unwrap
-from dreamlab.run.config import MeshConfig
-from dreamlab.run.pipeline import mesh_of
+from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, plate
 
 
@@ -94,13 +91,13 @@ def test_every_path_of_a_run_has_creased_normals(how: str) -> None:
     """On a plate with sharp rims the broad sides look straight up and down, up to their rims."""
     if how == "quads":
         pytest.importorskip("pynanoinstantmeshes")
-    config = MeshConfig(
-        extract=ExtractConfig(resolution=64, iso=100.0),
-        clean=CleanConfig(faces=2000, remesh="quads" if how == "quads" else "triangles"),
-        texture=how == "textured",
-        bake=BakeConfig(resolution=64),
+    mesh, measures = finished(
+        Solid(plate(0.3, 0.6)),
+        ExtractStageConfig(resolution=64, iso=100.0),
+        CleanStageConfig(),
+        SimplifyStageConfig(faces=2000, remesh="quads" if how == "quads" else "triangles"),
+        TextureStageConfig(resolution=64, into="image" if how == "textured" else "vertices"),
     )
-    mesh, measures = mesh_of(Solid(plate(0.3, 0.6)), config)
     assert measures["watertight"]
     places = topo.unique_rows(mesh.vertices.double().numpy())[0]
     assert len(places) < len(mesh.vertices)  # corners are doubled

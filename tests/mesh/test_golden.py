@@ -14,15 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from finish import finished
 from torch import Tensor
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.colour import sample, texture_of
-from dreamlab.mesh.surface.clean import CleanConfig, Solidity, solidity
-from dreamlab.mesh.surface.extract import ExtractConfig
-from dreamlab.mesh.texture.bake import BakeConfig
-from dreamlab.run.config import MeshConfig
-from dreamlab.run.pipeline import mesh_of
+from dreamlab.mesh.surface.clean import Solidity, solidity
+from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, ball_area, ball_volume, plate, shell, sphere, torus, union
 from tests.mesh.points import degrees, on_surface, smooth_normals, unit
 
@@ -78,12 +76,13 @@ class Made(NamedTuple):
 @pytest.fixture(scope="module", params=list(GOLDEN))
 def made(request: pytest.FixtureRequest) -> Made:
     golden = GOLDEN[request.param]
-    config = MeshConfig(
-        extract=ExtractConfig(resolution=64),
-        clean=CleanConfig(faces=4000),
-        bake=BakeConfig(resolution=256),
+    mesh, measures = finished(
+        Solid(golden.sdf, PEAK, WIDTH),
+        ExtractStageConfig(resolution=64),
+        CleanStageConfig(),
+        SimplifyStageConfig(faces=4000),
+        TextureStageConfig(resolution=256),
     )
-    mesh, measures = mesh_of(Solid(golden.sdf, PEAK, WIDTH), config)
     return Made(golden, mesh, solidity(mesh), measures)
 
 

@@ -5,21 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from finish import finished
 
 from dreamlab.core.types import Mesh
 from dreamlab.evaluate.field_fidelity import faithful, fidelity
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import sample, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
-from dreamlab.mesh.surface.extract import ExtractConfig
 from dreamlab.mesh.texture.bake import BakeConfig, bake_textures, bake_vertices, texels
 from dreamlab.mesh.texture.palette import FLAT, PaletteConfig, find_palette, lab_of
 from dreamlab.mesh.texture.palette_colours import MERGE, find_colors, merged, weighted_median
 from dreamlab.mesh.texture.refine import refine
 from dreamlab.mesh.texture.surface_graph import SurfaceGraph
 from dreamlab.mesh.texture.unwrap import unwrap
-from dreamlab.run.config import MeshConfig
-from dreamlab.run.pipeline import mesh_of
+from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, sphere
 
 RED, CREAM, BLACK = (torch.tensor(c) for c in ([0.8, 0.1, 0.1], [0.9, 0.85, 0.7], [0.02, 0.02, 0.05]))
@@ -243,8 +242,11 @@ def test_one_face_and_none_are_painted_or_left(flat) -> None:
 
 
 def test_a_run_says_how_many_colours_it_was_painted_in() -> None:
-    settings = MeshConfig(
-        extract=ExtractConfig(resolution=32, iso=100.0), clean=CleanConfig(faces=300), bake=config("auto")
+    stages = (
+        ExtractStageConfig(resolution=32, iso=100.0),
+        CleanStageConfig(),
+        SimplifyStageConfig(faces=300),
+        TextureStageConfig(**config("auto").model_dump()),
     )
-    assert mesh_of(solid(halves), settings)[1]["colors"] == 2
-    assert mesh_of(solid(photographic), settings)[1]["colors"] == 0
+    assert finished(solid(halves), *stages)[1]["colors"] == 2
+    assert finished(solid(photographic), *stages)[1]["colors"] == 0

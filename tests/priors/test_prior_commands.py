@@ -16,9 +16,9 @@ from dreamlab.core.errors import InputError, UnavailableError
 SMALL = [
     "stages.0.steps=2",
     "stages.0.size=16",
-    "mesh.extract.resolution=32",
-    "mesh.texture=false",
-    "turntable.frames=0",
+    "stages.extract.resolution=32",
+    "stages.texture.into=vertices",
+    "stages.turntable.frames=0",
 ]
 
 

@@ -22,8 +22,8 @@ from dreamlab.render import VolumeRendererConfig
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig, SDFField, SDFFieldConfig
 from dreamlab.scenes.sdf import volsdf_density
-from dreamlab.stages.base import StageConfig
-from dreamlab.stages.distil import StepEvent, optimise
+from dreamlab.stages.base import OptimiseConfig
+from dreamlab.stages.optimise import StepEvent, optimise
 from dreamlab.stages.watchdog import WatchdogConfig
 
 GRID: dict[str, Any] = {"levels": 4, "log2_table_size": 12, "finest_resolution": 48, "width": 32}
@@ -181,7 +181,7 @@ def distilled(config: FieldConfig, seed: int = 0, state: Any = None, **stage: An
     }  # fmt: skip
     settings = {"steps": 40, "views": 4, "cameras": cameras, "lr": {"start": 0.02, "end": 0.003}, **stage}
     return optimise(
-        StageConfig.model_validate(settings),
+        OptimiseConfig.model_validate(settings),
         config.build(rng(1)),
         VolumeRendererConfig().build(),
         prior,
@@ -194,7 +194,7 @@ def distilled(config: FieldConfig, seed: int = 0, state: Any = None, **stage: An
 
 def error_of(events: Generator[StepEvent]) -> float:
     """Root mean square distance of the mesh's corners from the true ball; the mesh must be closed."""
-    ball = list(events)[-1].state.field
+    ball = list(events)[-1].state.scene
     mesh = extract(ball, ExtractConfig(resolution=32, views=4, view_size=32)).mesh
     assert is_closed(mesh.faces.numpy())
     return float((mesh.vertices.norm(dim=-1) - BALL_RADIUS).square().mean().sqrt())
@@ -232,6 +232,6 @@ def test_the_watchdog_begins_a_collapsed_distance_field_anew() -> None:
             break
     else:
         raise AssertionError("it was not begun anew")
-    ball = event.state.field
+    ball = event.state.scene
     assert event.state.step == 0 and isinstance(ball, SDFField)
     assert float(ball.beta) == pytest.approx(0.1) and float(ball.radius) > 0.6

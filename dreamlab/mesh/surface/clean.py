@@ -21,31 +21,44 @@ from dreamlab.mesh.surface.repair import make_closed
 log = logging.getLogger(__name__)
 
 
-class CleanConfig(BaseModel):
-    """What is kept of a raw mesh, and how many faces it may have."""
+class RepairConfig(BaseModel):
+    """What is kept of a raw mesh, and how its lumps are filtered out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    faces: int = Setting(
-        default=5000, ge=4, description="face budget; what denoise.faces left is not made more again"
-    )
     keep: Literal["largest"] | float = Setting(
         default="largest",
         description="'largest' part only, or every part with at least this fraction of its volume",
     )
     hole_edges: int = Setting(default=64, ge=0, description="holes with up to this many edges are closed")
     denoise: DenoiseConfig = DenoiseConfig()
+
+
+class SimplifyConfig(BaseModel):
+    """How many faces a mesh may have, and of which kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    faces: int = Setting(
+        default=5000, ge=4, description="face budget; what denoise.faces left is not made more again"
+    )
     color_weight: float = Setting(
-        default=0.01,
+        default=0.0,
         ge=0,
         le=0.2,
-        description="what a difference of vertex colours weighs in decimation, as a share of the size; "
-        "0: shape alone, as for textured meshes",
+        description="what a difference of vertex colours weighs in decimation, as a share of the size (.01 "
+        "is much); 0: shape alone, as for textured meshes",
     )
     remesh: Literal["triangles", "quads"] = Setting(
         default="triangles",
         description="'quads' lays a field-aligned grid of quads over the surface (needs dreamlab[quads])",
     )
+
+
+class CleanConfig(RepairConfig, SimplifyConfig):
+    """Everything that turns a raw mesh into a light one."""
+
+    color_weight: float = Setting(default=0.01, ge=0, le=0.2)
 
 
 class Solidity(NamedTuple):
@@ -70,7 +83,7 @@ def clean(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
     return simplify(denoised(repair_surface(mesh, config), config.denoise), config)
 
 
-def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
+def repair_surface(mesh: Mesh, config: RepairConfig | None = None) -> Mesh:
     """The mesh at full resolution as one outward-wound closed manifold; its vertex colours stay, uv go.
 
     Steps: weld; close small holes; drop floaters and whatever is shut in by an outer shell. What has holes
@@ -78,7 +91,7 @@ def repair_surface(mesh: Mesh, config: CleanConfig | None = None) -> Mesh:
 
     Raises InputError for no faces, corners that are not finite, or nothing with an area.
     """
-    config = config or CleanConfig()
+    config = config or RepairConfig()
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     check_faces(vertices, faces)
     vertices, faces = topo.weld(vertices, faces)
@@ -103,7 +116,7 @@ def denoised(mesh: Mesh, config: DenoiseConfig) -> Mesh:
     return _with_colors(denoise(vertices, faces, config), faces, colors)
 
 
-def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
+def simplify(mesh: Mesh, config: SimplifyConfig) -> Mesh:
     """A mended surface within the face budget, shape alone: decimated by quadric error (Garland and Heckbert
     1997), where its vertex colours, if it has any, decide with the shape where faces stay; or laid anew in
     quads. An open result is logged.
@@ -117,7 +130,7 @@ def simplify(mesh: Mesh, config: CleanConfig) -> Mesh:
         colors = None if mesh.colors is None else mesh.colors.double().numpy()
         vertices, faces = decimate(vertices, faces, config.faces, colors, config.color_weight)
     if not topo.is_closed(faces):
-        log.warning("the cleaned mesh is open: its holes have more than %d edges", config.hole_edges)
+        log.warning("the mesh is open: it has larger holes than were to be closed")
     return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces.astype(np.int64)))
 
 

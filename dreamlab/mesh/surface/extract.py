@@ -134,7 +134,7 @@ def _own_surface(field: HasDistance, config: ExtractConfig) -> DistanceLevel:
         raise ConfigError(
             "a density level means nothing to a field that knows its distance",
             got=f"extract.iso={config.iso:g}",
-            mend="Set mesh.extract.iso=auto",
+            mend="Set stages.extract.iso=auto",
         )
     return DistanceLevel(field, config.resolution)
 

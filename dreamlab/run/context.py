@@ -1,8 +1,10 @@
-"""What a run works with, built from its config when it is asked for: priors, prompts, field, guidance."""
+"""What the stages of a run share, built from its config when it is asked for: priors, prompts, field,
+guidance."""
 
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
@@ -11,22 +13,42 @@ from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
-from dreamlab.run.config import RunConfig, RunStageConfig
+from dreamlab.render.volume import VolumeRendererConfig
+from dreamlab.run.config import RunConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
+from dreamlab.stages import DistilConfig
 from dreamlab.stages.base import Optimisable
+from dreamlab.stages.state import OptimiserState
+
+# Stages draw from seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
+_STAGE_SEED = 1_000_000_007
 
 
-class Setup:
-    """The parts of a run. Each is built once, when it is first asked for: a prior is gigabytes.
+class RunContext:
+    """See dreamlab.stages.protocol.Context. Each part is built once, when it is first asked for: a prior is
+    gigabytes.
 
     prior: instead of building `config.prior`.
+    folder: where stages write their files.
     """
 
-    def __init__(self, config: RunConfig, device: torch.device, prior: Prior | None = None) -> None:
-        self.config, self.device, self._given = config, device, prior
+    def __init__(
+        self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
+    ) -> None:
+        self.config, self.device, self.folder, self._given = config, device, folder, prior
+        self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
+
+    @property
+    def renderer(self) -> VolumeRendererConfig:
+        return self.config.renderer
+
+    @property
+    def loaded(self) -> bool:
+        """Whether prior and prompts have been made."""
+        return {"prior", "prompts"} <= vars(self).keys()
 
     @cached_property
     def prior(self) -> Prior:
@@ -56,7 +78,7 @@ class Setup:
             )
         return field_of(earlier).to(self.device)
 
-    def guidance(self, stage: RunStageConfig) -> Guidance:
+    def guidance(self, stage: DistilConfig) -> Guidance:
         """The stage's method with its calibration; stages without any of their own share the run's, and what
         it has learned.
         """
@@ -65,6 +87,10 @@ class Setup:
                 self._shared = self._build(stage)
             return self._shared
         return self._build(stage)
+
+    def stage_seed(self, stage: DistilConfig) -> int:
+        """A seed for each optimisation, in their order."""
+        return self.config.seed + _STAGE_SEED * [s.name for s in self.config.distillations].index(stage.name)
 
     def notes(self) -> list[str]:
         """What is to be said of the prompt before the run starts."""
@@ -75,7 +101,7 @@ class Setup:
                 told = [*told, f"the text is too long for the prior, which will not read {lost}"]
         return told
 
-    def _build(self, stage: RunStageConfig) -> Guidance:
+    def _build(self, stage: DistilConfig) -> Guidance:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
             self._further[name] = config.priors[name].build(self.device)

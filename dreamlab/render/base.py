@@ -1,0 +1,66 @@
+"""What the loop asks of a renderer, whatever sort of scene it renders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dreamlab.core.types import Buffer, Cameras, RenderOutput
+from dreamlab.render.shading import Shading
+
+BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
+
+
+class Renderer(Protocol):
+    """Scene and cameras to images. What it learns of a scene on the way is its state."""
+
+    config: Any
+    """Its settings; `config.build()` makes another like it."""
+
+    def __call__(
+        self,
+        scene: Any,
+        cameras: Cameras,
+        *,
+        background: BackgroundFunction,
+        shading: Shading | None = None,
+        generator: torch.Generator | None = None,
+        buffers: Collection[Buffer] = (),
+    ) -> RenderOutput:
+        """Render the scene. Differentiable with respect to the scene and the background.
+
+        Args:
+            background: colours for ray directions [B,H,W,3].
+            shading: how to light; None is plain albedo.
+            generator: of whatever is drawn, here and for the background; None for still images.
+            buffers: what to fill beside colour, opacity and depth.
+
+        Raises ConfigError for a sort of scene that it does not render.
+        """
+        ...
+
+    def update(self, scene: Any, step: int, generator: torch.Generator) -> None:
+        """Keep up with a scene that changes; call once a training step, before rendering."""
+        ...
+
+    def prepare(self, scene: Any) -> None:
+        """Forget what is known, and learn all there is to know of a scene that will not change."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what is known of the scene."""
+        ...
+
+    def take_over(self, other: Renderer) -> None:
+        """Know what another renderer has learned of the scene, as far as it fits."""
+        ...
+
+    def to(self, device: torch.device | str) -> Any: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None: ...

@@ -1,0 +1,109 @@
+"""What YAML, presets and `--set` come to: one checked RunConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dreamlab.core.errors import ConfigError
+from dreamlab.losses import LOSS_KINDS
+from dreamlab.run.config import RunConfig, checked_prompt
+from dreamlab.run.config_errors import explained
+from dreamlab.run.migrate import moved_section
+from dreamlab.run.presets import load_preset, load_yaml, parse_value
+from dreamlab.run.stage_list import index_of, listed
+
+
+def resolve(
+    prompt: str | None = None,
+    *,
+    preset: str = "default",
+    file: Path | None = None,
+    settings: dict[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+) -> RunConfig:
+    """Preset, then the config file, then `settings`, then `key.path=value` overrides; later ones win.
+
+    Raises:
+        ConfigError: an unknown preset, key or kind, or a value of the wrong type or range.
+        InputError: a prompt that cannot be used.
+    """
+    values = load_preset(preset)
+    if file is not None:
+        values = merge(values, load_yaml(file))
+    values = merge(values, settings or {})
+    if prompt is not None:
+        values["prompt"] = checked_prompt(prompt)
+    values["stages"] = listed(values.get("stages", [{}]))
+    for override in overrides:
+        assign(values, override)
+    return from_values(values)
+
+
+def from_values(values: dict[str, Any]) -> RunConfig:
+    """Check plain values against RunConfig; a ConfigError tells the first thing that is wrong."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise explained(error, RunConfig) from error
+
+
+def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """`top` over `base`, mapping by mapping. A mapping of another `kind` replaces the old one whole; a
+    mapping over the list of stages changes those that its keys name.
+    """
+    merged = dict(base)
+    for key, value in top.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            if value.get("kind", old.get("kind")) == old.get("kind"):
+                value = merge(old, value)
+        elif key == "stages" and isinstance(old, list) and isinstance(value, dict):
+            value = _stages_merged(listed(old), value)
+        merged[key] = value
+    return merged
+
+
+def _stages_merged(stages: list[Any], changes: dict[str, Any]) -> list[Any]:
+    for name, change in changes.items():
+        index = index_of(stages, name, f"stages.{name}")
+        if not isinstance(change, dict):
+            raise ConfigError(f"stages.{name} cannot be used", expected="a mapping of settings")
+        stages[index] = merge(stages[index], change)
+    return stages
+
+
+def assign(values: dict[str, Any], override: str) -> None:
+    """Apply one `a.b=c` in place. List items go by number, name or kind: `stages.0.steps=9`."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set cannot read {override!r}", expected="key=value, such as stages.0.steps=200")
+    if new := moved_section(keys):
+        raise ConfigError(f"{path.strip()} is a setting of its stage now", mend=f"Set {new}")
+    value = parse_value(text)
+    here: Any = values
+    for key in keys[:-1]:
+        if isinstance(here, list):
+            here = here[index_of(here, key, f"--set {path}")]
+        else:
+            if not isinstance(here.get(key), dict | list):
+                here[key] = {}
+            here = here[key]
+    last = keys[-1]
+    if isinstance(here, list):
+        index = index_of(here, last, f"--set {path}")
+        # Losses in their long form, set as in the short one: the value is the weight.
+        here[index] = here[index] | {"weight": value} if _is_loss(here[index], last) else value
+    elif last == "kind":
+        here.clear()
+        here["kind"] = value
+    else:
+        here[last] = listed(value) if keys == ["stages"] else value
+
+
+def _is_loss(item: Any, kind: str) -> bool:
+    return isinstance(item, dict) and item.get("kind") == kind in LOSS_KINDS

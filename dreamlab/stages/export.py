@@ -1,0 +1,73 @@
+"""The mesh becomes files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field as Setting
+from pydantic import field_validator
+from torch import Tensor
+
+from dreamlab.mesh.geometry.shape import parse_size, place
+from dreamlab.mesh.io.export import check_packages, write
+from dreamlab.stages.protocol import Context, StageConfig, StageEvent, SurfaceMesh, Wrote
+
+MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
+
+
+class ExportStageConfig(StageConfig):
+    """Which files are written, how large the object is and where it stands."""
+
+    kind: Literal["export"] = "export"
+    name: str = "export"
+    formats: tuple[MeshFormat, ...] = Setting(default=("glb", "obj"), description="one file each")
+    size: str | None = Setting(
+        default=None,
+        description="longest side, such as 0.3m or 12in; null: the box of the field is 2 m wide",
+    )
+    origin: Literal["keep", "centre", "base"] = Setting(
+        default="keep", description="where 0 lies; base is the middle of the underside"
+    )
+    compression: Literal["none", "draco"] = Setting(default="none", description="of GLB")
+
+    @field_validator("size")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_size(text)
+        return text
+
+    def check(self) -> None:
+        check_packages(self.formats, self.compression)
+
+    def build(self) -> ExportStage:
+        return ExportStage(self)
+
+
+class ExportStage:
+    """See ExportStageConfig. The scene that it returns is the mesh as the files have it."""
+
+    def __init__(self, config: ExportStageConfig) -> None:
+        self.config = config
+
+    def run(
+        self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
+    ) -> Generator[StageEvent, None, SurfaceMesh]:
+        placed = self.placed(scene)
+        yield Wrote(self.write(placed, context.folder))
+        return placed
+
+    def placed(self, scene: SurfaceMesh) -> SurfaceMesh:
+        """The mesh at its size and place."""
+        size = None if self.config.size is None else parse_size(self.config.size)
+        return replace(scene, mesh=place(scene.mesh, size=size, origin=self.config.origin))
+
+    def write(self, scene: SurfaceMesh, folder: Path, stem: str = "mesh") -> dict[str, Path]:
+        """Write the mesh in every format of the config; the files by format."""
+        how = {"compression": self.config.compression, "quads": scene.quads}
+        return {
+            kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats
+        }

@@ -1,0 +1,146 @@
+"""What a stage is: it turns one scene into the next. A run is a list of them.
+
+    none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Field, Mesh
+
+if TYPE_CHECKING:
+    from dreamlab.guidance.prompts import ViewPrompts
+    from dreamlab.guidance.protocol import Guidance
+    from dreamlab.priors.protocols import Prior
+    from dreamlab.render.volume import VolumeRendererConfig
+    from dreamlab.stages.base import Optimisable
+    from dreamlab.stages.distil import DistilConfig
+    from dreamlab.stages.optimise import StepEvent
+    from dreamlab.stages.state import OptimiserState
+
+SceneKind = Literal["none", "field", "mesh"]
+"""What stands between two stages: nothing yet, a field, or a SurfaceMesh."""
+
+
+@dataclass(frozen=True)
+class SurfaceMesh:
+    """A mesh on its way to files, and the field that has its colours, if any has.
+
+    painted: the surface on which the field's colours are right, where that is not the mesh itself: filtering
+    and decimation move a mesh off the field's own surface. fine: the mesh before it was made light, for baked
+    light and normal maps. quads: whether the triangles are halves of quads.
+    """
+
+    mesh: Mesh
+    field: Field | None = None
+    painted: Mesh | None = None
+    fine: Mesh | None = None
+    quads: bool = False
+
+    def colors(self) -> Field:
+        """The field that has the colours. Raises InputError for a mesh that has none."""
+        if self.field is None:
+            raise InputError(
+                "the mesh has no field to take colours from",
+                mend="Take the texture stage away, or begin from a run",
+            )
+        return self.field
+
+
+Scene: TypeAlias = Field | SurfaceMesh | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of what a stage has made, by name."""
+
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """Files that a stage has written, by kind: "glb", "mp4", ..."""
+
+    files: dict[str, Path]
+
+
+StageEvent: TypeAlias = "StepEvent | Measured | Wrote"
+
+
+class Context(Protocol):
+    """What the stages of a run share. Priors and prompts are made when they are first asked for."""
+
+    device: torch.device
+    folder: Path
+    renderer: VolumeRendererConfig
+    left: OptimiserState | None
+    """What the optimisation before this one left: background, occupancy."""
+
+    @property
+    def prior(self) -> Prior: ...
+
+    @property
+    def prompts(self) -> ViewPrompts: ...
+
+    def field(self) -> Optimisable:
+        """The field that the run begins with."""
+        ...
+
+    def guidance(self, stage: DistilConfig) -> Guidance: ...
+
+    def stage_seed(self, stage: DistilConfig) -> int:
+        """What the stage's randomness begins with."""
+        ...
+
+
+class Stage(Protocol):
+    """One step of a run. `run` is a generator of what happens, and returns the next scene."""
+
+    def run(
+        self, scene: Any, context: Context, state: Mapping[str, Tensor] | None = None
+    ) -> Generator[StageEvent, None, Scene]:
+        """state: that of a checkpoint inside this stage, to go on from; only for stages with steps."""
+        ...
+
+
+class StageConfig(BaseModel):
+    """What all stages have: the name that settings (`stages.NAME.…`), progress and metrics call them by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accepts: ClassVar[frozenset[SceneKind]] = frozenset({"mesh"})
+
+    kind: str
+    name: str
+
+    def returns(self, scene: SceneKind) -> SceneKind:
+        """What the stage makes of a kind of scene that it accepts."""
+        return scene
+
+    @property
+    def active(self) -> bool:
+        """False where the settings leave the stage nothing to do."""
+        return True
+
+    def check(self) -> None:
+        """Raise UnavailableError now if the stage will need what is not installed."""
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of optimisation, after each of which a run can be stopped; 0 for stages that are over in
+        seconds."""
+        return 0
+
+    def build(self) -> Stage:
+        raise NotImplementedError
+
+

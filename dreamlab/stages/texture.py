@@ -1,0 +1,58 @@
+"""The field's colours on the mesh, in a texture or at its corners."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field as Setting
+from torch import Tensor
+
+from dreamlab.evaluate.field_fidelity import faithful
+from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
+from dreamlab.mesh.texture.unwrap import unwrap
+from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
+
+
+class TextureStageConfig(BakeConfig, StageConfig):
+    """How the mesh is coloured."""
+
+    kind: Literal["texture"] = "texture"
+    name: str = "texture"
+    into: Literal["image", "vertices"] = Setting(
+        default="image", description="where the colours go: a texture image, or the corners of the mesh"
+    )
+
+    def build(self) -> TextureStage:
+        return TextureStage(self)
+
+
+class TextureStage:
+    """See TextureStageConfig. Measures "faces"; "colors" of the palette, 0 where there is none; and, unless
+    light is baked in, how much the mesh's pictures are like the field's: "psnr" and "psnr_worst" in dB, of
+    all views and of the worst one."""
+
+    def __init__(self, config: TextureStageConfig) -> None:
+        self.config = config
+
+    def run(
+        self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
+    ) -> Generator[StageEvent, None, SurfaceMesh]:
+        config = self.config
+        baked = self._bake(scene)
+        mesh, measures = baked.mesh, {}
+        if not config.lighting:  # with light baked in, the two are not meant to be alike
+            mesh, likeness = faithful(baked, scene.colors(), config.palette.mode)
+            measures = {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
+        if config.palette.mode != "off":
+            painted = baked.palette is not None and mesh is baked.mesh
+            measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+        yield Measured({"faces": float(len(mesh.faces)), **measures})
+        return replace(scene, mesh=mesh)
+
+    def _bake(self, scene: SurfaceMesh) -> Baked:
+        if self.config.into == "vertices":
+            return bake_vertices(scene.mesh, scene.colors(), self.config, surface=scene.painted)
+        flat = unwrap(scene.mesh, resolution=self.config.resolution)
+        return bake_textures(flat, scene.colors(), self.config, surface=scene.painted, fine=scene.fine)
