@@ -37,6 +37,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "--vram", type=int, choices=(6, 8, 12, 24), help="make the prior fit this much memory, in GB"
     )
     parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        metavar="RUN|MESH",
+        help="begin with a run's object, or refine a mesh file (preset refine unless told otherwise)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, such as glb,obj,stl")
@@ -76,8 +82,18 @@ def execute(args: argparse.Namespace) -> int:
 
 def _preset_for(settings: dict[str, Any]) -> str:
     """Which preset to take where none is named: the default one suits the embedded prior alone."""
+    begin = settings.get("begin")
+    if begin is not None and Path(begin).is_file():
+        return "refine"
     kind = settings.get("prior", {}).get("kind", "embedded")
     return "default" if kind == "embedded" else "pretrained"
+
+
+def _begin(subject: str, runs: Path) -> str:
+    """A mesh file as it is; a run's number or name as its folder."""
+    from dreamlab.run.run_dir import RunDir
+
+    return subject if Path(subject).is_file() else str(RunDir.find(runs, subject).path)
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -93,6 +109,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings.setdefault("prior", {})["vram"] = args.vram
     if args.negative is not None:
         settings["negative_prompt"] = args.negative
+    if args.begin is not None:
+        settings["begin"] = _begin(args.begin, args.out)
     if args.seed is not None:
         settings["seed"] = args.seed
     if args.device is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +29,14 @@ SOLID = 0.9  # opacity of a field's pixel that is no edge
 PALETTE_LOSS = 2.0  # dB of a mesh's pictures against the field's, edges left out, that a palette may cost
 
 
+class Pictures(NamedTuple):
+    """What a mesh should look like: albedo over white [B,H,W,3] and opacity [B,H,W,1], from these cameras."""
+
+    cameras: Cameras
+    rgb: Float[Tensor, "B H W 3"]
+    opacity: Float[Tensor, "B H W 1"]
+
+
 class Fidelity(NamedTuple):
     """Peak signal-to-noise ratio in dB, over the pixels where either picture shows the object: of all views
     together, and of the worst one; and over those where both are solid, which leaves soft edges out."""
@@ -45,30 +52,25 @@ def fidelity(mesh: Mesh, field: Field, *, views: int = 6, size: int = 80) -> Fid
     The mesh must lie where the field has it, in [-1, 1]^3. A mesh cannot be soft: a field's blurred edges
     count against it.
     """
-    return fidelities([mesh], field, views=views, size=size)[0]
+    return compared(mesh, field_pictures(field, survey_cameras(views, size)))
 
 
-def fidelities(meshes: Sequence[Mesh], field: Field, *, views: int = 6, size: int = 80) -> list[Fidelity]:
-    """`fidelity` of several meshes for one set of the field's pictures."""
-    cameras = survey_cameras(views, size)
-    wanted, opacity = field_pictures(field, cameras)
-    return [_compared(mesh, cameras, wanted.numpy(), opacity[..., 0].numpy()) for mesh in meshes]
-
-
-def faithful(baked: Baked, field: Field, mode: str) -> tuple[Mesh, Fidelity]:
+def faithful(baked: Baked, pictures: Pictures, mode: str) -> tuple[Mesh, Fidelity]:
     """The painted mesh, or in the mode "auto" the plain one where the palette costs its pictures more than
-    PALETTE_LOSS; and how much it looks like the field."""
+    PALETTE_LOSS; and how much it looks like the pictures of what it was baked from."""
     if baked.plain is None or mode != "auto":
-        return baked.mesh, fidelity(baked.mesh, field)
-    painted, plain = fidelities([baked.mesh, baked.plain], field)
+        return baked.mesh, compared(baked.mesh, pictures)
+    painted, plain = (compared(mesh, pictures) for mesh in (baked.mesh, baked.plain))
     loss = plain.inside - painted.inside
     if loss <= PALETTE_LOSS:
         return baked.mesh, painted
-    log.info("no palette: pictures would be %.1f dB farther from the field's", loss)
+    log.info("no palette: pictures would be %.1f dB farther from what they should be", loss)
     return baked.plain, plain
 
 
-def _compared(mesh: Mesh, cameras: Cameras, wanted: np.ndarray, opacity: np.ndarray) -> Fidelity:
+def compared(mesh: Mesh, pictures: Pictures) -> Fidelity:
+    """The mesh's own pictures against these."""
+    cameras, wanted, opacity = pictures.cameras, pictures.rgb.numpy(), pictures.opacity[..., 0].numpy()
     rendered = render_mesh(mesh, cameras, "albedo", None, "native").astype(np.float32) / 255
     alpha = rendered[..., 3:]
     error = ((rendered[..., :3] * alpha + 1 - alpha - wanted) ** 2).mean(-1)
@@ -86,9 +88,7 @@ def _decibels(error: float) -> float:
     return min(-10 * math.log10(max(error, 1e-10)), 99.0)
 
 
-def field_pictures(
-    field: Field, cameras: Cameras
-) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"]]:
+def field_pictures(field: Field, cameras: Cameras) -> Pictures:
     """The field's albedo over white and its opacity by quadrature at STEPS points a ray, on the CPU.
 
     Space that a coarse lattice shows to be empty is not asked for.
@@ -117,4 +117,4 @@ def field_pictures(
         opacity[rows] = weight.sum(1, keepdim=True)
         rgb[rows] = (weight[..., None] * colour).sum(1) + 1 - opacity[rows]
     shape = (len(cameras), *cameras.size)
-    return rgb.reshape(*shape, 3), opacity.reshape(*shape, 1)
+    return Pictures(cameras, rgb.reshape(*shape, 3), opacity.reshape(*shape, 1))

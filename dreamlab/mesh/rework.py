@@ -12,9 +12,10 @@ import torch
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import sample, texture_of, to_bytes, vertex_colors
+from dreamlab.mesh.geometry.colour import texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import creased, normals_of
 from dreamlab.mesh.surface.clean import SimplifyConfig, check_faces
+from dreamlab.mesh.surface.colors import SurfaceColors
 from dreamlab.mesh.surface.decimate import decimate
 from dreamlab.mesh.surface.quads import remesh_quads
 from dreamlab.mesh.texture.bake import fill, tangent_normals, texels
@@ -22,9 +23,6 @@ from dreamlab.mesh.texture.unwrap import unwrap
 
 log = logging.getLogger(__name__)
 
-SAMPLES = 100_000  # points that stand for a surface, besides one a face
-FACING = 0.05  # a normal's weight against a distance in sizes: thin walls keep their two sides apart
-NEAR_ENOUGH = 0.25  # what is found may be this share farther than the nearest: exact search can crawl
 WHOLE = 0.9  # of the area: below it a remeshed surface has lost parts
 TEXTURE_SIDES = (256, 2048)  # of a new texture, where only the old one says how large
 
@@ -49,7 +47,7 @@ def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Me
     side = texture if texture is not None else 0 if albedo is None else _side(albedo)
     in_corners = colors is not None and not side
     bare = _reduced(mesh, config, colors if in_corners else None)
-    surface = _Surface(mesh)
+    surface = SurfaceColors(mesh)
     if in_corners:
         at = surface.colors(bare.vertices.double().numpy(), normals_of(bare))
         return replace(bare, colors=torch.from_numpy(at).float())
@@ -80,7 +78,7 @@ def _reduced(mesh: Mesh, config: SimplifyConfig, colors: np.ndarray | None) -> M
     return creased(Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces)))
 
 
-def _baked(mesh: Mesh, surface: _Surface, side: int) -> Mesh:
+def _baked(mesh: Mesh, surface: SurfaceColors, side: int) -> Mesh:
     texel, position, normal, _, corner, weight = texels(mesh, side)
     face, share = surface.nearest(position, normal)
     local = tangent_normals(mesh, surface.normals(face, share), normal, corner, weight)
@@ -90,57 +88,3 @@ def _baked(mesh: Mesh, surface: _Surface, side: int) -> Mesh:
     }
     textures = ((name, torch.from_numpy(fill(texel, values, side))) for name, values in images.items())
     return replace(mesh, textures=tuple(textures))
-
-
-class _Surface:
-    """A mesh that can be asked for its colour and normal at the point nearest to any other."""
-
-    def __init__(self, mesh: Mesh) -> None:
-        from scipy.spatial import KDTree
-
-        self.mesh = mesh
-        self.faces = mesh.faces.numpy()
-        self.corners = mesh.vertices.double().numpy()[self.faces]
-        self.size = float(np.ptp(self.corners.reshape(-1, 3), axis=0).max()) or 1.0
-        self.facing, area = topo.face_normals(mesh.vertices.double().numpy(), self.faces)
-        rng = np.random.default_rng(0)
-        spread = rng.choice(len(area), SAMPLES, p=area / area.sum())
-        self.face = np.concatenate([np.arange(len(area)), np.sort(spread)])
-        share = rng.dirichlet((1, 1, 1), len(self.face))
-        share[: len(area)] = 1 / 3
-        points = np.einsum("nk,nki->ni", share, self.corners[self.face])
-        self.tree = KDTree(self._key(points, self.facing[self.face]))
-
-    def _key(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        return np.concatenate([points / self.size, normals * FACING], 1)
-
-    def nearest(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The face [N] under each point that looks its way, and the point's barycentric weights in it."""
-        face = self.face[self.tree.query(self._key(points, normals), eps=NEAR_ENOUGH)[1]]
-        a, b, c = (self.corners[face, k] for k in range(3))
-        u, v, w = b - a, c - a, points - a
-        uu, uv, vv = (np.einsum("ni,ni->n", p, q) for p, q in ((u, u), (u, v), (v, v)))
-        wu, wv = np.einsum("ni,ni->n", w, u), np.einsum("ni,ni->n", w, v)
-        det = np.maximum(uu * vv - uv * uv, 1e-30)
-        s, t = (vv * wu - uv * wv) / det, (uu * wv - uv * wu) / det
-        share = np.stack([1 - s - t, s, t], -1).clip(0, 1)
-        return face, share / share.sum(1, keepdims=True)
-
-    def colors(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-        return self.color_of(*self.nearest(points, normals))
-
-    def color_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """sRGB [N,3] in 0..1 at points of faces; the texture's, else between the corners' colours."""
-        corners = self.faces[face]
-        albedo = texture_of(self.mesh, "albedo")
-        if albedo is not None and self.mesh.uv is not None:
-            uv = np.einsum("nk,nki->ni", share, self.mesh.uv.double().numpy()[corners])
-            return sample(albedo[..., :3], uv)
-        colors = vertex_colors(self.mesh)
-        if colors is None:
-            raise InputError("the mesh has no colours", expected="a texture or vertex colours")
-        return np.einsum("nk,nki->ni", share, colors[corners])
-
-    def normals(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
-        out = np.einsum("nk,nki->ni", share, normals_of(self.mesh)[self.faces[face]])
-        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)

@@ -13,6 +13,7 @@ from typing_extensions import Self
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
+from dreamlab.mesh.io.load import READABLE
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.presets import did_you_mean
@@ -43,8 +44,10 @@ class SavingConfig(BaseModel):
 class RunConfig(BaseModel):
     """Everything that decides a run's result. view_dependent "auto": words such as "front view" are added
     for priors that are not told the camera. `cfg` and `noise` are the prior's calibration: guidance scales
-    and noise levels, which any `guidance` works with. `priors` are further ones that guidances name; `begin`
-    is the folder of a run whose object this one begins with.
+    and noise levels, which any `guidance` works with. `priors` are further ones that guidances name.
+
+    begin: what this run begins with in the place of nothing: the folder of a run, for its field, or a mesh
+    file, for stages that work on meshes.
 
     stages: what is done, one after another; see dreamlab.run.stage_list for how it may be written.
     """
@@ -154,9 +157,13 @@ class RunConfig(BaseModel):
     def total_steps(self) -> int:
         return sum(stage.total_steps for stage in self.stages)
 
+    @property
+    def begins_with_mesh(self) -> bool:
+        return self.begin is not None and self.begin.suffix.lower() in READABLE
+
     def scene_before(self, index: int) -> SceneKind:
         """What stands before stage number `index`. ConfigError where a stage gets what it cannot work on."""
-        scene: SceneKind = "none"
+        scene: SceneKind = "mesh" if self.begins_with_mesh else "none"
         for stage in self.stages[:index]:
             if scene not in stage.accepts:
                 have = {"none": "nothing yet", "field": "a field", "mesh": "a mesh already"}[scene]
@@ -165,7 +172,8 @@ class RunConfig(BaseModel):
                     f"the stage {stage.name!r} cannot stand there",
                     expected=f"a {needs} before it",
                     got=have,
-                    mend="The usual order is distil, extract, clean, simplify, texture, export, turntable",
+                    mend="The usual order is distil, extract, clean, simplify, texture, export, turntable; a "
+                    "mesh of your own is for --preset refine",
                 )
             scene = stage.returns(scene)
         return scene

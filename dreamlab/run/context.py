@@ -19,6 +19,8 @@ from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages import DistilConfig
 from dreamlab.stages.base import Optimisable
+from dreamlab.stages.given import given_surface
+from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
 
 # Stages draw from seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
@@ -63,6 +65,14 @@ class RunContext:
         if words == "auto":
             words = self.prior.views_per_group == 1
         return ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+
+    def begun(self) -> SurfaceMesh | None:
+        """What the first stage gets: the mesh that the run begins with, or nothing."""
+        config = self.config
+        if config.begin is None or not config.begins_with_mesh:
+            return None
+        random = torch.Generator().manual_seed(config.seed)
+        return given_surface(config.begin, config.field.build(random), random)
 
     def field(self) -> Optimisable:
         """The field as the run begins: new, or that of the run named by `begin`."""

@@ -51,7 +51,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             log.warning(line)
         for line in (*changes(run.environment()), *complaints):
             yield Note(line)
-        first, scene, state = where_to_begin(config, checkpoint)
+        first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
             yield Note(_standing(config, checkpoint))
         for index in range(first, len(config.stages)):
@@ -70,15 +70,16 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
 
 
 def where_to_begin(
-    config: RunConfig, checkpoint: Checkpoint | None
+    context: RunContext, checkpoint: Checkpoint | None
 ) -> tuple[int, Scene, Mapping[str, Tensor] | None]:
     """The stage to go on with, the scene that it gets, and its state if it has begun.
 
     An optimisation that is at its end is passed over if it was the last one: none is left that wants what it
     hands on, and so no prior.
     """
+    config = context.config
     if checkpoint is None:
-        return 0, None, None
+        return 0, context.begun(), None
     scene = scene_in(checkpoint, config)
     if checkpoint.total_step >= config.total_steps:
         return checkpoint.stage + 1, scene, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from dreamlab.core.errors import DamagedError, InputError
@@ -30,10 +32,17 @@ def newest(run: RunDir) -> Checkpoint:
 
 
 def field_of(run: RunDir) -> Optimisable:
-    """The field of a run's newest good checkpoint, on the CPU: the run's own, or after a refinement the one
-    that colours its mesh. Raises as `newest`."""
-    scene = scene_in(newest(run), run.config())
-    return scene.field if isinstance(scene, SurfaceMesh) else scene
+    """The field of a run's newest good checkpoint, on the CPU. Within a refinement of the mesh and after it,
+    that which the refinement began with: its own has colours alone. Raises as `newest`."""
+    checkpoint, config = newest(run), run.config()
+    initial = {
+        f"scene.{name.removeprefix('scene.initial_appearance.')}": value
+        for name, value in checkpoint.state.items()
+        if name.startswith("scene.initial_appearance.")
+    }
+    scene = scene_in(replace(checkpoint, stage=0, state=initial) if initial else checkpoint, config)
+    assert not isinstance(scene, SurfaceMesh)
+    return scene
 
 
 def scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:

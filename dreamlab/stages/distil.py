@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from dreamlab.core.types import Field
+from dreamlab.core.types import Field, Mesh
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig
 from dreamlab.render import RendererConfig
 from dreamlab.render.raster import RasterRendererConfig
@@ -79,14 +79,18 @@ class DistilStage:
     def target(self, scene: Field | SurfaceMesh) -> Optimisable:
         """What the loop trains: the field itself, or the mesh with its corners and colours set free."""
         if isinstance(scene, SurfaceMesh):
-            field = scene.colors()
-            assert isinstance(field, RadianceField | SDFField)  # what `field` of a run builds
-            return MeshScene(scene.mesh, field, self.config.mesh)
+            return mesh_scene(scene.mesh, scene.colors(), self.config.mesh)
         assert isinstance(scene, Optimisable)
         return scene
+
+
+def mesh_scene(mesh: Mesh, colors: Field, config: MeshSceneConfig) -> MeshScene:
+    """The mesh as a scene, coloured by a field that a run can train."""
+    assert isinstance(colors, RadianceField | SDFField)  # what `field` of a run builds
+    return config.build(mesh, colors)
 
 
 def surface_of(scene: MeshScene) -> SurfaceMesh:
     """A mesh that was refined, as other stages want it: its colours are right where it lies now."""
     mesh = scene.mesh()
-    return SurfaceMesh(mesh, scene.appearance, painted=mesh, fine=mesh)
+    return SurfaceMesh(mesh, scene.appearance, painted=mesh, fine=mesh, volume=False)

@@ -36,14 +36,18 @@ class SurfaceMesh:
     """A mesh on its way to files, and the field that has its colours, if any has.
 
     painted: the surface on which the field's colours are right, where that is not the mesh itself: filtering
-    and decimation move a mesh off the field's own surface. fine: the mesh before it was made light, for baked
-    light and normal maps. quads: whether the triangles are halves of quads.
+    and decimation move a mesh off the field's own surface.
+    fine: the mesh before it was made light, for baked light and normal maps.
+    volume: whether the colours are those of light through the field's density, as where the mesh was taken
+    from it; else they are those at the surface, as where that was refined, and the density means nothing.
+    quads: whether the triangles are halves of quads.
     """
 
     mesh: Mesh
     field: Field | None = None
     painted: Mesh | None = None
     fine: Mesh | None = None
+    volume: bool = True
     quads: bool = False
 
     def colors(self) -> Field:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamlab.mesh.geometry.shape import creased
 from dreamlab.mesh.io.export import check_packages
 from dreamlab.mesh.surface.clean import SimplifyConfig, simplify, solidity
-from dreamlab.mesh.texture.bake import bake_colors
+from dreamlab.mesh.texture.bake import BakeConfig, bake_colors
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
 
 
@@ -39,7 +39,8 @@ class SimplifyStage:
     ) -> Generator[StageEvent, None, SurfaceMesh]:
         mesh = scene.mesh
         if self.config.color_weight > 0:
-            mesh = bake_colors(mesh, scene.colors(), surface=scene.painted)
+            how = BakeConfig() if scene.volume else BakeConfig(depth=0)
+            mesh = bake_colors(mesh, scene.colors(), how, surface=scene.painted)
         light = simplify(mesh, self.config)
         yield Measured(
             {"vertices": float(len(light.vertices)), "watertight": float(solidity(light).watertight)}

@@ -6,13 +6,20 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Literal
 
+import torch
 from pydantic import Field as Setting
 from torch import Tensor
 
-from dreamlab.evaluate.field_fidelity import faithful
+from dreamlab.evaluate.field_fidelity import Pictures, faithful, field_pictures
+from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
 from dreamlab.mesh.texture.unwrap import unwrap
+from dreamlab.render.raster import RasterRendererConfig
+from dreamlab.scenes.mesh import MeshSceneConfig
+from dreamlab.stages.distil import mesh_scene
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
+
+VIEWS, SIZE = 6, 80  # of the pictures that tell how much the mesh looks like what it was baked from
 
 
 class TextureStageConfig(BakeConfig, StageConfig):
@@ -30,8 +37,8 @@ class TextureStageConfig(BakeConfig, StageConfig):
 
 class TextureStage:
     """See TextureStageConfig. Measures "faces"; "colors" of the palette, 0 where there is none; and, unless
-    light is baked in, how much the mesh's pictures are like the field's: "psnr" and "psnr_worst" in dB, of
-    all views and of the worst one."""
+    light is baked in, how much the mesh's pictures are like those of what it was baked from: "psnr" and
+    "psnr_worst" in dB, of all views and of the worst one."""
 
     def __init__(self, config: TextureStageConfig) -> None:
         self.config = config
@@ -39,11 +46,11 @@ class TextureStage:
     def run(
         self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, SurfaceMesh]:
-        config = self.config
-        baked = self._bake(scene)
+        config = self.config if scene.volume else self.config.model_copy(update={"depth": 0.0})
+        baked = _baked(scene, config)
         mesh, measures = baked.mesh, {}
         if not config.lighting:  # with light baked in, the two are not meant to be alike
-            mesh, likeness = faithful(baked, scene.colors(), config.palette.mode)
+            mesh, likeness = faithful(baked, _pictures(scene), config.palette.mode)
             measures = {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
         if config.palette.mode != "off":
             painted = baked.palette is not None and mesh is baked.mesh
@@ -51,8 +58,20 @@ class TextureStage:
         yield Measured({"faces": float(len(mesh.faces)), **measures})
         return replace(scene, mesh=mesh)
 
-    def _bake(self, scene: SurfaceMesh) -> Baked:
-        if self.config.into == "vertices":
-            return bake_vertices(scene.mesh, scene.colors(), self.config, surface=scene.painted)
-        flat = unwrap(scene.mesh, resolution=self.config.resolution)
-        return bake_textures(flat, scene.colors(), self.config, surface=scene.painted, fine=scene.fine)
+
+def _baked(scene: SurfaceMesh, config: TextureStageConfig) -> Baked:
+    if config.into == "vertices":
+        return bake_vertices(scene.mesh, scene.colors(), config, surface=scene.painted)
+    flat = unwrap(scene.mesh, resolution=config.resolution)
+    return bake_textures(flat, scene.colors(), config, surface=scene.painted, fine=scene.fine)
+
+
+def _pictures(scene: SurfaceMesh) -> Pictures:
+    """What the mesh should look like: the field where it was taken from that, else the refined surface."""
+    cameras = survey_cameras(VIEWS, SIZE)
+    if scene.volume or scene.painted is None:
+        return field_pictures(scene.colors(), cameras)
+    target = mesh_scene(scene.painted, scene.colors(), MeshSceneConfig())
+    with torch.no_grad():
+        seen = RasterRendererConfig().build()(target, cameras, background=lambda d, _: torch.ones_like(d))
+    return Pictures(cameras, seen.rgb, seen.opacity)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import torch
 from finish import finished
 
 from dreamlab.core.types import Mesh
-from dreamlab.evaluate.field_fidelity import faithful, fidelity
+from dreamlab.evaluate.field_fidelity import Pictures, faithful, fidelity, field_pictures
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import sample, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
+from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, bake_textures, bake_vertices, texels
 from dreamlab.mesh.texture.palette import FLAT, PaletteConfig, find_palette, lab_of
 from dreamlab.mesh.texture.palette_colours import MERGE, find_colors, merged, weighted_median
@@ -125,11 +127,15 @@ def test_a_photograph_turns_auto_off_and_is_left_as_it_is(flat, caplog) -> None:
     assert torch.equal(dict(baked.mesh.textures)["albedo"], dict(plain.mesh.textures)["albedo"])
 
 
+def pictures(field: Any) -> Pictures:
+    return field_pictures(field, survey_cameras(6, 80))
+
+
 @pytest.mark.parametrize("rgb", [rainbow, marble])
 def test_smooth_colours_of_many_hues_are_not_posterised_by_auto(flat, rgb) -> None:
     """Whether the palette's own measure says so, or the pictures."""
     baked = bake_textures(flat, solid(rgb), config("auto"))
-    mesh, _ = faithful(baked, solid(rgb), "auto")
+    mesh, _ = faithful(baked, pictures(solid(rgb)), "auto")
     assert baked.palette is None or mesh is baked.plain
 
 
@@ -144,10 +150,10 @@ def test_pictures_that_get_worse_turn_auto_off(flat, caplog) -> None:
     black = {k: torch.zeros_like(v) for k, v in baked.mesh.textures}
     spoilt = baked._replace(mesh=replace(baked.mesh, textures=tuple(black.items())))
     with caplog.at_level("INFO"):
-        mesh, likeness = faithful(spoilt, field, "auto")
+        mesh, likeness = faithful(spoilt, pictures(field), "auto")
     assert mesh is baked.plain and likeness == fidelity(baked.plain, field)
     assert "no palette" in caplog.text
-    assert faithful(spoilt, field, "on")[0] is spoilt.mesh
+    assert faithful(spoilt, pictures(field), "on")[0] is spoilt.mesh
 
 
 def test_vertex_colours_are_painted_too(flat) -> None:

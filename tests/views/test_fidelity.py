@@ -56,7 +56,7 @@ def test_field_pictures_are_those_of_plain_quadrature() -> None:
     """Skipping empty space changes nothing that can be seen."""
     field = Solid(SHAPE, rgb=lambda x: (torch.sin(x * 12) + 1) / 2)
     cameras = turntable(2, 0.4, 3.5, 0.6, (40, 40))
-    pictures, opacity = field_pictures(field, cameras)
+    _, pictures, opacity = field_pictures(field, cameras)
     assert np.abs(pictures.numpy() - seen(field, cameras)).mean() < 0.01
     assert opacity.min() >= 0 and opacity.max() > 0.99
 

@@ -40,7 +40,10 @@ class BakeConfig(BaseModel):
         default=4, ge=1, le=64, description="field samples a texel, through the surface and across it"
     )
     depth: float = Setting(
-        default=0.03, gt=0, le=0.5, description="world units looked through, half before the surface"
+        default=0.03,
+        ge=0,
+        le=0.5,
+        description="world units looked through, half before the surface; 0: the surface alone",
     )
     normal_map: bool = Setting(
         default=False,
@@ -189,7 +192,8 @@ def seen_color(
     """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to
     back.
 
-    Light that comes through is given the colour of the densest sample, so a faint surface is not black.
+    Light that comes through is given the colour of the densest sample, so a faint surface is not black. With
+    a depth of 0 the density does not count: the mean of the samples, which then only `spread` tells apart.
     `spread` moves each sample of each point. Raises DreamlabError where the field gives no numbers.
     """
     device = next((p.device for p in field.parameters()), torch.device("cpu"))
@@ -203,6 +207,9 @@ def seen_color(
             sigma, rgb = field(points.reshape(-1, 3).clamp(-1, 1).to(device))
             sigma = sigma.reshape(-1, samples).float().cpu()
             rgb = rgb.reshape(-1, samples, 3).float().cpu()
+            if depth == 0:
+                out.append(rgb.mean(1))
+                continue
             weight, through = absorb(sigma, depth / samples)
             weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through)
             out.append((weight[..., None] * rgb).sum(1))
