@@ -12,13 +12,14 @@ from dreamlab.core.cameras import turntable
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import RenderOutput
 from dreamlab.losses import CreasesLossConfig
-from dreamlab.losses.creases import creases_loss, neighbours
+from dreamlab.losses.creases import creases_loss
 from dreamlab.scenes import VoxelFieldConfig
+from dreamlab.scenes.unfold import face_pairs
 
 
 def value(shape: trimesh.Trimesh) -> float:
     vertices, faces = torch.tensor(shape.vertices), torch.tensor(np.array(shape.faces))
-    return float(creases_loss(vertices, faces, neighbours(faces)))
+    return float(creases_loss(vertices, faces, face_pairs(faces)))
 
 
 def root(cosine: float) -> float:
@@ -39,7 +40,7 @@ def test_a_sphere_costs_less_the_finer_it_is_and_a_plane_next_to_nothing() -> No
     assert fine == pytest.approx(coarse / 2, rel=0.1)
     plane = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
     faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    assert float(creases_loss(plane, faces, neighbours(faces))) == pytest.approx(0.01)
+    assert float(creases_loss(plane, faces, face_pairs(faces))) == pytest.approx(0.01)
 
 
 def test_one_sharp_edge_costs_no_more_than_the_same_turn_in_small_steps() -> None:
@@ -53,7 +54,7 @@ def test_one_sharp_edge_costs_no_more_than_the_same_turn_in_small_steps() -> Non
             at = at + np.array([math.cos(angle), math.sin(angle)])
         faces = [f for k in range(0, len(points) - 2, 2) for f in ([k, k + 2, k + 1], [k + 1, k + 2, k + 3])]
         index = torch.tensor(faces)
-        return float(creases_loss(torch.tensor(points, dtype=torch.float64), index, neighbours(index)))
+        return float(creases_loss(torch.tensor(points, dtype=torch.float64), index, face_pairs(index)))
 
     sharp = strip([0, 0, 0, math.pi / 2, 0, 0, 0, 0])
     assert 0.9 < sharp / strip([math.pi / 16] * 8) < 1.0
@@ -61,15 +62,15 @@ def test_one_sharp_edge_costs_no_more_than_the_same_turn_in_small_steps() -> Non
 
 def test_edges_of_one_face_or_of_three_do_not_count() -> None:
     fan = torch.tensor([[0, 1, 2], [0, 1, 3], [0, 1, 4], [1, 2, 5]])
-    assert neighbours(fan).tolist() == [[0, 3]]
+    assert face_pairs(fan).tolist() == [[0, 3]]
     alone = torch.tensor([[0, 1, 2]])
-    assert float(creases_loss(torch.rand(3, 3), alone, neighbours(alone))) == 0.0
+    assert float(creases_loss(torch.rand(3, 3), alone, face_pairs(alone))) == 0.0
 
 
 def test_faces_without_area_have_finite_gradients() -> None:
     corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 1, 0]], requires_grad=True)
     faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    creases_loss(corners, faces, neighbours(faces)).backward()
+    creases_loss(corners, faces, face_pairs(faces)).backward()
     assert corners.grad is not None and corners.grad.isfinite().all()
 
 

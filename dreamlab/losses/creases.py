@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasTriangles, RenderOutput, Scene
 from dreamlab.losses.base import LossConfig
+from dreamlab.scenes.unfold import face_pairs
 
 _ROUNDING = 1e-4  # under the root: the gradient at a plane stays finite
 
@@ -38,7 +39,7 @@ class CreasesLoss:
 
     def __init__(self) -> None:
         self._faces: Tensor | None = None
-        self._neighbours: Tensor | None = None
+        self._pairs: Tensor | None = None
 
     def __call__(
         self, render: RenderOutput, scene: Scene, cameras: Cameras, generator: torch.Generator
@@ -50,9 +51,9 @@ class CreasesLoss:
                 got=type(scene).__name__,
                 mend="Give it to a stage that refines a mesh, or take the loss away",
             )
-        if self._neighbours is None or self._faces is not scene.faces:  # the same from step to step
-            self._faces, self._neighbours = scene.faces, neighbours(scene.faces)
-        return creases_loss(scene.vertices(), scene.faces, self._neighbours)
+        if self._pairs is None or self._faces is not scene.faces:  # the same from step to step
+            self._faces, self._pairs = scene.faces, face_pairs(scene.faces)
+        return creases_loss(scene.vertices(), scene.faces, self._pairs)
 
 
 def creases_loss(
@@ -65,12 +66,3 @@ def creases_loss(
     first, second = (normal.index_select(0, some) for some in pairs.unbind(1))
     cosine = (first * second).sum(-1)
     return (1 - cosine + _ROUNDING).sqrt().sum() / max(len(pairs), 1)
-
-
-def neighbours(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 2"]:
-    """The two faces of every edge that belongs to exactly two."""
-    ends = torch.stack([faces, faces.roll(-1, 1)], -1).sort(-1).values.reshape(-1, 2)
-    _, edge, count = torch.unique(ends, dim=0, return_inverse=True, return_counts=True)
-    row = edge.argsort(stable=True)
-    row = row[count[edge[row]] == 2]
-    return (row // 3).view(-1, 2)

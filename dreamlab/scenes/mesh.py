@@ -16,6 +16,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.large_steps import LargeSteps
 from dreamlab.scenes.sdf import SDFField
+from dreamlab.scenes.unfold import unfolded
 
 
 class MeshSceneConfig(BaseModel):
@@ -80,8 +81,9 @@ class MeshScene(nn.Module):
 
     @torch.no_grad()
     def mesh(self) -> Mesh:
-        """The present vertices and faces, on the CPU."""
-        return Mesh(self.vertices().cpu().clone(), self.faces.cpu().clone())
+        """The present vertices and faces, on the CPU; moves that folded faces are taken back."""
+        vertices = unfolded(self.initial, self.vertices(), self.faces)
+        return Mesh(vertices.cpu().clone(), self.faces.cpu().clone())
 
     def advance(self, progress: float) -> None:
         """Nothing here changes with the stage but what is learned."""

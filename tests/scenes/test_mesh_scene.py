@@ -11,6 +11,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import HasTriangles, HasUniformGroups, Mesh
 from dreamlab.scenes import HashGridFieldConfig, MeshScene, MeshSceneConfig, SDFFieldConfig, VoxelFieldConfig
 from dreamlab.scenes.large_steps import LargeSteps
+from dreamlab.scenes.unfold import FOLDED, face_pairs, unfolded
 from dreamlab.stages.base import Optimisable
 
 SMALL = HashGridFieldConfig(levels=2, log2_table_size=8, finest_resolution=16, width=8)
@@ -164,3 +165,63 @@ def test_a_copy_does_not_follow() -> None:
 def test_a_mesh_without_faces_is_refused() -> None:
     with pytest.raises(InputError, match="no faces"):
         scene(Mesh(torch.rand(4, 3), torch.zeros(0, 3, dtype=torch.int64)))
+
+
+# ---- folds ----
+
+
+def folds(vertices: torch.Tensor, faces: torch.Tensor) -> int:
+    """How many neighbours are bent back on each other."""
+    a, b, c = vertices[faces].unbind(1)
+    normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
+    first, second = face_pairs(faces).unbind(1)
+    return int(((normal[first] * normal[second]).sum(-1) < FOLDED).sum())
+
+
+def aside(mesh: Mesh, corner: int) -> torch.Tensor:
+    """Along the surface, twice as far as the next corners."""
+    way = torch.linalg.cross(mesh.vertices[corner], torch.tensor([0.3, 1.0, 0.2]))
+    return 0.5 * way / way.norm()
+
+
+def test_a_corner_that_went_over_its_ring_is_brought_back_and_none_further_away() -> None:
+    mesh = ball(2)
+    after = mesh.vertices * 1.1
+    after[7] += aside(mesh, 7)
+    assert folds(after, mesh.faces) > 0
+    mended = unfolded(mesh.vertices, after, mesh.faces)
+    assert folds(mended, mesh.faces) == 0
+    near = (mesh.vertices - mesh.vertices[7]).norm(dim=-1) < 0.5  # three rings
+    assert 0 < int((~near).sum()) and torch.equal(mended[~near], after[~near])
+
+
+def test_moves_that_fold_nothing_stay_to_the_last_bit() -> None:
+    mesh = ball(2)
+    after = mesh.vertices * torch.tensor([1.3, 0.6, 0.9])
+    assert torch.equal(unfolded(mesh.vertices, after, mesh.faces), after)
+
+
+def test_a_face_does_not_shrink_to_nothing() -> None:
+    mesh = ball(1)
+    after = mesh.vertices.clone()
+    after[mesh.faces[0]] = after[mesh.faces[0]].mean(0)
+    a, b, c = unfolded(mesh.vertices, after, mesh.faces)[mesh.faces[0]]
+    assert torch.linalg.cross(b - a, c - a).norm() > 1e-3
+
+
+def test_any_moves_come_to_an_end_and_what_was_folded_may_stay() -> None:
+    mesh = ball(2)
+    noise = torch.randn(mesh.vertices.shape, generator=rng())
+    assert folds(unfolded(mesh.vertices, mesh.vertices + noise, mesh.faces), mesh.faces) == 0
+    tangled = mesh.vertices + noise * 0.2
+    moved = unfolded(tangled, tangled + 0.1, mesh.faces)
+    assert folds(moved, mesh.faces) == folds(tangled, mesh.faces) > 0
+    torch.testing.assert_close(moved, tangled + 0.1)
+
+
+def test_a_scene_gives_its_mesh_without_folds() -> None:
+    made = scene(ball(2), smoothness=0.0)
+    with torch.no_grad():
+        made.u[3] = aside(ball(2), 3)
+    assert folds(made.vertices().detach(), made.faces) > 0
+    assert folds(made.mesh().vertices, made.faces) == 0
