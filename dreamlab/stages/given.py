@@ -19,7 +19,7 @@ from dreamlab.stages.protocol import SurfaceMesh
 FACES = 4000  # a mesh of fewer is divided until it has these: corners are what a refinement can move
 MOST = 200_000  # beyond it every step would take seconds
 GREY = 0.8  # of a mesh without colours
-POINTS, STEPS, RATE = 4096, 200, 0.02  # of the fit of the field's colours
+POINTS, STEPS, RATE = 4096, 150, 0.005  # of the fit of the field's colours
 
 
 def given_surface(path: Path, field: Field, generator: torch.Generator) -> SurfaceMesh:
@@ -68,7 +68,7 @@ def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
 def _color(field: Field, mesh: Mesh, given: Mesh, generator: torch.Generator) -> None:
     """Give the field the colours of `given` on the surface of `mesh`, by Adam on points drawn evenly."""
     points, colors = _colored_points(mesh, given, generator)
-    adam = torch.optim.Adam(list(field.parameters()), lr=RATE)
+    adam = torch.optim.Adam(list(field.parameters()), lr=RATE, eps=1e-15, fused=True)
     for step in range(STEPS):
         adam.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         rows = torch.randint(len(points), (POINTS,), generator=generator)
