@@ -69,7 +69,7 @@ def test_every_order_is_a_config_that_resolves(tmp_path: Path, calls: list[list[
         config = resolve(told[4], preset=told[told.index("--preset") + 1], overrides=sets)
         kinds.append(config.guidance.kind)
         assert (
-            config.stages[0].steps == 7 and config.turntable.frames == 0 and config.prior.kind == "embedded"
+            config.stages[0].steps == 7 and config.stages[-1].frames == 0 and config.prior.kind == "embedded"
         )
         plain = resolve(told[4], preset=told[told.index("--preset") + 1])
         assert (config.cfg, config.noise, config.prior) == (plain.cfg, plain.noise, plain.prior)

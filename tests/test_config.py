@@ -223,7 +223,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("stages.0.steps", "many", ["stages.0.steps", "integer", "'many'"]),
         ("stages.0.steps", 0, ["stages.0.steps", "greater than or equal to 1", "got 0"]),
         ("seed", -1, ["seed", "got -1"]),
-        ("stages.export.formats", ["glb", "fbx"], ["formats.1", "'fbx'"]),
+        ("stages.6.formats", ["glb", "fbx"], ["stages.6.formats.1", "'fbx'"]),
         ("stages", [], ["stages", "at least 1"]),
         ("stages.0.lr", float("nan"), ["stages.0.lr", "finite"]),
     ],

@@ -21,7 +21,7 @@ from dreamlab.render import OccupancyConfig, VolumeRenderer, VolumeRendererConfi
 from dreamlab.render.background import LearnedBackgroundConfig, SolidBackgroundConfig
 from dreamlab.render.shading import LitShadingConfig
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig, VoxelFieldConfig
-from dreamlab.stages import distil
+from dreamlab.stages import optimise as loop
 from dreamlab.stages.base import OptimiseConfig
 from dreamlab.stages.optimise import StepEvent, optimise
 from dreamlab.stages.watchdog import CollapseError, WatchdogConfig
@@ -162,7 +162,7 @@ def test_events_tell_step_metrics_and_phases() -> None:
         assert {"loss", "opacity", "coverage", "parameter_grad_norm", "residual", "t"} <= event.metrics.keys()
         assert all(math.isfinite(v) for v in event.metrics.values())
         assert set(event.seconds) == {"render", "prior", "backward"}
-        assert event.stage == "coarse" and event.recovery is None
+        assert event.stage == "distil" and event.recovery is None
 
 
 def test_image_size_is_the_priors_unless_said() -> None:
@@ -536,7 +536,7 @@ def test_phases_on_a_gpu_are_its_streams_own_time(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    clock = distil._Clock(torch.device("cuda"))
+    clock = loop._Clock(torch.device("cuda"))
     clock.lap("render")
     clock.lap("prior")
     assert log == ["recorded"] * 3

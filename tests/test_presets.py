@@ -204,6 +204,8 @@ def tiny(config: RunConfig) -> RunConfig:
     values["renderer"] |= small["renderer"]
     values["stages"] = [
         stage | {"steps": 2, "size": 16, "views": 4, "losses": _at_once(stage["losses"]), "lr": 0.01}
+        if stage["kind"] == "distil"
+        else stage
         for stage in values["stages"]
     ]
     return from_values(values)

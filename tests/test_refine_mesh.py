@@ -77,6 +77,11 @@ def run(state: Any = None, **stage: Any) -> Generator[StepEvent, None, Any]:
     return optimise(**parts(**stage), state=state)
 
 
+def field_of(event: StepEvent) -> MeshScene:
+    assert isinstance(event.state.scene, MeshScene)
+    return event.state.scene
+
+
 def last(events: Iterator[StepEvent]) -> StepEvent:
     return list(events)[-1]
 
@@ -110,7 +115,7 @@ def test_resumed_run_is_the_uninterrupted_one(stop: int) -> None:
     half = run(**FULL)
     saved = [next(half).state.state_dict() for _ in range(stop)][-1]
     half.close()
-    other = parts(**FULL) | {"scene": scene(truth())}
+    other: dict[str, Any] = {**parts(**FULL), "scene": scene(truth())}
     rest = list(optimise(**other, state=saved))
     assert [e.metrics for e in rest] == [e.metrics for e in whole[stop:]]
     assert same(rest[-1].state.state_dict(), whole[-1].state.state_dict())
@@ -137,12 +142,12 @@ def test_the_geometry_steps_by_one_rate_and_the_colours_each_by_their_own() -> N
 
 
 def test_no_corner_moves_further_in_a_step_than_the_rate() -> None:
-    moved = [e.state.scene.u.detach().abs().max() for e in run(steps=1)]
+    moved = [field_of(e).u.detach().abs().max() for e in run(steps=1)]
     assert float(moved[0]) == pytest.approx(0.01, rel=1e-4)
 
 
 def test_what_is_not_to_move_does_not() -> None:
-    still = last(run(steps=3, lr_scale={"geometry": 0.0})).state.scene
+    still = field_of(last(run(steps=3, lr_scale={"geometry": 0.0})))
     assert torch.equal(still.mesh().vertices, ball().vertices)
 
 
@@ -176,7 +181,7 @@ def test_a_value_that_is_no_number_goes_back_to_the_last_good_mesh() -> None:
     made["guidance"] = Breaking(made["guidance"], {5})
     kept, recoveries = ball().vertices, []
     for event in optimise(**made):
-        now = event.state.scene.mesh().vertices
+        now = field_of(event).mesh().vertices
         if event.recovery:
             recoveries.append(event.recovery.kind)
             assert event.state.step == 4 and torch.equal(now, kept)
@@ -194,7 +199,7 @@ def test_a_second_failure_begins_anew_from_the_mesh_that_was_given() -> None:
         if event.recovery:
             kinds.append(event.recovery.kind)
             if event.recovery.kind == "restart":
-                assert torch.equal(event.state.scene.mesh().vertices, ball().vertices)
+                assert torch.equal(field_of(event).mesh().vertices, ball().vertices)
     assert kinds == ["rollback", "restart"]
 
 

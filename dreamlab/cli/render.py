@@ -96,17 +96,17 @@ def execute(args: argparse.Namespace) -> int:
         raise InputError(
             "several styles make a contact sheet", got=", ".join(args.style), mend="Add --sheet 4"
         )
-    mesh, home, _ = mesh_and_home(args.subject, args.out, None)
+    scene, home, _ = mesh_and_home(args.subject, args.out, None)
     target = args.to or home / ("turntable.mp4" if args.sheet is None else "sheet.png")
     background = None if args.transparent else WHITE
     elevation = radians(args.elevation)
     if args.sheet is not None:
-        _sheet(mesh, target, args, elevation, background)
+        _sheet(scene.mesh, target, args, elevation, background)
     elif target.suffix.lower() == ".png":
-        _still(mesh, target, args, elevation, background)
+        _still(scene.mesh, target, args, elevation, background)
     else:
         write_turntable(
-            mesh, target, frames=args.frames, size=args.size, fps=args.fps, elevation=elevation,
+            scene.mesh, target, frames=args.frames, size=args.size, fps=args.fps, elevation=elevation,
             style=args.style[0], background=background, renderer=args.renderer,
         )  # fmt: skip
     tell_files(args, {target.suffix.lstrip("."): target})

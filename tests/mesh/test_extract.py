@@ -259,7 +259,7 @@ def test_a_distance_that_is_no_number_is_refused() -> None:
 
 
 def test_a_density_level_for_a_field_that_knows_its_distance_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"mesh\.extract\.iso=auto"):
+    with pytest.raises(ConfigError, match=r"stages\.extract\.iso=auto"):
         extract(Exact(sphere(0.5)), ExtractConfig(resolution=16, iso=5.0))
 
 
