@@ -84,7 +84,7 @@ SMALL_END: list[Any] = [
     "clean",
     {"kind": "simplify", "faces": 300, "color_weight": 0.01},
     {"kind": "texture", "into": "vertices"},
-    "export",
+    {"kind": "export"},
     {"kind": "turntable", "frames": 0},
 ]
 """What turns the field of a tiny run into files."""

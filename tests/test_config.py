@@ -19,7 +19,7 @@ from dreamlab.run.resolve import assign, from_values, merge, resolve
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_resolves_and_survives_a_round_trip(name: str) -> None:
-    wanted = ["prior.image=seen.png"] if name == "zero123" else []  # it has no default
+    wanted = {"zero123": ["prior.image=seen.png"], "refine": ["begin=chair.glb"]}.get(name, [])  # no defaults
     config = resolve("a red mushroom", preset=name, overrides=wanted)
     assert from_values(parse_yaml(config.yaml(), "round trip")) == config
 

@@ -173,7 +173,7 @@ class RunConfig(BaseModel):
                     expected=f"a {needs} before it",
                     got=have,
                     mend="The usual order is distil, extract, clean, simplify, texture, export, turntable; a "
-                    "mesh of your own is for --preset refine",
+                    "mesh of your own (--from) is for --preset refine",
                 )
             scene = stage.returns(scene)
         return scene
