@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -111,7 +112,7 @@ def small_values(**changes: Any) -> dict[str, Any]:
         "stages": [
             {"name": "shape", "steps": 8, "views": 4, "lr": 0.02},
             {"name": "colour", "steps": 4, "views": 4, "lr": 0.01},
-            *SMALL_END,
+            *copy.deepcopy(SMALL_END),
         ],
         "saving": {"checkpoint_every": 3, "preview_every": 5, "preview_size": 16},
     }
