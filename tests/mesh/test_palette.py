@@ -9,7 +9,15 @@ import torch
 from finish import finished
 
 from dreamlab.core.types import Mesh
-from dreamlab.evaluate.field_fidelity import Pictures, faithful, fidelity, field_pictures
+from dreamlab.evaluate.field_fidelity import (
+    PALETTE_LOSS,
+    PALETTE_TYPICAL,
+    Pictures,
+    compared,
+    faithful,
+    fidelity,
+    field_pictures,
+)
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.colour import sample, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
@@ -256,3 +264,18 @@ def test_a_run_says_how_many_colours_it_was_painted_in() -> None:
     )
     assert finished(solid(halves), *stages)[1]["colors"] == 2
     assert finished(solid(photographic), *stages)[1]["colors"] == 0
+
+
+def test_auto_paints_where_only_soft_borders_differ(flat) -> None:
+    """Two flat colours that run into each other: sharp paint costs the pictures more than two decibels."""
+
+    def soft(x: torch.Tensor) -> torch.Tensor:
+        share = torch.sigmoid(x[:, 1:2] / 0.03)
+        return share * RED + (1 - share) * CREAM
+
+    baked = bake_textures(flat, solid(soft), config())
+    assert baked.plain is not None
+    shown = pictures(solid(soft))
+    painted, plain = (compared(mesh, shown) for mesh in (baked.mesh, baked.plain))
+    assert plain.inside - painted.inside > PALETTE_LOSS and painted.typical > PALETTE_TYPICAL
+    assert faithful(baked, shown, "auto")[0] is baked.mesh
