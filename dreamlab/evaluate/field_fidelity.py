@@ -62,7 +62,7 @@ def fidelity(mesh: Mesh, field: Field, *, views: int = 6, size: int = 80) -> Fid
 
 def faithful(baked: Baked, pictures: Pictures, mode: str) -> tuple[Mesh, Fidelity]:
     """The painted mesh, or in the mode "auto" the plain one where the palette costs its pictures more than
-    PALETTE_LOSS, and not only at borders; and how much it looks like the pictures of what it was baked from."""
+    PALETTE_LOSS, and not only at borders; and how much it looks like what it was baked from."""
     if baked.plain is None or mode != "auto":
         return baked.mesh, compared(baked.mesh, pictures)
     painted, plain = (compared(mesh, pictures) for mesh in (baked.mesh, baked.plain))
