@@ -14,7 +14,7 @@ ROOMS = Path(dreamlab.__file__).parent
 ALONE = {
     "hash_encode": "the first half of encode_mlp: its twin, and tables read back",
     "mlp": "the second half of encode_mlp: its twin",
-    "antialias": "the only gradient that moves a silhouette: for whoever fits a mesh to pictures",
+    "antialias": "nvdiffrast's, for faces larger than pixels; refinement has render.silhouettes",
     "use_backend": "chooses among the back ends: for tests and benchmarks",
     "BackendName": "the names that use_backend takes",
     "Composite": "what composite returns",
