@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from typing_extensions import Self
 
@@ -14,6 +16,18 @@ from dreamlab.core.types import Buffer, Cameras, RenderOutput
 from dreamlab.render.shading import Shading
 
 BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
+
+
+class RendererSettings(BaseModel, ABC):
+    """Base of a renderer's settings. `draws` is the sort of scene that it can render: a run that would give it
+    another is refused before anything is loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draws: ClassVar[Literal["field", "mesh"]] = "field"
+
+    @abstractmethod
+    def build(self) -> Renderer: ...
 
 
 class Renderer(Protocol):

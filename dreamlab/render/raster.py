@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,7 +15,7 @@ from dreamlab import ops
 from dreamlab.core.cameras import camera_rays, world_to_clip
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasTriangles, RenderOutput, Scene
-from dreamlab.render.base import BackgroundFunction, Stateless
+from dreamlab.render.base import BackgroundFunction, RendererSettings, Stateless
 from dreamlab.render.shading import Shading, shade
 from dreamlab.render.silhouettes import Edges, antialias
 
@@ -24,10 +24,10 @@ NEAR = 0.01  # world units; what is nearer to the camera is not drawn
 _CHUNK = 1 << 16
 
 
-class RasterRendererConfig(BaseModel):
+class RasterRendererConfig(RendererSettings):
     """`supersample` pixels each way for one of the image, averaged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    draws: ClassVar[Literal["field", "mesh"]] = "mesh"
 
     kind: Literal["raster"] = "raster"
     supersample: int = Field(default=2, ge=1, le=8)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
     from dreamlab.priors.protocols import Prior
-    from dreamlab.render.volume import VolumeRendererConfig
+    from dreamlab.render.base import RendererSettings
     from dreamlab.stages.base import Optimisable
     from dreamlab.stages.distil import DistilConfig
     from dreamlab.stages.optimise import StepEvent
@@ -85,7 +85,7 @@ class Context(Protocol):
 
     device: torch.device
     folder: Path
-    renderer: VolumeRendererConfig
+    renderer: RendererSettings
     left: OptimiserState | None
     """What the optimisation before this one left: background, occupancy."""
 
