@@ -53,7 +53,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 def test_a_list_of_optimisations_goes_on_to_files() -> None:
     config = from_values({"prompt": "it", "stages": [{"steps": 3}]})
     assert [stage.kind for stage in config.stages] == ["distil", *USUAL_END]
-    assert set(STAGE_KINDS) == {"distil", *USUAL_END}
+    assert set(STAGE_KINDS) >= {"distil", *USUAL_END}
 
 
 def test_a_kind_alone_stands_for_its_defaults() -> None:
@@ -220,5 +220,5 @@ def test_the_renderer_of_a_run_is_a_volume_renderer_unless_it_says_otherwise() -
 
 
 def test_a_stage_that_is_not_in_the_list_is_added_to_the_list() -> None:
-    with pytest.raises(ConfigError, match="no item 'polish'.*line more of the whole list"):
+    with pytest.raises(ConfigError, match=r"no item 'polish'.*line more of the whole list"):
         resolve("it", preset="fast", settings={"stages": {"polish": {"rounds": 3}}})

@@ -19,8 +19,8 @@ BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None]
 
 
 class RendererSettings(BaseModel, ABC):
-    """Base of a renderer's settings. `draws` is the sort of scene that it can render: a run that would give it
-    another is refused before anything is loaded."""
+    """Base of a renderer's settings. `draws` is the sort of scene that it can render: a run that would give
+    it another is refused before anything is loaded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
