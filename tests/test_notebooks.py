@@ -19,6 +19,9 @@ from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
+SMALL = {"stages.shape.steps": 21, "stages.refine.steps": 2, "stages.extract.resolution": 24}
+SMALL |= {"stages.texture.resolution": 64, "stages.texture.palette.mode": "off"}
+
 
 class Ball(TargetImagesPrior):
     """The red ball for every prompt; it knows its mean, as the presets of the embedded prior ask."""
@@ -59,11 +62,13 @@ def test_the_first_steps_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             exec(compile("\n".join(body), "cell", "exec"), names)
             if value is not None:
                 shown.append(eval(value, names))
-            if "quick" in names and not shown:
-                names["quick"] |= {"stages.extract.resolution": 24, "stages.texture.resolution": 64}
+            names["settings"] |= SMALL
+            for stage in names.get("stages", ()):
+                if "steps" in stage:
+                    stage["steps"] = 4
     pictures = [value for value in shown if isinstance(value, Image)]
     assert [picture.size for picture in pictures] == [(2048, 512), (1152, 192), (256, 256), (2048, 512)]
-    assert len(names["residuals"]) == 10 and names["half"].files == {}
+    assert len(names["residuals"]) == 20 and names["half"].files == {}
     assert "The nearest is simplify" in names["mistake"]
     assert set(names["own"].files) == {"glb", "stl", "html"}
     extent = names["own"].mesh.vertices.amax(0) - names["own"].mesh.vertices.amin(0)

@@ -46,14 +46,25 @@ class SavingConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a run's result. view_dependent "auto": words such as "front view" are added
-    for priors that are not told the camera. `cfg` and `noise` are the prior's calibration: guidance scales
-    and noise levels, which any `guidance` works with. `priors` are further ones that guidances name.
+    """Everything that decides a run's result.
 
-    begin: what this run begins with in the place of nothing: the folder of a run, for its field, or a mesh
-    file, for stages that work on meshes.
-
-    stages: what is done, one after another; see dreamlab.run.stage_list for how it may be written.
+    prompt: what to make, such as "a red mushroom".
+    negative_prompt: what to keep away from.
+    view_dependent: whether words such as "front view" are added; "auto": for priors that are not told the
+    camera.
+    seed: same seed, same bytes.
+    device: auto, cpu, cuda, cuda:N or mps.
+    begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
+    its field, the latter is for stages that work on meshes.
+    prior: the 2D diffusion model.
+    priors: further ones, by the names that guidances call them by.
+    cfg: the prior's calibration: guidance scales, with which any guidance works.
+    noise: the prior's calibration: noise levels, with which any guidance works.
+    guidance: the method of distillation, where a stage names none.
+    field: what is optimised, until it becomes a mesh.
+    renderer: that of the field, where a stage names none.
+    stages: what is done, one after another; see docs/extending.md for how the list may be written.
+    saving: what is kept on the way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,6 +1,6 @@
 """What a stage is: it turns one scene into the next. A run is a list of them.
 
-    none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
+none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
 """
 
 from __future__ import annotations
@@ -146,5 +146,3 @@ class StageConfig(BaseModel):
 
     def build(self) -> Stage:
         raise NotImplementedError
-
-
