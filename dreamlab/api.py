@@ -115,7 +115,7 @@ def generate(
 
     Example:
         >>> import dreamlab
-        >>> tiny = {"stages.shape.steps": 2, "stages.extract.resolution": 16, "stages.turntable.frames": 0}
+        >>> tiny = {"stages.shape.steps": 2, "stages.refine.steps": 2, "stages.turntable.frames": 0}
         >>> result = dreamlab.generate("a red mushroom", preset="fast", settings=tiny, out=folder)
         >>> sorted(result.files)
         ['glb', 'html', 'obj']

@@ -109,13 +109,15 @@ def explained(model: type[BaseModel]) -> str:
 
 
 def described(model: type[BaseModel], name: str, info: FieldInfo) -> str:
-    """The field's own description, else what the class says of it as `name: ...`."""
+    """The field's own description, else what its class, or one that it is made from, says as `name: ...`."""
     if info.description:
         return info.description
-    found = re.search(
-        rf"^{name}: (.+?)(?=\n\S+(?:, \S+)*: |\n\n|\Z)", inspect.cleandoc(model.__doc__ or ""), re.S | re.M
-    )
-    return re.sub(r"\s+", " ", found[1]) if found else ""
+    for cls in model.__mro__:
+        text = inspect.cleandoc(cls.__doc__ or "") if cls is not BaseModel else ""
+        found = re.search(rf"^{name}: (.+?)(?=\n\S+(?:, \S+)*: |\n\n|\Z)", text, re.S | re.M)
+        if found:
+            return re.sub(r"\s+", " ", found[1])
+    return ""
 
 
 def sections(model: type[BaseModel], path: str, seen: set[type]) -> Iterator[str]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,14 @@ from known import red_ball_prior, small_values
 from PIL import Image
 
 from dreamlab import __version__
-from dreamlab.cli import COMMANDS, main
+from dreamlab.cli import COMMANDS, _parser, main
+from dreamlab.priors.diffusers.source import PretrainedConfig
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
+from dreamlab.run.config import RunConfig
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+import settings_reference
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
@@ -303,6 +310,64 @@ def test_a_full_disk_is_told_as_the_system_tells_it(
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(name, "--help") == 0
     assert "usage: dreamlab " + name in capsys.readouterr().out
+
+
+# Options that set one setting, and which.
+SETTINGS = {
+    "run": {
+        "prompt": "prompt",
+        "--prior": "prior",
+        "--lora": "prior.lora",
+        "--vram": "prior.vram",
+        "--negative": "negative_prompt",
+        "--from": "begin",
+        "--seed": "seed",
+        "--device": "device",
+        "--export": "stages.export.formats",
+        "--size": "stages.export.size",
+    },
+    "export": {
+        "--format": "stages.export.formats",
+        "--faces": "stages.simplify.faces",
+        "--texture": "stages.texture.resolution",
+        "--size": "stages.export.size",
+        "--origin": "stages.export.origin",
+        "--lighting": "stages.texture.lighting",
+        "--resolution": "stages.extract.resolution",
+    },
+}
+
+
+def subparser(name: str) -> argparse.ArgumentParser:
+    commands = next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return commands.choices[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "path"), [(n, o, p) for n, options in SETTINGS.items() for o, p in options.items()]
+)
+def test_an_option_is_explained_as_the_setting_that_it_sets(name: str, option: str, path: str) -> None:
+    """What stands before the first semicolon of the setting's description; --help cannot load the models."""
+    *above, key = path.split(".")
+    model = RunConfig
+    if above[:1] == ["stages"]:
+        kinds = settings_reference.members(RunConfig.model_fields["stages"].annotation)
+        model = next(kind for kind in kinds if kind.model_fields["kind"].default == above[1])
+    elif above == ["prior"]:
+        model = PretrainedConfig
+    description = settings_reference.described(model, key, model.model_fields[key])
+    (action,) = [a for a in subparser(name)._actions if option in (a.dest, *a.option_strings)]
+    wanted = description.split(";")[0].rstrip(".")
+    assert wanted and (action.help or "").startswith(wanted)
+
+
+@pytest.mark.parametrize("name", ["run", "resume", "export"])
+def test_the_examples_of_the_help_can_be_parsed(name: str) -> None:
+    title, *lines = (subparser(name).epilog or "").splitlines()
+    assert title == "examples:" and 2 <= len(lines) <= 4
+    for line in lines:
+        dreamlab, *arguments = shlex.split(line)
+        assert dreamlab == "dreamlab" and _parser().parse_args(arguments).command == name
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,3 +108,13 @@ def test_a_wrong_type_is_refused_while_tests_run() -> None:
 
     with pytest.raises(jaxtyping.TypeCheckError):
         turntable("four", 0.0, 1.0, 1.0, (4, 4))  # type: ignore[arg-type]
+
+
+def test_the_page_for_contributors_lists_every_layer_above_what_it_imports() -> None:
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.split("<!-- layers -->\n")[1].split("\n\n")[0].splitlines()
+    height = {name: -i for i, row in enumerate(rows) for name in row.strip().split("  ")[0].split(", ")}
+    graph = layers_below(ROOT, ROOT)
+    assert set(height) == {name for name in graph if not name.startswith("__")}
+    upwards = [f"{a} -> {b} ({f})" for a in height for b, f in graph[a].items() if height[b] > height[a]]
+    assert upwards == []

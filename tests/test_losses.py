@@ -146,7 +146,7 @@ def summed(value: Any, progress: float = 0.0) -> torch.Tensor:
 
 
 def test_every_kind_can_be_asked_for_by_name_in_either_form() -> None:
-    assert len(set(LOSS_KINDS)) == 8
+    assert len(set(LOSS_KINDS)) == len(LOSS_KINDS) >= 8
     for kind in LOSS_KINDS:
         assert read({kind: 0.5}) == read([{"kind": kind, "weight": 0.5}]) == read({kind: {"weight": 0.5}})
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages
+from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.cli.tell import tell_files
 
 if TYPE_CHECKING:
@@ -22,13 +22,26 @@ def add_parser(subparsers: Subparsers) -> None:
         "export",
         help="write a run's mesh, or any mesh, in other formats",
         description="Write a run's mesh anew from its field, or convert any mesh file.",
+        **examples(
+            "dreamlab export 1 --format stl,3mf --size 12cm",
+            "dreamlab export latest --faces 2000 --texture 512",
+            "dreamlab export chair.glb --faces 2000 --origin base",
+        ),
     )
     parser.set_defaults(execute=execute)
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
-    parser.add_argument("--format", default="glb", metavar="LIST", help="such as glb,obj,stl (default: glb)")
+    parser.add_argument(
+        "--format",
+        default="glb",
+        metavar="LIST",
+        help="mesh formats, one file each, such as glb,obj,stl (default: glb)",
+    )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
-        "--texture", type=int, metavar="PIXELS", help="side of a newly baked texture; 0 colours the vertices"
+        "--texture",
+        type=int,
+        metavar="PIXELS",
+        help="pixels along each side of the textures, baked anew; 0 colours the vertices",
     )
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
     parser.add_argument(
@@ -36,15 +49,20 @@ def add_parser(subparsers: Subparsers) -> None:
         choices=ORIGINS,
         default="keep",
         metavar="WHERE",
-        help="base (middle of the underside), centre or keep",
+        help="where 0 lies: keep, centre, or base (the middle of the underside)",
     )
     parser.add_argument("--quads", action="store_true", help="lay quads over the surface (OBJ keeps them)")
     parser.add_argument("--draco", action="store_true", help="compress the geometry of GLB")
     parser.add_argument(
-        "--lighting", action="store_true", help="bake soft daylight into the colours (runs only)"
+        "--lighting",
+        action="store_true",
+        help="darken the colours as a white sky would light the fine surface (runs only)",
     )
     parser.add_argument(
-        "--resolution", type=int, metavar="N", help="cells of the surface lattice (runs only)"
+        "--resolution",
+        type=int,
+        metavar="N",
+        help="lattice cells along each side of [-1, 1]^3 (runs only)",
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="where to write (default: beside the source)")
     parser.add_argument(

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 Subparsers = Any  # argparse's class for it is private
 
 
+def examples(*lines: str) -> dict[str, Any]:
+    """What `add_parser` takes to show command lines at the end of --help."""
+    text = "examples:\n" + "".join(f"  {line}\n" for line in lines)
+    return {"epilog": text, "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """--quiet, --json and --debug."""
     group = parser.add_argument_group("what is told")

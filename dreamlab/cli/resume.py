@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages, view_mode
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    add_runs_option,
+    examples,
+    set_up_messages,
+    view_mode,
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -12,6 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "resume",
         help="go on with a run that was stopped",
         description="Go on with a run from its last checkpoint; the result is the one it would have had.",
+        **examples("dreamlab resume", "dreamlab resume 3 --device cuda"),
     )
     parser.set_defaults(execute=execute)
     parser.add_argument(

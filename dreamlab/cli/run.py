@@ -6,13 +6,28 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages, view_mode
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    add_runs_option,
+    examples,
+    set_up_messages,
+    view_mode,
+)
 from dreamlab.run.presets import preset_names
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
-        "run", help="make a mesh from a prompt", description="Make a mesh from a prompt."
+        "run",
+        help="make a mesh from a prompt",
+        description="Make a mesh from a prompt.",
+        **examples(
+            'dreamlab run "a red mushroom" --preset fast',
+            'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
+            'dreamlab run "a red chair" --from chair.glb --size 0.9m',
+            'dreamlab run "a blue car" --config mine.yaml --dry-run',
+        ),
     )
     parser.set_defaults(execute=execute)
     parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
@@ -31,7 +46,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--prior", metavar="WHICH", help="the 2D diffusion model; see `dreamlab priors`")
     parser.add_argument(
-        "--lora", action="append", metavar="FILE[:SCALE]", help="adaptation of the prior; may be given again"
+        "--lora",
+        action="append",
+        metavar="FILE[:SCALE]",
+        help="adaptations, merged into the weights in this order; may be given again",
     )
     parser.add_argument(
         "--vram", type=int, choices=(6, 8, 12, 24), help="make the prior fit this much memory, in GB"
@@ -41,14 +59,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "--from",
         dest="begin",
         metavar="RUN|MESH",
-        help="begin with a run's object, or refine a mesh file (preset refine unless told otherwise)",
+        help="a run whose object to begin with, or a mesh file to refine (by the preset refine)",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    parser.add_argument("--export", metavar="LIST", help="mesh formats, such as glb,obj,stl")
-    parser.add_argument(
-        "--size", metavar="LENGTH", help="longest side of the mesh, such as 0.3m, 30cm or 12in"
-    )
+    parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
+    parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
     add_runs_option(parser)
     parser.add_argument(
         "--dry-run",

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from typing_extensions import Self
 
 from dreamlab.core.types import Buffer, Cameras, RenderOutput
 from dreamlab.render.shading import Shading
 
 BackgroundFunction = Callable[[Float[Tensor, "B H W 3"], torch.Generator | None], Float[Tensor, "B H W 3"]]
+
+
+class RendererSettings(BaseModel, ABC):
+    """Base of a renderer's settings. `draws` is the sort of scene that it can render: a run that would give
+    it another is refused before anything is loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draws: ClassVar[Literal["field", "mesh"]] = "field"
+
+    @abstractmethod
+    def build(self) -> Renderer: ...
 
 
 class Renderer(Protocol):
@@ -64,3 +79,31 @@ class Renderer(Protocol):
     def state_dict(self) -> dict[str, Tensor]: ...
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None: ...
+
+
+class Stateless:
+    """What a Renderer says that learns nothing of a scene and needs no more than to be called."""
+
+    def update(self, scene: Any, step: int, generator: torch.Generator) -> None:
+        """Nothing to keep up with."""
+
+    def prepare(self, scene: Any) -> None:
+        """Nothing to learn."""
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def take_over(self, other: Renderer) -> None:
+        """Nothing to know."""
+
+    def to(self, device: torch.device | str) -> Self:
+        return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Raises ValueError for a state of another renderer."""
+        if state:
+            name = type(self).__name__
+            raise ValueError(f"{name} has no state, but got {', '.join(sorted(state))}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,7 +15,7 @@ from dreamlab import ops
 from dreamlab.core.cameras import camera_rays, world_to_clip
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasTriangles, RenderOutput, Scene
-from dreamlab.render.base import BackgroundFunction, Renderer
+from dreamlab.render.base import BackgroundFunction, RendererSettings, Stateless
 from dreamlab.render.shading import Shading, shade
 from dreamlab.render.silhouettes import Edges, antialias
 
@@ -24,10 +24,10 @@ NEAR = 0.01  # world units; what is nearer to the camera is not drawn
 _CHUNK = 1 << 16
 
 
-class RasterRendererConfig(BaseModel):
+class RasterRendererConfig(RendererSettings):
     """`supersample` pixels each way for one of the image, averaged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    draws: ClassVar[Literal["field", "mesh"]] = "mesh"
 
     kind: Literal["raster"] = "raster"
     supersample: int = Field(default=2, ge=1, le=8)
@@ -36,7 +36,7 @@ class RasterRendererConfig(BaseModel):
         return RasterRenderer(self)
 
 
-class RasterRenderer:
+class RasterRenderer(Stateless):
     """See RasterRendererConfig. It learns nothing of a scene, so it has no state."""
 
     def __init__(self, config: RasterRendererConfig) -> None:
@@ -124,29 +124,6 @@ class RasterRenderer:
         if self._edges is None or self._faces is not faces:
             self._faces, self._edges = faces, Edges.of(faces)
         return self._edges
-
-    def update(self, scene: Scene, step: int, generator: torch.Generator) -> None:
-        """Nothing to keep up with."""
-
-    def prepare(self, scene: Scene) -> None:
-        """Nothing to learn."""
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def take_over(self, other: Renderer) -> None:
-        """Nothing to know."""
-
-    def to(self, device: torch.device | str) -> RasterRenderer:
-        return self
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Raises ValueError for a state of another renderer."""
-        if state:
-            raise ValueError(f"a rasteriser has no state, but got {', '.join(sorted(state))}")
 
 
 class _Triangles(NamedTuple):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from dreamlab import ops
@@ -21,7 +21,7 @@ from dreamlab.core.cameras import camera_rays
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasDistance, Rays, RenderOutput, Samples, Scene
 from dreamlab.core.types import Field as SceneField
-from dreamlab.render.base import BackgroundFunction, Renderer
+from dreamlab.render.base import BackgroundFunction, Renderer, RendererSettings
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
 
@@ -31,12 +31,10 @@ _CHUNK = 1 << 16
 _FAINT = 0.1
 
 
-class VolumeRendererConfig(BaseModel):
+class VolumeRendererConfig(RendererSettings):
     """`samples` marching steps across the unit sphere's diameter: the step length is 2 / samples.
     `normal_epsilon` is the reach of the finite differences in world units: shorter ones follow the grain
     inside soft matter."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["volume"] = "volume"
     samples: int = Field(default=64, ge=8, le=1024)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 from typing_extensions import Self
 
@@ -15,7 +15,7 @@ from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
-from dreamlab.render.volume import VolumeRendererConfig
+from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig, SDFFieldConfig
@@ -26,6 +26,10 @@ LONGEST_PROMPT = 1000
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control, unpaired surrogate, line and paragraph ends
 _TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _Stage = TypeVar("_Stage")
+
+
+def _volume_unless_told(value: Any) -> Any:
+    return {"kind": "volume"} | value if isinstance(value, dict) else value
 
 
 class SavingConfig(BaseModel):
@@ -42,14 +46,25 @@ class SavingConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a run's result. view_dependent "auto": words such as "front view" are added
-    for priors that are not told the camera. `cfg` and `noise` are the prior's calibration: guidance scales
-    and noise levels, which any `guidance` works with. `priors` are further ones that guidances name.
+    """Everything that decides a run's result.
 
-    begin: what this run begins with in the place of nothing: the folder of a run, for its field, or a mesh
-    file, for stages that work on meshes.
-
-    stages: what is done, one after another; see dreamlab.run.stage_list for how it may be written.
+    prompt: what to make, such as "a red mushroom".
+    negative_prompt: what to keep away from.
+    view_dependent: whether words such as "front view" are added; "auto": for priors that are not told the
+    camera.
+    seed: same seed, same bytes.
+    device: auto, cpu, cuda, cuda:N or mps.
+    begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
+    its field, the latter is for stages that work on meshes.
+    prior: the 2D diffusion model.
+    priors: further ones, by the names that guidances call them by.
+    cfg: the prior's calibration: guidance scales, with which any guidance works.
+    noise: the prior's calibration: noise levels, with which any guidance works.
+    guidance: the method of distillation, where a stage names none.
+    field: what is optimised, until it becomes a mesh.
+    renderer: that of the field, where a stage names none.
+    stages: what is done, one after another; see docs/extending.md for how the list may be written.
+    saving: what is kept on the way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +81,7 @@ class RunConfig(BaseModel):
     noise: NoiseConfig = NoiseConfig()
     guidance: GuidanceConfig = SDSConfig()
     field: FieldConfig = HashGridFieldConfig()
-    renderer: VolumeRendererConfig = VolumeRendererConfig()
+    renderer: Annotated[RendererConfig, BeforeValidator(_volume_unless_told)] = VolumeRendererConfig()
     stages: tuple[AnyStageConfig, ...] = Setting(min_length=1)
     saving: SavingConfig = SavingConfig()
 
@@ -145,6 +160,22 @@ class RunConfig(BaseModel):
                         if lacks_distance and not on_mesh
                         else "Take the loss away, or move it to a stage that it fits",
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _renderers_fit_the_scene(self) -> Self:
+        for index, stage in enumerate(self.stages):
+            if not isinstance(stage, DistilConfig):
+                continue
+            on = "mesh" if self.scene_before(index) == "mesh" else "field"
+            renderer = stage.renderer or (self.renderer if on == "field" else None)
+            if renderer is not None and renderer.draws != on:
+                other = "raster" if on == "mesh" else "volume"
+                raise ConfigError(
+                    f"the renderer {renderer.kind!r} does not draw a {on}",
+                    expected=f"a {renderer.draws} before stage {stage.name!r}",
+                    mend=f"Set stages.{stage.name}.renderer.kind={other}",
+                )
         return self
 
     # ---- the list of stages ----

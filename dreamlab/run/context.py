@@ -13,7 +13,7 @@ from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
-from dreamlab.render.volume import VolumeRendererConfig
+from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
@@ -44,7 +44,7 @@ class RunContext:
         self._shared: Guidance | None = None
 
     @property
-    def renderer(self) -> VolumeRendererConfig:
+    def renderer(self) -> RendererSettings:
         return self.config.renderer
 
     @property

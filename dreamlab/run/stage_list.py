@@ -16,6 +16,7 @@ from typing import Any
 from dreamlab.core.errors import ConfigError
 from dreamlab.run.presets import did_you_mean
 
+_WHOLE_LIST = "A stage more is a line more of the whole list, in a file for --config"
 USUAL_END = ("extract", "clean", "simplify", "texture", "export", "turntable")
 
 
@@ -65,5 +66,5 @@ def index_of(items: list[Any], key: str, path: str) -> int:
     raise ConfigError(
         f"{path}: there is no item {key!r}",
         expected="one of " + ", ".join(known),
-        mend=did_you_mean(key, known),
+        mend=did_you_mean(key, known) or _WHOLE_LIST * (f"stages.{key}" in path),
     )

@@ -23,10 +23,12 @@ class ExportStageConfig(StageConfig):
 
     kind: Literal["export"] = "export"
     name: str = "export"
-    formats: tuple[MeshFormat, ...] = Setting(default=("glb", "obj"), description="one file each")
+    formats: tuple[MeshFormat, ...] = Setting(
+        default=("glb", "obj"), description="mesh formats, one file each"
+    )
     size: str | None = Setting(
         default=None,
-        description="longest side, such as 0.3m or 12in; null: the box of the field is 2 m wide",
+        description="longest side, such as 0.3m, 30cm or 12in; null: the box of the field is 2 m wide",
     )
     origin: Literal["keep", "centre", "base"] = Setting(
         default="keep", description="where 0 lies; base is the middle of the underside"
@@ -68,6 +70,4 @@ class ExportStage:
     def write(self, scene: SurfaceMesh, folder: Path, stem: str = "mesh") -> dict[str, Path]:
         """Write the mesh in every format of the config; the files by format."""
         how = {"compression": self.config.compression, "quads": scene.quads}
-        return {
-            kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats
-        }
+        return {kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats}

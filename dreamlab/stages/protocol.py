@@ -1,6 +1,6 @@
 """What a stage is: it turns one scene into the next. A run is a list of them.
 
-    none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
+none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
     from dreamlab.priors.protocols import Prior
-    from dreamlab.render.volume import VolumeRendererConfig
+    from dreamlab.render.base import RendererSettings
     from dreamlab.stages.base import Optimisable
     from dreamlab.stages.distil import DistilConfig
     from dreamlab.stages.optimise import StepEvent
@@ -85,7 +85,7 @@ class Context(Protocol):
 
     device: torch.device
     folder: Path
-    renderer: VolumeRendererConfig
+    renderer: RendererSettings
     left: OptimiserState | None
     """What the optimisation before this one left: background, occupancy."""
 
@@ -146,5 +146,3 @@ class StageConfig(BaseModel):
 
     def build(self) -> Stage:
         raise NotImplementedError
-
-

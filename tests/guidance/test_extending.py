@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from examples import example
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.diffusion import noise_from_x0
@@ -18,24 +15,6 @@ from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.protocols import Prior
-
-PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-
-
-def example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The code block under `<!-- example: name -->`, imported as a file of its own."""
-    (code,) = re.findall(
-        rf"<!-- example: {name} -->\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL
-    )
-    assert len(code.splitlines()) < 60
-    path = folder / f"example_{name}.py"
-    path.write_text(code, "utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, path.stem, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_example_method_is_sds_with_less_variance(toy, tmp_path, monkeypatch):

@@ -40,7 +40,8 @@ class PretrainedConfig(BaseModel):
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
     dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, which overflows), float32 elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
-    vram: a memory tier in GB, see dreamlab.priors.diffusers.memory; None does nothing about memory.
+    vram: make the prior fit this much memory, in GB; None does nothing about memory, see
+    dreamlab.priors.diffusers.memory.
     resolution: image side that renders are resized to, pixels; None is the one the model was trained for.
     lora: adaptations, merged into the weights in this order.
     textual_inversion: files of learnt words (their names are the words to use in prompts).
