@@ -19,6 +19,7 @@ from dreamlab.mesh.io.load import load
 from dreamlab.run.events import Step
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.scenes import HashGridFieldConfig
 from dreamlab.stages import given
@@ -127,6 +128,8 @@ def test_a_run_begins_with_the_mesh_and_goes_on_after_a_stop(box: Path, tmp_path
     files = ("mesh.glb", "metrics.jsonl")
     assert all((whole.path / f).read_bytes() == (stopped.path / f).read_bytes() for f in files)
     assert load(whole.path / "mesh.glb").vertices.norm(dim=1).max() < 1.2
+    sigma, rgb = field_of(whole)(torch.zeros(1, 3))  # the colours that it began with
+    assert sigma.shape == (1,) and rgb.shape == (1, 3)
 
 
 def test_a_mesh_needs_stages_for_meshes_and_a_field_others(box: Path, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.types import Mesh
@@ -16,6 +18,8 @@ from dreamlab.stages import DistilConfig
 from dreamlab.stages.base import Optimisable
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
+
+_BEFORE = "scene.initial_appearance."
 
 
 def newest(run: RunDir) -> Checkpoint:
@@ -33,35 +37,43 @@ def newest(run: RunDir) -> Checkpoint:
 
 def field_of(run: RunDir) -> Optimisable:
     """The field of a run's newest good checkpoint, on the CPU. Within a refinement of the mesh and after it,
-    that which the refinement began with: its own has colours alone. Raises as `newest`."""
+    that which the refinement began with: its own has colours alone.
+
+    Raises as `newest`, and DamagedError if the checkpoint is not of the run's config.
+    """
     checkpoint, config = newest(run), run.config()
-    initial = {
-        f"scene.{name.removeprefix('scene.initial_appearance.')}": value
-        for name, value in checkpoint.state.items()
-        if name.startswith("scene.initial_appearance.")
-    }
-    scene = scene_in(replace(checkpoint, stage=0, state=initial) if initial else checkpoint, config)
-    assert not isinstance(scene, SurfaceMesh)
-    return scene
+    refined = any(name.startswith(_BEFORE) for name in checkpoint.state)
+    with _fitting():
+        return _field(config, _part(checkpoint, _BEFORE if refined else "scene."))
 
 
 def scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:
     """The scene of a checkpoint, on the CPU. Raises DamagedError if it is not of this config."""
+    with _fitting():
+        stage = config.stages[checkpoint.stage]
+        if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
+            return _field(config, _part(checkpoint, "scene."))
+        field = config.field.build(torch.Generator().manual_seed(config.seed))
+        scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
+        scene.load_state_dict(_part(checkpoint, "scene."))
+        return surface_of(scene)
+
+
+def _field(config: RunConfig, state: dict[str, Tensor]) -> Optimisable:
+    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    field.load_state_dict(state)
+    return field
+
+
+def _part(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in checkpoint.state.items() if k.startswith(prefix)}
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
     try:
-        return _scene_in(checkpoint, config)
+        yield
     except (IndexError, KeyError, RuntimeError) as error:
         raise DamagedError(
             "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
         ) from error
-
-
-def _scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:
-    field = config.field.build(torch.Generator().manual_seed(config.seed))
-    learned = {k.removeprefix("scene."): v for k, v in checkpoint.state.items() if k.startswith("scene.")}
-    stage = config.stages[checkpoint.stage]
-    if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
-        field.load_state_dict(learned)
-        return field
-    scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
-    scene.load_state_dict(learned)
-    return surface_of(scene)
