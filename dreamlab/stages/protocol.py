@@ -85,9 +85,13 @@ class Context(Protocol):
 
     device: torch.device
     folder: Path
-    renderer: RendererSettings
     left: OptimiserState | None
     """What the optimisation before this one left: background, occupancy."""
+
+    @property
+    def renderer(self) -> RendererSettings:
+        """That of the field, where a stage names none."""
+        ...
 
     @property
     def prior(self) -> Prior: ...
