@@ -43,7 +43,7 @@ def whole_step(threads: int, views: int, steps: int = 40, profiler: cProfile.Pro
     """Medians in milliseconds of a step and its phases, and of the processor time of all threads together."""
     torch.set_num_threads(threads)
     config = resolve(_PROMPT, settings=_settings(views))
-    setup, stage = RunContext(config, torch.device("cpu")), config.stages[0]
+    setup, stage = RunContext(config, torch.device("cpu")), config.distillations[0]
     events = optimise(
         stage,
         setup.field(),

@@ -137,3 +137,15 @@ def test_a_mesh_needs_stages_for_meshes_and_a_field_others(box: Path, tmp_path: 
         small_config(begin=str(box))
     with pytest.raises(ConfigError, match="got a field"):
         small_config(stages=STAGES)
+
+
+def test_a_dry_run_of_a_refinement_times_it(
+    box: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlab.cli.dry_run import show
+    from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
+
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": red_ball_prior())
+    assert show(small_config(begin=str(box), stages=STAGES), as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "# steps: 4" in out and "3 timed steps of each optimisation" in out

@@ -18,7 +18,7 @@ from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.stage_list import inheriting, listed
-from dreamlab.scenes import FieldConfig, HashGridFieldConfig, SDFFieldConfig
+from dreamlab.scenes import FieldConfig, HashGridFieldConfig
 from dreamlab.stages import AnyStageConfig, DistilConfig
 from dreamlab.stages.protocol import SceneKind
 
@@ -149,7 +149,7 @@ class RunConfig(BaseModel):
                 continue
             on_mesh = self.scene_before(index) == "mesh"
             for loss in stage.losses:
-                knows_distance = isinstance(self.field, SDFFieldConfig) and not on_mesh
+                knows_distance = self.field.knows_distance and not on_mesh
                 lacks_distance = loss.needs_distance and not knows_distance
                 if lacks_distance or (loss.needs_triangles and not on_mesh):
                     what = "fields that know a distance" if lacks_distance else "meshes"

@@ -3,7 +3,6 @@ guidance."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,8 +16,8 @@ from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
+from dreamlab.scenes import RadianceField
 from dreamlab.stages import DistilConfig
-from dreamlab.stages.base import Optimisable
 from dreamlab.stages.given import given_surface
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
@@ -38,7 +37,8 @@ class RunContext:
     def __init__(
         self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
     ) -> None:
-        self.config, self.device, self.folder, self._given = config, device, folder, prior
+        self.config, self.device, self.folder, self._prior = config, device, folder, prior
+        self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
@@ -50,21 +50,25 @@ class RunContext:
     @property
     def loaded(self) -> bool:
         """Whether prior and prompts have been made."""
-        return {"prior", "prompts"} <= vars(self).keys()
+        return self._prior is not None and self._prompts is not None
 
-    @cached_property
+    @property
     def prior(self) -> Prior:
-        return self.config.prior.build(self.device) if self._given is None else self._given
+        if self._prior is None:
+            self._prior = self.config.prior.build(self.device)
+        return self._prior
 
-    @cached_property
+    @property
     def prompts(self) -> ViewPrompts:
         """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others
         get words.
         """
-        config, words = self.config, self.config.view_dependent
-        if words == "auto":
-            words = self.prior.views_per_group == 1
-        return ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+        if self._prompts is None:
+            config, words = self.config, self.config.view_dependent
+            if words == "auto":
+                words = self.prior.views_per_group == 1
+            self._prompts = ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+        return self._prompts
 
     def begun(self) -> SurfaceMesh | None:
         """What the first stage gets: the mesh that the run begins with, or nothing."""
@@ -74,10 +78,10 @@ class RunContext:
         random = torch.Generator().manual_seed(config.seed)
         return given_surface(config.begin, config.field.build(random), random)
 
-    def field(self) -> Optimisable:
+    def field(self) -> RadianceField:
         """The field as the run begins: new, or that of the run named by `begin`."""
         config = self.config
-        if config.begin is None:
+        if config.begin is None or config.begins_with_mesh:
             return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
         earlier = RunDir.find(config.begin.parent, str(config.begin))
         if (theirs := earlier.config().field) != config.field:

@@ -25,7 +25,7 @@ from dreamlab.run.restore import scene_in
 from dreamlab.run.run_dir import RunDir
 from dreamlab.run.summary import write_summary
 from dreamlab.stages import DistilConfig, ExportStageConfig, TurntableStageConfig
-from dreamlab.stages.protocol import Scene, SurfaceMesh
+from dreamlab.stages.protocol import Scene, Stage, StageConfig, SurfaceMesh
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             if stage.total_steps and not context.loaded:
                 yield from _loaded(context, clock)
             yield clock.phase(stage.name, stage.kind, stage.total_steps)
-            events = stage.build().run(scene, context, state if index == first else None)
+            events = _work(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
         clock.stop()
         files = recorder.files | write_summary(config, run, recorder.files, clock.seconds, recorder.measures)
@@ -92,11 +92,17 @@ def surface_from(scene: Scene, config: RunConfig, first: int = 0) -> SurfaceMesh
     context = RunContext(config, pick_device("cpu"))
     for stage in config.stages[first:]:
         if isinstance(stage, ExportStageConfig):
+            assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
         elif not isinstance(stage, DistilConfig | TurntableStageConfig):
-            scene = _end_of(stage.build().run(scene, context))
+            scene = _end_of(_work(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene
+
+
+def _work(stage: StageConfig) -> Stage:
+    """The stage, whose scene is of the sort that it accepts: the list was checked."""
+    return stage.build()
 
 
 def _end_of(events: Generator[object, None, Scene]) -> Scene:

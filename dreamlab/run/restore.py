@@ -13,9 +13,9 @@ from dreamlab.core.types import Mesh
 from dreamlab.run.checkpoints import Checkpoint, load_latest
 from dreamlab.run.config import RunConfig
 from dreamlab.run.run_dir import RunDir
+from dreamlab.scenes import RadianceField
 from dreamlab.scenes.mesh import MeshScene
 from dreamlab.stages import DistilConfig
-from dreamlab.stages.base import Optimisable
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
 
@@ -35,7 +35,7 @@ def newest(run: RunDir) -> Checkpoint:
     return checkpoint
 
 
-def field_of(run: RunDir) -> Optimisable:
+def field_of(run: RunDir) -> RadianceField:
     """The field of a run's newest good checkpoint, on the CPU. Within a refinement of the mesh and after it,
     that which the refinement began with: its own has colours alone.
 
@@ -47,7 +47,7 @@ def field_of(run: RunDir) -> Optimisable:
         return _field(config, _part(checkpoint, _BEFORE if refined else "scene."))
 
 
-def scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | SurfaceMesh:
+def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | SurfaceMesh:
     """The scene of a checkpoint, on the CPU. Raises DamagedError if it is not of this config."""
     with _fitting():
         stage = config.stages[checkpoint.stage]
@@ -59,7 +59,7 @@ def scene_in(checkpoint: Checkpoint, config: RunConfig) -> Optimisable | Surface
         return surface_of(scene)
 
 
-def _field(config: RunConfig, state: dict[str, Tensor]) -> Optimisable:
+def _field(config: RunConfig, state: dict[str, Tensor]) -> RadianceField:
     field = config.field.build(torch.Generator().manual_seed(config.seed))
     field.load_state_dict(state)
     return field

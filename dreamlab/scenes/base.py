@@ -4,12 +4,26 @@ parameters."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dreamlab.scenes.density import Density
+
+
+class FieldSettings(BaseModel, ABC):
+    """Base of a field's settings. `knows_distance` says that its scene is a HasDistance: losses of distances
+    beside any other are refused before anything is loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    knows_distance: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self, generator: torch.Generator) -> RadianceField: ...
 
 
 class RadianceField(nn.Module, ABC):

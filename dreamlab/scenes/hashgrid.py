@@ -8,18 +8,16 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from dreamlab import ops
-from dreamlab.scenes.base import RadianceField
+from dreamlab.scenes.base import FieldSettings, RadianceField
 from dreamlab.scenes.density import DensityConfig
 
 
-class HashGridConfig(BaseModel):
+class HashGridConfig(FieldSettings):
     """The grid and its MLP: see HashGridFieldConfig."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     levels: int = Field(default=8, ge=1, le=16)
     features: Literal[1, 2, 4, 8] = 2

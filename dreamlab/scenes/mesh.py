@@ -15,7 +15,6 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.large_steps import LargeSteps
-from dreamlab.scenes.sdf import SDFField
 from dreamlab.scenes.unfold import unfolded
 
 
@@ -28,7 +27,7 @@ class MeshSceneConfig(BaseModel):
     kind: Literal["mesh"] = "mesh"
     smoothness: float = Field(default=2.0, ge=0.0)
 
-    def build(self, mesh: Mesh, appearance: RadianceField | SDFField) -> MeshScene:
+    def build(self, mesh: Mesh, appearance: RadianceField) -> MeshScene:
         return MeshScene(mesh, appearance, self)
 
 
@@ -51,7 +50,7 @@ class MeshScene(nn.Module):
     faces: Tensor
     initial: Tensor
 
-    def __init__(self, mesh: Mesh, appearance: RadianceField | SDFField, config: MeshSceneConfig) -> None:
+    def __init__(self, mesh: Mesh, appearance: RadianceField, config: MeshSceneConfig) -> None:
         super().__init__()
         if len(mesh.faces) == 0:
             raise InputError(

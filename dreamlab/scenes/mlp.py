@@ -10,19 +10,17 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamlab.scenes.base import RadianceField
+from dreamlab.scenes.base import FieldSettings, RadianceField
 from dreamlab.scenes.density import DensityConfig
 
 
-class MLPFieldConfig(BaseModel):
+class MLPFieldConfig(FieldSettings):
     """`blocks` residual blocks of `width` units with SiLU and layer norm (DreamFusion: 5 x 128), on
     sin and cos of x at `frequencies` octaves."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["mlp"] = "mlp"
     blocks: int = Field(default=3, ge=1, le=16)

@@ -8,7 +8,7 @@ put, this one has it where d = 0, however soft the pictures still are.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dreamlab import ops
 from dreamlab.core.schedules import Ramp
+from dreamlab.scenes.base import RadianceField
 from dreamlab.scenes.density import inside
 from dreamlab.scenes.hashgrid import HashGridConfig, hash_network, network_groups, randomise
 
@@ -31,6 +32,8 @@ class SDFFieldConfig(HashGridConfig):
     a second stage goes on from what the first one reached. With `learn_beta` it starts where the ramp does
     and is learned, as VolSDF does it; its group of parameters is "beta" (see `lr_scale`).
     """
+
+    knows_distance: ClassVar[bool] = True
 
     kind: Literal["sdf"] = "sdf"
     radius: float = Field(default=0.5, gt=0.0, lt=1.0)
@@ -49,7 +52,7 @@ class SDFFieldConfig(HashGridConfig):
         return SDFField(self, generator)
 
 
-class SDFField(nn.Module):
+class SDFField(RadianceField):
     """See SDFFieldConfig. State beside the parameters: the first ball's `radius` and, unless it is learned,
     `beta`."""
 

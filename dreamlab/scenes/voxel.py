@@ -6,18 +6,16 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamlab.scenes.base import RadianceField
+from dreamlab.scenes.base import FieldSettings, RadianceField
 from dreamlab.scenes.density import DensityConfig
 
 
-class VoxelFieldConfig(BaseModel):
+class VoxelFieldConfig(FieldSettings):
     """`resolution` corner values along each axis of [-1, 1]^3, trilinearly interpolated."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["voxel"] = "voxel"
     resolution: int = Field(default=48, ge=2, le=512)

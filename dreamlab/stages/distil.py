@@ -11,7 +11,7 @@ from dreamlab.core.types import Field, Mesh
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig
 from dreamlab.render import RendererConfig
 from dreamlab.render.raster import RasterRendererConfig
-from dreamlab.scenes import RadianceField, SDFField
+from dreamlab.scenes import RadianceField
 from dreamlab.scenes.mesh import MeshScene, MeshSceneConfig
 from dreamlab.stages.base import Optimisable, OptimiseConfig
 from dreamlab.stages.optimise import optimise
@@ -74,7 +74,10 @@ class DistilStage:
             context.left,
         )
         target.to("cpu")
-        return target if not isinstance(target, MeshScene) else surface_of(target)
+        if isinstance(target, MeshScene):
+            return surface_of(target)
+        assert isinstance(target, Field)
+        return target
 
     def target(self, scene: Field | SurfaceMesh) -> Optimisable:
         """What the loop trains: the field itself, or the mesh with its corners and colours set free."""
@@ -86,7 +89,7 @@ class DistilStage:
 
 def mesh_scene(mesh: Mesh, colors: Field, config: MeshSceneConfig) -> MeshScene:
     """The mesh as a scene, coloured by a field that a run can train."""
-    assert isinstance(colors, RadianceField | SDFField)  # what `field` of a run builds
+    assert isinstance(colors, RadianceField)  # what `field` of a run builds
     return config.build(mesh, colors)
 
 

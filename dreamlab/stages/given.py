@@ -61,7 +61,7 @@ def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nd
     """Every face in four."""
     import trimesh
 
-    more, small = trimesh.remesh.subdivide(vertices, faces)
+    more, small, *_ = trimesh.remesh.subdivide(vertices, faces)
     return topo.weld(np.asarray(more), np.asarray(small, dtype=np.int64))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance.protocol import Guidance
     from dreamlab.priors.protocols import Prior
     from dreamlab.render.base import RendererSettings
-    from dreamlab.stages.base import Optimisable
+    from dreamlab.scenes.base import RadianceField
     from dreamlab.stages.distil import DistilConfig
     from dreamlab.stages.optimise import StepEvent
     from dreamlab.stages.state import OptimiserState
@@ -99,7 +99,7 @@ class Context(Protocol):
     @property
     def prompts(self) -> ViewPrompts: ...
 
-    def field(self) -> Optimisable:
+    def field(self) -> RadianceField:
         """The field that the run begins with."""
         ...
 
@@ -127,7 +127,6 @@ class StageConfig(BaseModel):
 
     accepts: ClassVar[frozenset[SceneKind]] = frozenset({"mesh"})
 
-    kind: str
     name: str
 
     def returns(self, scene: SceneKind) -> SceneKind:
