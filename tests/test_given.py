@@ -149,3 +149,22 @@ def test_a_dry_run_of_a_refinement_times_it(
     assert show(small_config(begin=str(box), stages=STAGES), as_json=False) == 0
     out = capsys.readouterr().out
     assert "# steps: 4" in out and "3 timed steps of each optimisation" in out
+
+
+def test_from_takes_a_mesh_with_the_preset_for_it_or_a_run(
+    box: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dreamlab.cli import main
+
+    assert main(["run", "a box", "--from", str(tmp_path / "no.glb")]) == 2
+    assert "no.glb: there is no such file" in capsys.readouterr().err
+    assert main(["run", "a box", "--from", "7", "--out", str(tmp_path)]) == 2
+    assert "there is no run '7'" in capsys.readouterr().err
+    assert main(["run", "a box", "--preset", "refine"]) == 2
+    assert "--from" in capsys.readouterr().err
+    tiny = ("refine.steps=1", "refine.views=4", "texture.resolution=64", "turntable.frames=0")
+    settings = [part for setting in tiny for part in ("--set", f"stages.{setting}")]
+    runs = tmp_path / "runs"
+    assert main(["run", "a box", "--from", str(box), "--out", str(runs), "--quiet", *settings]) == 0
+    (run,) = runs.iterdir()
+    assert RunDir(run).config().begin == box and (run / "mesh.glb").is_file()

@@ -107,9 +107,14 @@ def _preset_for(settings: dict[str, Any]) -> str:
 
 def _begin(subject: str, runs: Path) -> str:
     """A mesh file as it is; a run's number or name as its folder."""
+    from dreamlab.core.errors import InputError
     from dreamlab.run.run_dir import RunDir
 
-    return subject if Path(subject).is_file() else str(RunDir.find(runs, subject).path)
+    if Path(subject).is_file():
+        return subject
+    if Path(subject).suffix and not Path(subject).is_dir():
+        raise InputError(f"--from {subject}: there is no such file")
+    return str(RunDir.find(runs, subject).path)
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
