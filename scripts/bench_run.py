@@ -3,8 +3,8 @@
 usage: python scripts/bench_run.py [--preset fast] [--prompt "a red mushroom"] [--runs 3] [--out bench.json]
 
 Every run is a process of its own, as a user would start it. Phases are wall seconds: start-up (from the
-process's start to the first phase), load, embed, optimise (with its render, prior and backward parts),
-extract, export, turntable. Memory is the largest resident set of the process.
+process's start to the first phase), load, embed, and every stage by its name (optimisations with their
+render, prior and backward parts). Memory is the largest resident set of the process.
 """
 
 from __future__ import annotations
