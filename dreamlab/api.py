@@ -25,7 +25,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
 from dreamlab.run.machine import environment, pick_device
 from dreamlab.run.resolve import resolve
-from dreamlab.run.restore import field_of, newest, scene_in
+from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages import ExportStageConfig
 from dreamlab.views.render import Style, framed, render_mesh
@@ -64,9 +64,7 @@ class Result:
         """The mesh: the one that was written, or made anew from the newest checkpoint."""
         if "glb" in self.files:
             return load(self.files["glb"])
-        checkpoint = newest(RunDir(self.folder))
-        scene = scene_in(checkpoint, self.config)
-        return pipeline.surface_from(scene, self.config, checkpoint.stage + 1).mesh
+        return pipeline.surface_of_run(RunDir(self.folder), self.config).mesh
 
     @cached_property
     def field(self) -> Field:

@@ -69,12 +69,10 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     from dreamlab.run.machine import pick_device
 
     context, found = RunContext(config, pick_device(config.device)), []
-    for index, stage in enumerate(config.stages):
-        if isinstance(stage, DistilConfig):
-            on_mesh = config.scene_before(index) == "mesh"
-            scene = SurfaceMesh(_ball(), context.field()) if on_mesh else None
-            found.append(_seconds_of(stage, scene, context))
-            context.left = None
+    for stage, kind in config.distillations_on():
+        scene = SurfaceMesh(_ball(), context.field()) if kind == "mesh" else None
+        found.append(_seconds_of(stage, scene, context))
+        context.left = None
     return found, context.notes()
 
 

@@ -24,11 +24,9 @@ def mesh_and_home(subject: str, runs: Path, config: RunConfig | None) -> tuple[S
     written = run.path / "mesh.glb"
     if config is None and written.is_file():
         return SurfaceMesh(load(written)), run.path, "mesh"
-    from dreamlab.run.pipeline import surface_from
-    from dreamlab.run.restore import newest, scene_in
+    from dreamlab.run.pipeline import surface_of_run
 
-    checkpoint, config = newest(run), config or run.config()
-    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1), run.path, "mesh"
+    return surface_of_run(run, config or run.config()), run.path, "mesh"
 
 
 def run_config(subject: str, runs: Path) -> RunConfig | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -144,10 +145,8 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _losses_fit_the_scene(self) -> Self:
         """Said here, before a prior is loaded for nothing."""
-        for index, stage in enumerate(self.stages):
-            if not isinstance(stage, DistilConfig):
-                continue
-            on_mesh = self.scene_before(index) == "mesh"
+        for stage, scene in self.distillations_on():
+            on_mesh = scene == "mesh"
             for loss in stage.losses:
                 knows_distance = self.field.knows_distance and not on_mesh
                 lacks_distance = loss.needs_distance and not knows_distance
@@ -164,10 +163,8 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _renderers_fit_the_scene(self) -> Self:
-        for index, stage in enumerate(self.stages):
-            if not isinstance(stage, DistilConfig):
-                continue
-            on = "mesh" if self.scene_before(index) == "mesh" else "field"
+        for stage, scene in self.distillations_on():
+            on = "mesh" if scene == "mesh" else "field"
             renderer = stage.renderer or (self.renderer if on == "field" else None)
             if renderer is not None and renderer.draws != on:
                 other = "raster" if on == "mesh" else "volume"
@@ -183,6 +180,12 @@ class RunConfig(BaseModel):
     @property
     def distillations(self) -> list[DistilConfig]:
         return [stage for stage in self.stages if isinstance(stage, DistilConfig)]
+
+    def distillations_on(self) -> Iterator[tuple[DistilConfig, SceneKind]]:
+        """Every optimisation, with what it gets."""
+        for index, stage in enumerate(self.stages):
+            if isinstance(stage, DistilConfig):
+                yield stage, self.scene_before(index)
 
     @property
     def total_steps(self) -> int:

@@ -21,7 +21,7 @@ from dreamlab.run.context import RunContext
 from dreamlab.run.events import Event, Finished, Note
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.record import Recorder
-from dreamlab.run.restore import scene_in
+from dreamlab.run.restore import newest, scene_in
 from dreamlab.run.run_dir import RunDir
 from dreamlab.run.summary import write_summary
 from dreamlab.stages import DistilConfig, ExportStageConfig, TurntableStageConfig
@@ -86,7 +86,13 @@ def where_to_begin(
     return checkpoint.stage, scene, checkpoint.state
 
 
-def surface_from(scene: Scene, config: RunConfig, first: int = 0) -> SurfaceMesh:
+def surface_of_run(run: RunDir, config: RunConfig) -> SurfaceMesh:
+    """What a run's newest checkpoint would be written as. Raises as dreamlab.run.restore.newest."""
+    checkpoint = newest(run)
+    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1)
+
+
+def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
     """What the stages from number `first` make of a scene without optimising or writing anything: the mesh as
     the files would have it."""
     context = RunContext(config, pick_device("cpu"))

@@ -18,6 +18,7 @@ from dreamlab.scenes.mesh import MeshScene
 from dreamlab.stages import DistilConfig
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
+from dreamlab.stages.state import part_of
 
 _BEFORE = "scene.initial_appearance."
 
@@ -44,7 +45,7 @@ def field_of(run: RunDir) -> RadianceField:
     checkpoint, config = newest(run), run.config()
     refined = any(name.startswith(_BEFORE) for name in checkpoint.state)
     with _fitting():
-        return _field(config, _part(checkpoint, _BEFORE if refined else "scene."))
+        return _field(config, part_of(checkpoint.state, _BEFORE if refined else "scene."))
 
 
 def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | SurfaceMesh:
@@ -52,10 +53,10 @@ def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | Surfa
     with _fitting():
         stage = config.stages[checkpoint.stage]
         if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
-            return _field(config, _part(checkpoint, "scene."))
+            return _field(config, part_of(checkpoint.state, "scene."))
         field = config.field.build(torch.Generator().manual_seed(config.seed))
         scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
-        scene.load_state_dict(_part(checkpoint, "scene."))
+        scene.load_state_dict(part_of(checkpoint.state, "scene."))
         return surface_of(scene)
 
 
@@ -63,10 +64,6 @@ def _field(config: RunConfig, state: dict[str, Tensor]) -> RadianceField:
     field = config.field.build(torch.Generator().manual_seed(config.seed))
     field.load_state_dict(state)
     return field
-
-
-def _part(checkpoint: Checkpoint, prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in checkpoint.state.items() if k.startswith(prefix)}
 
 
 @contextmanager

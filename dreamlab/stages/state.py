@@ -72,8 +72,8 @@ class OptimiserState:
         """Take over a state_dict of the same stage and scene. DamagedError if it does not fit."""
         try:
             self._restore({k: v for k, v in state.items() if not k.startswith(("good.", "watchdog."))})
-            self.watchdog.load_state_dict(_part(state, "watchdog."))
-            good = _part(state, "good.")
+            self.watchdog.load_state_dict(part_of(state, "watchdog."))
+            good = part_of(state, "good.")
             self._good = good or self._present()
             self._good_step = int(self._good["step"])
         except (KeyError, RuntimeError, ValueError) as error:
@@ -125,13 +125,13 @@ class OptimiserState:
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         self.step = int(state["step"])
         self.generator.set_state(state["generator"].cpu())
-        self.scene.load_state_dict(_part(state, "scene."))
-        self.background.load_state_dict(_part(state, "background."))
-        self.renderer.load_state_dict(_part(state, "renderer."))
-        self.guidance.load_state_dict(_part(state, "guidance."))
+        self.scene.load_state_dict(part_of(state, "scene."))
+        self.background.load_state_dict(part_of(state, "background."))
+        self.renderer.load_state_dict(part_of(state, "renderer."))
+        self.guidance.load_state_dict(part_of(state, "guidance."))
         self.parameters, self.optimizers = self._new_adam()
         for name, parameter in self.parameters.items():
-            moments = _part(state, f"adam.{name}.")
+            moments = part_of(state, f"adam.{name}.")
             if moments:
                 if moments["exp_avg"].shape != parameter.shape:
                     raise ValueError(f"{name} has another shape")
@@ -194,6 +194,6 @@ class OptimiserState:
         return (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
 
 
-def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries below a prefix, with the prefix taken off."""
+def part_of(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries of a flat state below a prefix, with the prefix taken off."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
