@@ -31,7 +31,7 @@ from dreamlab.ops.field.normals import (
     normals_finite_difference,
 )
 from dreamlab.ops.interface import Composite, HashGridSpec
-from dreamlab.ops.raster.rasterise import Fragments, antialias, interpolate, rasterise, sample_texture
+from dreamlab.ops.raster.rasterise import Fragments, interpolate, rasterise, sample_texture
 
 BackendName = Literal["reference", "native", "cuda"]
 
@@ -40,7 +40,6 @@ __all__ = [
     "Composite",
     "Fragments",
     "HashGridSpec",
-    "antialias",
     "backend",
     "composite",
     "conv3x3",

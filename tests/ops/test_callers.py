@@ -14,7 +14,6 @@ ROOMS = Path(dreamlab.__file__).parent
 ALONE = {
     "hash_encode": "the first half of encode_mlp: its twin, and tables read back",
     "mlp": "the second half of encode_mlp: its twin",
-    "antialias": "nvdiffrast's, for faces larger than pixels; refinement has render.silhouettes",
     "use_backend": "chooses among the back ends: for tests and benchmarks",
     "BackendName": "the names that use_backend takes",
     "Composite": "what composite returns",

@@ -1,9 +1,8 @@
-"""Interpolation, textures and antialiasing: values against closed forms, gradients against finite
+"""Interpolation and textures: values against closed forms, gradients against finite
 differences.
 """
 
 import inspect
-import math
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ import torch
 from dreamlab import ops
 from dreamlab.core.errors import InputError
 from dreamlab.ops.field import native
-from dreamlab.ops.raster.rasterise import antialias, edge_opposites, interpolate, rasterise, sample_texture
+from dreamlab.ops.raster.rasterise import interpolate, rasterise, sample_texture
 
 BACKENDS = [
     pytest.param("reference", id="reference"),
@@ -19,7 +18,6 @@ BACKENDS = [
         "native", id="native", marks=pytest.mark.skipif(bool(native.why_not()), reason="no native kernels")
     ),
 ]
-QUAD = torch.tensor([[0, 1, 2], [0, 2, 3]])
 
 
 def bare(function):
@@ -41,23 +39,6 @@ def scene(seed=1, views=2, vertices=40, n_faces=50):
     return clip, torch.randint(0, vertices, (n_faces, 3), generator=generator)
 
 
-def square(half, angle=0.0, centre=(0.0, 0.0), dtype=torch.float32):
-    """A quad around a point of the screen, [1,4,4]."""
-    corners = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=dtype) * half
-    turn = torch.tensor(
-        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=dtype
-    )
-    xy = corners @ turn + torch.tensor(centre, dtype=dtype)
-    return torch.cat([xy, torch.zeros(4, 1, dtype=dtype), torch.ones(4, 1, dtype=dtype)], 1)[None]
-
-
-def coverage(clip, faces, size):
-    """The antialiased silhouette [B,H,W]."""
-    fragments = rasterise(clip, faces, size)
-    image = (fragments.face_index >= 0).to(clip.dtype)[..., None]
-    return antialias(image, clip, faces, fragments)[..., 0]
-
-
 # ---- gradients of the reference, by finite differences ----
 
 
@@ -76,7 +57,7 @@ def test_reference_gradients_are_the_slopes_of_its_values():
             fragments = rasterise(clip, faces, (6, 7))
             uv = interpolate(attributes, faces, fragments)
             lit = sample_texture(texture, uv[..., :2]) * fragments.depth[..., None]
-            return antialias(torch.cat([lit, uv[..., 2:]], -1), clip, faces, fragments)
+            return torch.cat([lit, uv[..., 2:]], -1)
 
         assert torch.autograd.gradcheck(shade, (clip, attributes, texture), eps=1e-7, atol=1e-4, rtol=1e-3)
 
@@ -161,22 +142,6 @@ def test_native_texture_lookup_is_the_references(wrap, size):
 
 
 @needs_native
-@pytest.mark.parametrize("size", [(37, 53), (64, 64), (3, 90)])
-def test_native_antialiasing_is_the_references(size):
-    clip, faces = scene()
-    with ops.use_backend("native"):
-        fragments = rasterise(clip, faces, size)
-    image = torch.rand(2, *size, 3)
-
-    def run(image, clip):
-        return (antialias(image, clip, faces, fragments._replace(depth=fragments.depth.to(image.dtype))),)
-
-    values = next(both(run, image, clip))
-    assert (values[0] != image).any(-1).sum() > 20
-    assert_twins(run, image, clip, tolerance=2e-5)
-
-
-@needs_native
 def test_one_and_two_threads_give_the_same_bytes():
     clip, faces = scene(vertices=300, n_faces=400)
     texture, attributes = torch.rand(40, 30, 3), torch.rand(300, 2)
@@ -188,7 +153,7 @@ def test_one_and_two_threads_give_the_same_bytes():
                 inputs = [t.clone().requires_grad_() for t in (clip, attributes, texture)]
                 fragments = rasterise(inputs[0], faces, (150, 131))
                 colour = sample_texture(inputs[2], interpolate(inputs[1], faces, fragments))
-                image = antialias(colour + fragments.depth[..., None], inputs[0], faces, fragments)
+                image = colour + fragments.depth[..., None]
                 (image * torch.linspace(-1, 1, image.numel()).reshape(image.shape)).sum().backward()
                 results.append([*fragments, image, *(t.grad for t in inputs)])
     finally:
@@ -242,62 +207,6 @@ def test_uv_that_are_not_finite_read_somewhere_and_never_crash(chosen_backend):
     assert sample_texture(torch.rand(3, 3, 2), uv).isfinite().all()
 
 
-@pytest.mark.parametrize("angle", [0.0, 0.2, math.pi / 4, 1.1])
-def test_antialiased_coverage_is_the_area(chosen_backend, angle):
-    """A pixel-wide edge blend is exact for straight edges, but for their ends: the corners."""
-    size, half = (64, 64), 0.553
-    area = (2 * half) ** 2 / 4 * 64 * 64
-    clip = square(half, angle, (0.013, -0.021))
-    smooth, hard = coverage(clip, QUAD, size), (rasterise(clip, QUAD, size).face_index >= 0).float()
-    assert abs(float(smooth.sum()) - area) < 1.0  # of 4 x 35 edge pixels
-    assert abs(float(smooth.sum()) - area) <= abs(float(hard.sum()) - area) + 0.2
-    assert ((smooth > 0) & (smooth < 1)).sum() > 50
-    assert smooth.min() >= 0 and smooth.max() <= 1
-
-
-@pytest.mark.parametrize("angle", [0.1, 0.6])
-def test_area_grows_with_scale_as_geometry_says(chosen_backend, angle):
-    scale = torch.tensor(1.0, requires_grad=True)
-    clip = square(0.55, angle) * torch.stack([scale, scale, torch.ones(()), torch.ones(())])
-    coverage(clip, QUAD, (64, 64)).sum().backward()
-    expected = 2 * (2 * 0.55) ** 2 / 4 * 64 * 64
-    assert scale.grad is not None and abs(float(scale.grad) / expected - 1) < 0.03
-
-
-def test_a_square_can_be_pulled_to_its_place(chosen_backend):
-    """The point of it all: descent on pixels alone moves vertices."""
-    target = coverage(square(0.4, 0.2, (0.2, -0.15)), QUAD, (32, 32)).detach()
-    shift = torch.zeros(2, requires_grad=True)
-    optimiser = torch.optim.Adam([shift], lr=0.02)
-    for _ in range(60):
-        optimiser.zero_grad()
-        clip = square(0.4, 0.2) + torch.nn.functional.pad(shift, (0, 2))
-        (coverage(clip, QUAD, (32, 32)) - target).square().sum().backward()
-        optimiser.step()
-    assert torch.allclose(shift.detach(), torch.tensor([0.2, -0.15]), atol=0.02)
-
-
-def test_creases_inside_a_silhouette_are_not_blended(chosen_backend):
-    clip = square(0.8, 0.3)
-    fragments = rasterise(clip, QUAD, (40, 40))
-    image = torch.nn.functional.one_hot(fragments.face_index + 1, 3).float()
-    changed = (antialias(image, clip, QUAD, fragments) != image).any(-1)
-    inside = fragments.face_index >= 0
-    inner = (-torch.nn.functional.max_pool2d(-inside.float(), 3, 1, 1)).bool()
-    assert changed.any() and not (changed & inner).any()
-    split = torch.tensor([[0, 1, 2], [4, 6, 7]])  # the same two faces, cut apart along the diagonal
-    doubled = torch.cat([clip, clip], 1)
-    apart = rasterise(doubled, split, (40, 40))
-    assert ((antialias(image, doubled, split, apart) != image).any(-1) & inner).any()
-
-
-def test_opposites_name_the_vertex_across_each_edge():
-    assert edge_opposites(QUAD).tolist() == [[-1, 3, -1], [-1, -1, 1]]
-    fan = torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]])  # three faces on one edge: no single other side
-    assert (edge_opposites(fan) == -1).all()
-    assert edge_opposites(torch.zeros(0, 3, dtype=torch.int64)).shape == (0, 3)
-
-
 def test_wrong_partners_are_named(chosen_backend):
     clip, faces = scene()
     fragments = rasterise(clip, faces, (8, 8))
@@ -307,10 +216,6 @@ def test_wrong_partners_are_named(chosen_backend):
         bare(interpolate)(torch.rand(40, 2), faces[:3], fragments)
     with pytest.raises(InputError, match="faces out of range"):
         bare(interpolate)(torch.rand(5, 2), faces, fragments)
-    with pytest.raises(InputError, match="image"):
-        bare(antialias)(torch.rand(2, 9, 8, 3), clip, faces, fragments)
-    with pytest.raises(InputError, match="opposites"):
-        bare(antialias)(torch.rand(2, 8, 8, 3), clip, faces, fragments, opposites=edge_opposites(faces[:2]))
     with pytest.raises(InputError, match="wrap"):
         bare(sample_texture)(torch.rand(2, 2, 1), torch.rand(1, 2, 2, 2), "mirror")
     with pytest.raises(InputError, match="texels"):

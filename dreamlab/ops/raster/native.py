@@ -113,39 +113,3 @@ class SampleTexture(torch.autograd.Function):
         outputs = (grad_outputs[0].contiguous(), grad_texture, grad_uv)
         _call("dl_sample_texture_backward", texture, *texture.shape, uv, *sizes, *outputs)
         return grad_texture, grad_uv, None
-
-
-class Antialias(torch.autograd.Function):
-    """image [B,H,W,C], clip [B,V,4], faces, opposite [F,3], face_index, depth -> image [B,H,W,C]."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, image: Tensor, clip: Tensor, faces: Tensor, opposite: Tensor, index: Tensor, depth: Tensor
-    ) -> Tensor:
-        image, clip, faces, opposite = (t.contiguous() for t in (image, clip, faces, opposite))
-        index, depth = index.contiguous(), depth.contiguous()
-        out = torch.empty_like(image)
-        crossings = torch.empty(*index.shape, 2)
-        codes = torch.empty(*index.shape, 2, dtype=torch.int64)
-        geometry = (clip, clip.shape[1], faces, opposite, index, depth, _threads())
-        _call("dl_antialias", image, *image.shape, *geometry, crossings, codes, out)
-        ctx.save_for_backward(image, clip, faces, crossings, codes)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        image, clip, faces, crossings, codes = ctx.saved_tensors
-        grad_image, grad_clip = torch.empty_like(image), torch.empty_like(clip)
-        inputs = (
-            image,
-            *image.shape,
-            clip,
-            clip.shape[1],
-            faces,
-            crossings,
-            codes,
-            grad_outputs[0].contiguous(),
-        )
-        _call("dl_antialias_backward", *inputs, grad_image, grad_clip)
-        return grad_image, grad_clip, None, None, None, None

@@ -1,10 +1,10 @@
 """Triangles to pixels and back: what nvdiffrast does on a GPU (Laine et al. 2020), in torch and in C++ for
 the CPU.
 
-Four differentiable steps, as in the paper: `rasterise` decides visibility, `interpolate` carries vertex
-attributes to pixels, `sample_texture` looks them up, `antialias` makes coverage, and so positions,
-differentiable. Clip space is OpenGL's: x/w right, y/w up, z/w from -1 (near) to 1 (far); image row 0 is the
-top.
+Three differentiable steps of the paper's four: `rasterise` decides visibility, `interpolate` carries vertex
+attributes to pixels, `sample_texture` looks them up. What makes coverage, and so positions, differentiable is
+`dreamlab.render.silhouettes`. Clip space is OpenGL's: x/w right, y/w up, z/w from -1 (near) to 1 (far); image
+row 0 is the top.
 """
 
 from __future__ import annotations
@@ -95,43 +95,6 @@ def sample_texture(
     if _is_native(texture):
         return rasterise_native.SampleTexture.apply(texture, uv, wrap == "repeat")
     return rasterise_reference.sample_texture(texture, uv, wrap == "repeat")
-
-
-def antialias(
-    image: Float[Tensor, "B H W C"],
-    clip_positions: Float[Tensor, "B V 4"],
-    faces: Int[Tensor, "F 3"],
-    fragments: Fragments,
-    opposites: Int[Tensor, "F 3"] | None = None,
-) -> Float[Tensor, "B H W C"]:
-    """Blend neighbouring pixels across silhouettes by where the edge passes between them (Laine et al. 2020,
-    3.6).
-
-    A silhouette is an edge of the nearer face that has no other face, more than one, or one that lies on the
-    same side of it on the screen. Edges that reach behind the camera stay as they are, and so do silhouettes
-    of faces too small to own a pixel. opposites: `edge_opposites(faces)`, worth keeping when many images of
-    one mesh are made. Differentiable once with respect to image and positions (x, y, w).
-    """
-    views, height, width = fragments.face_index.shape
-    interface.check("image", image, (views, height, width, None))
-    interface.check("clip_positions", clip_positions, (views, None, 4), like=image)
-    _check_indices("faces", faces, clip_positions.shape[1], image, lowest=0, width=3)
-    _check_indices("fragments.face_index", fragments.face_index, len(faces), image, lowest=-1, width=None)
-    opposites = edge_opposites(faces) if opposites is None else opposites
-    _check_indices("opposites", opposites, clip_positions.shape[1], image, lowest=-1, width=3)
-    if opposites.shape != faces.shape:
-        raise InputError(
-            "opposites does not fit", expected=str(list(faces.shape)), got=str(list(opposites.shape))
-        )
-    index, depth = fragments.face_index, fragments.depth.detach()
-    if _is_native(image):
-        return rasterise_native.Antialias.apply(image, clip_positions, faces, opposites, index, depth)
-    return rasterise_reference.antialias(image, clip_positions, faces, index, depth, opposites)
-
-
-def edge_opposites(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "F 3"]:
-    """The vertex across each edge (edge k lies opposite corner k), -1 unless exactly two faces share it."""
-    return rasterise_reference.edge_opposites(faces)
 
 
 def _is_native(tensor: Tensor) -> bool:

@@ -52,37 +52,6 @@ def sample_texture(texture: Tensor, uv: Tensor, repeat: bool) -> Tensor:
     return (1 - fy) * upper + fy * lower
 
 
-def antialias(
-    image: Tensor, clip: Tensor, faces: Tensor, index: Tensor, depth: Tensor, opposite: Tensor
-) -> Tensor:
-    out = image
-    for axis in (0, 1):
-        dim = 2 - axis
-        n = index.shape[dim]
-        differ = index.narrow(dim, 0, n - 1) != index.narrow(dim, 1, n - 1)
-        view, row, column = torch.nonzero(differ, as_tuple=True)
-        first, second = (view, row, column), (view, row + axis, column + 1 - axis)
-        s = _crossings(clip.double(), faces, index, depth.detach(), opposite, first, second, axis).to(
-            image.dtype
-        )
-        lean = (0.5 - s)[:, None]  # how much of the other's colour the first takes, or, negative, the second
-        change = image[second] - image[first]
-        out = out.index_put(first, lean.clamp(min=0) * change, accumulate=True)
-        out = out.index_put(second, lean.clamp(max=0) * change, accumulate=True)
-    return out
-
-
-def edge_opposites(faces: Tensor) -> Tensor:
-    """[F,3] the vertex across each edge (edge k faces corner k), -1 unless exactly two faces share the
-    edge.
-    """
-    ends = torch.stack([faces.roll(-1, 1), faces.roll(-2, 1)], -1).sort(-1).values.reshape(-1, 2)
-    _, edge, count = torch.unique(ends, dim=0, return_inverse=True, return_counts=True)
-    corner = faces.reshape(-1)
-    total = torch.zeros(len(count), dtype=faces.dtype, device=faces.device).index_add(0, edge, corner)
-    return torch.where(count[edge] == 2, total[edge] - corner, -1).reshape(faces.shape)
-
-
 def _centres(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
     """Pixel centres in normalised device coordinates: X of every column, Y of every row (row 0 at the
     top).
@@ -169,49 +138,3 @@ def _shade(clip: Tensor, faces: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     barycentric = clip.new_zeros(*index.shape, 3).index_put((view, row, column), bary)
     depth = clip.new_ones(index.shape).index_put((view, row, column), z_over_w)
     return barycentric, depth
-
-
-def _crossings(
-    clip: Tensor,
-    faces: Tensor,
-    index: Tensor,
-    depth: Tensor,
-    opposite: Tensor,
-    first: tuple[Tensor, Tensor, Tensor],
-    second: tuple[Tensor, Tensor, Tensor],
-    axis: int,
-) -> Tensor:
-    """Where a silhouette crosses the way from one pixel centre to its neighbour, 0..1; 0.5 where none
-    does.
-    """
-    f, g, view = index[first], index[second], first[0]
-    swap = (f < 0) | ((g >= 0) & (depth[second] < depth[first]))
-    near = torch.where(swap, g, f)
-    xs, ys = _centres((index.shape[1], index.shape[2]), clip.device)
-    row, column = (torch.where(swap, b, a) for a, b in zip(first[1:], second[1:], strict=True))
-    at = torch.stack([xs[column], ys[row], torch.ones_like(xs[column])], -1)[:, None]
-    step = (2.0 / index.shape[2] if axis == 0 else -2.0 / index.shape[1]) * torch.where(
-        swap, -1.0, 1.0
-    ).double()
-
-    corners = clip[view[:, None], faces[near]][..., [0, 1, 3]]
-    edges = _edges(corners)  # edge k runs between corners k+1 and k+2
-    value = (edges * at).sum(-1)
-    slope = edges[..., axis]
-    ends = torch.stack([corners.roll(-1, 1), corners.roll(-2, 1)], 2)
-    in_front = (ends[..., 2] > 0).all(-1)
-    steepness = edges[..., 0].abs() * index.shape[1], edges[..., 1].abs() * index.shape[2]
-    mine = steepness[0] >= steepness[1] if axis == 0 else steepness[0] < steepness[1]
-    below = ends[..., 1 - axis] < at[..., None, 1 - axis] * ends[..., 2]
-    safe = torch.where(slope != 0, slope, 1.0)
-    s = -value / (safe * step[:, None])
-    between = (s >= 0) & (s <= 1) & (slope != 0)
-    across = opposite[near]
-    other = clip[view[:, None], across.clamp(min=0)][..., [0, 1, 3]]
-    same_side = (edges * corners).sum(-1) * (edges * other).sum(-1) >= 0
-    silhouette = same_side | (across < 0)
-
-    usable = in_front & mine & (below[..., 0] != below[..., 1]) & between & silhouette
-    chosen = usable.int().argmax(1, keepdim=True)
-    s = s.gather(1, chosen)[:, 0]
-    return torch.where(usable.any(1), torch.where(swap, 1 - s, s), 0.5)
