@@ -57,8 +57,13 @@ WORST = {
 }  # fmt: skip
 """The figures of a row that are summed up, and which end of each is the bad one."""
 TILE, COLUMNS = 150, 4
-# nothing that the mesh could show
-_ALWAYS = ("stages.turntable.frames=0", "stages.export.formats=[glb]", "saving.preview_every=0")
+# A perfect prior has no answer without the camera; the rest is nothing that the mesh could show.
+_ALWAYS = (
+    "cfg.camera=null",
+    "stages.turntable.frames=0",
+    "stages.export.formats=[glb]",
+    "saving.preview_every=0",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -56,7 +56,8 @@ class TruePicturesPrior:
 
     Prompts, noisy images and levels are not looked at. The errors of a view are sampled by the seed and the
     camera alone, so the same camera gets the same answer, also in a run that was resumed; then guidance of
-    any scale changes nothing, that of the mean colour included.
+    any scale changes nothing, that of the mean colour included; that of the camera must be off
+    (`cfg.camera=null`), for it asks what is seen from nowhere.
 
     Args:
         mesh: inside the unit sphere, facing +Z; both sides of its faces are shown.
@@ -69,7 +70,6 @@ class TruePicturesPrior:
         self.resolution, self.views_per_group = self.config.resolution, self.config.views_per_group
         self.schedule = CosineSchedule()
         self._pictures: OrderedDict[bytes, Tensor] = OrderedDict()
-        self._encoded: Cameras | None = None
 
     def embed(self, prompts: Sequence[str]) -> Condition:
         return Condition(torch.zeros(len(prompts), 1, 1), torch.ones(len(prompts), 1, dtype=torch.bool))
@@ -77,7 +77,6 @@ class TruePicturesPrior:
     def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Albedo, opacity and relative depth of renders, resampled to the prior's size where they have
         another."""
-        self._encoded = cameras
         x = to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras))
         if x.shape[-1] != self.resolution:
             size = (self.resolution, self.resolution)
@@ -94,24 +93,12 @@ class TruePicturesPrior:
         condition: Condition,
         views: Views | None = None,
     ) -> Float[Tensor, "B 5 h w"]:
-        """The true pictures. Without views, those of the views that were encoded last: camera guidance then
-        has nothing to add.
-
-        Raises ConfigError where it cannot tell which of these views are meant.
-        """
-        if views is not None:
-            cameras = views.cameras
-        else:
-            known = 0 if self._encoded is None else len(self._encoded)
-            if self._encoded is None or len(z_t) % known:
-                raise ConfigError(
-                    "true pictures need the camera",
-                    expected=f"all {known} views that were encoded last" if known else "encoded views",
-                    got=f"{len(z_t)} images",
-                    mend="Set guidance.max_batch=null, or cfg.camera=null",
-                )
-            cameras = Cameras.cat([self._encoded] * (len(z_t) // known))
-        return self.pictures(cameras).to(z_t)
+        """The true pictures of these views. Raises ConfigError without views: what is seen from nowhere?"""
+        if views is None:
+            raise ConfigError(
+                "true pictures need the camera", got="a question without it", mend="Set cfg.camera=null"
+            )
+        return self.pictures(views.cameras).to(z_t)
 
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:
         """What is seen on average: the true pictures."""
