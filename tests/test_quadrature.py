@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dreamlab import ops
-from dreamlab.core.quadrature import absorb
+from dreamlab.core.quadrature import absorb, opacity
 from dreamlab.core.types import Samples
 
 SIGMA = 20 * torch.rand(5, 8, generator=torch.Generator().manual_seed(0))
@@ -30,3 +30,10 @@ def test_light_is_absorbed_or_comes_through() -> None:
     weight, through = absorb(SIGMA, STEP)
     torch.testing.assert_close(weight.sum(1, keepdim=True) + through, torch.ones(5, 1))
     assert float(absorb(torch.full((1, 9), 2.0), 0.1).through) == pytest.approx(math.exp(-1.8), rel=1e-5)
+
+
+def test_opacity_is_the_sum_of_the_weights_also_where_every_ray_has_its_own_step() -> None:
+    torch.testing.assert_close(opacity(SIGMA, STEP), absorb(SIGMA, STEP).weight.sum(1))
+    steps = torch.linspace(0.01, 0.2, 5)[:, None]
+    each = [absorb(SIGMA[i : i + 1], float(step)).weight.sum() for i, step in enumerate(steps)]
+    torch.testing.assert_close(opacity(SIGMA, steps), torch.stack(each))

@@ -18,6 +18,13 @@ class Absorption(NamedTuple):
     through: Float[Tensor, "R 1"]
 
 
+def opacity(sigma: Float[Tensor, "R S"], step: float | Float[Tensor, "R 1"]) -> Float[Tensor, " R"]:
+    """What S points along each of R rays absorb together, 1 - exp(-sum_i sigma_i * step): `absorb`'s
+    weight.sum(1), without the weights. step: one distance for all rays, or each ray's own.
+    """
+    return 1 - torch.exp(-(sigma * step).sum(-1))
+
+
 def absorb(sigma: Float[Tensor, "R S"], step: float) -> Absorption:
     """What each of S points along R rays, `step` world units apart and front to back, absorbs of the light.
 

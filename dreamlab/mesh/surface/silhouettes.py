@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from dreamlab.core.cameras import camera_rays, orbit_cameras, world_to_clip
+from dreamlab.core.quadrature import opacity
 from dreamlab.core.types import Cameras, Mesh
 from dreamlab.ops.raster.rasterise import rasterise
 
@@ -47,7 +48,7 @@ def march_grid(
     a, b = (low - rays.origins) / rays.directions, (high - rays.origins) / rays.directions
     near = torch.minimum(a, b).nan_to_num(-math.inf).amax(-1).clamp(min=0)
     far = torch.maximum(a, b).nan_to_num(math.inf).amin(-1)
-    peak, opacity = torch.zeros(len(near)), torch.zeros(len(near))
+    peak, opaque = torch.zeros(len(near)), torch.zeros(len(near))
     hit = (far > near).nonzero()[:, 0]
     steps = math.ceil(float((high - low).norm()) / voxel)
     floor = grid.max() * 1e-6
@@ -59,8 +60,8 @@ def march_grid(
         values = F.grid_sample(volume, x[None, None], align_corners=True, padding_mode="border")[0, 0, 0]
         sigma = (values.exp() - floor).clamp(min=0)
         peak[rows] = sigma.amax(-1)
-        opacity[rows] = 1 - torch.exp(-(sigma * length / steps).sum(-1))
-    return peak, opacity
+        opaque[rows] = opacity(sigma, length / steps)
+    return peak, opaque
 
 
 def silhouette_level(peak: Float[Tensor, " R"], inside: Bool[Tensor, " R"], slack: float = 0.002) -> float:
