@@ -11,20 +11,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-import torch
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
-from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import linear_to_srgb
 from dreamlab.mesh.io import draco
+from dreamlab.mesh.io.parts import Part
 
 KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 UNDERSTOOD = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform", draco.EXTENSION}
 
 
-def read_gltf(path: Path) -> list[Mesh]:
-    """One Mesh for every triangle primitive that the scene shows, in world space.
+def read_gltf(path: Path) -> list[Part]:
+    """One Part for every triangle primitive that the scene shows, in world space.
 
     Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (meshopt, and
     Draco without DracoPy), InputError for textures or buffers that are not there.
@@ -36,7 +34,7 @@ def read_gltf(path: Path) -> list[Mesh]:
             f"{path.name} needs glTF extensions that are not supported: {', '.join(sorted(needed))}",
             mend="Save it uncompressed",
         )
-    return [mesh for node in document.roots() for mesh in document.meshes(node, np.eye(4), 0)]
+    return [part for node in document.roots() for part in document.parts(node, np.eye(4), 0)]
 
 
 class _Document:
@@ -72,7 +70,7 @@ class _Document:
             return list(range(len(self.json.get("nodes", []))))
         return scenes[self.json.get("scene", 0)].get("nodes", [])
 
-    def meshes(self, index: int, parent: np.ndarray, depth: int) -> list[Mesh]:
+    def parts(self, index: int, parent: np.ndarray, depth: int) -> list[Part]:
         if depth > 64:
             raise DamagedError(f"{self.path.name} is damaged: its nodes form a ring")
         node = self.json["nodes"][index]
@@ -81,12 +79,12 @@ class _Document:
         if "mesh" in node:
             for primitive in self.json["meshes"][node["mesh"]]["primitives"]:
                 if primitive.get("mode", 4) == 4:
-                    out.append(self._mesh(primitive, world))
+                    out.append(self._part(primitive, world))
         for child in node.get("children", []):
-            out += self.meshes(child, world, depth + 1)
+            out += self.parts(child, world, depth + 1)
         return out
 
-    def _mesh(self, primitive: dict[str, Any], world: np.ndarray) -> Mesh:
+    def _part(self, primitive: dict[str, Any], world: np.ndarray) -> Part:
         attributes, faces = self._rows(primitive)
         vertices = attributes["POSITION"] @ world[:3, :3].T + world[:3, 3]
         if np.linalg.det(world[:3, :3]) < 0:
@@ -97,23 +95,26 @@ class _Document:
             normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
         material = self.json["materials"][primitive["material"]] if "material" in primitive else {}
         surface = material.get("pbrMetallicRoughness", {})
-        uv, textures = None, []
+        uv, images = None, {}
         if "TEXCOORD_0" in attributes:
             for name, slot in (
                 ("albedo", surface.get("baseColorTexture")),
                 ("normal", material.get("normalTexture")),
             ):
                 if slot is not None and slot.get("texCoord", 0) == 0:
-                    textures.append((name, torch.from_numpy(self.image(slot["index"]))))
-            uv = torch.from_numpy(attributes["TEXCOORD_0"] * [1, -1] + [0, 1]).float()
-        colors = self._colors(attributes, surface, len(vertices), bool(textures))
-        return Mesh(
-            torch.from_numpy(vertices).float(),
-            torch.from_numpy(faces),
-            None if normals is None else torch.from_numpy(normals).float(),
-            None if colors is None else torch.from_numpy(colors).float(),
-            uv if textures else None,
-            tuple(textures),
+                    images[name] = self.image(slot["index"], "RGBA" if name == "albedo" else "RGB")
+            uv = attributes["TEXCOORD_0"] * [1, -1] + [0, 1]
+        factor = surface.get("baseColorFactor")
+        return Part(
+            vertices,
+            faces,
+            normals,
+            uv,
+            color=attributes["COLOR_0"][:, :3] if "COLOR_0" in attributes else None,
+            factor=None if factor is None else np.asarray(factor, np.float64),
+            albedo=images.get("albedo"),
+            normal_map=images.get("normal"),
+            opaque=material.get("alphaMode", "OPAQUE") == "OPAQUE",
         )
 
     def _rows(self, primitive: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -137,19 +138,6 @@ class _Document:
         spec = self.json["accessors"][primitive["attributes"][name]]
         top = np.iinfo(KINDS[spec["componentType"]]).max if spec.get("normalized") else 1
         return values.astype(np.float64) / top
-
-    def _colors(
-        self, attributes: dict[str, np.ndarray], surface: dict[str, Any], count: int, textured: bool
-    ) -> np.ndarray | None:
-        """sRGB per vertex from the linear COLOR_0 and base colour factor; None where a texture has the
-        colour."""
-        factor = np.asarray(surface.get("baseColorFactor", [1, 1, 1, 1]), np.float64)[:3]
-        if textured or ("COLOR_0" not in attributes and (factor == 1).all()):
-            return None
-        linear = np.ones((count, 3))
-        if "COLOR_0" in attributes:
-            linear = attributes["COLOR_0"][:, :3]
-        return linear_to_srgb((linear * factor).clip(0, 1))
 
     def accessor(self, index: int) -> np.ndarray:
         """Rows [N,W] as float64, normalised integers as -1..1 or 0..1; scalars [N]."""
@@ -183,7 +171,7 @@ class _Document:
             return self.binary
         return self._resource(uri or "")
 
-    def image(self, texture: int) -> np.ndarray:
+    def image(self, texture: int, mode: str) -> np.ndarray:
         from PIL import Image
 
         image = self.json["images"][self.json["textures"][texture]["source"]]
@@ -191,7 +179,7 @@ class _Document:
             data = self.view(image["bufferView"])
         else:
             data = self._resource(image["uri"])
-        return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+        return np.array(Image.open(io.BytesIO(data)).convert(mode))
 
     def _resource(self, uri: str) -> bytes:
         if uri.startswith("data:"):

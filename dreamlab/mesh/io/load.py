@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import torch
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colors
+from dreamlab.mesh.geometry.colour import srgb_to_linear, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf_read import read_gltf
+from dreamlab.mesh.io.parts import FlatMesh, Part, flattened
 from dreamlab.mesh.surface.clean import check_faces
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,28 @@ def load(path: str | os.PathLike[str]) -> Mesh:
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)
+    with _readable(path):
+        mesh = _joined(path, [part.mesh() for part in _parts(path)])
+    if path.suffix.lower() in PRINT:
+        x, y, z = mesh.vertices.T
+        mesh = replace(mesh, vertices=torch.stack([x, z, -y], 1) / 1000, normals=None)
+    return replace(mesh, normals=torch.from_numpy(normals_of(mesh)).float())
+
+
+def load_flat(path: str | os.PathLike[str]) -> FlatMesh:
+    """The file's triangles as one mesh in float64, each of one colour: see dreamlab.mesh.io.parts.flattened.
+
+    Axes and units are the file's, also those of STL and 3MF. Raises as `load`, but for a file without
+    triangles.
+    """
+    path = Path(path)
+    with _readable(path):
+        return flattened(_parts(path))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Check that a file can be read as a mesh at all; whatever its parser raises becomes DamagedError."""
     kind = path.suffix.lower()
     if not path.is_file():
         got = "a folder" if path.is_dir() else "nothing there"
@@ -47,8 +72,7 @@ def load(path: str | os.PathLike[str]) -> Mesh:
     try:
         if kind == ".obj":
             _check_companions(path)
-        meshes = read_gltf(path) if kind in (".glb", ".gltf") else [_convert(part) for part in _parts(path)]
-        mesh = _joined(path, [m for m in meshes if len(m.faces)])
+        yield
     except DreamlabError:
         raise
     except Exception as error:  # parsers raise whatever the bytes lead them to
@@ -57,51 +81,53 @@ def load(path: str | os.PathLike[str]) -> Mesh:
             got=f"{type(error).__name__}: {error}",
             mend="Export it again",
         ) from error
-    if kind in PRINT:
-        x, y, z = mesh.vertices.T
-        mesh = replace(mesh, vertices=torch.stack([x, z, -y], 1) / 1000, normals=None)
-    return replace(mesh, normals=torch.from_numpy(normals_of(mesh)).float())
 
 
-def _parts(path: Path) -> list[Any]:
+def _parts(path: Path) -> list[Part]:
+    """The parts that have faces. Raises DamagedError where faces name missing corners."""
+    parts = read_gltf(path) if path.suffix.lower() in (".glb", ".gltf") else _parts_of_trimesh(path)
+    parts = [part for part in parts if len(part.faces)]
+    for part in parts:
+        try:
+            check_faces(part.vertices, part.faces)
+        except InputError as error:
+            raise DamagedError(
+                f"{path.name} is damaged: {error.what}", expected=error.expected, got=error.got
+            ) from error
+    return parts
+
+
+def _parts_of_trimesh(path: Path) -> list[Part]:
     """trimesh's triangle meshes of a file, moved to where its scene has them."""
     import trimesh
 
     scene = trimesh.load_scene(path, process=False)
-    return [part for part in scene.dump() if isinstance(part, trimesh.Trimesh)]
+    return [_part(mesh) for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh)]
 
 
-def _convert(part: Any) -> Mesh:
-    mesh = Mesh(
-        torch.from_numpy(np.array(part.vertices, np.float32)),
-        torch.from_numpy(np.array(part.faces, np.int64)),
-    )
-    visual = part.visual
-    uv, image = getattr(visual, "uv", None), getattr(getattr(visual, "material", None), "image", None)
-    if uv is not None and image is not None and len(uv) == len(mesh.vertices):
-        texture = torch.from_numpy(np.array(image.convert("RGB")))
-        return replace(mesh, uv=torch.from_numpy(np.array(uv, np.float32)), textures=(("albedo", texture),))
-    colors = part.vertex_attributes.get("color")
+def _part(mesh: Any) -> Part:
+    part = Part(np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64), opaque=False)
+    visual, material = mesh.visual, getattr(mesh.visual, "material", None)
+    uv, image = getattr(visual, "uv", None), getattr(material, "image", None)
+    if "kd" in getattr(material, "kwargs", ()):  # else the diffuse colour is trimesh's own grey
+        diffuse = np.asarray(material.diffuse, np.float64) / 255
+        part = replace(part, factor=np.append(srgb_to_linear(diffuse[:3]), diffuse[3]))
+    if uv is not None and image is not None and len(uv) == len(part.vertices):
+        return replace(part, uv=np.array(uv, np.float64), albedo=np.array(image.convert("RGBA")))
+    colors = mesh.vertex_attributes.get("color")
     if colors is None and visual.kind in ("vertex", "face"):
         colors = visual.vertex_colors
     if colors is None:
-        return mesh
+        return part
     colors = np.asarray(colors)[:, :3]
-    scale = 255 if colors.dtype == np.uint8 else 1
-    return replace(mesh, colors=torch.from_numpy(colors.astype(np.float32) / scale).clamp(0, 1))
+    shares = (colors.astype(np.float64) / (255 if colors.dtype == np.uint8 else 1)).clip(0, 1)
+    return replace(part, color=srgb_to_linear(shares))
 
 
 def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
     """One mesh of all; colours go to the vertices if there is more than one part and any has colour."""
     if not meshes:
         raise InputError(f"{path.name} holds no triangles", expected="a mesh", got="points, lines or nothing")
-    for mesh in meshes:
-        try:
-            check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
-        except InputError as error:
-            raise DamagedError(
-                f"{path.name} is damaged: {error.what}", expected=error.expected, got=error.got
-            ) from error
     if len(meshes) == 1:
         return meshes[0]
     if any(mesh.textures for mesh in meshes):
