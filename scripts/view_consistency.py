@@ -106,7 +106,7 @@ def asked(prompts: str, nouns: tuple[str, ...]) -> list[EvalPrompt]:
 
 
 def twelve(turn: float) -> Cameras:
-    """A set of cameras as dataset-update samples it."""
+    """A set of cameras as the stage fit-views samples it."""
     low, high = (ring(n, turn, math.radians(elevation)) for n, elevation in (_LOW, _HIGH))
     return Cameras.cat([low, high])
 

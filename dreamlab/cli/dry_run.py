@@ -15,9 +15,9 @@ from dreamlab.core.errors import DreamlabError
 from dreamlab.core.types import Mesh
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
-from dreamlab.stages import DistilConfig
+from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.optimise import StepEvent
-from dreamlab.stages.protocol import SurfaceMesh
+from dreamlab.stages.protocol import Stage, SurfaceMesh
 
 _STEPS = 4  # of each stage; the first warms up and does not count
 
@@ -41,7 +41,7 @@ def show(config: RunConfig, as_json: bool) -> int:
 
 def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     """What it would cost, and what is to be said of the prompt."""
-    images = sum(stage.steps * stage.views for stage in config.distillations)
+    images = sum(stage.steps * stage.views for stage in config.optimisations)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
     try:
         seconds, notes = _measured(config)
@@ -69,21 +69,22 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     from dreamlab.run.machine import pick_device
 
     context, found = RunContext(config, pick_device(config.device)), []
-    for stage, kind in config.distillations_on():
+    for stage, kind in config.optimisations_on():
         scene = SurfaceMesh(_ball(), context.field()) if kind == "mesh" else None
         found.append(_seconds_of(stage, scene, context))
         context.left = None
     return found, context.notes()
 
 
-def _seconds_of(stage: DistilConfig, scene: SurfaceMesh | None, context: RunContext) -> float:
-    from dreamlab.guidance import DatasetUpdateConfig
-
-    method, denoisings, steps = stage.guidance or context.config.guidance, 0, stage.steps
-    if isinstance(method, DatasetUpdateConfig):
-        denoisings = method.denoisings(steps, stage.noise or context.config.noise)
-        stage = stage.model_copy(update={"guidance": method.model_copy(update={"drawing_steps": 1})})
-    events = stage.build().run(scene, context)
+def _seconds_of(
+    stage: DistilConfig | FitViewsConfig, scene: SurfaceMesh | None, context: RunContext
+) -> float:
+    steps, denoisings, work = stage.steps, 0, stage
+    if isinstance(stage, FitViewsConfig):
+        denoisings = stage.denoisings(context.calibration(stage)[1])
+        work = stage.model_copy(update={"sampling_steps": 1})
+    built: Stage = work.build()
+    events = built.run(scene, context)
     laps = [event.seconds for event in islice(events, _STEPS) if isinstance(event, StepEvent)]
     events.close()
     seconds = [sum(lap.values()) for lap in laps]

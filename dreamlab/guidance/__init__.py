@@ -11,7 +11,6 @@ from dreamlab.guidance.anchords import AnchorDSConfig
 from dreamlab.guidance.asd import ASDConfig
 from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.csd import CSDConfig
-from dreamlab.guidance.dataset import DatasetUpdateConfig
 from dreamlab.guidance.dds import DDSConfig
 from dreamlab.guidance.ism import ISMConfig
 from dreamlab.guidance.mixture import MixtureConfig, PartConfig
@@ -35,7 +34,6 @@ GuidanceConfig = Annotated[
     | SDIConfig
     | ASDConfig
     | DDSConfig
-    | DatasetUpdateConfig
     | AnchorDSConfig
     | RFDSConfig
     | MixtureConfig,
@@ -52,7 +50,6 @@ __all__ = [
     "CFGConfig",
     "CSDConfig",
     "DDSConfig",
-    "DatasetUpdateConfig",
     "GuidanceConfig",
     "ISMConfig",
     "MixtureConfig",

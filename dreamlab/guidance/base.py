@@ -116,23 +116,11 @@ class Distillation(ABC):
         return Step(views, add_noise(x.detach(), noise, alpha, sigma), noise, t, alpha, sigma)
 
     def to_loss(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
-        """The loss whose gradient to x is W * residual / B; see `gradient_loss` for its figures."""
+        """The loss whose gradient to x is W * residual / B, clipped; see `gradient_loss` for its figures."""
         gradient = per_image(weight(self.config.weighting, step.alpha, step.sigma), residual) * residual
-        return self.gradient_loss(step.x, gradient, x0_hat, float(step.t.mean()))
-
-    def gradient_loss(self, x: Image, gradient: Image, target: Image, level: float) -> GuidanceOut:
-        """The loss whose gradient to x is the given one over B, clipped, and the figures worth showing.
-
-        metrics: "residual", the root mean square of x - target and the one measure of progress (a loss of
-        score distillation does not fall); "t", the mean level; "grad_norm", the length of the gradient to x.
-        """
-        gradient = clip_gradient(gradient, self.config.grad_clip)
-        metrics = {
-            "residual": float((x.detach() - target).square().mean().sqrt()),
-            "t": level,
-            "grad_norm": float(gradient.norm() / len(x)),
-        }
-        return GuidanceOut(inject(x, gradient), metrics)
+        return gradient_loss(
+            step.x, clip_gradient(gradient, self.config.grad_clip), x0_hat, float(step.t.mean())
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """Nothing, for methods that do not learn."""
@@ -144,3 +132,17 @@ class Distillation(ABC):
                 "the checkpoint holds a state that this method does not have",
                 got=", ".join(sorted(state)[:3]),
             )
+
+
+def gradient_loss(x: Image, gradient: Image, target: Image, level: float) -> GuidanceOut:
+    """The loss whose gradient to x is the given one over B, and the figures worth showing.
+
+    metrics: "residual", the root mean square of x - target and the one measure of progress (a loss of score
+    distillation does not fall); "t", the mean level; "grad_norm", the length of the gradient to x.
+    """
+    metrics = {
+        "residual": float((x.detach() - target).square().mean().sqrt()),
+        "t": level,
+        "grad_norm": float(gradient.norm() / len(x)),
+    }
+    return GuidanceOut(inject(x, gradient), metrics)

@@ -15,7 +15,7 @@ from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.cfg import CFGConfig
 from dreamlab.guidance.noise import NoiseConfig
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance, Source
+from dreamlab.guidance.protocol import Edits, Guidance, Source
 from dreamlab.priors.protocols import Prior
 
 if TYPE_CHECKING:
@@ -107,12 +107,6 @@ class Mixture:
             for p, own in zip(config.parts, self.priors, strict=True)
         ]
         self._prompts: dict[int, ViewPrompts] = {}  # by part, of those that ask another prior
-        for part, settings in zip(self.parts, config.parts, strict=True):
-            if isinstance(part, ChoosesViews):
-                raise ConfigError(
-                    f"{settings.guidance.kind} chooses its own views, so it cannot share a step with others",
-                    mend="Give it a stage of its own",
-                )
 
     def set_source(self, freeze: Callable[[], Source]) -> None:
         """Handed to the parts that edit."""

@@ -33,15 +33,6 @@ class Guidance(Protocol):
     def load_state_dict(self, state: dict[str, Tensor]) -> None: ...
 
 
-@runtime_checkable
-class ChoosesViews(Protocol):
-    """A method that has views of its own in mind, and so cannot share a step with others."""
-
-    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
-        """Where to look in this step, in the place of the sampled cameras."""
-        ...
-
-
 class Source(Protocol):
     """A scene as it stood when a stage began; its state travels with the method's."""
 

@@ -20,7 +20,7 @@ from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig
-from dreamlab.stages import AnyStageConfig, DistilConfig
+from dreamlab.stages import AnyStageConfig, DistilConfig, FitViewsConfig
 from dreamlab.stages.protocol import SceneKind
 
 LONGEST_PROMPT = 1000
@@ -134,8 +134,10 @@ class RunConfig(BaseModel):
                 f"a guidance asks for the prior {unknown[0]!r}, which `priors` does not name",
                 mend=near or f"Give it with --set priors.{unknown[0]}.kind=KIND",
             )
-        at_first = [(method, *(part.guidance for part in parts_of(method))) for method in methods[:1]]
-        if self.begin is None and any(config.kind == "dds" for kinds in at_first for config in kinds):
+        first = self.stages[0]
+        method = (first.guidance or self.guidance) if isinstance(first, DistilConfig) else None
+        at_first = [] if method is None else [method, *(part.guidance for part in parts_of(method))]
+        if self.begin is None and any(config.kind == "dds" for config in at_first):
             raise ConfigError(
                 "dds edits an object, and the first stage has none",
                 mend="Name the run whose object it is: --set begin=outputs/0001-a-blue-mushroom",
@@ -145,7 +147,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _losses_fit_the_scene(self) -> Self:
         """Said here, before a prior is loaded for nothing."""
-        for stage, scene in self.distillations_on():
+        for stage, scene in self.optimisations_on():
             on_mesh = scene == "mesh"
             for loss in stage.losses:
                 knows_distance = self.field.knows_distance and not on_mesh
@@ -163,7 +165,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _renderers_fit_the_scene(self) -> Self:
-        for stage, scene in self.distillations_on():
+        for stage, scene in self.optimisations_on():
             on = "mesh" if scene == "mesh" else "field"
             renderer = stage.renderer or (self.renderer if on == "field" else None)
             if renderer is not None and renderer.draws != on:
@@ -178,13 +180,17 @@ class RunConfig(BaseModel):
     # ---- the list of stages ----
 
     @property
+    def optimisations(self) -> list[DistilConfig | FitViewsConfig]:
+        return [stage for stage in self.stages if isinstance(stage, DistilConfig | FitViewsConfig)]
+
+    @property
     def distillations(self) -> list[DistilConfig]:
         return [stage for stage in self.stages if isinstance(stage, DistilConfig)]
 
-    def distillations_on(self) -> Iterator[tuple[DistilConfig, SceneKind]]:
+    def optimisations_on(self) -> Iterator[tuple[DistilConfig | FitViewsConfig, SceneKind]]:
         """Every optimisation, with what it gets."""
         for index, stage in enumerate(self.stages):
-            if isinstance(stage, DistilConfig):
+            if isinstance(stage, DistilConfig | FitViewsConfig):
                 yield stage, self.scene_before(index)
 
     @property

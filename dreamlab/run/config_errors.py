@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.run.migrate import moved_section, moved_to
+from dreamlab.run.migrate import moved_kind, moved_section, moved_to
 from dreamlab.run.presets import did_you_mean
 
 
@@ -30,6 +30,9 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
             mend=did_you_mean(str(place[-1]), names),
         )
     if kind in ("union_tag_invalid", "union_tag_not_found"):
+        if new := moved_kind(str(context.get("tag"))):
+            gone = f"{path}.kind={context['tag']} is no guidance any more{more}"
+            return ConfigError(gone, mend=f"Use {new}")
         tags = str(context.get("expected_tags", "")).replace("'", "")
         return ConfigError(
             f"{path}.kind cannot be used{more}",

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from dreamlab.core.errors import ConfigError
+from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
@@ -17,7 +18,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.scenes import RadianceField
-from dreamlab.stages import DistilConfig
+from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.given import given_surface
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
@@ -102,9 +103,13 @@ class RunContext:
             return self._shared
         return self._build(stage)
 
-    def stage_seed(self, stage: DistilConfig) -> int:
+    def calibration(self, stage: DistilConfig | FitViewsConfig) -> tuple[CFGConfig, NoiseConfig]:
+        """The stage's guidance scales and noise levels, or the run's."""
+        return stage.cfg or self.config.cfg, stage.noise or self.config.noise
+
+    def stage_seed(self, stage: DistilConfig | FitViewsConfig) -> int:
         """A seed for each optimisation, in their order."""
-        return self.config.seed + _STAGE_SEED * [s.name for s in self.config.distillations].index(stage.name)
+        return self.config.seed + _STAGE_SEED * [s.name for s in self.config.optimisations].index(stage.name)
 
     def notes(self) -> list[str]:
         """What is to be said of the prompt before the run starts."""
@@ -119,5 +124,4 @@ class RunContext:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
             self._further[name] = config.priors[name].build(self.device)
-        cfg, noise = stage.cfg or config.cfg, stage.noise or config.noise
-        return build_guidance(method, self.prior, cfg, noise, self._further)
+        return build_guidance(method, self.prior, *self.calibration(stage), self._further)

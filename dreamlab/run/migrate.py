@@ -28,14 +28,27 @@ def moved_to(path: list[str], kind: str) -> str | None:
     return ".".join([*home[1:], *new])
 
 
+_OF_FIT_VIEWS_ALONE = ("begin", "rings", "every", "memory", "drawing_steps", "fovy")
+_FIT_VIEWS = ("begin", "rings", "every", "memory", "eta", "fovy", "max_batch")
+
+
+def moved_kind(kind: str) -> str | None:
+    """What to use in the place of a kind of guidance that is none any more, or None for any other."""
+    return "--preset drawn, or a stage {kind: fit-views}" if kind == "dataset-update" else None
+
+
 _SIMPLIFY = ("faces", "color_weight", "remesh")
 _EXPORT = ("formats", "size", "origin", "compression")
 _STAGE_OF = {"extract": "extract", "clean": "clean", "bake": "texture"}
 
 
 def moved_section(keys: list[str]) -> str | None:
-    """Where a setting of the former sections `mesh` and `turntable` is now, or None for any other."""
+    """Where a setting of the former sections `mesh` and `turntable`, or of the former guidance
+    `dataset-update`, is now; None for any other."""
     section, *rest = keys
+    if section == "guidance" and rest and rest[0] in _OF_FIT_VIEWS_ALONE:
+        name = "sampling_steps" if rest[0] == "drawing_steps" else rest[0]
+        return f"stages.fit-views.{name}"
     if section == "turntable":
         return ".".join(["stages", "turntable", *rest])
     if section != "mesh":
@@ -56,6 +69,7 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
     values = copy.deepcopy(values)
     for holder in (values, *values.get("stages", ())):
         _migrate(holder)
+    _dataset_updates_to_stages(values)
     if "mesh" in values or "turntable" in values:
         mesh, film = values.pop("mesh", None) or {}, values.pop("turntable", None) or {}
         values["stages"] = [*values.get("stages", [{}]), *_end_of_run(mesh, film)]
@@ -79,6 +93,25 @@ def _end_of_run(mesh: dict[str, Any], film: dict[str, Any]) -> list[dict[str, An
         {"kind": "export"} | {name: mesh[name] for name in _EXPORT if name in mesh},
         {"kind": "turntable"} | film,
     ]
+
+
+def _dataset_updates_to_stages(values: dict[str, Any]) -> None:
+    """Distillations by the former guidance `dataset-update` become stages `fit-views`."""
+    of_run = values.get("guidance") or {}
+    for stage in values.get("stages", ()):
+        method = stage.get("guidance") or of_run
+        if method.get("kind") != "dataset-update" or stage.get("kind", "distil") != "distil":
+            continue
+        stage.pop("guidance", None)
+        stage.pop("mesh", None)
+        stage |= {"name": stage.get("name", "distil"), "kind": "fit-views"}
+        stage |= {name: method[name] for name in _FIT_VIEWS if name in method}
+        if "drawing_steps" in method:
+            stage["sampling_steps"] = method["drawing_steps"]
+        if method.get("grad_clip") is not None:
+            stage["grad_clip"] = method["grad_clip"]  # gone: refused by name, not dropped
+    if of_run.get("kind") == "dataset-update":
+        del values["guidance"]
 
 
 def _migrate(holder: dict[str, Any]) -> None:

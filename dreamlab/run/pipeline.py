@@ -24,7 +24,7 @@ from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
 from dreamlab.run.run_dir import RunDir
 from dreamlab.run.summary import write_summary
-from dreamlab.stages import DistilConfig, ExportStageConfig, TurntableStageConfig
+from dreamlab.stages import ExportStageConfig, TurntableStageConfig
 from dreamlab.stages.protocol import Scene, Stage, StageConfig, SurfaceMesh
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
         if isinstance(stage, ExportStageConfig):
             assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
-        elif not isinstance(stage, DistilConfig | TurntableStageConfig):
+        elif not stage.total_steps and not isinstance(stage, TurntableStageConfig):
             scene = _end_of(_work(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene

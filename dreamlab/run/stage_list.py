@@ -5,8 +5,8 @@
       - {kind: extract, resolution: 128}
       - export                                  # a kind alone, with its defaults
 
-A list of nothing but `distil` goes on to the usual end. On top of a list, in a config file or from Python, a
-mapping changes single stages by name or kind: `stages: {extract: {resolution: 64}}`.
+A list of nothing but `distil` and `fit-views` goes on to the usual end. On top of a list, in a config file or
+from Python, a mapping changes single stages by name or kind: `stages: {extract: {resolution: 64}}`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.run.presets import did_you_mean
 
 _WHOLE_LIST = "A stage more is a line more of the whole list, in a file for --config"
+OPTIMISATIONS = ("distil", "fit-views")
 USUAL_END = ("extract", "clean", "simplify", "texture", "export", "turntable")
 
 
@@ -26,7 +27,7 @@ def listed(stages: Any) -> Any:
     if not isinstance(stages, list | tuple):
         return stages
     items = [_item(stage) for stage in stages]
-    if items and all(not isinstance(item, dict) or item["kind"] == "distil" for item in items):
+    if items and all(not isinstance(item, dict) or item["kind"] in OPTIMISATIONS for item in items):
         items += [{"kind": kind} for kind in USUAL_END]
     return items
 

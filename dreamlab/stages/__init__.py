@@ -11,6 +11,7 @@ from dreamlab.stages.clean import CleanStageConfig
 from dreamlab.stages.distil import DistilConfig
 from dreamlab.stages.export import ExportStageConfig
 from dreamlab.stages.extract import ExtractStageConfig
+from dreamlab.stages.fit_views import FitViewsConfig
 from dreamlab.stages.protocol import Stage, StageConfig, SurfaceMesh
 from dreamlab.stages.simplify import SimplifyStageConfig
 from dreamlab.stages.texture import TextureStageConfig
@@ -18,6 +19,7 @@ from dreamlab.stages.turntable import TurntableStageConfig
 
 _Kinds = (
     DistilConfig
+    | FitViewsConfig
     | ExtractStageConfig
     | CleanStageConfig
     | SimplifyStageConfig
@@ -35,6 +37,7 @@ __all__ = [
     "DistilConfig",
     "ExportStageConfig",
     "ExtractStageConfig",
+    "FitViewsConfig",
     "SimplifyStageConfig",
     "Stage",
     "StageConfig",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamlab.core.cameras import CamerasConfig, OrbitCamerasConfig
 from dreamlab.core.schedules import Ramp
-from dreamlab.core.types import Scene
+from dreamlab.core.types import Cameras, Scene
 from dreamlab.losses import LossConfigs
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.background import BackgroundConfig, RandomBackgroundConfig
@@ -44,6 +44,15 @@ class Optimisable(Scene, Protocol):
 
     def restart(self, generator: torch.Generator, blob_factor: float = 1.0) -> None:
         """Forget everything learned; `blob_factor` says how much denser than usual to begin."""
+        ...
+
+
+@runtime_checkable
+class SelectsCameras(Protocol):
+    """What pulls at the scene, where it has views of its own in mind: see dreamlab.stages.fit_views."""
+
+    def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
+        """Where to look in this step, in the place of the sampled cameras."""
         ...
 
 

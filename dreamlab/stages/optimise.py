@@ -19,11 +19,11 @@ from torch import Tensor
 
 from dreamlab.core.types import Buffer, Cameras, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.guidance.protocol import ChoosesViews, Edits, Guidance
+from dreamlab.guidance.protocol import Edits, Guidance
 from dreamlab.losses import WeightedLosses
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.base import Renderer
-from dreamlab.stages.base import Optimisable, OptimiseConfig
+from dreamlab.stages.base import Optimisable, OptimiseConfig, SelectsCameras
 from dreamlab.stages.source import FrozenScene
 from dreamlab.stages.state import OptimiserState
 from dreamlab.stages.watchdog import Recovery, Vitals, solid_share
@@ -92,7 +92,7 @@ def optimise(
         side = stage.side(progress, prior)
         cameras = stage.cameras.build((side, side))
         views = cameras.sample(stage.views, progress, now.generator).to(now.device)
-        if isinstance(guidance, ChoosesViews):
+        if isinstance(guidance, SelectsCameras):
             views = guidance.select_cameras(views, progress, now.generator)
         shading = lights.sample(views, progress, now.generator)
         render = _render(now, views, shading, losses.needs(progress), progress)

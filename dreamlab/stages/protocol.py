@@ -1,6 +1,6 @@
 """What a stage is: it turns one scene into the next. A run is a list of them.
 
-none -> distil -> field -> extract -> mesh -> clean, simplify, texture, distil, export, turntable -> mesh
+none -> distil, fit-views -> field -> extract -> mesh -> clean, distil, simplify, texture, export, turntable
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 
 if TYPE_CHECKING:
+    from dreamlab.guidance import CFGConfig, NoiseConfig
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
     from dreamlab.priors.protocols import Prior
     from dreamlab.render.base import RendererSettings
     from dreamlab.scenes.base import RadianceField
     from dreamlab.stages.distil import DistilConfig
+    from dreamlab.stages.fit_views import FitViewsConfig
     from dreamlab.stages.optimise import StepEvent
     from dreamlab.stages.state import OptimiserState
 
@@ -105,7 +107,11 @@ class Context(Protocol):
 
     def guidance(self, stage: DistilConfig) -> Guidance: ...
 
-    def stage_seed(self, stage: DistilConfig) -> int:
+    def calibration(self, stage: DistilConfig | FitViewsConfig) -> tuple[CFGConfig, NoiseConfig]:
+        """The prior's, in this stage."""
+        ...
+
+    def stage_seed(self, stage: DistilConfig | FitViewsConfig) -> int:
         """What the stage's randomness begins with."""
         ...
 

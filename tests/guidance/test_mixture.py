@@ -36,7 +36,6 @@ KINDS = (
     "dds",
     "anchords",
     "rfds",
-    "dataset-update",
 )
 
 
