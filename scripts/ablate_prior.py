@@ -70,8 +70,8 @@ def flat(x: Tensor, behind: Tensor) -> Tensor:
 
 def opaque(x: Tensor, behind: Tensor) -> Tensor:
     """Colour before a background, as a training render has it."""
-    colour = x[:, :3] + (1 - x[:, 3:4]) * behind
-    return torch.cat([colour, torch.zeros_like(x[:, 3:])], dim=1)
+    color = x[:, :3] + (1 - x[:, 3:4]) * behind
+    return torch.cat([color, torch.zeros_like(x[:, 3:])], dim=1)
 
 
 def bent(x: Tensor, behind: Tensor) -> Tensor:

@@ -32,20 +32,20 @@ def bumpy_sphere(n_faces: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     direction = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], -1)
     a, b = i[:-1] * n + j[:-1], i[:-1] * n + (j[:-1] + 1) % n
     faces = np.stack([np.stack([a, a + n, b], -1), np.stack([b, a + n, b + n], -1)]).reshape(-1, 3)
-    colours = np.random.default_rng(0).uniform(size=(len(faces), 3))
-    return (radius[..., None] * direction).reshape(-1, 3), faces, colours
+    colors = np.random.default_rng(0).uniform(size=(len(faces), 3))
+    return (radius[..., None] * direction).reshape(-1, 3), faces, colors
 
 
 def rate(n_faces: int, size: int, supersample: int, views: int, repeats: int) -> float:
     """Best views per second of processor time over the repeats: what a core gives, whoever else is on it."""
-    vertices, faces, colours = bumpy_sphere(n_faces)
+    vertices, faces, colors = bumpy_sphere(n_faces)
     rng = np.random.default_rng(1)
     azimuth, elevation = rng.uniform(0, 2 * math.pi, views), rng.uniform(-0.3, 1.5, views)
     best = math.inf
     for _ in range(repeats):
         start = time.process_time()
         render_views(
-            vertices, faces, colours, azimuth, elevation, 2.8, 0.8, size=size, supersample=supersample
+            vertices, faces, colors, azimuth, elevation, 2.8, 0.8, size=size, supersample=supersample
         )
         best = min(best, time.process_time() - start)
     return views / best

@@ -39,14 +39,14 @@ def main() -> int:
     )
     parser.add_argument("--weights", type=Path, help="of the embedded prior (default: those that ship)")
     parser.add_argument("--noun", default="mushroom", choices=shapes.NOUNS, metavar="NOUN")
-    words = [colour.word for colour in shapes.COLOURS]
-    parser.add_argument("--colour", default="red", choices=words, metavar="COLOUR")
+    words = [color.word for color in shapes.COLORS]
+    parser.add_argument("--colour", dest="color", default="red", choices=words, metavar="COLOUR")
     parser.add_argument("--objects", type=int, default=8, help="(default %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON to write besides printing the tables")
     args = parser.parse_args()
     try:
         prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=_VIEWS).build()
-        drift = by_level(prior, args.noun, args.colour, args.objects)
+        drift = by_level(prior, args.noun, args.color, args.objects)
         off = {word: of_mean_picture(prior, args.noun, word, args.objects) for word in words}
     except DreamlabError as error:
         sys.stderr.write(f"colour_drift: {error}\n")
@@ -63,9 +63,9 @@ def main() -> int:
 def renders(noun: str, word: str, objects: int) -> Tensor:
     """Fresh objects of a prompt, four views each, [objects*4,5,S,S]."""
     rng = np.random.default_rng((HELD_OUT, 9))
-    colour = next(c for c in shapes.COLOURS if c.word == word)
+    color = next(c for c in shapes.COLORS if c.word == word)
     return torch.cat(
-        [render_shape(shapes.make(rng, noun, colour), ring(_VIEWS, 0.4)) for _ in range(objects)]
+        [render_shape(shapes.make(rng, noun, color), ring(_VIEWS, 0.4)) for _ in range(objects)]
     )
 
 
@@ -83,7 +83,7 @@ def by_level(prior: EmbeddedPrior, noun: str, word: str, objects: int) -> list[d
         uncond_no_camera = prior.denoise(z, t, none, None)
         answers = {"plain": cond, "guided": cfg_combine(uncond_no_camera, cond, 3.0)}
         rows.append(
-            {"level": level} | {name: (colour(a) - colour(x)).tolist() for name, a in answers.items()}
+            {"level": level} | {name: (color(a) - color(x)).tolist() for name, a in answers.items()}
         )
     return rows
 
@@ -92,10 +92,10 @@ def of_mean_picture(prior: EmbeddedPrior, noun: str, word: str, objects: int) ->
     """Distance of the mean picture's mean colour from that of fresh objects."""
     words = prior.embed([with_article(f"{word} {noun}")] * _VIEWS)
     mean = prior.mean(words, ring(_VIEWS, 0.4))
-    return float((colour(mean) - colour(renders(noun, word, objects))).square().mean().sqrt())
+    return float((color(mean) - color(renders(noun, word, objects))).square().mean().sqrt())
 
 
-def colour(x: Tensor) -> Tensor:
+def color(x: Tensor) -> Tensor:
     """Mean colour of the objects in a batch, [3]."""
     return mean_color(x, _VIEWS)[0].mean(0).flatten()
 

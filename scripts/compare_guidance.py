@@ -29,7 +29,7 @@ from dreamlab.evaluate.objects import name_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
 from dreamlab.guidance import GuidanceConfig
 from dreamlab.studio.asset_files import read_mesh
-from dreamlab.studio.shapes import COLOURS
+from dreamlab.studio.shapes import COLORS
 from dreamlab.views.contact import write_contact_sheet
 
 KINDS = tuple(config.model_fields["kind"].default for config in get_args(get_args(GuidanceConfig)[0]))
@@ -102,7 +102,7 @@ def row(name: str, outcome: Outcome) -> dict[str, Any]:
 
 def asked(args: argparse.Namespace) -> EvalPrompt:
     """The prompt "a COLOUR NOUN" as the judge needs it. Raises InputError for any other."""
-    nouns, words = nouns_to_sample(args), [colour.word for colour in COLOURS]
+    nouns, words = nouns_to_sample(args), [color.word for color in COLORS]
     _, _, phrase = args.prompt.lower().partition(" ")
     for number, word in enumerate(words):
         noun = phrase.removeprefix(f"{word} ")
@@ -126,7 +126,7 @@ def judged(args: argparse.Namespace, prompt: EvalPrompt, outcomes: Sequence[Outc
         except DamagedError:
             pictures.append(None)
     _, answers = name_objects(judge_of(config, args.judge), pictures, [prompt] * len(pictures))
-    right = {"noun": config.vocabulary[prompt.noun], "colour": COLOURS[prompt.colour].word}
+    right = {"noun": config.vocabulary[prompt.noun], "colour": COLORS[prompt.color].word}
     return [
         {f"named_{key}": answer.get(key) for key in right}
         | {f"{key}_right": answer.get(key) == value for key, value in right.items()}

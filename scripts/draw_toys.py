@@ -199,8 +199,8 @@ def shade(panel: Panel) -> Image.Image:
     level = torch.full((len(grid),), 0.02)
     density = panel.prior.log_density(grid, level, panel.prior.embed([panel.prompt] * len(grid))).exp()
     strength = (density / density.max()).sqrt().reshape(PANEL, PANEL, 1)
-    colour = 255 - strength * torch.tensor([150.0, 95.0, 40.0])
-    image = Image.fromarray(colour.byte().numpy())
+    color = 255 - strength * torch.tensor([150.0, 95.0, 40.0])
+    image = Image.fromarray(color.byte().numpy())
     return image.resize((PANEL * ZOOM, PANEL * ZOOM), Image.Resampling.BICUBIC)
 
 

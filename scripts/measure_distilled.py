@@ -26,11 +26,12 @@ from dreamlab.evaluate.classifier import judge_of
 from dreamlab.evaluate.measure import beside_ceiling
 from dreamlab.evaluate.objects import around, judge_objects, name_objects, seen
 from dreamlab.evaluate.prompts import MeasureConfig, visible
+from dreamlab.mesh.io.parts import FlatMesh
 from dreamlab.priors.embedded.prior import relative_depth_of, to_model_space
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
-from dreamlab.studio.asset_files import ColouredMesh, read_mesh
+from dreamlab.studio.asset_files import read_mesh
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def field_seen(folder: Path) -> Tensor:
     return visible(to_model_space(render.premultiplied, render.opacity, relative_depth_of(render, cameras)))
 
 
-def read(glb: Path) -> tuple[ColouredMesh | None, str]:
+def read(glb: Path) -> tuple[FlatMesh | None, str]:
     """The mesh, or why it cannot be read."""
     try:
         return read_mesh(glb), ""

@@ -29,7 +29,7 @@ from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_shape, ring, 
 from dreamlab.evaluate.view_consistency import silhouette_consistency
 from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, from_model_space
 from dreamlab.priors.embedded.sampling import sample
-from dreamlab.studio.shapes import COLOURS
+from dreamlab.studio.shapes import COLORS
 
 _LOW, _HIGH = (8, 15.0), (4, 50.0)
 
@@ -75,10 +75,10 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
         real = render_shape(prompt.real(nouns, np.random.default_rng((HELD_OUT, 4, number))), cameras)
         row: dict[str, object] = {"prompt": prompt.prompt}
         for name, x in (("drawn", mine), ("real", real)):
-            colour, opacity, _ = from_model_space(x)
+            color, opacity, _ = from_model_space(x)
             found = silhouette_consistency(opacity[..., 0].clamp(0, 1), cameras)
             row |= {name: round(found.mean().item(), 4), f"{name}_worst": round(found.min().item(), 4)}
-            rows.append(torch.cat(list((colour + 1 - opacity).clamp(0, 1)), 1))
+            rows.append(torch.cat(list((color + 1 - opacity).clamp(0, 1)), 1))
         measured.append(row)
         sys.stderr.write(f"{row['prompt']}: {row['drawn']:.3f} of {row['real']:.3f}\n")
     medians = {k: statistics.median(row[k] for row in measured) for k in measured[0] if k != "prompt"}
@@ -95,13 +95,13 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
 
 def asked(prompts: str, nouns: tuple[str, ...]) -> list[EvalPrompt]:
     """Given prompts, with their nouns and colours. Raises InputError for one that is not 'a COLOUR NOUN'."""
-    words = [colour.word for colour in COLOURS]
+    words = [color.word for color in COLORS]
     given = []
     for prompt in (part.strip() for part in prompts.split(",")):
-        colour, _, noun = prompt.partition(" ")[2].partition(" ")
-        if colour not in words or noun not in nouns:
+        color, _, noun = prompt.partition(" ")[2].partition(" ")
+        if color not in words or noun not in nouns:
             raise InputError("no real object to compare with", expected="'a COLOUR NOUN'", got=prompt)
-        given.append(EvalPrompt(prompt, nouns.index(noun), words.index(colour), 0.0))
+        given.append(EvalPrompt(prompt, nouns.index(noun), words.index(color), 0.0))
     return given
 
 

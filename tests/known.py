@@ -56,7 +56,7 @@ class Balls(TargetImagesPrior):
     def __init__(self) -> None:
         red = red_ball_prior()
         self.__dict__.update(red.__dict__)
-        self.colours = (red.images, red.images[:, [2, 1, 0, 3]])
+        self.colors = (red.images, red.images[:, [2, 1, 0, 3]])
 
     def embed(self, prompts: Sequence[str]) -> Condition:
         share = torch.tensor([[[float("blue" in p) if p else 0.5]] for p in prompts])
@@ -64,7 +64,7 @@ class Balls(TargetImagesPrior):
 
     def denoise(self, z_t: Tensor, t: Tensor, condition: Condition, views: Views | None = None) -> Tensor:
         share, answers = condition.tokens[:, :, :, None], []
-        for images in self.colours:
+        for images in self.colors:
             self.images = images
             answers.append(super().denoise(z_t, t, condition, views))
         return (1 - share) * answers[0] + share * answers[1]

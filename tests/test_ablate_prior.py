@@ -38,15 +38,15 @@ def test_every_arm_differs_from_the_base_and_can_be_trained(name: str, corpus: C
 def test_a_render_is_seen_as_a_photograph_was(name: str) -> None:
     random = torch.Generator().manual_seed(0)
     opacity = torch.rand(2, 64, 64, 1, generator=random)
-    colour = torch.rand(2, 64, 64, 3, generator=random) * opacity
+    color = torch.rand(2, 64, 64, 3, generator=random) * opacity
     behind = torch.rand(2, 1, 1, 3, generator=random)
     cameras = turntable(2, 0.3, 2.5, 0.7, (64, 64))
     depth = 2.5 * opacity
-    backdrop = behind.expand_as(colour)
-    render = RenderOutput(colour + (1 - opacity) * behind, opacity, depth, backdrop)
+    backdrop = behind.expand_as(color)
+    render = RenderOutput(color + (1 - opacity) * behind, opacity, depth, backdrop)
     prior = ChannelsPrior(ChannelsTrainer(ARMS[name].config(2), ARMS[name].channels))
     got = prior.encode(render, cameras).x
-    plain = to_model_space(colour, opacity, torch.zeros_like(opacity))
+    plain = to_model_space(color, opacity, torch.zeros_like(opacity))
     wanted = ARMS[name].channels(plain, behind.movedim(-1, 1))
     assert torch.allclose(got[:, :4], wanted[:, :4], atol=1e-5)
     assert bool(got[:, 4].abs().max() > 0) is (name in ("base", "normals"))

@@ -145,7 +145,7 @@ def test_words_that_the_prior_never_learned_are_said_before_the_start_and_known_
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prior = red_ball_prior()
-    known = Vocabulary(images=64_000, nouns={"ball": (900, 0)}, colours=("red",))
+    known = Vocabulary(images=64_000, nouns={"ball": (900, 0)}, colors=("red",))
     prior.limits = lambda prompt: limits(known, prompt)  # type: ignore[attr-defined]
     monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": prior)
     for prompt, said in (("a red ball", False), ("a red bell", True)):

@@ -16,7 +16,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.guidance import GuidanceConfig
 from dreamlab.mesh.io.export import write
 from dreamlab.run.resolve import resolve
-from dreamlab.studio.shapes import COLOURS
+from dreamlab.studio.shapes import COLORS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
@@ -107,7 +107,7 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
     monkeypatch.setattr(script, "name_objects", answer)
     judged = ["--methods", "sds,csd", "--judge", str(tmp_path / "j"), "--nouns", "car,mug"]
     assert script.main(line(tmp_path, "--prompt", "a red mug", *judged)) == 0
-    assert {(q.noun, COLOURS[q.colour].word) for q in asked} == {(1, "red")}
+    assert {(q.noun, COLORS[q.color].word) for q in asked} == {(1, "red")}
     picture = tmp_path / "out" / "all.png"
     sds, csd = json.loads(picture.with_suffix(".json").read_text())["methods"]
     assert sds["noun_right"] and sds["colour_right"] and not csd["noun_right"] and csd["named_noun"] is None

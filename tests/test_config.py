@@ -121,9 +121,9 @@ def test_a_stage_overrides_a_part_of_the_calibration_or_all_of_it() -> None:
     assign(values, "stages.0.cfg.text=5")
     assign(values, "stages.colour.noise={t_min: 0.1, t_max: {start: 0.8, end: 0.3}, levels: sqrt}")
     config = from_values(values)
-    shape, colour = config.distillations
-    assert shape.cfg == CFGConfig(text=5, camera=2) and shape.noise is None and colour.cfg is None
-    assert colour.noise is not None and (colour.noise.t_min(1), colour.noise.t_max(1)) == (0.1, 0.3)
+    shape, color = config.distillations
+    assert shape.cfg == CFGConfig(text=5, camera=2) and shape.noise is None and color.cfg is None
+    assert color.noise is not None and (color.noise.t_min(1), color.noise.t_max(1)) == (0.1, 0.3)
     assert from_values(parse_yaml(config.yaml(), "round trip")) == config
     assign(values, "stages.colour.noise={t_max: 0.4}")
     with pytest.raises(ConfigError, match=r"stages\.1\.noise.*t_min <= t_max"):  # beside the run's t_min
@@ -165,6 +165,7 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     old["stages"][0]["guidance"] = OLD_STAGE
     old["stages"][1]["guidance"] = {"kind": "mixture", "parts": OLD_PARTS}
     old["mesh"]["clean"]["colour_weight"] = 0.02
+    old["stages"][0]["background"] = {"kind": "solid", "colour": [0.0, 0.5, 1.0]}
     old["priors"] = {"other": {"kind": "embedded"}}
     new = from_values(migrated(old))
     assert new.cfg.text == 9 and new.cfg.rescale == 0 and new.guidance.rescale == 0.3
@@ -174,6 +175,7 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     assert (simplify.color_weight, texture.into) == (0.02, "vertices")
     assert (export.formats, export.size) == (("ply",), "30cm")
     sdi, mixture = new.distillations
+    assert sdi.background.color == (0.0, 0.5, 1.0)
     assert sdi.guidance.inversion_scale == -2 and sdi.cfg.text == 3 and sdi.noise.levels == "linear"
     (part,) = mixture.guidance.parts
     assert part.cfg.perp_neg and part.noise.t_max(0) == 0.5 and mixture.cfg is None

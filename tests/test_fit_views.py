@@ -98,14 +98,14 @@ def test_older_runs_by_the_method_are_read_as_runs_of_the_stage() -> None:
     """Method of the run or of a stage, a distillation beside it with its own."""
     method = {"kind": "dataset-update", "weighting": "uniform", "grad_clip": None, "eta": 0.5, **VIEWS}
     method["drawing_steps"] = method.pop("sampling_steps")
-    shape, colour = ({"kind": "distil", "name": n, "steps": 8, "mesh": {}} for n in ("shape", "colour"))
-    old = small_values(guidance=method, stages=[shape, colour | {"guidance": {"kind": "sds"}}])
+    shape, color = ({"kind": "distil", "name": n, "steps": 8, "mesh": {}} for n in ("shape", "colour"))
+    old = small_values(guidance=method, stages=[shape, color | {"guidance": {"kind": "sds"}}])
     new = from_values(migrated(old))
     fit, distil = new.optimisations
     assert (fit.kind, fit.name, fit.steps, fit.eta, fit.every) == ("fit-views", "shape", 8, 0.5, 3)
     assert fit.rings == ((4, 10.0), (2, 50.0)) and fit.sampling_steps == 4
     assert distil.kind == "distil" and distil.guidance.kind == "sds"
-    old = small_values(stages=[shape, colour | {"guidance": method}])
+    old = small_values(stages=[shape, color | {"guidance": method}])
     assert [stage.kind for stage in from_values(migrated(old)).optimisations] == ["distil", "fit-views"]
     old["stages"][1]["guidance"]["grad_clip"] = 0.1
     with pytest.raises(ConfigError, match=r"unknown setting stages\.1\.grad_clip"):

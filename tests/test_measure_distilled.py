@@ -23,9 +23,9 @@ def test_a_field_is_seen_where_it_stands(tmp_path: Path) -> None:
     config = small_config(stages=stages)
     run = RunDir.create(tmp_path, config, environment())
     list(generate(config, run, red_ball_prior()))
-    colour, opacity, relative_depth = from_model_space(field_seen(run.path))
-    assert colour.shape == (AROUND, 64, 64, 3) and opacity.max() > 0.9
-    middle = colour[:, 28:36, 28:36].mean(dim=(0, 1, 2))
+    color, opacity, relative_depth = from_model_space(field_seen(run.path))
+    assert color.shape == (AROUND, 64, 64, 3) and opacity.max() > 0.9
+    middle = color[:, 28:36, 28:36].mean(dim=(0, 1, 2))
     assert middle[0] > 0.6 and middle[1:].max() < 0.4
     solid = (opacity > 0.5).float()
     assert relative_depth[:, 28:36, 28:36].mean() > relative_depth[solid > 0].mean() > 0.0

@@ -74,7 +74,7 @@ def test_every_method_makes_a_mesh(kind: str, blue: RunDir, built: list[Any], tm
     assert [prior.views_per_group for prior in built] == ([2] if kind == "mixture" else [])
 
 
-def colour_inside(run: RunDir) -> torch.Tensor:
+def color_inside(run: RunDir) -> torch.Tensor:
     """The mean colour of the matter in the middle of a run's field."""
     x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0)) * 0.6 - 0.3
     with torch.no_grad():
@@ -89,14 +89,14 @@ def edited(blue: RunDir, **changes: Any) -> RunConfig:
 
 
 def test_an_edit_moves_the_object_from_the_source_to_the_target(blue: RunDir, tmp_path: Path) -> None:
-    before, after = colour_inside(blue), colour_inside(run_of(tmp_path, edited(blue)))
+    before, after = color_inside(blue), color_inside(run_of(tmp_path, edited(blue)))
     assert before[2] > before[0] + 0.1, "it begins blue"
     assert after[0] > before[0] + 0.1 and after[2] < before[2] - 0.1
 
 
 def test_an_edit_towards_what_is_there_changes_nothing(blue: RunDir, tmp_path: Path) -> None:
     config = edited(blue, prompt="a blue ball")
-    assert torch.allclose(colour_inside(run_of(tmp_path, config)), colour_inside(blue), atol=0.03)
+    assert torch.allclose(color_inside(run_of(tmp_path, config)), color_inside(blue), atol=0.03)
 
 
 def test_an_edit_goes_on_exactly_even_when_its_source_is_gone(blue: RunDir, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_a_ball_becomes_the_box_that_the_prior_shows() -> None:
     after = mesh_fidelity(made["scene"].mesh(), truth(), views)
     assert before.silhouette_iou < 0.88 and before.normal_angle > 20
     assert after.silhouette_iou > 0.96 and after.normal_angle < 0.6 * before.normal_angle
-    colours = made["scene"].albedo(made["scene"].vertices()).mean(0)
-    torch.testing.assert_close(colours, torch.tensor([0.8, 0.2, 0.1]), atol=0.06, rtol=0)
+    colors = made["scene"].albedo(made["scene"].vertices()).mean(0)
+    torch.testing.assert_close(colors, torch.tensor([0.8, 0.2, 0.1]), atol=0.06, rtol=0)
 
 
 # ---- same bytes ----

@@ -192,8 +192,8 @@ def half_blocks(image: Tensor) -> Text:
     text = Text()
     for top, bottom in zip(rows[::2], rows[1::2], strict=False):
         for above, below in zip(top, bottom, strict=True):
-            colours = "rgb({},{},{}) on rgb({},{},{})".format(*above, *below)
-            text.append("▀", style=colours)
+            colors = "rgb({},{},{}) on rgb({},{},{})".format(*above, *below)
+            text.append("▀", style=colors)
         text.append("\n")
     return text
 

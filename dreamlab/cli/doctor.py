@@ -42,6 +42,6 @@ def _table(findings: list) -> None:
 
     table = Table("", "what", "found")
     for finding in findings:
-        mark, colour = _MARKS[finding.state]
-        table.add_row(Text(mark, style=colour), Text(finding.name), Text(finding.detail))
+        mark, color = _MARKS[finding.state]
+        table.add_row(Text(mark, style=color), Text(finding.name), Text(finding.detail))
     Console().print(table)

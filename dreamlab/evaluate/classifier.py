@@ -40,14 +40,14 @@ class LabelledImages:
 
     x: Float[Tensor, "n 5 S S"]
     noun: Int[Tensor, " n"]
-    colour: Int[Tensor, " n"]
+    color: Int[Tensor, " n"]
 
 
 class Prediction(NamedTuple):
     """Probabilities [n, classes] of nouns and colours."""
 
     noun: Tensor
-    colour: Tensor
+    color: Tensor
 
 
 def sample_labelled_images(
@@ -60,16 +60,16 @@ def sample_labelled_images(
     for number, noun in enumerate(nouns):
         for copy in range(objects):
             rng = np.random.default_rng((*seed, number, copy))
-            colour = int(rng.integers(len(shapes.COLOURS)))
-            shape = shapes.make(rng, noun, shapes.COLOURS[colour])
+            color = int(rng.integers(len(shapes.COLORS)))
+            shape = shapes.make(rng, noun, shapes.COLORS[color])
             cameras = sample_cameras(rng, 1, views)
             out = torch.from_numpy(
                 render_views(shape.vertices, shape.faces, shape.face_colors, *cameras, size=size)
             )
             images.append(to_model_space(out[..., :3], out[..., 3:4], out[..., 4:5]).half())
-            answers += [(number, colour)] * views
-    noun, colour = torch.tensor(answers).T
-    return LabelledImages(torch.cat(images), noun, colour)
+            answers += [(number, color)] * views
+    noun, color = torch.tensor(answers).T
+    return LabelledImages(torch.cat(images), noun, color)
 
 
 class Judge(nn.Module):
@@ -86,7 +86,7 @@ class Judge(nn.Module):
             layers += _block(nn.Conv2d(inputs, outputs, 3, stride, 1))
         self.trunk = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
         self.noun = nn.Linear(4 * c, len(self.nouns))
-        self.colour = nn.Linear(4 * c, len(shapes.COLOURS))
+        self.colour = nn.Linear(4 * c, len(shapes.COLORS))
         self.register_buffer("mask", torch.tensor(list(_CHANNELS.values()))[:, :, None, None])
 
     def forward(self, x: Float[Tensor, "n 5 S S"], channels: Int[Tensor, " n"]) -> tuple[Tensor, Tensor]:
@@ -157,10 +157,10 @@ def train_judge(labelled: LabelledImages, nouns: Sequence[str], epochs: int = 16
     order = torch.cat([torch.randperm(len(labelled.x), generator=generator) for _ in range(epochs)])
     for rows in order[: steps * batch].split(batch):
         channels = (torch.rand(batch, generator=generator) < 0.4).long()  # colour is the harder look
-        noun, colour = judge(_worn(_moved(labelled.x[rows].float(), generator), generator), channels)
+        noun, color = judge(_worn(_moved(labelled.x[rows].float(), generator), generator), channels)
         seen = channels == 0
         loss = F.cross_entropy(noun, labelled.noun[rows], label_smoothing=0.05)
-        loss = loss + F.cross_entropy(colour[seen], labelled.colour[rows][seen])
+        loss = loss + F.cross_entropy(color[seen], labelled.color[rows][seen])
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()

@@ -114,14 +114,14 @@ def field_pictures(field: Field, cameras: Cameras) -> Pictures:
         inside = ((cell >= 0) & (cell <= CELLS)).all(-1)
         i, j, k = cell.clamp(0, CELLS).unbind(-1)
         asked = inside & near[i, j, k]
-        sigma, colour = torch.zeros(asked.shape), torch.zeros(*asked.shape, 3)
+        sigma, color = torch.zeros(asked.shape), torch.zeros(*asked.shape, 3)
         with torch.no_grad():
             parts = [field(p.clamp(-1, 1).to(device)) for p in x[asked].split(CHUNK)]
         if parts:
             sigma[asked] = torch.cat([s.reshape(-1).float().cpu() for s, _ in parts])
-            colour[asked] = torch.cat([c.float().cpu() for _, c in parts])
+            color[asked] = torch.cat([c.float().cpu() for _, c in parts])
         weight, _ = absorb(sigma, 2 * reach / STEPS)
         opacity[rows] = weight.sum(1, keepdim=True)
-        rgb[rows] = (weight[..., None] * colour).sum(1) + 1 - opacity[rows]
+        rgb[rows] = (weight[..., None] * color).sum(1) + 1 - opacity[rows]
     shape = (len(cameras), *cameras.size)
     return Pictures(cameras, rgb.reshape(*shape, 3), opacity.reshape(*shape, 1))

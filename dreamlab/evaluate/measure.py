@@ -37,7 +37,7 @@ from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_mode
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import NEAR, with_article
 
-_WORDS = tuple(colour.word for colour in shapes.COLOURS)
+_WORDS = tuple(color.word for color in shapes.COLORS)
 
 
 def measure_prior(
@@ -81,16 +81,16 @@ def real_pictures(prompts: Sequence[EvalPrompt], nouns: Sequence[str], seed: int
 
 def labelled_images(x: Float[Tensor, "n 5 S S"], prompts: Sequence[EvalPrompt]) -> LabelledImages:
     """Pictures, VIEWS a prompt, with the labels that were asked for."""
-    noun, colour = (torch.tensor([q[k] for q in prompts]).repeat_interleave(VIEWS) for k in (1, 2))
-    return LabelledImages(x, noun, colour)
+    noun, color = (torch.tensor([q[k] for q in prompts]).repeat_interleave(VIEWS) for k in (1, 2))
+    return LabelledImages(x, noun, color)
 
 
 def naming(judge: Judge, labelled: LabelledImages) -> dict[str, float]:
     """Shares of views whose noun and colour the judge names as asked."""
     seen, form = judge.look(labelled.x, "colour"), judge.look(labelled.x, "form")
-    named = seen.colour.argmax(1)
-    near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(labelled.colour, named, strict=True)])
-    right = {"noun": seen.noun.argmax(1) == labelled.noun, "colour": named == labelled.colour}
+    named = seen.color.argmax(1)
+    near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(labelled.color, named, strict=True)])
+    right = {"noun": seen.noun.argmax(1) == labelled.noun, "colour": named == labelled.color}
     right |= {"colour_near": near, "form_noun": form.noun.argmax(1) == labelled.noun}
     return {name: each.float().mean().item() for name, each in right.items()}
 
@@ -101,8 +101,8 @@ def _alike(asked: int, named: int) -> bool:
 
 def mistaken(judge: Judge, labelled: LabelledImages, most: int = 8) -> dict[str, int]:
     """The commonest "asked > named" of colours, with the number of views."""
-    named = judge.look(labelled.x, "colour").colour.argmax(1)
-    pairs = zip(labelled.colour.tolist(), named.tolist(), strict=True)
+    named = judge.look(labelled.x, "colour").color.argmax(1)
+    pairs = zip(labelled.color.tolist(), named.tolist(), strict=True)
     return dict(Counter(f"{_WORDS[a]} > {_WORDS[b]}" for a, b in pairs if a != b).most_common(most))
 
 
@@ -152,17 +152,17 @@ def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:
         rng = np.random.default_rng((HELD_OUT, 5, number))
         wanted = shapes.scene(rng, relation="on", among=config.vocabulary)
         over, _, under = wanted.noun.partition(" on ")
-        first, second = (shapes.COLOURS[int(i)] for i in rng.choice(len(shapes.COLOURS), 2, replace=False))
+        first, second = (shapes.COLORS[int(i)] for i in rng.choice(len(shapes.COLORS), 2, replace=False))
         prompts.append(f"{with_article(f'{first.word} {over}')} on {with_article(f'{second.word} {under}')}")
         turns.append(rng.uniform(0, 2 * np.pi))
         cameras = ring(VIEWS, turns[-1])
         scenes = (
-            shapes.scene(rng, relation="on", nouns=(over, under), colours=pair)
+            shapes.scene(rng, relation="on", nouns=(over, under), colors=pair)
             for pair in ((first, second), (second, first), (first, second))
         )
-        halves.append([_half_colours(render_shape(scene, cameras)) for scene in scenes])
+        halves.append([_half_colors(render_shape(scene, cameras)) for scene in scenes])
     sampled = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
-    mine = [_half_colours(x) for x in sampled.split(VIEWS)]
+    mine = [_half_colors(x) for x in sampled.split(VIEWS)]
     wins = [_nearer(x, right, swapped) for x, (right, swapped, _) in zip(mine, halves, strict=True)]
     ceiling = [_nearer(other, right, swapped) for right, swapped, other in halves]
     return sum(wins) / config.scenes, sum(ceiling) / config.scenes
@@ -172,13 +172,13 @@ def _nearer(x: Tensor, one: Tensor, other: Tensor) -> bool:
     return bool((x - one).norm() < (x - other).norm())
 
 
-def _half_colours(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
+def _half_colors(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
     """Mean colour of the upper and the lower half of what is seen, over all views."""
-    colour, opacity, _ = from_model_space(x)
+    color, opacity, _ = from_model_space(x)
     rows = (opacity[..., 0] > 0.5).any(0).any(-1).nonzero()
     top, bottom = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, x.shape[-1])
     middle = (top + bottom) // 2
     halves = (slice(top, middle), slice(middle, bottom))
     return torch.stack(
-        [colour[:, h].sum((0, 1, 2)) / opacity[:, h].clamp_min(0).sum().clamp_min(1.0) for h in halves]
+        [color[:, h].sum((0, 1, 2)) / opacity[:, h].clamp_min(0).sum().clamp_min(1.0) for h in halves]
     )

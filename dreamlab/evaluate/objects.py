@@ -13,8 +13,8 @@ from dreamlab.core.types import Cameras
 from dreamlab.evaluate.classifier import Judge
 from dreamlab.evaluate.measure import beside_ceiling
 from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_mesh_views, render_shape, ring
+from dreamlab.mesh.io.parts import FlatMesh
 from dreamlab.studio import shapes
-from dreamlab.studio.asset_files import ColouredMesh
 
 AROUND = 8
 """Views of each object, evenly spaced."""
@@ -31,7 +31,7 @@ def around() -> Cameras:
     return ring(AROUND, 0.0)
 
 
-def seen(mesh: ColouredMesh) -> Float[Tensor, "views 5 S S"]:
+def seen(mesh: FlatMesh) -> Float[Tensor, "views 5 S S"]:
     """A mesh as the judge sees it."""
     return render_mesh_views(*mesh, around())
 
@@ -81,10 +81,10 @@ def _named(
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Scores of objects, and what the majority of their views calls them."""
     x = torch.cat(list(pictures))
-    colour, form = judge.look(x, "colour"), judge.look(x, "form")
+    color, form = judge.look(x, "colour"), judge.look(x, "form")
     asked = {
-        "noun": (colour.noun, torch.tensor([q.noun for q in prompts])),
-        "colour": (colour.colour, torch.tensor([q.colour for q in prompts])),
+        "noun": (color.noun, torch.tensor([q.noun for q in prompts])),
+        "colour": (color.color, torch.tensor([q.color for q in prompts])),
         "form_noun": (form.noun, torch.tensor([q.noun for q in prompts])),
     }
     scores, names = {}, {}
@@ -96,7 +96,7 @@ def _named(
     words = [
         {
             "noun": judge.nouns[int(names["noun"][i])],
-            "colour": shapes.COLOURS[int(names["colour"][i])].word,
+            "colour": shapes.COLORS[int(names["colour"][i])].word,
             "form_noun": judge.nouns[int(names["form_noun"][i])],
         }
         for i in range(len(prompts))

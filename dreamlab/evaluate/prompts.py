@@ -65,12 +65,12 @@ class EvalPrompt(NamedTuple):
 
     prompt: str
     noun: int
-    colour: int
+    color: int
     turn: float
 
     def real(self, nouns: Sequence[str], rng: np.random.Generator) -> shapes.Shape:
         """An object that answers the prompt."""
-        return shapes.make(rng, nouns[self.noun], shapes.COLOURS[self.colour])
+        return shapes.make(rng, nouns[self.noun], shapes.COLORS[self.color])
 
 
 Sampler = Callable[[Sequence[str], Cameras, int], Tensor]
@@ -82,9 +82,9 @@ def sample_prompts(nouns: Sequence[str], count: int, seed: tuple[int, ...]) -> l
     rng = np.random.default_rng((HELD_OUT, *seed))
     sampled = []
     for _ in range(count):
-        noun, colour = int(rng.integers(len(nouns))), int(rng.integers(len(shapes.COLOURS)))
-        prompt = with_article(f"{shapes.COLOURS[colour].word} {nouns[noun]}")
-        sampled.append(EvalPrompt(prompt, noun, colour, rng.uniform(0, 2 * math.pi)))
+        noun, color = int(rng.integers(len(nouns))), int(rng.integers(len(shapes.COLORS)))
+        prompt = with_article(f"{shapes.COLORS[color].word} {nouns[noun]}")
+        sampled.append(EvalPrompt(prompt, noun, color, rng.uniform(0, 2 * math.pi)))
     return sampled
 
 
@@ -150,5 +150,5 @@ def mean_sampler(prior: EmbeddedPrior) -> Sampler:
 def visible(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "n 5 S S"]:
     """What a screen would show of model-space pictures: opacity in 0..1, no colour above it."""
     alpha = x[:, 3:4].clamp(-1, 1)
-    colour = torch.minimum(x[:, :3].clamp_min(-1), alpha)
-    return torch.cat([colour, alpha, x[:, 4:]], dim=1)
+    color = torch.minimum(x[:, :3].clamp_min(-1), alpha)
+    return torch.cat([color, alpha, x[:, 4:]], dim=1)

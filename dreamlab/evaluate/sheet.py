@@ -58,8 +58,8 @@ def save_rows(rows: Sequence[Float[Tensor, "n 5 S S"]], path: Path, zoom: int = 
 
     bands = []
     for x in rows:
-        colour, opacity, relative_depth = from_model_space(x)
-        on_grey = colour + (1 - opacity.clamp(0, 1)) * 0.85
+        color, opacity, relative_depth = from_model_space(x)
+        on_grey = color + (1 - opacity.clamp(0, 1)) * 0.85
         bands += [
             torch.cat(list(on_grey), 1),
             torch.cat(list(relative_depth.expand(-1, -1, -1, 3) / 2 + 0.5), 1),

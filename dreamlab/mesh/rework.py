@@ -12,7 +12,7 @@ import torch
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import texture_of, to_bytes, vertex_colors
+from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import creased, normals_of
 from dreamlab.mesh.surface.clean import SimplifyConfig, check_faces
 from dreamlab.mesh.surface.colors import SurfaceColors

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 class SolidBackgroundConfig(BaseModel):
@@ -18,23 +18,23 @@ class SolidBackgroundConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["solid"] = "solid"
-    colour: Colour = (1.0, 1.0, 1.0)
+    color: Color = (1.0, 1.0, 1.0)
 
     def build(self, generator: torch.Generator) -> SolidBackground:
-        return SolidBackground(self.colour)
+        return SolidBackground(self.color)
 
 
 class SolidBackground(nn.Module):
     """See SolidBackgroundConfig."""
 
-    def __init__(self, colour: Colour) -> None:
+    def __init__(self, color: Color) -> None:
         super().__init__()
-        self.colour = colour
+        self.color = color
 
     def forward(
         self, directions: Float[Tensor, "B H W 3"], generator: torch.Generator | None
     ) -> Float[Tensor, "B H W 3"]:
-        return directions.new_tensor(self.colour).expand_as(directions)
+        return directions.new_tensor(self.color).expand_as(directions)
 
 
 class RandomBackgroundConfig(BaseModel):
@@ -42,7 +42,7 @@ class RandomBackgroundConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["random"] = "random"
-    still: Colour = (1.0, 1.0, 1.0)
+    still: Color = (1.0, 1.0, 1.0)
 
     def build(self, generator: torch.Generator) -> RandomBackground:
         return RandomBackground(self.still)
@@ -51,7 +51,7 @@ class RandomBackgroundConfig(BaseModel):
 class RandomBackground(nn.Module):
     """See RandomBackgroundConfig. Without a generator (previews) the colour is `still`."""
 
-    def __init__(self, still: Colour) -> None:
+    def __init__(self, still: Color) -> None:
         super().__init__()
         self.still = still
 
@@ -60,7 +60,7 @@ class RandomBackground(nn.Module):
     ) -> Float[Tensor, "B H W 3"]:
         if generator is None:
             return directions.new_tensor(self.still).expand_as(directions)
-        return _colours(directions, generator)
+        return _colors(directions, generator)
 
 
 class LearnedBackgroundConfig(BaseModel):
@@ -94,13 +94,13 @@ class LearnedBackground(nn.Module):
         self, directions: Float[Tensor, "B H W 3"], generator: torch.Generator | None
     ) -> Float[Tensor, "B H W 3"]:
         if generator is not None and self.random and torch.rand((), generator=generator) < self.random:
-            return _colours(directions, generator)
+            return _colors(directions, generator)
         octaves = directions[..., None] * (2.0 ** torch.arange(self.frequencies, device=directions.device))
         encoded = torch.cat([directions, octaves.sin().flatten(-2), octaves.cos().flatten(-2)], dim=-1)
         return torch.sigmoid(torch.relu(encoded @ self.first.T) @ self.last.T)
 
 
-def _colours(directions: Float[Tensor, "B H W 3"], generator: torch.Generator) -> Float[Tensor, "B H W 3"]:
+def _colors(directions: Float[Tensor, "B H W 3"], generator: torch.Generator) -> Float[Tensor, "B H W 3"]:
     """A uniform colour for every view."""
     drawn = torch.rand(directions.shape[0], 1, 1, 3, generator=generator)
     return drawn.to(directions).expand_as(directions)

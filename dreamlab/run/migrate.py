@@ -69,6 +69,9 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
     values = copy.deepcopy(values)
     for holder in (values, *values.get("stages", ())):
         _migrate(holder)
+        background = holder.get("background")
+        if isinstance(background, dict) and "colour" in background:
+            background["color"] = background.pop("colour")
     _dataset_updates_to_stages(values)
     if "mesh" in values or "turntable" in values:
         mesh, film = values.pop("mesh", None) or {}, values.pop("turntable", None) or {}

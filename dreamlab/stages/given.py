@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import texture_of, vertex_colors
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.colors import SurfaceColors
 from dreamlab.stages.protocol import SurfaceMesh

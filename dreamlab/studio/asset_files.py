@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from dreamlab.core.errors import DamagedError, DreamlabError
 from dreamlab.mesh.io.load import load_flat
@@ -15,16 +13,9 @@ from dreamlab.mesh.io.parts import FlatMesh
 SUFFIXES = (".glb", ".gltf", ".obj")
 
 
-class ColouredMesh(NamedTuple):
-    """vertices [V,3] float32, faces [F,3] int32, face_colors [F,3] float32 sRGB in 0..1."""
-
-    vertices: Float[np.ndarray, "V 3"]
-    faces: Int[np.ndarray, "F 3"]
-    face_colors: Float[np.ndarray, "F 3"]
-
-
-def read_mesh(path: Path) -> ColouredMesh:
-    """Read one model file; its bounding box is centred at the origin and its furthest vertex at distance 1.
+def read_mesh(path: Path) -> FlatMesh:
+    """Read one model file, in float32 and int32; its bounding box is centred at the origin and its furthest
+    vertex at distance 1.
 
     Raises:
         DamagedError: the file cannot be read, or holds no triangle with a finite, non-zero extent.
@@ -38,14 +29,14 @@ def read_mesh(path: Path) -> ColouredMesh:
     return _normalised(mesh, path.name)
 
 
-def _normalised(mesh: FlatMesh, name: str) -> ColouredMesh:
-    vertices, faces, colours = mesh
+def _normalised(mesh: FlatMesh, name: str) -> FlatMesh:
+    vertices, faces, colors = mesh
     if len(faces) == 0:
         raise DamagedError(f"{name} holds no triangles")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise DamagedError(f"{name} has a face that refers to a missing vertex")
     used = vertices[faces.reshape(-1)].astype(np.float64)
-    if not (np.isfinite(used).all() and np.isfinite(colours).all()):
+    if not (np.isfinite(used).all() and np.isfinite(colors).all()):
         raise DamagedError(f"{name} holds coordinates or colours that are not finite")
     centre = 0.5 * (used.min(0) + used.max(0))
     radius = np.linalg.norm(used - centre, axis=1).max()
@@ -53,5 +44,5 @@ def _normalised(mesh: FlatMesh, name: str) -> ColouredMesh:
         raise DamagedError(f"{name} is a single point")
     # Vertices that no face uses may be anything.
     moved = np.nan_to_num((vertices - centre) / radius, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
-    colours = colours.astype(np.float32).clip(0.0, 1.0)
-    return ColouredMesh(moved.astype(np.float32), faces.astype(np.int32), colours)
+    colors = colors.astype(np.float32).clip(0.0, 1.0)
+    return FlatMesh(moved.astype(np.float32), faces.astype(np.int32), colors)

@@ -64,8 +64,8 @@ class Corpus:
     def mesh(self, index: int) -> Mesh:
         """The geometry of one object."""
         v, f = self.vertex_start[index : index + 2], self.face_start[index : index + 2]
-        colours = self.face_colors[f[0] : f[1]].astype(np.float32) / 255.0
-        return Mesh(self.vertices[v[0] : v[1]], self.faces[f[0] : f[1]], colours)
+        colors = self.face_colors[f[0] : f[1]].astype(np.float32) / 255.0
+        return Mesh(self.vertices[v[0] : v[1]], self.faces[f[0] : f[1]], colors)
 
     def save(self, folder: Path) -> None:
         """Write corpus.safetensors and corpus.json."""

@@ -123,7 +123,7 @@ def _kernel() -> Any:
     from dreamlab.ops import native  # brings torch: only where a picture is taken
 
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    kernel = native.library().dl_photograph
+    kernel = native.library().dl_render_views
     kernel.argtypes = [
         pointer, integer, pointer, integer, pointer, pointer, pointer, pointer, integer,
         ctypes.c_int32, ctypes.c_int32, pointer,

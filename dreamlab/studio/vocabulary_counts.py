@@ -44,6 +44,6 @@ def corpus_counts(batches: Batches) -> Vocabulary:
         images=batches.config.images,
         nouns={noun: (a, b) for noun, (a, b) in nouns.items()},
         words=dict(words),
-        colours=tuple(c.word for c in shapes.COLOURS),
+        colors=tuple(c.word for c in shapes.COLORS),
         materials=tuple(m.word for m in MATERIALS),
     )

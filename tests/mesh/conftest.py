@@ -30,7 +30,7 @@ def ring() -> Extraction:
 
 
 @pytest.fixture(scope="session")
-def coloured(ball: Extraction) -> Mesh:
+def colored(ball: Extraction) -> Mesh:
     """A cleaned ball with vertex colours."""
     return bake_colors(clean(ball.mesh, CleanConfig(faces=2000)), Solid(sphere(0.6), rgb=halves))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import sample, texture_of
+from dreamlab.mesh.geometry.color import sample, texture_of
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 
 

@@ -7,7 +7,7 @@ from finish import finished
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import linear_to_srgb, sample, srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of, parse_size, place, tangents_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract

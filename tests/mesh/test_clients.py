@@ -43,7 +43,7 @@ def node_modules() -> str:
     pytest.skip("gltf-validator is not installed (npm install -g gltf-validator)")
 
 
-@pytest.fixture(params=["coloured", "textured"])
+@pytest.fixture(params=["colored", "textured"])
 def mesh(request) -> Mesh:
     return request.getfixturevalue(request.param)
 
@@ -79,10 +79,10 @@ def test_khronos_validator_accepts_draco(mesh: Mesh, tmp_path) -> None:
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
 
 
-def test_khronos_validator_does_find_faults(coloured: Mesh, tmp_path) -> None:
+def test_khronos_validator_does_find_faults(colored: Mesh, tmp_path) -> None:
     """The test above can fail: a GLB with a broken accessor is reported."""
     folder = node_modules()
-    write(coloured, tmp_path / "m.glb")
+    write(colored, tmp_path / "m.glb")
     data = (tmp_path / "m.glb").read_bytes().replace(b'"VEC4"', b'"VEC2"')
     (tmp_path / "m.glb").write_bytes(data)
     done = subprocess.run(
@@ -116,9 +116,9 @@ def test_assimp_reads_every_format(kind: str, mesh: Mesh, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["stl", "3mf"])
-def test_prusa_slicer_finds_a_solid_of_the_right_size(kind: str, coloured: Mesh, tmp_path) -> None:
+def test_prusa_slicer_finds_a_solid_of_the_right_size(kind: str, colored: Mesh, tmp_path) -> None:
     slicer = program("prusa-slicer", "prusa-slicer")
-    small = place(coloured, size=0.05, origin="base")
+    small = place(colored, size=0.05, origin="base")
     write(small, tmp_path / f"ball.{kind}")
     done = subprocess.run([slicer, "--info", str(tmp_path / f"ball.{kind}")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -86,7 +86,7 @@ def test_charts_reach_over_corners_that_are_doubled_for_their_normals() -> None:
     assert charts(creased(drum, 10.0)) == charts(drum)
 
 
-@pytest.mark.parametrize("how", ["textured", "coloured", "quads"])
+@pytest.mark.parametrize("how", ["textured", "colored", "quads"])
 def test_every_path_of_a_run_has_creased_normals(how: str) -> None:
     """On a plate with sharp rims the broad sides look straight up and down, up to their rims."""
     if how == "quads":

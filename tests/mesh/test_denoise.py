@@ -136,8 +136,8 @@ def test_poor_meshes_come_through() -> None:
 
 def test_colours_stay_with_their_corners(ball) -> None:
     field_of_x = (ball.mesh.vertices[:, :1] / 2 + 0.5).expand(-1, 3)
-    coloured = Mesh(ball.mesh.vertices, ball.mesh.faces, colors=field_of_x)
-    out = denoised(coloured, DenoiseConfig(faces=2000))
+    colored = Mesh(ball.mesh.vertices, ball.mesh.faces, colors=field_of_x)
+    out = denoised(colored, DenoiseConfig(faces=2000))
     assert len(out.faces) <= 2000
     assert out.colors is not None
     assert (out.colors[:, 0] - (out.vertices[:, 0] / 2 + 0.5)).abs().mean() < 0.02

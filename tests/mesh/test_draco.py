@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dreamlab.core.errors import DamagedError, UnavailableError
-from dreamlab.mesh.geometry.colour import vertex_colors
+from dreamlab.mesh.geometry.color import vertex_colors
 from dreamlab.mesh.io import draco
 from dreamlab.mesh.io.export import check_packages, write
 from dreamlab.mesh.io.load import load
@@ -18,7 +18,7 @@ from dreamlab.mesh.surface.clean import solidity
 pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
 
 
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_compressed_geometry_comes_back_as_it_was(which: str, request, tmp_path) -> None:
     mesh = request.getfixturevalue(which)
     write(mesh, tmp_path / "m.glb", compression="draco")
@@ -57,14 +57,14 @@ def test_readers_are_told_that_they_must_know_the_extension(textured, tmp_path) 
 
 
 def test_without_the_package_it_is_unavailable_before_anything_is_written(
-    coloured, monkeypatch, tmp_path
+    colored, monkeypatch, tmp_path
 ) -> None:
-    write(coloured, tmp_path / "m.glb", compression="draco")
+    write(colored, tmp_path / "m.glb", compression="draco")
     monkeypatch.setitem(sys.modules, "DracoPy", None)
     with pytest.raises(UnavailableError, match=r"dreamlab\[draco\]"):
         load(tmp_path / "m.glb")
     with pytest.raises(UnavailableError, match=r"dreamlab\[draco\]"):
-        write(coloured, tmp_path / "n.glb", compression="draco")
+        write(colored, tmp_path / "n.glb", compression="draco")
     with pytest.raises(UnavailableError, match="DracoPy"):
         check_packages(["glb"], "draco")
     assert [p.name for p in tmp_path.iterdir()] == ["m.glb"]

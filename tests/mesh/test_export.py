@@ -15,7 +15,7 @@ from PIL import Image
 
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import srgb_to_linear
+from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.geometry.shape import place
 from dreamlab.mesh.io.export import companion_name, write
 from tests.mesh.analytic import ball_volume
@@ -50,7 +50,7 @@ def upright() -> Mesh:
 
 
 @pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "3mf"])
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_trimesh_reads_what_was_written(kind: str, which: str, request, tmp_path) -> None:
     mesh = request.getfixturevalue(which)
     path = tmp_path / f"ball.{kind}"
@@ -72,24 +72,24 @@ def test_the_same_mesh_gives_the_same_bytes(kind: str, textured, tmp_path) -> No
     assert len(one) == (4 if kind == "obj" else 1)
 
 
-def test_glb_material_is_matt_and_not_metal(coloured, textured, tmp_path) -> None:
-    for mesh in (coloured, textured):
+def test_glb_material_is_matt_and_not_metal(colored, textured, tmp_path) -> None:
+    for mesh in (colored, textured):
         write(mesh, tmp_path / "m.glb")
         document, _ = glb_parts(tmp_path / "m.glb")
         surface = document["materials"][0]["pbrMetallicRoughness"]
         assert (surface["metallicFactor"], surface["roughnessFactor"]) == (0.0, 1.0)
 
 
-def test_glb_vertex_colours_are_linear(coloured, tmp_path) -> None:
-    write(coloured, tmp_path / "m.glb")
+def test_glb_vertex_colours_are_linear(colored, tmp_path) -> None:
+    write(colored, tmp_path / "m.glb")
     document, binary = glb_parts(tmp_path / "m.glb")
     accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
     assert accessor["normalized"] and accessor["componentType"] == 5123
     view = document["bufferViews"][accessor["bufferView"]]
     rgba = np.frombuffer(binary, np.uint16, accessor["count"] * 4, view["byteOffset"]).reshape(-1, 4) / 65535
-    assert np.abs(rgba[:, :3] - srgb_to_linear(coloured.colors.double().numpy())).max() < 1e-4
+    assert np.abs(rgba[:, :3] - srgb_to_linear(colored.colors.double().numpy())).max() < 1e-4
     assert (rgba[:, 3] == 1).all()
-    right = coloured.vertices[:, 0].numpy() > 0.05
+    right = colored.vertices[:, 0].numpy() > 0.05
     assert rgba[right, 0].mean() == pytest.approx(srgb_to_linear(np.array(0.8)), abs=0.01)  # 0.604, not 0.8
 
 
@@ -102,12 +102,12 @@ def test_glb_texture_is_srgb_as_it_was_and_lies_on_the_right_side(textured, tmp_
     assert np.abs(np.median(colors[left], 0) - np.array([0.05, 0.3, 0.05]) * 255).max() < 4
 
 
-def test_glb_has_tangents_where_it_has_a_normal_map(textured, coloured, tmp_path) -> None:
+def test_glb_has_tangents_where_it_has_a_normal_map(textured, colored, tmp_path) -> None:
     write(textured, tmp_path / "m.glb")
     document, _ = glb_parts(tmp_path / "m.glb")
     assert "TANGENT" in document["meshes"][0]["primitives"][0]["attributes"]
     assert document["materials"][0]["normalTexture"]["index"] == 1
-    write(coloured, tmp_path / "m.glb")
+    write(colored, tmp_path / "m.glb")
     assert "TANGENT" not in glb_parts(tmp_path / "m.glb")[0]["meshes"][0]["primitives"][0]["attributes"]
 
 
@@ -136,8 +136,8 @@ def test_print_formats_are_z_up_in_millimetres_facing_the_front(kind: str, tmp_p
     assert other.volume > 0
 
 
-def test_3mf_says_millimetres_and_carries_colours(coloured, tmp_path) -> None:
-    write(coloured, tmp_path / "m.3mf")
+def test_3mf_says_millimetres_and_carries_colours(colored, tmp_path) -> None:
+    write(colored, tmp_path / "m.3mf")
     with zipfile.ZipFile(tmp_path / "m.3mf") as archive:
         assert archive.testzip() is None
         text = archive.read("3D/3dmodel.model").decode()
@@ -162,12 +162,12 @@ def test_obj_companions_have_names_that_every_parser_reads() -> None:
     assert companion_name("🍄").isascii() and " " not in companion_name("a b 🍄")
 
 
-def test_splats_cover_the_surface(coloured, tmp_path) -> None:
-    write(coloured, tmp_path / "m.splat.ply")
+def test_splats_cover_the_surface(colored, tmp_path) -> None:
+    write(colored, tmp_path / "m.splat.ply")
     cloud = trimesh.load(tmp_path / "m.splat.ply")
     data = cloud.metadata["_ply_raw"]["vertex"]["data"]
     centre = np.stack([data[k] for k in "xyz"], 1)
-    assert len(centre) == len(coloured.faces)
+    assert len(centre) == len(colored.faces)
     assert np.abs(np.linalg.norm(centre, axis=1) - 0.6).max() < 0.02
     quaternion = np.stack([data[f"rot_{k}"] for k in range(4)], 1)
     assert np.allclose(np.linalg.norm(quaternion, axis=1), 1, atol=1e-5)
@@ -183,16 +183,16 @@ def test_splats_cover_the_surface(coloured, tmp_path) -> None:
     assert np.median(red) == pytest.approx(0.8, abs=0.02)
 
 
-def test_usdz_without_usd_core_is_said_plainly(coloured, tmp_path, monkeypatch) -> None:
+def test_usdz_without_usd_core_is_said_plainly(colored, tmp_path, monkeypatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "pxr", None)
     with pytest.raises(UnavailableError, match="usd-core"):
-        write(coloured, tmp_path / "m.usdz")
+        write(colored, tmp_path / "m.usdz")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path) -> None:
     pxr = pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
     from pxr import Usd, UsdGeom, UsdShade
@@ -221,9 +221,9 @@ def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["m.fbx", "m", "m.GLTF"])
-def test_unknown_formats_are_refused_by_name(name: str, coloured, tmp_path) -> None:
+def test_unknown_formats_are_refused_by_name(name: str, colored, tmp_path) -> None:
     with pytest.raises(InputError, match=r"\.glb"):
-        write(coloured, tmp_path / name)
+        write(colored, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,18 +233,18 @@ def test_a_mesh_of_points_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_places_that_cannot_be_written_to_are_told_plainly(kind: str, coloured, tmp_path) -> None:
+def test_places_that_cannot_be_written_to_are_told_plainly(kind: str, colored, tmp_path) -> None:
     with pytest.raises(InputError, match="could not write"):
-        write(coloured, tmp_path / "nowhere" / f"m.{kind}")
+        write(colored, tmp_path / "nowhere" / f"m.{kind}")
     (tmp_path / f"m.{kind}").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        write(coloured, tmp_path / f"m.{kind}")
+        write(colored, tmp_path / f"m.{kind}")
     assert [p.name for p in tmp_path.iterdir()] == [f"m.{kind}"]  # an OBJ leaves no companions either
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_other(coloured, textured, tmp_path, monkeypatch) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_other(colored, textured, tmp_path, monkeypatch) -> None:
     path = tmp_path / "m.glb"
-    write(coloured, path)
+    write(colored, path)
     before = path.read_bytes()
 
     def full(*_):
@@ -287,8 +287,8 @@ def test_texture_images_are_plain_png(textured, tmp_path) -> None:
             assert Image.open(path).mode == "RGB"
 
 
-def test_real_size_reaches_the_file(coloured, tmp_path) -> None:
-    write(place(coloured, size=0.1, origin="base"), tmp_path / "m.stl")
+def test_real_size_reaches_the_file(colored, tmp_path) -> None:
+    write(place(colored, size=0.1, origin="base"), tmp_path / "m.stl")
     bounds = trimesh.load_mesh(tmp_path / "m.stl").bounds
     assert np.ptp(bounds, axis=0).max() == pytest.approx(100, rel=1e-4)
     assert bounds[0, 2] == pytest.approx(0, abs=1e-3)

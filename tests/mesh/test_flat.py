@@ -13,7 +13,7 @@ from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
 from dreamlab.core.errors import DamagedError, InputError
-from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
+from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.io.load import load, load_flat
 from dreamlab.mesh.io.parts import LEAST_ALPHA, Part, flattened
 
@@ -22,8 +22,8 @@ UV = np.array([[0.1, 0.1], [0.4, 0.1], [0.1, 0.4]])
 FACE = np.array([[0, 1, 2]])
 
 
-def part(**colours: Any) -> Part:
-    return Part(TRIANGLE, FACE, uv=UV, **colours)
+def part(**colors: Any) -> Part:
+    return Part(TRIANGLE, FACE, uv=UV, **colors)
 
 
 def glb(path: Path, *parts: tuple[np.ndarray, PBRMaterial]) -> Path:

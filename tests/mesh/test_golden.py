@@ -18,7 +18,7 @@ from finish import finished
 from torch import Tensor
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import sample, texture_of
+from dreamlab.mesh.geometry.color import sample, texture_of
 from dreamlab.mesh.surface.clean import Solidity, solidity
 from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, ball_area, ball_volume, plate, shell, sphere, torus, union

@@ -6,7 +6,7 @@ import torch
 import trimesh
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import srgb_to_linear, texture_of
+from dreamlab.mesh.geometry.color import srgb_to_linear, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
 from dreamlab.mesh.texture.lighting import GROUND, daylight, under_light

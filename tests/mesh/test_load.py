@@ -12,17 +12,17 @@ import trimesh
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colors
+from dreamlab.mesh.geometry.color import vertex_colors
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.clean import solidity
 
-COLOURED = ["glb", "obj", "ply"]
+COLORED = ["glb", "obj", "ply"]
 RED = [0.8, 0.1, 0.1]
 
 
 @pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "3mf"])
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_what_was_written_comes_back(kind: str, which: str, request, tmp_path) -> None:
     mesh = request.getfixturevalue(which)
     path = tmp_path / f"a ball 🍄.{kind}"
@@ -38,11 +38,11 @@ def test_what_was_written_comes_back(kind: str, which: str, request, tmp_path) -
 
 @pytest.mark.parametrize("source", ["glb", "obj", "ply", "stl", "3mf", "off"])
 @pytest.mark.parametrize("target", ["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"])
-def test_any_format_becomes_any_other(source: str, target: str, coloured, tmp_path) -> None:
+def test_any_format_becomes_any_other(source: str, target: str, colored, tmp_path) -> None:
     """With the same size and the same side up, and colours where the source has them."""
     if target == "usdz":
         pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
-    tall = replace(coloured, vertices=coloured.vertices * torch.tensor([0.2, 1.0, 0.5]), normals=None)
+    tall = replace(colored, vertices=colored.vertices * torch.tensor([0.2, 1.0, 0.5]), normals=None)
     if source == "off":
         trimesh.Trimesh(tall.vertices, tall.faces, process=False).export(tmp_path / "one.off")
     else:
@@ -55,12 +55,12 @@ def test_any_format_becomes_any_other(source: str, target: str, coloured, tmp_pa
     assert len(back.faces) == len(tall.faces)
     extent = back.vertices.amax(0) - back.vertices.amin(0)
     assert torch.allclose(extent, tall.vertices.amax(0) - tall.vertices.amin(0), atol=1e-4)
-    if {source, target} <= set(COLOURED):
+    if {source, target} <= set(COLORED):
         assert np.abs(np.median(vertex_colors(back)[back.vertices[:, 0] > 0.02], 0) - RED).max() < 0.015
 
 
-@pytest.mark.parametrize("kind", COLOURED)
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("kind", COLORED)
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_colours_survive_the_round_trip(kind: str, which: str, request, tmp_path) -> None:
     mesh = request.getfixturevalue(which)
     write(mesh, tmp_path / f"m.{kind}")
@@ -80,8 +80,8 @@ def test_glb_comes_back_with_both_textures_to_the_bit(textured, tmp_path) -> Non
     assert torch.allclose(back.uv, textured.uv, atol=1e-6)
 
 
-def test_exporting_what_was_loaded_gives_the_same_glb(coloured, tmp_path) -> None:
-    write(coloured, tmp_path / "m.glb")
+def test_exporting_what_was_loaded_gives_the_same_glb(colored, tmp_path) -> None:
+    write(colored, tmp_path / "m.glb")
     write(load(tmp_path / "m.glb"), tmp_path / "n.glb")
     one, two = load(tmp_path / "m.glb"), load(tmp_path / "n.glb")
     assert torch.equal(one.vertices, two.vertices) and torch.allclose(one.colors, two.colors, atol=1e-4)
@@ -143,17 +143,17 @@ def test_rubbish_is_refused_with_a_plain_line(kind: str, data: bytes, tmp_path) 
 
 @pytest.mark.parametrize("kind", ["glb", "ply", "stl", "3mf"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
-def test_files_that_were_cut_off_are_damaged(kind: str, share: float, coloured, tmp_path) -> None:
-    write(coloured, tmp_path / f"m.{kind}")
+def test_files_that_were_cut_off_are_damaged(kind: str, share: float, colored, tmp_path) -> None:
+    write(colored, tmp_path / f"m.{kind}")
     data = (tmp_path / f"m.{kind}").read_bytes()
     (tmp_path / f"m.{kind}").write_bytes(data[: int(len(data) * share)])
     with pytest.raises((DamagedError, InputError), match=f"m.{kind}"):
         load(tmp_path / f"m.{kind}")
 
 
-def test_a_changed_glb_never_gives_a_traceback(coloured, tmp_path) -> None:
+def test_a_changed_glb_never_gives_a_traceback(colored, tmp_path) -> None:
     """Whatever single bytes change, the mesh loads or a DreamlabError tells why not."""
-    write(coloured, tmp_path / "m.glb")
+    write(colored, tmp_path / "m.glb")
     data = (tmp_path / "m.glb").read_bytes()
     generator = np.random.default_rng(0)
     refused = 0

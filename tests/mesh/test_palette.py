@@ -19,12 +19,12 @@ from dreamlab.evaluate.field_fidelity import (
     field_pictures,
 )
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import sample, texture_of
+from dreamlab.mesh.geometry.color import sample, texture_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, bake_textures, bake_vertices, texels
 from dreamlab.mesh.texture.palette import FLAT, PaletteConfig, find_palette, lab_of
-from dreamlab.mesh.texture.palette_colours import MERGE, find_colors, merged, weighted_median
+from dreamlab.mesh.texture.palette_colors import MERGE, find_colors, merged, weighted_median
 from dreamlab.mesh.texture.refine import refine
 from dreamlab.mesh.texture.surface_graph import SurfaceGraph
 from dreamlab.mesh.texture.unwrap import unwrap

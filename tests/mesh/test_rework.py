@@ -9,7 +9,7 @@ import trimesh
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import sample, texture_of, vertex_colors
 from dreamlab.mesh.geometry.topology import components
 from dreamlab.mesh.rework import rework
 from dreamlab.mesh.surface.clean import CleanConfig

@@ -152,8 +152,8 @@ def test_one_and_two_threads_give_the_same_bytes():
             with ops.use_backend("native"):
                 inputs = [t.clone().requires_grad_() for t in (clip, attributes, texture)]
                 fragments = rasterise(inputs[0], faces, (150, 131))
-                colour = sample_texture(inputs[2], interpolate(inputs[1], faces, fragments))
-                image = colour + fragments.depth[..., None]
+                color = sample_texture(inputs[2], interpolate(inputs[1], faces, fragments))
+                image = color + fragments.depth[..., None]
                 (image * torch.linspace(-1, 1, image.numel()).reshape(image.shape)).sum().backward()
                 results.append([*fragments, image, *(t.grad for t in inputs)])
     finally:

@@ -167,11 +167,11 @@ def test_without_cameras_the_views_are_told_apart_by_what_is_seen():
 def test_four_channels_see_the_object_without_its_background():
     images, cameras = views()
     prior = TargetImagesPrior(images, cameras)
-    colour, opacity = torch.rand(4, 2, 2, 3), torch.rand(4, 2, 2, 1)
+    color, opacity = torch.rand(4, 2, 2, 3), torch.rand(4, 2, 2, 1)
     for background in (torch.zeros(4, 2, 2, 3), torch.ones(4, 2, 2, 3)):
-        rgb = colour * opacity + (1 - opacity) * background
+        rgb = color * opacity + (1 - opacity) * background
         x = prior.encode(render(rgb, opacity, background), cameras).x
-        assert torch.allclose(x[:, :3], (2 * colour * opacity - 1).permute(0, 3, 1, 2), atol=1e-6)
+        assert torch.allclose(x[:, :3], (2 * color * opacity - 1).permute(0, 3, 1, 2), atol=1e-6)
         assert torch.allclose(x[:, 3], 2 * opacity[..., 0] - 1, atol=1e-6)
 
 

@@ -193,7 +193,7 @@ def test_weights_survive_the_file(tmp_path: Path) -> None:
 
 
 def test_weights_carry_their_vocabulary_and_older_ones_can_be_given_one(tmp_path: Path) -> None:
-    path, taught = tmp_path / "w.safetensors", Vocabulary(steps=3, nouns={"cat": (9.5, 0)}, colours=("red",))
+    path, taught = tmp_path / "w.safetensors", Vocabulary(steps=3, nouns={"cat": (9.5, 0)}, colors=("red",))
     state = random_network().state_dict()
     save_network(path, SMALL, state, taught)
     assert read_vocabulary(path) == taught

@@ -18,7 +18,7 @@ TAUGHT = Vocabulary(
     },
     words={"mushroom": 2000, "ice": 800, "cream": 800, "cone": 800, "cat": 900, "table": 600, "wizard": 40}
     | {stem(word): 900 for word in ("red", "spots", "tall")},
-    colours=("red", "dark green"),
+    colors=("red", "dark green"),
     materials=("wooden",),
 )
 
@@ -82,7 +82,7 @@ def test_trainings_add_up() -> None:
     after = TAUGHT.plus(step, times=10)
     assert after.steps == 110 and after.images == 7040
     assert after.nouns["cat"] == (615, 300) and after.nouns["cup"] == (0, 2.5)
-    assert after.words["cat"] == 915 and after.colours == TAUGHT.colours
+    assert after.words["cat"] == 915 and after.colors == TAUGHT.colors
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from dreamlab.scenes import VoxelFieldConfig
 class Surface(nn.Module):
     """Triangles of one colour, or of colours that change with the place."""
 
-    def __init__(self, mesh: Mesh, colour: tuple[float, ...] | None = (0.8, 0.4, 0.2)) -> None:
+    def __init__(self, mesh: Mesh, color: tuple[float, ...] | None = (0.8, 0.4, 0.2)) -> None:
         super().__init__()
-        self.faces, self.colour = mesh.faces, colour
+        self.faces, self.color = mesh.faces, color
         self.corners = nn.Parameter(mesh.vertices.clone())
         self.gain = nn.Parameter(torch.ones(()))
 
@@ -33,8 +33,8 @@ class Surface(nn.Module):
         return self.corners
 
     def albedo(self, x: torch.Tensor) -> torch.Tensor:
-        colour = x * 0.5 + 0.5 if self.colour is None else x.new_tensor(self.colour).expand_as(x)
-        return self.gain * colour
+        color = x * 0.5 + 0.5 if self.color is None else x.new_tensor(self.color).expand_as(x)
+        return self.gain * color
 
 
 def sphere(radius: float = 0.6, subdivisions: int = 5) -> Mesh:
@@ -46,8 +46,8 @@ def box() -> Mesh:
     """Six sides in six colours, turned."""
     made = trimesh.creation.box((0.9, 0.6, 0.5))
     made.apply_transform(trimesh.transformations.rotation_matrix(0.5, [1, 2, 0.5]))
-    colours = np.abs(made.face_normals) * 0.7 + 0.2
-    return flat_mesh(made.vertices, made.faces, colours)
+    colors = np.abs(made.face_normals) * 0.7 + 0.2
+    return flat_mesh(made.vertices, made.faces, colors)
 
 
 def front(size: int = 32, n: int = 1) -> Cameras:
@@ -55,7 +55,7 @@ def front(size: int = 32, n: int = 1) -> Cameras:
 
 
 def black() -> nn.Module:
-    return SolidBackgroundConfig(colour=(0, 0, 0)).build(torch.Generator())
+    return SolidBackgroundConfig(color=(0, 0, 0)).build(torch.Generator())
 
 
 def draw(scene: nn.Module, cameras: Cameras, supersample: int = 2, **asked: Any) -> RenderOutput:
@@ -86,8 +86,8 @@ def test_a_sphere_is_where_it_is() -> None:
     torch.testing.assert_close(out.opacity[inside], torch.ones_like(out.opacity[inside]))
     assert (out.depth - along)[inside].abs().max() < 4e-3
     assert out.normal is not None and (out.normal - normal)[inside].norm(dim=-1).max() < 0.1
-    colour = torch.tensor([0.8, 0.4, 0.2]).expand(int(inside.sum()), 3)
-    torch.testing.assert_close(out.premultiplied[inside], colour)
+    color = torch.tensor([0.8, 0.4, 0.2]).expand(int(inside.sum()), 3)
+    torch.testing.assert_close(out.premultiplied[inside], color)
     assert out.depth_variance is not None and not out.depth_variance.any()
     half = math.tan(math.asin(0.6 / 3.0)) / math.tan(0.3)  # of the outline, in half images
     assert out.opacity.mean().item() == pytest.approx(math.pi * half**2 / 4, rel=5e-3)

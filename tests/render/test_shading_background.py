@@ -106,7 +106,7 @@ def test_random_background_is_one_colour_a_view_and_still_without_generator() ->
 
 
 def test_solid_background_is_its_colour() -> None:
-    got = SolidBackgroundConfig(colour=(1.0, 0.5, 0.0)).build(rng())(directions(), rng())
+    got = SolidBackgroundConfig(color=(1.0, 0.5, 0.0)).build(rng())(directions(), rng())
     torch.testing.assert_close(got, torch.tensor([1.0, 0.5, 0.0]).expand(3, 4, 5, 3))
 
 

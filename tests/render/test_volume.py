@@ -24,13 +24,13 @@ class Ball(nn.Module):
         super().__init__()
         self.radius, self.edge = radius, edge
         self.sigma = nn.Parameter(torch.tensor(sigma))
-        self.colour = nn.Parameter(torch.tensor([0.8, 0.4, 0.2]))
+        self.color = nn.Parameter(torch.tensor([0.8, 0.4, 0.2]))
 
     def density(self, x: torch.Tensor) -> torch.Tensor:
         return self.sigma * torch.sigmoid((self.radius - x.norm(dim=-1)) / self.edge)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.density(x), self.colour.expand(len(x), 3)
+        return self.density(x), self.color.expand(len(x), 3)
 
 
 def front(size: int = 24, distance: float = 3.0) -> Cameras:
@@ -38,7 +38,7 @@ def front(size: int = 24, distance: float = 3.0) -> Cameras:
 
 
 def black() -> nn.Module:
-    return SolidBackgroundConfig(colour=(0, 0, 0)).build(rng())
+    return SolidBackgroundConfig(color=(0, 0, 0)).build(rng())
 
 
 def draw(
@@ -97,7 +97,7 @@ def test_a_hard_ball_is_seen_at_its_front_with_its_colour() -> None:
 
 
 def test_background_shows_through_what_is_not_there() -> None:
-    grey = SolidBackgroundConfig(colour=(0.5, 0.5, 0.5)).build(rng())
+    grey = SolidBackgroundConfig(color=(0.5, 0.5, 0.5)).build(rng())
     with torch.no_grad():
         dark, light = draw(Ball(), front()), draw(Ball(), front(), background=grey)
     torch.testing.assert_close(light.rgb, dark.rgb + (1 - dark.opacity) * 0.5)

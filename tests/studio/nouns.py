@@ -9,7 +9,7 @@ import numpy as np
 
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.core import Builder, Shape, Solid
-from dreamlab.studio.shapes.grammar import ColourWord, Paint
+from dreamlab.studio.shapes.grammar import ColorWord, Paint
 
 BY_NOUN = {g.noun: g for g in shapes.GENERATORS}
 
@@ -30,19 +30,19 @@ def holds_for_all(nouns: Iterable[str], law: Callable[[str], None]) -> None:
 
 
 @cache
-def made(noun: str, seed: int, colour: ColourWord | None = None) -> Shape:
+def made(noun: str, seed: int, color: ColorWord | None = None) -> Shape:
     """`shapes.make` of that seed, made once and locked against writing: tests share it."""
-    shape = shapes.make(np.random.default_rng(seed), noun, colour)
+    shape = shapes.make(np.random.default_rng(seed), noun, color)
     for array in (shape.vertices, shape.faces, shape.face_colors):
         array.flags.writeable = False
     return shape
 
 
 @cache
-def drawn(noun: str, seed: int, colour: ColourWord) -> Builder:
+def drawn(noun: str, seed: int, color: ColorWord) -> Builder:
     """The parts of a noun before they are joined, painted in that colour; drawn once."""
     builder, rng = Builder(), np.random.default_rng(seed)
-    BY_NOUN[noun].draw(builder, rng, Paint(colour.sample(rng), colour.word))
+    BY_NOUN[noun].draw(builder, rng, Paint(color.sample(rng), color.word))
     return builder
 
 

@@ -9,7 +9,7 @@ import trimesh
 from PIL import Image
 
 from dreamlab.core.errors import DamagedError, InputError
-from dreamlab.mesh.geometry.colour import linear_to_srgb
+from dreamlab.mesh.geometry.color import linear_to_srgb
 from dreamlab.studio.asset_files import read_mesh
 from dreamlab.studio.assets import HELD_OUT_SHARE, read_folder
 
@@ -20,8 +20,8 @@ def plain_glb(vertices=TRIANGLE, faces=((0, 1, 2),), linear=None, factor=None, *
     """A GLB in the layout of the corpus: POSITION float32, COLOR_0 uint16 linear, uint32 indices."""
     vertices, faces = np.asarray(vertices, "<f4"), np.asarray(faces, "<u4")
     linear = np.ones((len(vertices), 3)) if linear is None else np.asarray(linear, float)
-    colour = np.column_stack([linear, np.ones(len(vertices))])
-    parts = [vertices.tobytes(), np.round(colour * 65535).astype("<u2").tobytes(), faces.tobytes()]
+    color = np.column_stack([linear, np.ones(len(vertices))])
+    parts = [vertices.tobytes(), np.round(color * 65535).astype("<u2").tobytes(), faces.tobytes()]
     starts = np.cumsum([0, *(len(p) for p in parts)])
     views = [
         {"buffer": 0, "byteOffset": int(s), "byteLength": len(p)} for s, p in zip(starts, parts, strict=False)
@@ -124,8 +124,8 @@ def test_node_transforms_are_applied(tmp_path):
 
 def test_textures_are_sampled_face_by_face(tmp_path):
     """A sheet of 2 x 2 quads under a texture of four colours, v up."""
-    colours = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
-    image = Image.fromarray(np.kron(colours, np.ones((16, 16, 1), np.uint8)))
+    colors = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
+    image = Image.fromarray(np.kron(colors, np.ones((16, 16, 1), np.uint8)))
     vertices, faces, uv = [], [], []
     for x in range(2):
         for y in range(2):
@@ -139,17 +139,17 @@ def test_textures_are_sampled_face_by_face(tmp_path):
     trimesh.Trimesh(vertices, faces, visual=visual, process=False).export(tmp_path / "sheet.glb")
     mesh = read_mesh(tmp_path / "sheet.glb")
     middles = mesh.vertices[mesh.faces].mean(1)
-    for middle, colour in zip(middles, mesh.face_colors, strict=True):
+    for middle, color in zip(middles, mesh.face_colors, strict=True):
         row, column = int(middle[1] < 0), int(middle[0] > 0)
-        assert colour == pytest.approx(colours[row, column] / 255, abs=1e-3)
+        assert color == pytest.approx(colors[row, column] / 255, abs=1e-3)
 
 
 def test_obj_materials_give_faces_their_colour(tmp_path):
     (tmp_path / "m.mtl").write_text("newmtl leaf\nKd 0.2 0.6 0.4\nnewmtl bark\nKd 0.5 0.3 0.1\n")
     text = "mtllib m.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nusemtl leaf\nf 1 2 3\nusemtl bark\nf 1 2 4\n"
     (tmp_path / "tree.obj").write_text(text)
-    colours = read_mesh(tmp_path / "tree.obj").face_colors
-    got = sorted(tuple(np.round(c, 2).tolist()) for c in colours)
+    colors = read_mesh(tmp_path / "tree.obj").face_colors
+    got = sorted(tuple(np.round(c, 2).tolist()) for c in colors)
     assert got == [pytest.approx((0.2, 0.6, 0.4), abs=0.01), pytest.approx((0.5, 0.3, 0.1), abs=0.01)]
 
 

@@ -38,14 +38,14 @@ from dreamlab.evaluate.prompts import (
     sample_prompts,
     visible,
 )
+from dreamlab.mesh.io.parts import FlatMesh
 from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.studio import shapes
-from dreamlab.studio.asset_files import ColouredMesh
 from dreamlab.studio.render import render_views
 
 NOUNS = ("banana", "car", "snowman")
-WORDS = [c.word for c in shapes.COLOURS]
+WORDS = [c.word for c in shapes.COLORS]
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,14 @@ def real(prompts: list[EvalPrompt]) -> Tensor:
     return real_pictures(prompts, NOUNS, 5)
 
 
-def parsed(phrase: str) -> tuple[shapes.ColourWord, str]:
+def parsed(phrase: str) -> tuple[shapes.ColorWord, str]:
     words = phrase.split(" ", 1)[1]
-    colour = max((c for c in shapes.COLOURS if words.startswith(c.word + " ")), key=lambda c: len(c.word))
-    return colour, words.removeprefix(colour.word + " ")
+    color = max((c for c in shapes.COLORS if words.startswith(c.word + " ")), key=lambda c: len(c.word))
+    return color, words.removeprefix(color.word + " ")
 
 
 def photographs(
-    repaint: Callable[[list[shapes.ColourWord]], list[shapes.ColourWord]] = list,
+    repaint: Callable[[list[shapes.ColorWord]], list[shapes.ColorWord]] = list,
 ) -> Callable[[Sequence[str], Cameras, int], Tensor]:
     """A sampler that answers with photographs of real objects, in other colours if asked to."""
 
@@ -79,11 +79,11 @@ def photographs(
         for number in range(0, len(prompts), VIEWS):
             rng = np.random.default_rng((1, seed, number))
             things = [parsed(phrase) for phrase in prompts[number].split(" on ")]
-            colours, nouns = repaint([c for c, _ in things]), tuple(n for _, n in things)
+            colors, nouns = repaint([c for c, _ in things]), tuple(n for _, n in things)
             if len(things) == 1:
-                shape = shapes.make(rng, nouns[0], colours[0])
+                shape = shapes.make(rng, nouns[0], colors[0])
             else:
-                shape = shapes.scene(rng, "on", (nouns[0], nouns[1]), (colours[0], colours[1]))
+                shape = shapes.scene(rng, "on", (nouns[0], nouns[1]), (colors[0], colors[1]))
             out.append(render_shape(shape, cameras[number : number + VIEWS]))
         return torch.cat(out)
 
@@ -110,12 +110,12 @@ def test_real_photographs_reach_every_ceiling(judge: Judge) -> None:
 def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
     config = MeasureConfig(nouns=("apple", "table"), scenes=12)
     right, ceiling = binding(photographs(), config)
-    swapped, _ = binding(photographs(lambda colours: colours[::-1]), config)
+    swapped, _ = binding(photographs(lambda colors: colors[::-1]), config)
     assert right > 0.8 and ceiling > 0.8 and swapped < 0.3
 
 
 def test_other_colours_fail_in_colour_alone(judge: Judge, prompts: list[EvalPrompt], real: Tensor) -> None:
-    shifted = [q._replace(colour=(q.colour + 7) % len(WORDS)) for q in prompts]
+    shifted = [q._replace(color=(q.color + 7) % len(WORDS)) for q in prompts]
     right = naming(judge, labelled_images(real, prompts))
     wrong = naming(judge, labelled_images(real_pictures(shifted, NOUNS, 5), prompts))
     assert wrong["colour"] < 0.4 * right["colour"] and wrong["noun"] > 0.8 * right["noun"]
@@ -131,7 +131,7 @@ def test_other_nouns_fail_in_noun(judge: Judge, prompts: list[EvalPrompt], real:
 
 def test_a_reframed_picture_is_what_a_moved_camera_photographs() -> None:
     """Through a lens so long that there is no perspective."""
-    shape = shapes.make(np.random.default_rng(3), "car", shapes.COLOURS[0])
+    shape = shapes.make(np.random.default_rng(3), "car", shapes.COLORS[0])
     still = np.array([0.0]), np.array([0.3])
     far = 1.25 / math.tan(0.01)
     lens = np.array([far]), np.array([0.02])
@@ -185,7 +185,7 @@ def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
     judge: Judge, prompts: list[EvalPrompt]
 ) -> None:
     made = [q.real(NOUNS, np.random.default_rng((2, i))) for i, q in enumerate(prompts)]
-    meshes = [seen(ColouredMesh(s.vertices, s.faces, s.face_colors)) for s in made]
+    meshes = [seen(FlatMesh(s.vertices, s.faces, s.face_colors)) for s in made]
     good, answers = judge_objects(judge, meshes, prompts, copies=1)
     assert (
         good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1

@@ -33,7 +33,7 @@ from dreamlab.studio.shapes import (
     weather,
 )
 from dreamlab.studio.shapes.core import Shape, Solid, normalise, surface_points
-from dreamlab.studio.shapes.grammar import COLOURS, ColourWord
+from dreamlab.studio.shapes.grammar import COLORS, ColorWord
 from dreamlab.studio.shapes.scenes import heights_at
 
 # Where one body makes the object; people, vehicles and buildings have more that is not theirs to colour.
@@ -226,7 +226,7 @@ def test_captions_go_from_bare_to_full_with_noun_and_article() -> None:
         for seed in range(6):
             shape = made(noun, seed)
             assert shape.captions[0] == grammar.with_article(noun)
-            assert grammar.with_article(f"{shape.colour} {noun}") in shape.captions
+            assert grammar.with_article(f"{shape.color} {noun}") in shape.captions
             assert len(set(shape.captions)) == len(shape.captions)
             assert len(shape.captions[-1]) == max(len(c) for c in shape.captions)
             for caption in shape.captions:
@@ -249,15 +249,15 @@ def test_the_asked_colour_is_told_and_shows_on_every_noun() -> None:
 
     def law(noun: str) -> None:
         share: dict[str, float] = {}
-        for seed, colour in enumerate(CLEAR):
-            shape = made(noun, seed, colour)
-            assert shape.colour == colour.word
-            assert grammar.with_article(f"{colour.word} {noun}") in shape.captions
+        for seed, color in enumerate(CLEAR):
+            shape = made(noun, seed, color)
+            assert shape.color == color.word
+            assert grammar.with_article(f"{color.word} {noun}") in shape.captions
             covered = seen_families(shape)
             if noun in plain:
-                assert max(covered, key=lambda name: covered[name]) == colour.word, covered
+                assert max(covered, key=lambda name: covered[name]) == color.word, covered
             for name, part in covered.items():
-                key = "asked" if name == colour.word else name
+                key = "asked" if name == color.word else name
                 share[key] = share.get(key, 0.0) + part / len(CLEAR)
         assert share["asked"] > 0.2, share
         assert share["asked"] > 0.45 * max(share.values()), share
@@ -293,30 +293,30 @@ def test_a_plain_make_draws_many_nouns_and_a_strange_noun_is_refused() -> None:
 def test_there_are_enough_nouns_and_colours_and_no_doubles() -> None:
     assert len(shapes.NOUNS) >= 80
     assert len(set(shapes.NOUNS)) == len(shapes.NOUNS)
-    assert len({c.word for c in COLOURS}) == len(COLOURS) >= 16
+    assert len({c.word for c in COLORS}) == len(COLORS) >= 16
 
 
-def centre(colour: ColourWord) -> np.ndarray:
-    h, s, v = (sum(span) / 2 for span in (colour.hue, colour.saturation, colour.value))
+def centre(color: ColorWord) -> np.ndarray:
+    h, s, v = (sum(span) / 2 for span in (color.hue, color.saturation, color.value))
     return np.array(colorsys.hsv_to_rgb(h / 360 % 1, s, v))
 
 
-@pytest.mark.parametrize("colour", COLOURS, ids=lambda c: c.word)
-def test_sampled_colours_are_nearest_to_their_own_word_in_lab(colour: ColourWord) -> None:
+@pytest.mark.parametrize("color", COLORS, ids=lambda c: c.word)
+def test_sampled_colours_are_nearest_to_their_own_word_in_lab(color: ColorWord) -> None:
     rng = np.random.default_rng(0)
-    prototypes = rgb2lab(np.array([centre(c) for c in COLOURS]))
-    samples = rgb2lab(np.array([colour.sample(rng) for _ in range(200)]))
+    prototypes = rgb2lab(np.array([centre(c) for c in COLORS]))
+    samples = rgb2lab(np.array([color.sample(rng) for _ in range(200)]))
     nearest = np.linalg.norm(samples[:, None] - prototypes, axis=-1).argmin(axis=1)
-    assert (nearest == COLOURS.index(colour)).mean() > 0.95
+    assert (nearest == COLORS.index(color)).mean() > 0.95
 
 
 def test_accents_avoid_the_main_colour_and_its_near_words() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         assert (
-            grammar.paint(rng, (grammar.BLUE, grammar.DARK_BLUE, grammar.RED), unlike="blue").colour == "red"
+            grammar.paint(rng, (grammar.BLUE, grammar.DARK_BLUE, grammar.RED), unlike="blue").color == "red"
         )
-    assert grammar.paint(rng, (grammar.BLUE,), unlike="blue").colour == "blue"
+    assert grammar.paint(rng, (grammar.BLUE,), unlike="blue").color == "blue"
 
 
 @pytest.mark.parametrize(
@@ -396,15 +396,15 @@ def test_any_scene_is_sound_and_names_two_colours_that_differ(seed: int) -> None
     assert again.vertices.tobytes() == shape.vertices.tobytes()
 
 
-def by_length() -> list[ColourWord]:
-    return sorted(COLOURS, key=lambda c: -len(c.word))
+def by_length() -> list[ColorWord]:
+    return sorted(COLORS, key=lambda c: -len(c.word))
 
 
 def split_scene(shape: Shape) -> tuple[str, str]:
     """The two halves of the caption that names both colours."""
     relation = next(r for r in shapes.RELATIONS if f" {r} " in shape.noun)
-    coloured = shape.captions[2 if relation == "next to" else 1]
-    first, second = coloured.split(f" {relation} ", 1)
+    colored = shape.captions[2 if relation == "next to" else 1]
+    first, second = colored.split(f" {relation} ", 1)
     return first, second
 
 

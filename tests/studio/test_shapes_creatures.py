@@ -35,7 +35,7 @@ from dreamlab.studio.shapes import (
     vehicles,
 )
 from dreamlab.studio.shapes.core import Builder, Shape
-from dreamlab.studio.shapes.grammar import COLOURS, Generator
+from dreamlab.studio.shapes.grammar import COLORS, Generator
 from dreamlab.studio.shapes.parts import (
     DARK,
     EYE_WHITE,
@@ -78,7 +78,7 @@ def names(generators: tuple[Generator, ...]) -> list[str]:
     return [g.noun for g in generators]
 
 
-def hits(shape: Shape, toward: tuple[float, float, float], colour: np.ndarray, rays: int = 90) -> int:
+def hits(shape: Shape, toward: tuple[float, float, float], color: np.ndarray, rays: int = 90) -> int:
     """How many of a grid of parallel rays from that side end on a face painted exactly so."""
     mesh = trimesh.Trimesh(shape.vertices, shape.faces, process=False)
     out = np.array(toward, float)
@@ -87,7 +87,7 @@ def hits(shape: Shape, toward: tuple[float, float, float], colour: np.ndarray, r
     origins = 2 * out + u.reshape(-1, 1) * right + v.reshape(-1, 1) * np.array((0.0, 1.0, 0.0))
     found = mesh.ray.intersects_first(origins, np.broadcast_to(-out, origins.shape))
     found = found[found >= 0]
-    return int(np.isclose(shape.face_colors[found], colour, atol=1e-4).all(axis=1).sum())
+    return int(np.isclose(shape.face_colors[found], color, atol=1e-4).all(axis=1).sum())
 
 
 def mirror_gap(vertices: np.ndarray) -> float:
@@ -156,12 +156,12 @@ def test_the_mirror_oracle_sees_an_uneven_creature() -> None:
 
 def test_what_a_caption_says_is_drawn() -> None:
     """A colour that a detail names is on the object, as a clear share of some part's paint."""
-    words = sorted((c.word for c in COLOURS), key=len, reverse=True)
+    words = sorted((c.word for c in COLORS), key=len, reverse=True)
 
     def law(noun: str) -> None:
         for seed in range(4):
             builder = drawn(noun, seed, grammar.PURPLE)
-            painted = np.unique(np.concatenate([c.reshape(-1, 3) for c in builder.colours]), axis=0)
+            painted = np.unique(np.concatenate([c.reshape(-1, 3) for c in builder.colors]), axis=0)
             for detail in builder.details:
                 for word in re.findall("|".join(words), detail):
                     assert any(lies_in(rgb, word) for rgb in painted), (detail, word)
@@ -178,8 +178,8 @@ def lies_in(rgb: np.ndarray, word: str) -> bool:
 
 @cache
 def samples_of(word: str) -> np.ndarray:
-    (colour,) = (c for c in COLOURS if c.word == word)
-    return np.array([colour.sample(np.random.default_rng(k)) for k in range(24)])
+    (color,) = (c for c in COLORS if c.word == word)
+    return np.array([color.sample(np.random.default_rng(k)) for k in range(24)])
 
 
 def test_props_stay_low_poly_and_closed_parts_wind_outwards() -> None:

@@ -20,9 +20,9 @@ def ring(n: int = 12):
 
 
 def photographed(mesh: trimesh.Trimesh, azimuth: torch.Tensor) -> torch.Tensor:
-    colours = np.ones((len(mesh.faces), 3))
+    colors = np.ones((len(mesh.faces), 3))
     _, *rest = (angles.numpy() for angles in ring(len(azimuth)))
-    pictures = render_views(mesh.vertices, mesh.faces, colours, azimuth.numpy(), *rest, size=64)
+    pictures = render_views(mesh.vertices, mesh.faces, colors, azimuth.numpy(), *rest, size=64)
     return torch.from_numpy(pictures[..., 3])
 
 

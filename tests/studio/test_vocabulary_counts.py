@@ -36,7 +36,7 @@ def test_an_object_is_seen_with_the_share_of_its_source(corpus: Corpus) -> None:
     taught = vocabulary_counts(corpus, BATCH)
     assert taught.nouns["mushroom"] == pytest.approx((8 * 0.6 * 3 / 5, 0))
     assert taught.nouns["car"] == pytest.approx((8 * 0.6 * 2 / 5, 8 * 0.2))
-    assert taught.steps == 1 and taught.images == 8 and "dark red" in taught.colours
+    assert taught.steps == 1 and taught.images == 8 and "dark red" in taught.colors
 
 
 def test_expected_counts_are_those_of_many_batches(corpus: Corpus) -> None:

@@ -20,7 +20,7 @@ def sides(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture(scope="session")
-def coloured() -> Mesh:
+def colored() -> Mesh:
     field = Solid(SHAPE, rgb=sides)
     return bake_colors(
         clean(extract(field, ExtractConfig(resolution=48)).mesh, CleanConfig(faces=3000)), field

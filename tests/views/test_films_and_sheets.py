@@ -24,9 +24,9 @@ def webp_frames(path) -> list[np.ndarray]:
     return out
 
 
-def test_a_turntable_turns_once_and_shows_the_object(coloured, tmp_path) -> None:
+def test_a_turntable_turns_once_and_shows_the_object(colored, tmp_path) -> None:
     paths = [tmp_path / "turn.mp4", tmp_path / "turn.webp"]
-    write_turntable(coloured, paths, frames=8, size=96, renderer="native")
+    write_turntable(colored, paths, frames=8, size=96, renderer="native")
     film, loop = decoded(paths[0]), webp_frames(paths[1])
     assert len(film) == len(loop) == 8
     assert film[0].shape == (96, 96, 3)
@@ -38,8 +38,8 @@ def test_a_turntable_turns_once_and_shows_the_object(coloured, tmp_path) -> None
     assert np.abs(film[0].astype(int) - loop[0][..., :3]).mean() < 8
 
 
-def test_the_object_fits_the_frame_from_every_side(coloured, tmp_path) -> None:
-    write_turntable(coloured, tmp_path / "t.webp", frames=6, size=64, background=None, renderer="native")
+def test_the_object_fits_the_frame_from_every_side(colored, tmp_path) -> None:
+    write_turntable(colored, tmp_path / "t.webp", frames=6, size=64, background=None, renderer="native")
     for picture in webp_frames(tmp_path / "t.webp"):
         alpha = picture[..., 3]
         assert max(alpha[0].max(), alpha[-1].max(), alpha[:, 0].max(), alpha[:, -1].max()) < 40
@@ -59,10 +59,10 @@ def test_odd_sizes_make_a_film_too(tmp_path) -> None:
         ("no/t.webp", (1.0, 1.0, 1.0), "could not write"),
     ],
 )
-def test_films_that_cannot_be_are_refused(name: str, background, word: str, coloured, tmp_path) -> None:
+def test_films_that_cannot_be_are_refused(name: str, background, word: str, colored, tmp_path) -> None:
     with pytest.raises(InputError, match=word):
         write_turntable(
-            coloured, tmp_path / name, frames=2, size=32, background=background, renderer="native"
+            colored, tmp_path / name, frames=2, size=32, background=background, renderer="native"
         )
     assert list(tmp_path.iterdir()) == []
 

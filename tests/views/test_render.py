@@ -38,7 +38,7 @@ RENDERERS = [pytest.param("pyrender", marks=needs_gl), "native"]
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_albedo_is_the_colour_itself_on_the_side_where_it_belongs(renderer, which: str, request) -> None:
     mesh = framed(request.getfixturevalue(which))
     front, back, right = render_mesh(mesh, views(0, math.pi, math.pi / 2), "albedo", renderer=renderer) / 255
@@ -49,9 +49,9 @@ def test_albedo_is_the_colour_itself_on_the_side_where_it_belongs(renderer, whic
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_normals_point_where_the_surface_looks(renderer, coloured) -> None:
+def test_normals_point_where_the_surface_looks(renderer, colored) -> None:
     ball = Mesh(
-        coloured.vertices, coloured.faces, coloured.vertices / coloured.vertices.norm(dim=-1, keepdim=True)
+        colored.vertices, colored.faces, colored.vertices / colored.vertices.norm(dim=-1, keepdim=True)
     )
     above = render_mesh(framed(ball), views(0.0, elevation=1.5), "normal", renderer=renderer)[0] / 255
     seen = above[(above < 0.999).any(-1)]
@@ -60,8 +60,8 @@ def test_normals_point_where_the_surface_looks(renderer, coloured) -> None:
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_transparent_pictures_have_straight_alpha(renderer, coloured) -> None:
-    picture = render_mesh(framed(coloured), views(0.0), "albedo", None, renderer)[0]
+def test_transparent_pictures_have_straight_alpha(renderer, colored) -> None:
+    picture = render_mesh(framed(colored), views(0.0), "albedo", None, renderer)[0]
     assert picture.shape[-1] == 4
     assert picture[0, 0].tolist() == [0, 0, 0, 0]
     edge = (picture[..., 3] > 20) & (picture[..., 3] < 235)
@@ -71,8 +71,8 @@ def test_transparent_pictures_have_straight_alpha(renderer, coloured) -> None:
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_the_background_is_what_was_asked_for(renderer, coloured) -> None:
-    picture = render_mesh(framed(coloured), views(0.0), "lit", (0.2, 0.4, 0.6), renderer)[0]
+def test_the_background_is_what_was_asked_for(renderer, colored) -> None:
+    picture = render_mesh(framed(colored), views(0.0), "lit", (0.2, 0.4, 0.6), renderer)[0]
     assert picture[0, 0].tolist() == [51, 102, 153]
 
 
@@ -84,7 +84,7 @@ def test_open_meshes_are_seen_from_behind(renderer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "style"), [("coloured", "albedo"), *(("textured", style) for style in STYLES)]
+    ("which", "style"), [("colored", "albedo"), *(("textured", style) for style in STYLES)]
 )
 @needs_gl
 def test_both_renderers_give_the_same_picture(which: str, style, request) -> None:
@@ -102,8 +102,8 @@ def test_both_renderers_give_the_same_picture(which: str, style, request) -> Non
         assert (difference > 0.1).mean() < 0.04
 
 
-def test_lit_is_brighter_where_the_light_comes_from(coloured) -> None:
-    picture = render_mesh(framed(coloured), views(0.0, elevation=0.3), "clay", None, "native")[0].astype(
+def test_lit_is_brighter_where_the_light_comes_from(colored) -> None:
+    picture = render_mesh(framed(colored), views(0.0, elevation=0.3), "clay", None, "native")[0].astype(
         float
     )
     ball = picture[30:50, 38:58]
@@ -120,9 +120,9 @@ def test_the_normal_map_shows_in_the_light(textured) -> None:
     assert np.abs(mapped - flat).max() > 10
 
 
-def test_wires_are_dark_lines_on_clay(coloured) -> None:
+def test_wires_are_dark_lines_on_clay(colored) -> None:
     wires, clay = (
-        render_mesh(framed(coloured), views(0.0, size=256), s, None, "native")[0]
+        render_mesh(framed(colored), views(0.0, size=256), s, None, "native")[0]
         for s in ("wireframe", "clay")
     )
     inside = clay[..., 3] == 255
@@ -130,8 +130,8 @@ def test_wires_are_dark_lines_on_clay(coloured) -> None:
     assert 0.1 < (darker > 40).mean() < 0.9
 
 
-def test_framed_fills_the_unit_sphere_wherever_the_mesh_was(coloured) -> None:
-    moved = Mesh(coloured.vertices * 0.01 + 5, coloured.faces)
+def test_framed_fills_the_unit_sphere_wherever_the_mesh_was(colored) -> None:
+    moved = Mesh(colored.vertices * 0.01 + 5, colored.faces)
     vertices = framed(moved).vertices
     assert float(vertices.norm(dim=-1).max()) == pytest.approx(1)
     assert (vertices.amin(0) + vertices.amax(0)).abs().max() < 1e-3
@@ -144,23 +144,23 @@ def no_gl(self) -> None:
     raise UnavailableError("pyrender cannot open a GL context", got="a test")
 
 
-def test_pyrender_by_name_is_an_error_where_it_is_not_there(coloured, monkeypatch) -> None:
+def test_pyrender_by_name_is_an_error_where_it_is_not_there(colored, monkeypatch) -> None:
     monkeypatch.setattr(PyrenderRenderer, "__init__", no_gl)
     with pytest.raises(UnavailableError, match="GL context"):
-        render_mesh(framed(coloured), views(0.0), renderer="pyrender")
+        render_mesh(framed(colored), views(0.0), renderer="pyrender")
 
 
-def test_auto_falls_back_to_native_and_says_so_once(coloured, monkeypatch) -> None:
+def test_auto_falls_back_to_native_and_says_so_once(colored, monkeypatch) -> None:
     monkeypatch.setattr(PyrenderRenderer, "__init__", no_gl)
     module._automatic.cache_clear()
     try:
         with pytest.warns(RuntimeWarning, match="native rasteriser"):
-            one = render_mesh(framed(coloured), views(0.0))
+            one = render_mesh(framed(colored), views(0.0))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            two = render_mesh(framed(coloured), views(0.0))
+            two = render_mesh(framed(colored), views(0.0))
         assert np.array_equal(one, two)
-        assert np.array_equal(one, render_mesh(framed(coloured), views(0.0), renderer="native"))
+        assert np.array_equal(one, render_mesh(framed(colored), views(0.0), renderer="native"))
     finally:
         module._automatic.cache_clear()
 

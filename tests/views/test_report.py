@@ -142,7 +142,7 @@ def screenshot(browser: str, page: Path, folder: Path, milliseconds: int) -> np.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["coloured", "textured"])
+@pytest.mark.parametrize("which", ["colored", "textured"])
 def test_chromium_shows_the_model_in_its_colours(which: str, request, tmp_path) -> None:
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:

@@ -22,7 +22,7 @@ import numpy as np
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.files import atomic_path, write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import png, texture_of, to_bytes, vertex_colors
+from dreamlab.mesh.geometry.color import png, texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
 from dreamlab.mesh.io.splat import splat_bytes

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of
+from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.io import draco
 

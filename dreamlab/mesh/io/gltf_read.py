@@ -44,6 +44,10 @@ class _Document:
         self.binary: bytes | None = None
         if data[:4] == b"glTF":
             data = self._chunks(data)
+        elif path.suffix.lower() == ".glb":
+            raise DamagedError(
+                f"{path.name} is not a GLB file", expected="the header glTF", got=repr(data[:4])
+            )
         self.json: dict[str, Any] = json.loads(data)
 
     def _chunks(self, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
+from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 
 LEAST_ALPHA = 0.4
 """FlatMesh leaves out faces of cut-out and blended materials that are less opaque than this on average."""

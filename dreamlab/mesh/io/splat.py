@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import vertex_colors
+from dreamlab.mesh.geometry.color import vertex_colors
 from dreamlab.mesh.geometry.topology import face_normals
 
 SH_C0 = 0.28209479177387814  # the constant spherical harmonic: colour = 0.5 + SH_C0 * f_dc

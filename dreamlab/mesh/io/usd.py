@@ -15,7 +15,7 @@ import numpy as np
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import png, srgb_to_linear, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 
 

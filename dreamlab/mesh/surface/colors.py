@@ -7,7 +7,7 @@ import numpy as np
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import sample, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import sample, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
 
 SAMPLES = 100_000  # points that stand for a surface, besides one a face

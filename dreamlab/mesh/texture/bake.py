@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.quadrature import absorb
 from dreamlab.core.types import Field, Mesh
-from dreamlab.mesh.geometry.colour import to_bytes
+from dreamlab.mesh.geometry.color import to_bytes
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
@@ -89,13 +89,13 @@ def bake_vertices(
     found = painted_corners(mesh, look, config.palette)
     light = daylight(mesh) if config.lighting else None
 
-    def coloured(values: np.ndarray) -> Mesh:
+    def colored(values: np.ndarray) -> Mesh:
         values = values if light is None else under_light(values, light)
         return replace(mesh, colors=torch.from_numpy(values).float())
 
     if found is None:
-        return Baked(coloured(seen))
-    return Baked(coloured(found.values), coloured(seen), found.palette)
+        return Baked(colored(seen))
+    return Baked(colored(found.values), colored(seen), found.palette)
 
 
 def bake(

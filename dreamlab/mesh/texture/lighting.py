@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
+from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
 
 RAYS = 48  # a corner; enough that neighbours do not differ by noise once three are blended

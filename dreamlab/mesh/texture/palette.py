@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
 
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.texture.palette_colours import find_colors, weighted_median
+from dreamlab.mesh.texture.palette_colors import find_colors, weighted_median
 from dreamlab.mesh.texture.surface_graph import SurfaceGraph
 
 ROUNDS = 15  # of the mean field

@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.colour import linear_to_srgb, srgb_to_linear
+from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.texture.palette import FLAT, Palette, PaletteConfig, find_palette, lab_of, rgb_of
 from dreamlab.mesh.texture.raster import owners

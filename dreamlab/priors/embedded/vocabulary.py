@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 LEARNED = 500.0
 """Training images below which a noun or word counts as not learned."""
@@ -55,7 +55,7 @@ class Reading(NamedTuple):
 class Vocabulary(BaseModel):
     """Training images by noun (of procedural objects, of models from a folder) and by word of the captions.
 
-    nouns: as captions name them. words: single words in their `stem` form. colours, materials: which words
+    nouns: as captions name them. words: single words in their `stem` form. colors, materials: which words
     mean those. steps, images: the training's totals. Counts are expectations: shares of the corpus times
     images sampled.
     """
@@ -66,7 +66,7 @@ class Vocabulary(BaseModel):
     images: int = 0
     nouns: dict[str, tuple[float, float]] = {}
     words: dict[str, float] = {}
-    colours: tuple[str, ...] = ()
+    colors: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("colors", "colours"))
     materials: tuple[str, ...] = ()
 
     def learned(self, least: float = LEARNED) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Vocabulary(BaseModel):
             images=self.images + times * other.images,
             nouns=nouns,  # pyright: ignore[reportArgumentType]
             words=words,
-            colours=tuple(dict.fromkeys(self.colours + other.colours)),
+            colors=tuple(dict.fromkeys(self.colors + other.colors)),
             materials=tuple(dict.fromkeys(self.materials + other.materials)),
         )
 
@@ -102,7 +102,7 @@ class Vocabulary(BaseModel):
         stems = tuple(stem(w) for w in words)
         known = {tuple(stem(w) for w in words_of(noun)): noun for noun in self.learned(least)}
         longest = max(map(len, known), default=0)
-        adjectives = {stem(w) for phrase in (*self.colours, *self.materials) for w in words_of(phrase)}
+        adjectives = {stem(w) for phrase in (*self.colors, *self.materials) for w in words_of(phrase)}
         nouns, gaps, at = [], [], 0
         while at < len(words):
             spans = (n for n in range(min(longest, len(words) - at), 0, -1) if stems[at : at + n] in known)
@@ -119,7 +119,7 @@ class Vocabulary(BaseModel):
         """For each word, the nearest learned nouns, colours and materials: by spelling where it looks like a
         slip of the pen, else by meaning. None where nothing is near.
         """
-        among = tuple(dict.fromkeys((*self.learned(), *self.colours, *self.materials)))
+        among = tuple(dict.fromkeys((*self.learned(), *self.colors, *self.materials)))
         slips = {word: difflib.get_close_matches(word, among, 1, _SPELLED_ALIKE) for word in words}
         odd = [word for word in words if not slips[word]]
         meant = _nearest_in_meaning(odd, among, count) if odd and among else {}

@@ -40,7 +40,7 @@ from dreamlab.studio.shapes import (
     weather,
 )
 from dreamlab.studio.shapes.core import Rng, Shape
-from dreamlab.studio.shapes.grammar import COLOURS, ColourWord, Generator
+from dreamlab.studio.shapes.grammar import COLORS, ColorWord, Generator
 from dreamlab.studio.shapes.scenes import RELATIONS
 
 GENERATORS: tuple[Generator, ...] = (
@@ -77,11 +77,11 @@ GENERATORS: tuple[Generator, ...] = (
 NOUNS: tuple[str, ...] = tuple(g.noun for g in GENERATORS)
 
 __all__ = [
-    "COLOURS",
+    "COLORS",
     "GENERATORS",
     "NOUNS",
     "RELATIONS",
-    "ColourWord",
+    "ColorWord",
     "Generator",
     "Shape",
     "make",
@@ -90,16 +90,16 @@ __all__ = [
 ]
 
 
-def make(rng: Rng, noun: str | None = None, colour: ColourWord | None = None) -> Shape:
+def make(rng: Rng, noun: str | None = None, color: ColorWord | None = None) -> Shape:
     """One random object; noun from NOUNS, colour from COLOURS, or None to leave the choice to rng.
 
     Raises KeyError for a noun that no generator draws.
     """
     if noun is None:
-        return GENERATORS[rng.integers(len(GENERATORS))].make(rng, colour)
+        return GENERATORS[rng.integers(len(GENERATORS))].make(rng, color)
     for generator in GENERATORS:
         if generator.noun == noun:
-            return generator.make(rng, colour)
+            return generator.make(rng, color)
     raise KeyError(f"no generator draws {noun!r}; NOUNS lists the {len(NOUNS)} that are drawn")
 
 
@@ -107,14 +107,14 @@ def scene(
     rng: Rng,
     relation: str | None = None,
     nouns: tuple[str | None, str | None] = (None, None),
-    colours: tuple[ColourWord, ColourWord] | None = None,
+    colors: tuple[ColorWord, ColorWord] | None = None,
     among: Collection[str] = NOUNS,
 ) -> Shape:
     """Two objects in a relation (one of RELATIONS): "a blue teapot on a wooden table". See scenes.scene.
 
     among: the nouns to choose from.
     """
-    return scenes.scene(rng, _named(among), relation, nouns, colours)
+    return scenes.scene(rng, _named(among), relation, nouns, colors)
 
 
 def relations_among(nouns: Collection[str]) -> tuple[str, ...]:

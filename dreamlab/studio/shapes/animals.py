@@ -30,7 +30,7 @@ from dreamlab.studio.shapes.solids import cylinder, sphere, torus
 
 @generator("rabbit", "animal", natural=(WHITE, WHITE, GREY, BROWN, BEIGE), sizes=(FAT,))
 def rabbit(b: Builder, rng: Rng, main: Paint) -> None:
-    inner = paint(rng, (PINK, PINK, WHITE, BROWN), unlike=main.colour)
+    inner = paint(rng, (PINK, PINK, WHITE, BROWN), unlike=main.color)
     ears, spread, fat = rng.uniform(0.42, 0.62), rng.uniform(6, 20), rng.uniform(0.36, 0.44)
     b.add(sphere(fat, 0.46, 0.44).at(0, 0.44, -0.08), main.rgb)
     b.add(sphere(fat * 0.68, 0.32, 0.14).at(0, 0.44, 0.26), main.shade(1.5))
@@ -51,13 +51,13 @@ def rabbit(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.09, 0.2, 0.1, segments=8, rows=6).rx(-35).at(0.24, 0.62, 0.3), main.shade(0.9))
     tail = WHITE.sample(rng)
     b.add(sphere(0.15, segments=8, rows=6).at(0, 0.28, -0.54), tail)
-    if inner.colour != "pink":
+    if inner.color != "pink":
         b.say(f"with {inner.words()} ears")
 
 
 def pale(main: Paint) -> np.ndarray:
     """Muzzle and belly: lighter than the coat, or a little darker where the coat is white already."""
-    return main.shade(0.82) if main.colour == "white" else main.shade(1.6)
+    return main.shade(0.82) if main.color == "white" else main.shade(1.6)
 
 
 def collar(
@@ -65,7 +65,7 @@ def collar(
 ) -> None:
     """A collar, half of the time, with its words."""
     if rng.random() < 0.5:
-        band = paint(rng, (RED, BLUE, GREEN, YELLOW), unlike=main.colour)
+        band = paint(rng, (RED, BLUE, GREEN, YELLOW), unlike=main.color)
         b.add(torus(radius, 0.055, 16, 6).rx(tilt).at(*at), band.rgb)
         b.say(f"with {with_article(band.words())} collar")
 
@@ -77,7 +77,7 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
     coat_at = legs + fat * 0.75
     head, radii = (0.0, coat_at + 0.4, 0.52), (0.34, 0.28, 0.27)
     if rng.random() < 0.4:
-        stripe = paint(rng, (BLACK, BROWN, WHITE), unlike=main.colour)
+        stripe = paint(rng, (BLACK, BROWN, WHITE), unlike=main.color)
         for z in (-0.36, -0.18, 0.0, 0.18):
             b.add(torus(1.0, 0.1, 14, 6).rx(90).scaled(fat, fat * 1.03, 0.28).at(0, coat_at, z), stripe.rgb)
         for x in (-0.1, 0.0, 0.1):
@@ -95,7 +95,7 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, head, radii, 0.08, azimuth=32, elevation=14, white=(0.75, 0.9, 0.35))
     b.add_pair(sphere(0.085, 0.07, 0.07, segments=8, rows=6).at(0.06, head[1] - 0.09, head[2] + 0.24), light)
     b.add(sphere(0.04, 0.03, 0.03, segments=8, rows=4).at(0, head[1] - 0.03, head[2] + 0.3), ROSE)
-    whisker = (0.97, 0.97, 0.97) if main.colour not in ("white", "beige") else DARK
+    whisker = (0.97, 0.97, 0.97) if main.color not in ("white", "beige") else DARK
     for lift in (0.04, -0.06):
         start = (0.1, head[1] - 0.08, head[2] + 0.26)
         b.add_pair(rod(start, (0.4, head[1] - 0.08 + lift, head[2] + 0.2), 0.012, 4), whisker)
@@ -114,7 +114,7 @@ def cat(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("dog", "animal", natural=(BROWN, BROWN, BEIGE, WHITE, BLACK, GREY), sizes=(FAT,))
 def dog(b: Builder, rng: Rng, main: Paint) -> None:
-    ears = paint(rng, (BROWN, BLACK, BEIGE, WHITE), unlike=main.colour)
+    ears = paint(rng, (BROWN, BLACK, BEIGE, WHITE), unlike=main.color)
     fat, legs = rng.uniform(0.22, 0.27), rng.uniform(0.36, 0.48)
     coat_at = legs + fat * 0.75
     b.add(trunk(0.55, fat, fat * 1.05, chest=1.1).at(y=coat_at), main.rgb)
@@ -148,7 +148,7 @@ def dog(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("fox", "animal", natural=(ORANGE, ORANGE, ORANGE, RED, WHITE, GREY), wild=0.2)
 def fox(b: Builder, rng: Rng, main: Paint) -> None:
-    tip = paint(rng, (WHITE, WHITE, BEIGE, BLACK), unlike=main.colour)
+    tip = paint(rng, (WHITE, WHITE, BEIGE, BLACK), unlike=main.color)
     fat, legs, dark = rng.uniform(0.18, 0.22), rng.uniform(0.36, 0.46), DARK * 2
     coat_at = legs + fat * 0.7
     b.add(trunk(0.5, fat, fat * 1.05).at(y=coat_at), main.rgb)
@@ -182,7 +182,7 @@ def pig(b: Builder, rng: Rng, main: Paint) -> None:
     four_legs(b, fat * 0.62, 0.34, -0.36, legs + 0.14, 0.12, main.rgb, main.shade(0.55))
     head, radii = (0.0, coat_at + 0.14, 0.6), (0.36, 0.34, 0.3)
     b.add(sphere(*radii).at(*head), main.rgb)
-    snout = main.shade(0.8) if main.colour != "black" else np.array((0.8, 0.5, 0.55))
+    snout = main.shade(0.8) if main.color != "black" else np.array((0.8, 0.5, 0.55))
     b.add(cylinder(0.17, 0.16, 14).scaled(1.1, 1, 0.85).rx(90).at(0, head[1] - 0.06, head[2] + 0.24), snout)
     b.add_pair(sphere(0.04, 0.06, 0.02, segments=8, rows=4).at(0.07, head[1] - 0.06, head[2] + 0.4), DARK)
     b.add_pair(
@@ -208,12 +208,12 @@ def mouse(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(0.065, segments=8, rows=6).at(0, head[1] - 0.09, head[2] + 0.41), ROSE)
     for size, rgb, push in (
         (1.0, main.rgb, 0.0),
-        (0.72, ROSE if main.colour != "pink" else main.shade(0.7), 0.04),
+        (0.72, ROSE if main.color != "pink" else main.shade(0.7), 0.04),
     ):
         ear = sphere(big * size, big * size, 0.05, segments=14, rows=8)
         b.add_pair(ear.ry(14).at(0.24, head[1] + 0.3, head[2] - 0.1 + push), rgb)
-    bead_eyes(b, head, (0.25, 0.25, 0.25), 0.06, 34, 24, main.colour == "black")
-    whisker = DARK if main.colour in ("white", "beige", "yellow") else (0.95, 0.95, 0.95)
+    bead_eyes(b, head, (0.25, 0.25, 0.25), 0.06, 34, 24, main.color == "black")
+    whisker = DARK if main.color in ("white", "beige", "yellow") else (0.95, 0.95, 0.95)
     for lift in (0.05, -0.05):
         start = (0.04, head[1] - 0.08, head[2] + 0.32)
         b.add_pair(rod(start, (0.3, head[1] - 0.08 + lift, head[2] + 0.3), 0.01, 4), whisker)
@@ -236,7 +236,7 @@ def bear(b: Builder, rng: Rng, main: Paint) -> None:
     four_legs(b, fat * 0.62, 0.38, -0.4, legs + 0.12, 0.155, main.rgb, main.shade(0.6))
     head, radii = (0.0, coat_at + 0.34, 0.74), (0.31, 0.28, 0.26)
     b.add(sphere(*radii).at(*head), main.rgb)
-    muzzle = (0.8, 0.66, 0.48) if main.colour != "beige" else main.shade(0.7)
+    muzzle = (0.8, 0.66, 0.48) if main.color != "beige" else main.shade(0.7)
     b.add(sphere(0.17, 0.14, 0.2, segments=10, rows=6).at(0, head[1] - 0.08, head[2] + 0.22), muzzle)
     b.add(sphere(0.08, 0.06, 0.05, segments=8, rows=6).at(0, head[1] - 0.02, head[2] + 0.4), DARK)
     b.add_pair(

@@ -30,8 +30,8 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, lathe, sphere
 
 @generator("sword", "tool", natural=(METAL, METAL, SILVER, GOLDEN))
 def sword(b: Builder, rng: Rng, main: Paint) -> None:
-    grip = paint(rng, (BROWN, RED, BLUE, GREEN), unlike=main.colour)
-    fitting = paint(rng, (GOLDEN, GOLDEN, SILVER, BROWN), unlike=main.colour)
+    grip = paint(rng, (BROWN, RED, BLUE, GREEN), unlike=main.color)
+    fitting = paint(rng, (GOLDEN, GOLDEN, SILVER, BROWN), unlike=main.color)
     length, width, guard = rng.uniform(1.3, 1.6), rng.uniform(0.22, 0.3), rng.uniform(0.6, 0.8)
     tip = rng.uniform(0.16, 0.3)
     w = width / 2
@@ -55,8 +55,8 @@ def sword(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("shield", "tool", natural=(RED, BLUE, GREEN, METAL, WOODEN, GOLDEN, PURPLE))
 def shield(b: Builder, rng: Rng, main: Paint) -> None:
-    rim = paint(rng, (GOLDEN, SILVER, BROWN, WHITE, BLACK), unlike=main.colour)
-    mark = paint(rng, (GOLDEN, WHITE, RED, BLUE), unlike=main.colour)
+    rim = paint(rng, (GOLDEN, SILVER, BROWN, WHITE, BLACK), unlike=main.color)
+    mark = paint(rng, (GOLDEN, WHITE, RED, BLUE), unlike=main.color)
     if rng.random() < 0.65:
         wide, tall = rng.uniform(0.62, 0.72), rng.uniform(0.95, 1.1)
         edge = curve(
@@ -95,7 +95,7 @@ def shield(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("bow and arrow", "tool", natural=(WOODEN, WOODEN, BROWN, RED, GREEN, GOLDEN))
 def bow_and_arrow(b: Builder, rng: Rng, main: Paint) -> None:
     """The arrow lies on the string and points to +X; seen flat from the front."""
-    fletching = paint(rng, (RED, WHITE, BLUE, YELLOW, GREEN), unlike=main.colour)
+    fletching = paint(rng, (RED, WHITE, BLUE, YELLOW, GREEN), unlike=main.color)
     belly, draw = rng.uniform(0.42, 0.52), rng.uniform(0.15, 0.35)
     stave = curve(
         [

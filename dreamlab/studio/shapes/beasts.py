@@ -32,16 +32,16 @@ from dreamlab.studio.shapes.solids import cone, cylinder, sphere, torus
 HORN = np.array((0.93, 0.88, 0.76))
 
 
-def patches(b: Builder, rng: Rng, coat: Solid, colour: FloatArray, count: int, size: float) -> None:
+def patches(b: Builder, rng: Rng, coat: Solid, color: FloatArray, count: int, size: float) -> None:
     """Flat round spots all over a solid."""
     for place, normal in zip(*surface_points(coat, rng, count), strict=True):
         a, c = size * rng.uniform(0.75, 1.25, 2)
-        b.add(sphere(a, 0.03, c, segments=8, rows=4).aligned(normal).at(*place), colour)
+        b.add(sphere(a, 0.03, c, segments=8, rows=4).aligned(normal).at(*place), color)
 
 
 @generator("cow", "animal", natural=(WHITE, WHITE, BROWN, BROWN, BLACK), sizes=(FAT,))
 def cow(b: Builder, rng: Rng, main: Paint) -> None:
-    spots = paint(rng, (BLACK, BLACK, BROWN, WHITE), unlike=main.colour)
+    spots = paint(rng, (BLACK, BLACK, BROWN, WHITE), unlike=main.color)
     fat, legs = rng.uniform(0.3, 0.36), rng.uniform(0.4, 0.5)
     y = legs + fat * 0.85
     coat = trunk(0.72, fat, fat).at(y=y)
@@ -77,7 +77,7 @@ def cow(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("sheep", "animal", natural=(WHITE, WHITE, WHITE, BEIGE, GREY, BLACK), sizes=(FAT,))
 def sheep(b: Builder, rng: Rng, main: Paint) -> None:
-    face = paint(rng, (BLACK, BLACK, BEIGE, BROWN, WHITE), unlike=main.colour)
+    face = paint(rng, (BLACK, BLACK, BEIGE, BROWN, WHITE), unlike=main.color)
     legs, fat, tuft = rng.uniform(0.26, 0.34), rng.uniform(0.34, 0.4), rng.uniform(0.15, 0.19)
     y = legs + fat * 0.8
     radii = (fat, fat * 0.95, 0.52)
@@ -103,7 +103,7 @@ def sheep(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, head, size, 0.07, azimuth=38, elevation=14)
     b.add(
         sphere(0.07, 0.04, 0.04, segments=8, rows=4).at(0, head[1] - 0.1, head[2] + 0.2),
-        face.shade(0.5) if face.colour != "black" else ROSE,
+        face.shade(0.5) if face.color != "black" else ROSE,
     )
     b.say(f"with {with_article(face.words())} face")
 
@@ -144,11 +144,11 @@ def _horse_body(b: Builder, rng: Rng, main: Paint, mane: Paint, hoof: FloatArray
 
 @generator("horse", "animal", natural=(BROWN, BROWN, WHITE, BLACK, BEIGE, GREY), sizes=(TALL,))
 def horse(b: Builder, rng: Rng, main: Paint) -> None:
-    mane = paint(rng, (BLACK, BLACK, BROWN, WHITE, BEIGE), unlike=main.colour)
+    mane = paint(rng, (BLACK, BLACK, BROWN, WHITE, BEIGE), unlike=main.color)
     y = _horse_body(b, rng, main, mane, DARK * 2)
     b.say(f"with {with_article(mane.words())} mane")
     if rng.random() < 0.35:
-        saddle = paint(rng, (RED, BLUE, BROWN, GREEN), unlike=main.colour)
+        saddle = paint(rng, (RED, BLUE, BROWN, GREEN), unlike=main.color)
         b.add(sphere(0.29, 0.17, 0.24, segments=12, rows=6).at(0, y + 0.15, -0.02), saddle.rgb)
         b.add(torus(0.2, 0.05, 12, 6).rx(90).scaled(1, 0.6, 1).at(0, y + 0.24, 0.14), saddle.shade(0.7))
         b.say(f"with {with_article(saddle.words())} saddle")
@@ -157,7 +157,7 @@ def horse(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("zebra", "animal", natural=(WHITE,), wild=0.12)
 def zebra(b: Builder, rng: Rng, main: Paint) -> None:
     stripe = (
-        Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(WHITE.sample(rng), "white")
+        Paint(BLACK.sample(rng), "black") if main.color != "black" else Paint(WHITE.sample(rng), "white")
     )
     y = _horse_body(b, rng, main, stripe, DARK * 2)
     for z in np.linspace(-0.44, 0.4, 6):
@@ -221,7 +221,7 @@ def elephant(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("giraffe", "animal", natural=(YELLOW, YELLOW, ORANGE, BEIGE), sizes=())
 def giraffe(b: Builder, rng: Rng, main: Paint) -> None:
-    spots = paint(rng, (BROWN, BROWN, BROWN, ORANGE, BLACK), unlike=main.colour)
+    spots = paint(rng, (BROWN, BROWN, BROWN, ORANGE, BLACK), unlike=main.color)
     legs, tall, fat = rng.uniform(0.62, 0.75), rng.uniform(0.85, 1.1), rng.uniform(0.2, 0.24)
     y = legs + fat * 0.8
     barrel, top = trunk(0.44, fat, fat, chest=1.1).at(y=y), np.array((0, y + tall, 0.62))
@@ -243,7 +243,7 @@ def giraffe(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(head.rx(14).at(*top), main.rgb)
     b.add(
         sphere(0.1, 0.08, 0.08, segments=10, rows=6).at(0, top[1] - 0.13, top[2] + 0.34),
-        main.shade(1.5) if main.colour != "white" else ROSE,
+        main.shade(1.5) if main.color != "white" else ROSE,
     )
     b.add_pair(
         rod((0.06, top[1] + 0.08, top[2] - 0.02), (0.08, top[1] + 0.28, top[2] - 0.04), 0.03, 6), main.rgb
@@ -261,7 +261,7 @@ def giraffe(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("lion", "animal", natural=(YELLOW, ORANGE, BEIGE, BEIGE), wild=0.2)
 def lion(b: Builder, rng: Rng, main: Paint) -> None:
-    mane = paint(rng, (BROWN, BROWN, ORANGE, RED), unlike=main.colour)
+    mane = paint(rng, (BROWN, BROWN, ORANGE, RED), unlike=main.color)
     fat, legs, big = rng.uniform(0.25, 0.29), rng.uniform(0.36, 0.44), rng.uniform(0.4, 0.48)
     y = legs + fat * 0.75
     b.add(trunk(0.6, fat, fat, chest=1.1).at(y=y), main.rgb)
@@ -273,7 +273,7 @@ def lion(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(*radii).at(*head), main.rgb)
     b.add_pair(
         sphere(0.1, 0.09, 0.1, segments=8, rows=6).at(0.08, head[1] - 0.09, head[2] + 0.2),
-        main.shade(1.6) if main.colour != "white" else main.shade(0.85),
+        main.shade(1.6) if main.color != "white" else main.shade(0.85),
     )
     b.add(sphere(0.075, 0.05, 0.05, segments=8, rows=6).at(0, head[1] - 0.01, head[2] + 0.27), DARK * 2)
     b.add_pair(sphere(0.1, 0.1, 0.06, segments=10, rows=6).at(0.25, head[1] + 0.24, head[2] + 0.02), main.rgb)
@@ -285,8 +285,8 @@ def lion(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("dinosaur", "animal", natural=(GREEN, GREEN, GREEN, PURPLE, ORANGE, BLUE), sizes=(FAT,))
 def dinosaur(b: Builder, rng: Rng, main: Paint) -> None:
-    spikes = paint(rng, (YELLOW, ORANGE, RED, PURPLE, LIGHT_BLUE), unlike=main.colour)
-    belly = main.shade(1.55) if main.colour != "white" else main.shade(0.8)
+    spikes = paint(rng, (YELLOW, ORANGE, RED, PURPLE, LIGHT_BLUE), unlike=main.color)
+    belly = main.shade(1.55) if main.color != "white" else main.shade(0.8)
     path = np.array(
         [
             (0, 0.42, -1.25),

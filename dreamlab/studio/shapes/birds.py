@@ -33,7 +33,7 @@ from dreamlab.studio.shapes.solids import cone, sphere, torus
 
 @generator("duck", "animal", natural=(YELLOW, YELLOW, WHITE, BROWN), sizes=(FAT,))
 def duck(b: Builder, rng: Rng, main: Paint) -> None:
-    beak = paint(rng, (ORANGE, ORANGE, RED, YELLOW), unlike=main.colour)
+    beak = paint(rng, (ORANGE, ORANGE, RED, YELLOW), unlike=main.color)
     width, length, neck = rng.uniform(0.38, 0.48), rng.uniform(0.58, 0.7), rng.uniform(0.0, 0.18)
     b.add(
         spindle(
@@ -52,7 +52,7 @@ def duck(b: Builder, rng: Rng, main: Paint) -> None:
     head_at, head = (0.0, 1.02 + neck, 0.34), rng.uniform(0.26, 0.31)
     head_paint = main
     if rng.random() < 0.2:
-        head_paint = paint(rng, (GREEN, BROWN, BLACK), unlike=main.colour)
+        head_paint = paint(rng, (GREEN, BROWN, BLACK), unlike=main.color)
         b.say(f"with {with_article(head_paint.words())} head")
     b.add(
         tube([(0, 0.5, 0.3), (0, 0.75, 0.35), (0, head_at[1] - 0.05, 0.34)], (0.26, 0.19, 0.17), 12), main.rgb
@@ -79,7 +79,7 @@ def _toes(b: Builder, x: float, z: float, rgb: np.ndarray) -> None:
 
 @generator("chicken", "animal", natural=(WHITE, WHITE, BROWN, BLACK, BEIGE), sizes=(FAT,))
 def chicken(b: Builder, rng: Rng, main: Paint) -> None:
-    comb = paint(rng, (RED, RED, RED, PINK), unlike=main.colour)
+    comb = paint(rng, (RED, RED, RED, PINK), unlike=main.color)
     fat, y = rng.uniform(0.33, 0.4), 0.62
     b.add(
         spindle(
@@ -118,8 +118,8 @@ def chicken(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("penguin", "animal", natural=(BLACK, BLACK, BLACK, DARK_BLUE, GREY, BLUE), sizes=(FAT,))
 def penguin(b: Builder, rng: Rng, main: Paint) -> None:
-    beak = paint(rng, (ORANGE, ORANGE, YELLOW), unlike=main.colour)
-    front = np.array((0.97, 0.97, 0.95)) if main.colour != "white" else np.array((0.7, 0.72, 0.76))
+    beak = paint(rng, (ORANGE, ORANGE, YELLOW), unlike=main.color)
+    front = np.array((0.97, 0.97, 0.95)) if main.color != "white" else np.array((0.7, 0.72, 0.76))
     fat = rng.uniform(0.38, 0.46)
     b.add(sphere(fat, 0.6, fat * 0.92, segments=16, rows=10).at(y=0.64), main.rgb)
     b.add(sphere(fat * 0.76, 0.5, 0.22, segments=14).at(0, 0.6, fat * 0.76), front)
@@ -136,7 +136,7 @@ def penguin(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cone(0.16, 0.28, 8).scaled(1, 1, 0.4).rx(-120).at(0, 0.22, -0.3), main.rgb)
     b.say(f"with {with_article(beak.words())} beak")
     if rng.random() < 0.3:
-        scarf = paint(rng, (RED, BLUE, GREEN, YELLOW), unlike=main.colour)
+        scarf = paint(rng, (RED, BLUE, GREEN, YELLOW), unlike=main.color)
         b.add(torus(0.27, 0.085, 16, 6).at(y=1.07), scarf.rgb)
         b.add(sphere(0.09, 0.22, 0.05, segments=8, rows=6).rx(-8).at(0.14, 0.88, 0.4), scarf.rgb)
         b.say(f"with {with_article(scarf.words())} scarf")
@@ -144,8 +144,8 @@ def penguin(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("owl", "animal", natural=(BROWN, BROWN, BEIGE, GREY, WHITE), sizes=(FAT,))
 def owl(b: Builder, rng: Rng, main: Paint) -> None:
-    belly = paint(rng, (BEIGE, BEIGE, WHITE), unlike=main.colour)
-    iris = paint(rng, (YELLOW, ORANGE, YELLOW), unlike=main.colour)
+    belly = paint(rng, (BEIGE, BEIGE, WHITE), unlike=main.color)
+    iris = paint(rng, (YELLOW, ORANGE, YELLOW), unlike=main.color)
     fat = rng.uniform(0.4, 0.46)
     b.add(sphere(fat, 0.56, fat * 0.9, segments=14).at(y=0.6), main.rgb)
     b.add(sphere(fat * 0.7, 0.42, 0.2, segments=12).at(0, 0.52, fat * 0.76), belly.rgb)
@@ -193,7 +193,7 @@ def _song_bird(
 
 @generator("bird", "animal", natural=(BLUE, RED, YELLOW, LIGHT_BLUE, BROWN), sizes=(FAT,))
 def bird(b: Builder, rng: Rng, main: Paint) -> None:
-    chest = paint(rng, (WHITE, WHITE, ORANGE, YELLOW, BEIGE), unlike=main.colour)
+    chest = paint(rng, (WHITE, WHITE, ORANGE, YELLOW, BEIGE), unlike=main.color)
     head = _song_bird(b, rng, main, chest.rgb, main.shade(0.75))
     b.add(cone(0.09, 0.26, 8).rx(92).at(0, head[1] - 0.03, head[2] + 0.22), (0.98, 0.68, 0.12))
     eyes(b, head, (0.27,) * 3, 0.075, azimuth=44, elevation=16)
@@ -202,7 +202,7 @@ def bird(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("parrot", "animal", natural=(RED, GREEN, BLUE, YELLOW, LIME))
 def parrot(b: Builder, rng: Rng, main: Paint) -> None:
-    wing = paint(rng, (BLUE, YELLOW, GREEN, RED, LIGHT_BLUE), unlike=main.colour)
+    wing = paint(rng, (BLUE, YELLOW, GREEN, RED, LIGHT_BLUE), unlike=main.color)
     tall = rng.uniform(0.5, 0.6)
     b.add(sphere(0.3, tall, 0.3, segments=14).rx(-12).at(0, 0.78, 0), main.rgb)
     head = (0.0, 0.82 + tall, 0.14)
@@ -212,7 +212,7 @@ def parrot(b: Builder, rng: Rng, main: Paint) -> None:
         (0.97, 0.97, 0.95),
     )
     eyes(b, head, (0.29,) * 3, 0.06, azimuth=44, elevation=10)
-    beak = np.array((0.16, 0.15, 0.16)) if main.colour != "black" else np.array((0.95, 0.7, 0.2))
+    beak = np.array((0.16, 0.15, 0.16)) if main.color != "black" else np.array((0.95, 0.7, 0.2))
     hook = [
         (0, head[1] + 0.06, head[2] + 0.2),
         (0, head[1] + 0.04, head[2] + 0.38),

@@ -30,7 +30,7 @@ from dreamlab.studio.shapes.solids import box, cylinder, loft, sphere, torus
 
 @generator("boat", "vehicle", natural=(RED, BLUE, WHITE, WOODEN, GREEN))
 def boat(b: Builder, rng: Rng, main: Paint) -> None:
-    cabin = paint(rng, (WHITE, WHITE, YELLOW, RED), unlike=main.colour)
+    cabin = paint(rng, (WHITE, WHITE, YELLOW, RED), unlike=main.color)
     half, width, high = rng.uniform(0.9, 1.1), rng.uniform(0.4, 0.5), rng.uniform(0.38, 0.48)
     b.add(
         hull(
@@ -66,7 +66,7 @@ def boat(b: Builder, rng: Rng, main: Paint) -> None:
             PANE * 0.7,
         )
     if rng.random() < 0.6:
-        funnel = paint(rng, (RED, BLUE, YELLOW), unlike=main.colour)
+        funnel = paint(rng, (RED, BLUE, YELLOW), unlike=main.color)
         b.add(cylinder(0.11, 0.3, 12).at(0, high * 0.9 + tall, at - deep * 0.1), funnel.rgb)
         b.add(cylinder(0.115, 0.09, 12).at(0, high * 0.9 + tall + 0.28, at - deep * 0.1), DARK)
         b.say(f"with {with_article(funnel.words())} funnel")
@@ -103,7 +103,7 @@ def _sail(width: float, height: float, belly: float) -> Solid:
 @generator("sailing ship", "vehicle", natural=(WOODEN, WOODEN, BROWN, RED, BLUE, BLACK))
 def sailing_ship(b: Builder, rng: Rng, main: Paint) -> None:
     """The hull bears the colour."""
-    sail = paint(rng, (WHITE, WHITE, BEIGE, RED), unlike=main.colour)
+    sail = paint(rng, (WHITE, WHITE, BEIGE, RED), unlike=main.color)
     half, width, high = rng.uniform(0.95, 1.1), rng.uniform(0.36, 0.42), rng.uniform(0.6, 0.68)
     b.add(
         hull(
@@ -118,7 +118,7 @@ def sailing_ship(b: Builder, rng: Rng, main: Paint) -> None:
         ),
         main.rgb,
     )
-    port = DARK if main.colour != "black" else np.array((0.93, 0.78, 0.35))
+    port = DARK if main.color != "black" else np.array((0.93, 0.78, 0.35))
     for z in np.linspace(-half * 0.7, half * 0.4, 5):
         b.add_pair(box(0.06, 0.1, 0.1).at(width * 0.93, high * 0.78 - 0.1, z), port)
     b.add(box(width * 1.5, 0.03, half * 0.42).at(0, high * 1.38, -half * 0.74), main.shade(0.7))
@@ -139,7 +139,7 @@ def sailing_ship(b: Builder, rng: Rng, main: Paint) -> None:
                 TIMBER,
             )
     b.add(rod((0, high * 1.2, half * 0.8), (0, high * 1.7, half * 1.4), (0.04, 0.02), 6), TIMBER)
-    flag = paint(rng, (RED, BLUE, BLACK, GREEN), unlike=main.colour)
+    flag = paint(rng, (RED, BLUE, BLACK, GREEN), unlike=main.color)
     b.add(
         side_profile([(-0.3, 0.02), (0, 0.0), (0, 0.18), (-0.3, 0.16)], 0.03).at(0, high + 1.1, -0.06 * half),
         flag.rgb,
@@ -151,7 +151,7 @@ def sailing_ship(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("sailboat", "vehicle", natural=(RED, BLUE, WHITE, WOODEN, GREEN, YELLOW))
 def sailboat(b: Builder, rng: Rng, main: Paint) -> None:
     """One mast and two three-cornered sails; the hull bears the colour."""
-    sail = paint(rng, (WHITE, WHITE, YELLOW, RED, ORANGE, BLUE), unlike=main.colour)
+    sail = paint(rng, (WHITE, WHITE, YELLOW, RED, ORANGE, BLUE), unlike=main.color)
     half, width, high, tall = rng.uniform(0.8, 0.95), rng.uniform(0.36, 0.42), 0.46, rng.uniform(1.05, 1.25)
     b.add(
         hull(
@@ -172,7 +172,7 @@ def sailboat(b: Builder, rng: Rng, main: Paint) -> None:
                 (half * 0.4, high * 0.8, high * 1.03 + 0.03, width * 0.62, 1),
             ]
         ),
-        main.shade(1.25) if main.colour != "white" else main.shade(0.8),
+        main.shade(1.25) if main.color != "white" else main.shade(0.8),
     )
     b.add(rod((0, high, 0.1), (0, high + tall, 0.1), (0.04, 0.025), 8), TIMBER)
     b.add(rod((0, high + 0.16, 0.12), (0, high + 0.16, -half * 0.9), 0.03, 6), TIMBER)
@@ -188,7 +188,7 @@ def sailboat(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("rowing boat", "vehicle", natural=(WOODEN, WOODEN, RED, BLUE, GREEN, WHITE))
 def rowing_boat(b: Builder, rng: Rng, main: Paint) -> None:
     half, width, high = rng.uniform(0.95, 1.1), rng.uniform(0.36, 0.44), 0.34
-    inside = np.array((0.75, 0.56, 0.36)) if main.colour != "brown" else main.shade(1.35)
+    inside = np.array((0.75, 0.56, 0.36)) if main.color != "brown" else main.shade(1.35)
     outer = [
         (-half, 0.08, high, width * 0.7, 0.6),
         (-half * 0.4, 0, high * 0.9, width, 0.6),
@@ -222,7 +222,7 @@ def rowing_boat(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("submarine", "vehicle", natural=(YELLOW, YELLOW, GREY, BLUE, RED, DARK_BLUE))
 def submarine(b: Builder, rng: Rng, main: Paint) -> None:
-    trim = paint(rng, (RED, GREY, BLUE, YELLOW, WHITE), unlike=main.colour)
+    trim = paint(rng, (RED, GREY, BLUE, YELLOW, WHITE), unlike=main.color)
     fat, half, y = rng.uniform(0.36, 0.44), rng.uniform(0.95, 1.1), 0.45
     b.add(
         spindle(

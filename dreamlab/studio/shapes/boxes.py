@@ -67,7 +67,7 @@ def crate(b: Builder, rng: Rng, main: Paint) -> None:
 def treasure_chest(b: Builder, rng: Rng, main: Paint) -> None:
     """Lock to +Z; the lid is a half cylinder along X."""
     wide, deep, tall = rng.uniform(1.15, 1.35), rng.uniform(0.7, 0.8), rng.uniform(0.42, 0.52)
-    bands = paint(rng, (GOLDEN, GOLDEN, METAL, BLACK), unlike=main.colour)
+    bands = paint(rng, (GOLDEN, GOLDEN, METAL, BLACK), unlike=main.color)
     b.add(box(wide, tall, deep), main.rgb)
     turn = np.deg2rad(np.linspace(0, 180, 11))
     arch = np.stack([np.cos(turn) * deep / 2, np.sin(turn) * deep * 0.42], axis=1)
@@ -84,7 +84,7 @@ def treasure_chest(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("gift box", "household", natural=BRIGHT, sizes=(TALL, WIDE), wild=0.3, holds=False)
 def gift_box(b: Builder, rng: Rng, main: Paint) -> None:
     wide, tall = rng.uniform(0.85, 1.0), rng.uniform(0.65, 0.95)
-    ribbon = paint(rng, (RED, YELLOW, WHITE, GOLDEN, BLUE, PINK, GREEN), unlike=main.colour)
+    ribbon = paint(rng, (RED, YELLOW, WHITE, GOLDEN, BLUE, PINK, GREEN), unlike=main.color)
     b.add(box(wide, tall, wide), main.rgb)
     b.add(box(wide * 1.08, 0.18, wide * 1.08).at(y=tall - 0.1), main.shade(0.92))
     top = tall + 0.08
@@ -103,7 +103,7 @@ def gift_box(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("dice", "toy", natural=(WHITE, WHITE, RED, BLACK, BLUE), wild=0.35)
 def dice(b: Builder, rng: Rng, main: Paint) -> None:
     """Opposite faces sum to seven."""
-    pips = paint(rng, (BLACK, WHITE), unlike=main.colour)
+    pips = paint(rng, (BLACK, WHITE), unlike=main.color)
     b.add(box(1, 1, 1, bevel=0.1).at(y=-0.5), main.rgb)
     corner, edge = [(-1, -1), (1, 1), (1, -1), (-1, 1)], [(-1, 0), (1, 0)]
     spots = {

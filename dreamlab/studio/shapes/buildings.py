@@ -69,8 +69,8 @@ def roof_slabs(
     sizes=(TALL, WIDE),
 )
 def house(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (RED, RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.colour)
-    door = paint(rng, (BROWN, RED, BLUE, WOODEN), unlike=main.colour)
+    roof = paint(rng, (RED, RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.color)
+    door = paint(rng, (BROWN, RED, BLUE, WOODEN), unlike=main.color)
     width, tall, depth, pitch = (
         rng.uniform(*s) for s in ((1.0, 1.25), (0.85, 1.05), (0.9, 1.15), (0.4, 0.55))
     )
@@ -99,7 +99,7 @@ def house(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("castle", "building", natural=(STONE, STONE, GREY, BEIGE, WHITE, PINK))
 def castle(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (RED, BLUE, PURPLE, DARK_RED), unlike=main.colour)
+    roof = paint(rng, (RED, BLUE, PURPLE, DARK_RED), unlike=main.color)
     half, wall, tower, high = (
         rng.uniform(0.55, 0.68),
         rng.uniform(0.5, 0.62),
@@ -149,7 +149,7 @@ def _crown(
 
 @generator("church", "building", natural=(WHITE, WHITE, STONE, BEIGE, RED))
 def church(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (BROWN, DARK_RED, GREY, BLUE, RED), unlike=main.colour)
+    roof = paint(rng, (BROWN, DARK_RED, GREY, BLUE, RED), unlike=main.color)
     width, tall, depth, pitch = (
         rng.uniform(*s) for s in ((0.72, 0.82), (0.85, 1.0), (1.0, 1.2), (0.3, 0.38))
     )
@@ -175,8 +175,8 @@ def church(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("barn", "building", natural=(RED, RED, RED, BROWN, DARK_RED, WHITE, WOODEN))
 def barn(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (GREY, GREY, BROWN, WHITE, DARK_RED), unlike=main.colour)
-    trim = np.array((0.97, 0.97, 0.95)) if main.colour != "white" else np.array((0.75, 0.2, 0.16))
+    roof = paint(rng, (GREY, GREY, BROWN, WHITE, DARK_RED), unlike=main.color)
+    trim = np.array((0.97, 0.97, 0.95)) if main.color != "white" else np.array((0.75, 0.2, 0.16))
     half, wall, knee, depth = rng.uniform(0.6, 0.68), rng.uniform(0.72, 0.85), 0.26, rng.uniform(1.0, 1.2)
     ridge = wall + knee + 0.18
     outline = [
@@ -219,7 +219,7 @@ def skyscraper(b: Builder, rng: Rng, main: Paint) -> None:
     tiers = int(rng.choice((1, 2, 3)))
     glass = (
         np.array((0.25, 0.4, 0.55))
-        if main.colour not in ("blue", "dark blue")
+        if main.color not in ("blue", "dark blue")
         else np.array((0.75, 0.88, 0.97))
     )
     lit = np.array((1.0, 0.92, 0.55))
@@ -266,7 +266,7 @@ def tent(b: Builder, rng: Rng, main: Paint) -> None:
         b.add_pair(rod((half, 0.05, z * 0.92), (half * 1.3, 0.0, z), 0.014, 4), (0.9, 0.88, 0.8))
         b.add(cone(0.03, 0.1, 6).at(0, -0.02, z * 1.42), TIMBER)
     if rng.random() < 0.4:
-        band = paint(rng, (WHITE, YELLOW, RED, BLUE), unlike=main.colour)
+        band = paint(rng, (WHITE, YELLOW, RED, BLUE), unlike=main.color)
         b.add(rod((0, tall + 0.1, front), (0, tall + 0.36, front), 0.02, 6), TIMBER)
         b.add(extrude([(0, 0), (0.26, 0.08), (0, 0.16)], 0.03).at(0.02, tall + 0.18, front), band.rgb)
         b.say(f"with {with_article(band.words())} flag")
@@ -275,7 +275,7 @@ def tent(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("pagoda", "building", natural=(RED, RED, GREEN, BLUE, BROWN, GREY))
 def pagoda(b: Builder, rng: Rng, main: Paint) -> None:
     """The roofs bear the colour."""
-    wall = paint(rng, (WHITE, WHITE, BEIGE, RED, BROWN), unlike=main.colour)
+    wall = paint(rng, (WHITE, WHITE, BEIGE, RED, BROWN), unlike=main.color)
     floors, wide = int(rng.choice((3, 3, 4))), rng.uniform(0.42, 0.5)
     b.add(box(wide * 2.6, 0.12, wide * 2.6), (0.62, 0.6, 0.56))
     y = 0.12

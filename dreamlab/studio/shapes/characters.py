@@ -36,13 +36,13 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, lathe, sphe
 
 @generator("robot", "character", natural=(METAL, METAL, GREY, BLUE, RED, WHITE, YELLOW, TURQUOISE))
 def robot(b: Builder, rng: Rng, main: Paint) -> None:
-    light = paint(rng, (YELLOW, LIGHT_BLUE, RED, GREEN, ORANGE), unlike=main.colour)
+    light = paint(rng, (YELLOW, LIGHT_BLUE, RED, GREEN, ORANGE), unlike=main.color)
     width, tall, head = rng.uniform(0.62, 0.82), rng.uniform(0.62, 0.8), rng.uniform(0.5, 0.62)
     joint = STEEL * (0.6 if main.material else 1.0)
     hip = 0.5
     b.add(box(width, tall, 0.46, taper=rng.uniform(0.85, 1.1), bevel=0.05).at(y=hip), main.rgb)
     panel = box(width * 0.6, tall * 0.42, 0.04).at(0, hip + tall * 0.4, 0.23)
-    b.add(panel, main.shade(0.55) if main.colour != "black" else joint)
+    b.add(panel, main.shade(0.55) if main.color != "black" else joint)
     for k, rgb in enumerate(((0.9, 0.15, 0.12), (0.98, 0.85, 0.2), (0.2, 0.75, 0.3))):
         b.add(sphere(0.055, segments=8, rows=6).at((k - 1) * width * 0.19, hip + tall * 0.62, 0.27), rgb)
     b.add(cylinder(0.13, 0.14, 10).at(y=hip + tall - 0.02), joint)
@@ -78,7 +78,7 @@ def _robot_limbs(
 @generator("teddy bear", "toy", natural=(BROWN, BROWN, BEIGE, WHITE, PINK, LIGHT_BLUE), sizes=(FAT,))
 def teddy_bear(b: Builder, rng: Rng, main: Paint) -> None:
     """Sits upright with its arms out, unlike the bear that goes on four legs."""
-    light = paint(rng, (BEIGE, BEIGE, WHITE), unlike=main.colour)
+    light = paint(rng, (BEIGE, BEIGE, WHITE), unlike=main.color)
     fat = rng.uniform(0.36, 0.44)
     b.add(sphere(fat, 0.44, fat * 0.88, segments=14).at(y=0.46), main.rgb)
     b.add(sphere(fat * 0.7, 0.3, 0.16, segments=12).at(0, 0.46, fat * 0.76), light.rgb)
@@ -88,7 +88,7 @@ def teddy_bear(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.11, 0.11, 0.06, segments=10, rows=6).at(0.31, head[1] + 0.27, 0.06), light.rgb)
     b.add(sphere(0.18, 0.14, 0.15, segments=12).at(0, head[1] - 0.1, 0.33), light.rgb)
     b.add(sphere(0.075, 0.055, 0.05, segments=8, rows=6).at(0, head[1] - 0.03, 0.47), DARK)
-    eye = np.array((0.97, 0.97, 0.97)) if main.colour == "black" else DARK
+    eye = np.array((0.97, 0.97, 0.97)) if main.color == "black" else DARK
     b.add_pair(sphere(0.06, segments=8, rows=6).at(0.16, head[1] + 0.08, 0.34), eye)
     lift = rng.uniform(-10, 30)
     b.add_pair(
@@ -98,7 +98,7 @@ def teddy_bear(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.17, 0.17, 0.32, segments=10).ry(28).at(0.29, 0.17, 0.36), main.rgb)
     b.add_pair(sphere(0.13, 0.13, 0.05, segments=10, rows=6).ry(28).at(0.42, 0.18, 0.63), light.rgb)
     if rng.random() < 0.5:
-        bow = paint(rng, (RED, BLUE, GREEN, PURPLE), unlike=main.colour)
+        bow = paint(rng, (RED, BLUE, GREEN, PURPLE), unlike=main.color)
         b.add_pair(cone(0.12, 0.2, 8).scaled(1, 1, 0.6).rz(90).at(0.2, 0.8, 0.38), bow.rgb)
         b.add(sphere(0.06, segments=8, rows=6).at(0, 0.8, 0.4), bow.shade(0.8))
         b.say(f"with {with_article(bow.words())} bow tie")
@@ -124,7 +124,7 @@ def ghost(b: Builder, rng: Rng, main: Paint) -> None:
     v[low, 1] += 0.12 * np.cos(frill * angle[low])
     v[0, 1] = 0.3
     b.add(sheet._replace(vertices=v), main.rgb)
-    face = DARK if main.colour != "black" else EYE_WHITE
+    face = DARK if main.color != "black" else EYE_WHITE
     y = tall * 0.7
     b.add_pair(sphere(0.09, 0.14, 0.06, segments=10, rows=6).ry(22).at(0.17, y, wide * 0.9), face)
     b.add(sphere(0.1, rng.uniform(0.08, 0.16), 0.06, segments=10, rows=6).at(0, y - 0.3, wide * 0.97), face)
@@ -138,7 +138,7 @@ def ghost(b: Builder, rng: Rng, main: Paint) -> None:
         5,
     )
     b.add_pair(tube(arm, (0.17, 0.14, 0.12, 0.1, 0.05), 8), main.rgb)
-    b.say("with black eyes" if main.colour != "black" else "with white eyes")
+    b.say("with black eyes" if main.color != "black" else "with white eyes")
 
 
 @generator("alien", "character", natural=(GREEN, GREEN, LIME, GREY, PURPLE, TURQUOISE))
@@ -161,7 +161,7 @@ def alien(b: Builder, rng: Rng, main: Paint) -> None:
         .ry(30)
         .at(big * 0.44, head[1] + 0.02, head[2] + big * 0.7)
     )
-    b.add_pair(eye, DARK if main.colour != "black" else EYE_WHITE)
+    b.add_pair(eye, DARK if main.color != "black" else EYE_WHITE)
     b.add_pair(
         sphere(0.035, 0.05, 0.03, segments=8, rows=4).at(big * 0.38, head[1] + 0.09, head[2] + big * 0.84),
         EYE_WHITE,
@@ -171,11 +171,11 @@ def alien(b: Builder, rng: Rng, main: Paint) -> None:
         b.add_pair(
             tube(curve([(0.12, 1.72, 0.04), (0.2, 1.92, 0.04), (0.3, 2.04, 0.1)], 5), 0.03, 6), main.rgb
         )
-        ball = paint(rng, (YELLOW, RED, PINK, LIGHT_BLUE), unlike=main.colour)
+        ball = paint(rng, (YELLOW, RED, PINK, LIGHT_BLUE), unlike=main.color)
         b.add_pair(sphere(0.08, segments=8, rows=6).at(0.31, 2.07, 0.1), ball.rgb)
         b.say(f"with {ball.words()} antennae")
     else:
-        b.say("with big black eyes" if main.colour != "black" else "with big white eyes")
+        b.say("with big black eyes" if main.color != "black" else "with big white eyes")
     lift = rng.uniform(-0.1, 0.3)
     b.add_pair(
         tube(
@@ -197,17 +197,17 @@ def alien(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("monster", "character", natural=(PURPLE, GREEN, BLUE, RED, ORANGE, TURQUOISE), sizes=(TALL, FAT))
 def monster(b: Builder, rng: Rng, main: Paint) -> None:
     """Round, with one big eye, horns and teeth."""
-    horn = paint(rng, (YELLOW, WHITE, BEIGE, BLACK, ORANGE), unlike=main.colour)
+    horn = paint(rng, (YELLOW, WHITE, BEIGE, BLACK, ORANGE), unlike=main.color)
     wide, tall = rng.uniform(0.48, 0.58), rng.uniform(0.56, 0.7)
     y = 0.22 + tall
     b.add(sphere(wide, tall, wide * 0.85, segments=16, rows=10).at(y=y), main.rgb)
     b.add(
         sphere(wide * 0.66, tall * 0.5, 0.18, segments=12).at(0, y - tall * 0.42, wide * 0.6),
-        main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+        main.shade(1.5) if main.color != "white" else main.shade(0.8),
     )
     front, middle = wide * 0.85, y + tall * 0.32
     b.add(sphere(0.25, 0.25, 0.16, segments=14).at(0, middle, front * 0.9), EYE_WHITE)
-    iris = paint(rng, (GREEN, BLUE, BROWN), unlike=main.colour)
+    iris = paint(rng, (GREEN, BLUE, BROWN), unlike=main.color)
     b.add(sphere(0.14, 0.14, 0.07, segments=12, rows=6).at(0, middle, front * 0.9 + 0.12), iris.rgb)
     b.add(sphere(0.08, 0.08, 0.05, segments=10, rows=6).at(0, middle, front * 0.9 + 0.17), DARK)
     b.add(sphere(0.3, 0.13, 0.12, segments=12, rows=6).at(0, y - tall * 0.16, front * 0.92), DARK)

@@ -34,7 +34,7 @@ class Shape:
     faces: NDArray[np.int32]
     face_colors: NDArray[np.float32]
     noun: str
-    colour: str
+    color: str
     captions: tuple[str, ...]
     category: str
 
@@ -120,19 +120,19 @@ class Builder:
 
     def __init__(self) -> None:
         self.solids: list[Solid] = []
-        self.colours: list[FloatArray] = []
+        self.colors: list[FloatArray] = []
         self.details: list[str] = []
 
-    def add(self, solid: Solid, colour: ArrayLike) -> None:
+    def add(self, solid: Solid, color: ArrayLike) -> None:
         """Adds a part painted in one colour [3] or in a colour for each face [F,3]."""
-        rgb = np.asarray(colour, float)
+        rgb = np.asarray(color, float)
         self.solids.append(solid)
-        self.colours.append(np.broadcast_to(rgb, (len(solid.faces), 3)))
+        self.colors.append(np.broadcast_to(rgb, (len(solid.faces), 3)))
 
-    def add_pair(self, solid: Solid, colour: ArrayLike) -> None:
+    def add_pair(self, solid: Solid, color: ArrayLike) -> None:
         """Adds a part and its mirror image in x = 0 (both arms, both lamps)."""
-        self.add(solid, colour)
-        self.add(solid.mirrored_x(), colour)
+        self.add(solid, color)
+        self.add(solid.mirrored_x(), color)
 
     def say(self, detail: str) -> None:
         """Adds words for the full caption: "with white spots", "in a brown pot"."""
@@ -140,7 +140,7 @@ class Builder:
 
     def merged(self) -> tuple[Solid, FloatArray]:
         """All parts as one solid, and the colours of its faces [F,3]."""
-        return join(*self.solids), np.concatenate(self.colours)
+        return join(*self.solids), np.concatenate(self.colors)
 
 
 def normalise(vertices: FloatArray) -> FloatArray:

@@ -32,7 +32,7 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, frustum, la
 
 @generator("rocket", "vehicle", natural=(WHITE, WHITE, RED, METAL, BLUE), sizes=(TALL, FAT, THIN))
 def rocket(b: Builder, rng: Rng, main: Paint) -> None:
-    trim = paint(rng, (RED, RED, BLUE, ORANGE, YELLOW, GREEN), unlike=main.colour)
+    trim = paint(rng, (RED, RED, BLUE, ORANGE, YELLOW, GREEN), unlike=main.color)
     radius, tall, nose = rng.uniform(0.3, 0.4), rng.uniform(1.2, 1.5), rng.uniform(0.45, 0.65)
     b.add(
         lathe(
@@ -70,7 +70,7 @@ def rocket(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("airplane", "vehicle", natural=(WHITE, WHITE, RED, BLUE, YELLOW, METAL))
 def airplane(b: Builder, rng: Rng, main: Paint) -> None:
-    trim = paint(rng, (RED, BLUE, YELLOW, ORANGE, GREEN, WHITE), unlike=main.colour)
+    trim = paint(rng, (RED, BLUE, YELLOW, ORANGE, GREEN, WHITE), unlike=main.color)
     r, half = rng.uniform(0.19, 0.25), rng.uniform(0.95, 1.1)
     b.add(
         spindle(
@@ -187,7 +187,7 @@ def helicopter(b: Builder, rng: Rng, main: Paint) -> None:
     for z in (-0.2, 0.25):
         b.add_pair(rod((0.18, y - 0.24, z), (0.32, 0.04, z), 0.03, 6), STEEL * 0.8)
     if rng.random() < 0.4:
-        stripe = paint(rng, (WHITE, YELLOW, BLUE, RED), unlike=main.colour)
+        stripe = paint(rng, (WHITE, YELLOW, BLUE, RED), unlike=main.color)
         b.add(lathe([(0.125, 0), (0.105, 0.2)], 10).rx(-90).at(0, y + 0.12, -0.62), stripe.rgb)
         b.add_pair(box(0.02, 0.07, 0.5).at(fat * 0.985, y - 0.06, -0.04), stripe.rgb)
         b.say(f"with {with_article(stripe.words())} stripe")
@@ -195,7 +195,7 @@ def helicopter(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("hot air balloon", "vehicle", natural=(RED, YELLOW, BLUE, ORANGE, PURPLE, GREEN, PINK))
 def hot_air_balloon(b: Builder, rng: Rng, main: Paint) -> None:
-    stripe = paint(rng, (WHITE, WHITE, YELLOW, RED, BLUE), unlike=main.colour)
+    stripe = paint(rng, (WHITE, WHITE, YELLOW, RED, BLUE), unlike=main.color)
     wide, tall, gores = rng.uniform(0.62, 0.7), rng.uniform(1.35, 1.55), 18
     profile = [
         (0.16, 0),
@@ -226,7 +226,7 @@ def hot_air_balloon(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("ufo", "vehicle", natural=(SILVER, SILVER, METAL, GREEN, PURPLE, BLUE))
 def ufo(b: Builder, rng: Rng, main: Paint) -> None:
-    light = paint(rng, (YELLOW, RED, GREEN, LIGHT_BLUE), unlike=main.colour)
+    light = paint(rng, (YELLOW, RED, GREEN, LIGHT_BLUE), unlike=main.color)
     high = rng.uniform(0.3, 0.42)
     b.add(lathe([(0.28, 0), (0.62, 0.08), (0.98, 0.2), (1.0, 0.26), (0.6, 0.42), (0.38, 0.48)], 20), main.rgb)
     b.add(dome(0.42, high, 16, 5).at(y=0.44), PANE)

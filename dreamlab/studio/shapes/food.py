@@ -140,7 +140,7 @@ def pumpkin(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.35:
         eye = extrude([(-0.11, 0), (0.11, 0), (0, 0.2)], 0.12)
         dark = (
-            (0.1, 0.05, 0.02) if main.colour not in ("black", "dark blue", "dark green") else (1.0, 0.8, 0.2)
+            (0.1, 0.05, 0.02) if main.color not in ("black", "dark blue", "dark green") else (1.0, 0.8, 0.2)
         )
         b.add_pair(eye.at(0.2, tall * 1.15, 0.62), dark)
         b.add(sphere(0.3, 0.09, 0.08, segments=10, rows=4).at(0, tall * 0.72, 0.63), dark)
@@ -156,7 +156,7 @@ def pineapple(b: Builder, rng: Rng, main: Paint) -> None:
     places, normals = surface_points(body, rng, 26)
     for place, normal in zip(places, normals, strict=True):
         b.add(frustum(0.05, 0.012, 0.05, 4).aligned(normal).at(*(place - normal * 0.01)), main.shade(0.7))
-    green = paint(rng, (GREEN, DARK_GREEN), unlike=main.colour)
+    green = paint(rng, (GREEN, DARK_GREEN), unlike=main.color)
     for ring, (count, tilt, length) in enumerate(((6, 48, 0.4), (5, 28, 0.5), (4, 8, 0.6))):
         for k in range(count):
             leaf = blade(length, 0.15, 0.03, 0.1).rx(tilt).ry(360 * k / count + 30 * ring)
@@ -167,7 +167,7 @@ def pineapple(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("cherry", "food", natural=(RED, RED, DARK_RED))
 def cherry(b: Builder, rng: Rng, main: Paint) -> None:
     """Two cherries on joined stalks."""
-    apart, green = rng.uniform(0.36, 0.44), paint(rng, (GREEN, LIME), unlike=main.colour)
+    apart, green = rng.uniform(0.36, 0.44), paint(rng, (GREEN, LIME), unlike=main.color)
     for side in (-1, 1):
         low = rng.uniform(0.0, 0.12)
         b.add(sphere(0.34, 0.32, segments=12, rows=9).at(side * apart, 0.32 + low), main.rgb)
@@ -191,7 +191,7 @@ def strawberry(b: Builder, rng: Rng, main: Paint) -> None:
     body = lathe([*profile, (0, 1.08)], 14)
     b.add(body, main.rgb)
     seed = (
-        (0.98, 0.86, 0.45) if main.colour not in ("yellow", "golden", "beige", "white") else (0.55, 0.35, 0.1)
+        (0.98, 0.86, 0.45) if main.color not in ("yellow", "golden", "beige", "white") else (0.55, 0.35, 0.1)
     )
     places, normals = surface_points(body, rng, 26, keep=body.centres()[:, 1] < 0.95)
     for place, normal in zip(places, normals, strict=True):

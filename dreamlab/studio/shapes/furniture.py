@@ -68,7 +68,7 @@ def chair(b: Builder, rng: Rng, main: Paint) -> None:
                 x = (k - 1.5) * wide / 5
                 b.add(rod((x, seat, -z), (x, seat + back * 0.88, -z - 0.05), 0.028, 6), main.rgb)
     if rng.random() < 0.35:
-        soft = paint(rng, CLOTH, unlike=main.colour)
+        soft = paint(rng, CLOTH, unlike=main.color)
         b.add(cushion(wide * 0.86, 0.13, wide * 0.86, 0.4).at(y=seat + 0.12), soft.rgb)
         b.say(f"with {soft.a('cushion')}")
 
@@ -103,7 +103,7 @@ def table(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("bench", "furniture", natural=WOODS, sizes=(LONG_X,), wild=0.3, shelters=True)
 def bench(b: Builder, rng: Rng, main: Paint) -> None:
     wide, seat = rng.uniform(1.4, 1.8), rng.uniform(0.42, 0.5)
-    frame = paint(rng, (BLACK, GREY, METAL), unlike=main.colour)
+    frame = paint(rng, (BLACK, GREY, METAL), unlike=main.color)
     for z in (-0.18, 0.0, 0.18):
         b.add(box(wide, 0.07, 0.15).at(y=seat, z=z), main.rgb)
     for y in (0.2, 0.42):
@@ -132,7 +132,7 @@ def sofa(b: Builder, rng: Rng, main: Paint) -> None:
         for z in (-0.3, 0.3):
             b.add(cylinder(0.05, 0.11, 6).at(sx * (wide / 2 - 0.1), 0, z), (0.2, 0.13, 0.08))
     if rng.random() < 0.4:
-        soft = paint(rng, CLOTH, unlike=main.colour)
+        soft = paint(rng, CLOTH, unlike=main.color)
         for sx in (-1, 1):
             pillow = cushion(0.38, 0.38, 0.16, 0.5).rx(-18).at(sx * (wide / 2 - 0.36), seat + 0.4, -0.12)
             b.add(pillow, soft.rgb)
@@ -142,8 +142,8 @@ def sofa(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("bed", "furniture", natural=CLOTH, sizes=(LONG_X,), wild=0.3)
 def bed(b: Builder, rng: Rng, main: Paint) -> None:
     """The blanket bears the colour: it is what one sees of a bed."""
-    frame = paint(rng, (WOODEN, WOODEN, WHITE, BLACK, GREY), unlike=main.colour)
-    linen = paint(rng, (WHITE, BEIGE, GREY), unlike=main.colour)
+    frame = paint(rng, (WOODEN, WOODEN, WHITE, BLACK, GREY), unlike=main.color)
+    linen = paint(rng, (WHITE, BEIGE, GREY), unlike=main.color)
     wide, long = rng.uniform(0.85, 1.3), rng.uniform(1.6, 1.8)
     b.add(box(wide, 0.16, long).at(y=0.16), frame.rgb)
     b.add(box(wide + 0.06, rng.uniform(0.6, 0.75), 0.08, bevel=0.02).at(z=-long / 2), frame.rgb)
@@ -162,7 +162,7 @@ def bed(b: Builder, rng: Rng, main: Paint) -> None:
 )
 def lamp(b: Builder, rng: Rng, main: Paint) -> None:
     """The shade bears the colour."""
-    stand = paint(rng, (BLACK, METAL, WOODEN, GOLDEN, WHITE), unlike=main.colour)
+    stand = paint(rng, (BLACK, METAL, WOODEN, GOLDEN, WHITE), unlike=main.color)
     high = rng.uniform(0.55, 0.95)
     b.add(lathe([(0.28, 0), (0.27, 0.06), (0.06, 0.1), (0.04, 0.14)], 14), stand.rgb)
     if rng.random() < 0.4:
@@ -186,7 +186,7 @@ def bookshelf(b: Builder, rng: Rng, main: Paint) -> None:
         x, end = -wide / 2 + 0.07, wide / 2 - rng.uniform(0.05, 0.3)
         while x < end:
             thick = rng.uniform(0.06, 0.1)
-            cover = paint(rng, (RED, BLUE, GREEN, YELLOW, PURPLE, BROWN, WHITE), unlike=main.colour)
+            cover = paint(rng, (RED, BLUE, GREEN, YELLOW, PURPLE, BROWN, WHITE), unlike=main.color)
             b.add(
                 box(thick * 0.92, rng.uniform(0.24, 0.32), 0.2).at(x + thick / 2, k * 0.42 + 0.06, -0.02),
                 cover.rgb,
@@ -198,7 +198,7 @@ def bookshelf(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("cabinet", "furniture", natural=WOODS, sizes=(TALL, SHORT, WIDE), wild=0.3, holds=True)
 def cabinet(b: Builder, rng: Rng, main: Paint) -> None:
     wide, tall, deep = rng.uniform(0.8, 1.1), rng.uniform(0.9, 1.5), rng.uniform(0.45, 0.55)
-    knobs = paint(rng, (GOLDEN, BLACK, METAL, WHITE), unlike=main.colour)
+    knobs = paint(rng, (GOLDEN, BLACK, METAL, WHITE), unlike=main.color)
     b.add(box(wide, tall, deep).at(y=0.12), main.rgb)
     b.add(box(wide + 0.1, 0.07, deep + 0.08, bevel=0.02).at(y=tall + 0.12), main.shade(0.85))
     for sx in (-1, 1):

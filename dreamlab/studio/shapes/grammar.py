@@ -12,7 +12,7 @@ from dreamlab.studio.shapes.core import Builder, FloatArray, Rng, Shape, normali
 
 
 @dataclass(frozen=True)
-class ColourWord:
+class ColorWord:
     """A colour word and the HSV box it names: hue in degrees, saturation, value in 0..1; (low, high)."""
 
     word: str
@@ -26,28 +26,28 @@ class ColourWord:
         return np.array(colorsys.hsv_to_rgb(h / 360 % 1, s, v))
 
 
-RED = ColourWord("red", (-5, 6), (0.8, 0.95), (0.7, 0.92))
-ORANGE = ColourWord("orange", (21, 30), (0.85, 1), (0.92, 1))
-YELLOW = ColourWord("yellow", (50, 57), (0.75, 0.95), (0.92, 1))
-LIME = ColourWord("lime", (74, 88), (0.65, 0.85), (0.82, 0.95))
-GREEN = ColourWord("green", (108, 138), (0.6, 0.85), (0.5, 0.7))
-DARK_GREEN = ColourWord("dark green", (118, 150), (0.6, 0.8), (0.2, 0.33))
-TURQUOISE = ColourWord("turquoise", (170, 181), (0.6, 0.8), (0.72, 0.86))
-LIGHT_BLUE = ColourWord("light blue", (196, 208), (0.35, 0.52), (0.9, 1))
-BLUE = ColourWord("blue", (214, 230), (0.75, 0.92), (0.66, 0.9))
-DARK_BLUE = ColourWord("dark blue", (221, 236), (0.65, 0.85), (0.24, 0.38))
-PURPLE = ColourWord("purple", (268, 288), (0.55, 0.8), (0.5, 0.74))
-PINK = ColourWord("pink", (328, 346), (0.35, 0.55), (0.93, 1))
-BROWN = ColourWord("brown", (18, 28), (0.55, 0.75), (0.34, 0.5))
-BEIGE = ColourWord("beige", (34, 42), (0.22, 0.34), (0.82, 0.92))
-BLACK = ColourWord("black", (200, 250), (0, 0.1), (0.06, 0.13))
-WHITE = ColourWord("white", (30, 60), (0, 0.03), (0.93, 1))
-GREY = ColourWord("grey", (190, 230), (0, 0.05), (0.42, 0.55))
-SILVER = ColourWord("silver", (205, 220), (0.02, 0.06), (0.72, 0.8))
-GOLDEN = ColourWord("golden", (40, 45), (0.75, 0.88), (0.75, 0.85))
-DARK_RED = ColourWord("dark red", (350, 360), (0.78, 0.92), (0.32, 0.44))
+RED = ColorWord("red", (-5, 6), (0.8, 0.95), (0.7, 0.92))
+ORANGE = ColorWord("orange", (21, 30), (0.85, 1), (0.92, 1))
+YELLOW = ColorWord("yellow", (50, 57), (0.75, 0.95), (0.92, 1))
+LIME = ColorWord("lime", (74, 88), (0.65, 0.85), (0.82, 0.95))
+GREEN = ColorWord("green", (108, 138), (0.6, 0.85), (0.5, 0.7))
+DARK_GREEN = ColorWord("dark green", (118, 150), (0.6, 0.8), (0.2, 0.33))
+TURQUOISE = ColorWord("turquoise", (170, 181), (0.6, 0.8), (0.72, 0.86))
+LIGHT_BLUE = ColorWord("light blue", (196, 208), (0.35, 0.52), (0.9, 1))
+BLUE = ColorWord("blue", (214, 230), (0.75, 0.92), (0.66, 0.9))
+DARK_BLUE = ColorWord("dark blue", (221, 236), (0.65, 0.85), (0.24, 0.38))
+PURPLE = ColorWord("purple", (268, 288), (0.55, 0.8), (0.5, 0.74))
+PINK = ColorWord("pink", (328, 346), (0.35, 0.55), (0.93, 1))
+BROWN = ColorWord("brown", (18, 28), (0.55, 0.75), (0.34, 0.5))
+BEIGE = ColorWord("beige", (34, 42), (0.22, 0.34), (0.82, 0.92))
+BLACK = ColorWord("black", (200, 250), (0, 0.1), (0.06, 0.13))
+WHITE = ColorWord("white", (30, 60), (0, 0.03), (0.93, 1))
+GREY = ColorWord("grey", (190, 230), (0, 0.05), (0.42, 0.55))
+SILVER = ColorWord("silver", (205, 220), (0.02, 0.06), (0.72, 0.8))
+GOLDEN = ColorWord("golden", (40, 45), (0.75, 0.88), (0.75, 0.85))
+DARK_RED = ColorWord("dark red", (350, 360), (0.78, 0.92), (0.32, 0.44))
 
-COLOURS = (
+COLORS = (
     RED, ORANGE, YELLOW, LIME, GREEN, DARK_GREEN, TURQUOISE, LIGHT_BLUE, BLUE, DARK_BLUE,
     PURPLE, PINK, BROWN, BEIGE, BLACK, WHITE, GREY, SILVER, GOLDEN, DARK_RED,
 )  # fmt: skip
@@ -79,15 +79,15 @@ class Material:
     """A material word ("wooden") and the colour that it looks like without textures."""
 
     word: str
-    colour: ColourWord
-    look: ColourWord
+    color: ColorWord
+    look: ColorWord
 
 
-WOODEN = Material("wooden", BROWN, ColourWord("brown", (20, 30), (0.5, 0.68), (0.42, 0.56)))
-STONE = Material("stone", GREY, ColourWord("grey", (30, 50), (0.02, 0.08), (0.46, 0.6)))
-METAL = Material("metal", SILVER, ColourWord("silver", (205, 220), (0.03, 0.08), (0.66, 0.77)))
-GLASS = Material("glass", LIGHT_BLUE, ColourWord("light blue", (192, 204), (0.28, 0.4), (0.9, 0.98)))
-CLAY = Material("clay", BROWN, ColourWord("brown", (14, 20), (0.58, 0.7), (0.52, 0.62)))
+WOODEN = Material("wooden", BROWN, ColorWord("brown", (20, 30), (0.5, 0.68), (0.42, 0.56)))
+STONE = Material("stone", GREY, ColorWord("grey", (30, 50), (0.02, 0.08), (0.46, 0.6)))
+METAL = Material("metal", SILVER, ColorWord("silver", (205, 220), (0.03, 0.08), (0.66, 0.77)))
+GLASS = Material("glass", LIGHT_BLUE, ColorWord("light blue", (192, 204), (0.28, 0.4), (0.9, 0.98)))
+CLAY = Material("clay", BROWN, ColorWord("brown", (14, 20), (0.58, 0.7), (0.52, 0.62)))
 MATERIALS = (WOODEN, STONE, METAL, GLASS, CLAY)
 
 
@@ -96,7 +96,7 @@ class Paint:
     """A sampled colour [3] with its words: colour ("brown") and material ("wooden" or "")."""
 
     rgb: FloatArray
-    colour: str
+    color: str
     material: str = ""
 
     def shade(self, factor: float) -> FloatArray:
@@ -105,24 +105,24 @@ class Paint:
 
     def words(self) -> str:
         """What the full caption calls it: "white", "wooden"."""
-        return self.material or self.colour
+        return self.material or self.color
 
     def a(self, thing: str) -> str:
         """The thing in this paint, with its article: "a red hat", "an orange hat"."""
         return with_article(f"{self.words()} {thing}")
 
 
-def paint(rng: Rng, choices: Sequence[ColourWord | Material], unlike: str = "") -> Paint:
+def paint(rng: Rng, choices: Sequence[ColorWord | Material], unlike: str = "") -> Paint:
     """One of the choices at random, but none that could be mistaken for the colour word `unlike`.
 
     If that leaves nothing, any of the choices.
     """
     near = (unlike, *NEAR.get(unlike, ()))
-    allowed = [c for c in choices if (c.word if isinstance(c, ColourWord) else c.colour.word) not in near]
+    allowed = [c for c in choices if (c.word if isinstance(c, ColorWord) else c.color.word) not in near]
     open_to = allowed or choices
     choice = open_to[int(rng.integers(len(open_to)))]
     if isinstance(choice, Material):
-        return Paint(choice.look.sample(rng), choice.colour.word, choice.word)
+        return Paint(choice.look.sample(rng), choice.color.word, choice.word)
     return Paint(choice.sample(rng), choice.word)
 
 
@@ -172,15 +172,15 @@ def listed(details: Sequence[str]) -> str:
 
 def captions(noun: str, main: Paint | None, size: str = "", details: Sequence[str] = ()) -> tuple[str, ...]:
     """Captions from bare to full: noun; with colour, material or size; with one detail; with everything."""
-    colour, material = (main.colour, main.material) if main else ("", "")
+    color, material = (main.color, main.material) if main else ("", "")
 
     def phrase(*words: str, tail: str = "") -> str:
         return with_article(" ".join(w for w in (*words, noun) if w)) + (f" {tail}" if tail else "")
 
-    captions = [phrase(), phrase(colour), phrase(material), phrase(size)]
+    captions = [phrase(), phrase(color), phrase(material), phrase(size)]
     if details:
-        captions += [phrase(material or colour, tail=details[0])]
-    captions.append(phrase(size, colour, material, tail=listed(details)))
+        captions += [phrase(material or color, tail=details[0])]
+    captions.append(phrase(size, color, material, tail=listed(details)))
     return tuple(dict.fromkeys(captions))
 
 
@@ -199,29 +199,29 @@ class Generator:
     noun: str
     category: str
     draw: Draw
-    natural: tuple[ColourWord | Material, ...] = COLOURS
+    natural: tuple[ColorWord | Material, ...] = COLORS
     sizes: tuple[Size, ...] = ()
     wild: float = 0.25
     holds: bool = False
     shelters: bool = False
 
-    def make(self, rng: Rng, colour: ColourWord | None = None) -> Shape:
+    def make(self, rng: Rng, color: ColorWord | None = None) -> Shape:
         """One object whose main body has the given colour, or a natural one; same rng state, same bytes."""
-        if colour is not None:
-            main = Paint(colour.sample(rng), colour.word)
+        if color is not None:
+            main = Paint(color.sample(rng), color.word)
         else:
-            main = paint(rng, COLOURS if rng.random() < self.wild else self.natural)
+            main = paint(rng, COLORS if rng.random() < self.wild else self.natural)
         size = self.sizes[rng.integers(len(self.sizes))] if self.sizes and rng.random() < 0.3 else Size("")
         builder = Builder()
         self.draw(builder, rng, main)
-        solid, colours = builder.merged()
+        solid, colors = builder.merged()
         stretch = [rng.uniform(*span) for span in (size.x, size.y, size.z)]
         return Shape(
             vertices=normalise(solid.vertices * stretch).astype(np.float32),
             faces=solid.faces.astype(np.int32),
-            face_colors=np.clip(colours, 0, 1).astype(np.float32),
+            face_colors=np.clip(colors, 0, 1).astype(np.float32),
             noun=self.noun,
-            colour=main.colour,
+            color=main.color,
             captions=captions(self.noun, main, size.word, builder.details),
             category=self.category,
         )
@@ -230,7 +230,7 @@ class Generator:
 def generator(
     noun: str,
     category: str,
-    natural: tuple[ColourWord | Material, ...] = COLOURS,
+    natural: tuple[ColorWord | Material, ...] = COLORS,
     sizes: tuple[Size, ...] = (),
     wild: float = 0.25,
     holds: bool = False,

@@ -10,7 +10,7 @@ from dreamlab.studio.shapes.grammar import (
     BLACK,
     BLUE,
     BROWN,
-    COLOURS,
+    COLORS,
     FAT,
     GOLDEN,
     GREEN,
@@ -42,7 +42,7 @@ INK = np.array((0.08, 0.08, 0.09))
 def candle(b: Builder, rng: Rng, main: Paint) -> None:
     r, tall, y = rng.uniform(0.17, 0.24), rng.uniform(0.75, 1.0), 0.08
     if rng.random() < 0.6:
-        dish = paint(rng, (GOLDEN, METAL, BROWN, BLACK, BLUE), unlike=main.colour)
+        dish = paint(rng, (GOLDEN, METAL, BROWN, BLACK, BLUE), unlike=main.color)
         b.add(lathe([(0.3, 0), (0.42, 0.08), (0.4, 0.1), (0, 0.06)], 16), dish.rgb)
         b.add(torus(0.1, 0.03, 12, 6).rx(90).at(0.48, 0.08), dish.rgb)
         b.say(f"on {dish.a('dish')}")
@@ -60,7 +60,7 @@ def candle(b: Builder, rng: Rng, main: Paint) -> None:
 def clock(b: Builder, rng: Rng, main: Paint) -> None:
     """An alarm clock: dial to +Z, two bells, two feet."""
     deep = rng.uniform(0.34, 0.46)
-    dial = paint(rng, (WHITE, WHITE, BEIGE, YELLOW), unlike=main.colour)
+    dial = paint(rng, (WHITE, WHITE, BEIGE, YELLOW), unlike=main.color)
     b.add(cylinder(0.62, deep, 22).rx(90).at(z=-deep / 2), main.rgb)
     b.add(torus(0.58, 0.075, 22, 7).rx(90).at(z=deep / 2), main.shade(0.92))
     b.add(cylinder(0.53, 0.03, 22).rx(90).at(z=deep / 2), dial.rgb)
@@ -71,7 +71,7 @@ def clock(b: Builder, rng: Rng, main: Paint) -> None:
     hour, minute = rng.uniform(0, 360), rng.uniform(0, 360)
     b.add(box(0.06, 0.28, 0.03).rz(hour).at(z=z), INK)
     b.add(box(0.045, 0.4, 0.03).rz(minute).at(z=z + 0.01), INK)
-    bells = paint(rng, (GOLDEN, METAL), unlike=main.colour) if rng.random() < 0.5 else main
+    bells = paint(rng, (GOLDEN, METAL), unlike=main.color) if rng.random() < 0.5 else main
     b.add_pair(dome(0.23, 0.2, 12).rz(-33).at(0.36, 0.6), bells.rgb)
     b.add_pair(rod((0.3, -0.45, 0), (0.46, -0.78, 0), (0.07, 0.05), 7), main.shade(0.85))
     b.add(tube(arc(0.16, 0, 180, 7), 0.03, 6).at(y=0.74), main.shade(0.8))
@@ -89,7 +89,7 @@ def book(b: Builder, rng: Rng, main: Paint) -> None:
     pieces = [(box(wide, tall, cover).at(z=side * (thick / 2)), leather) for side in (-1, 1)]
     pieces.append((box(cover, tall, thick + cover).at(-wide / 2), main.shade(0.88)))
     pieces.append((box(wide * 0.94, tall * 0.94, thick - cover).at(0, tall * 0.03), page))
-    trim = paint(rng, (GOLDEN, WHITE, YELLOW), unlike=main.colour)
+    trim = paint(rng, (GOLDEN, WHITE, YELLOW), unlike=main.color)
     front = thick / 2 + cover / 2 + 0.012
     style = int(rng.integers(3))
     if style == 0:
@@ -101,7 +101,7 @@ def book(b: Builder, rng: Rng, main: Paint) -> None:
     if rng.random() < 0.4:
         ribbon = box(0.09, 0.24, 0.02).at(wide * 0.2, -0.2, 0)
         pieces.append(
-            (ribbon, np.array((0.85, 0.12, 0.15)) if main.colour != "red" else np.array((0.15, 0.3, 0.8)))
+            (ribbon, np.array((0.85, 0.12, 0.15)) if main.color != "red" else np.array((0.15, 0.3, 0.8)))
         )
     lying = rng.random() < 0.45
     turn = rng.uniform(-20, 20)
@@ -122,7 +122,7 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
     scallop = 1 + 0.05 * np.cos(np.arctan2(shell.vertices[:, 0], shell.vertices[:, 2]) * panels)
     shell = shell._replace(vertices=shell.vertices * (scallop[:, None] ** (1, 0, 1)))
     top = rng.uniform(1.05, 1.2)
-    second = paint(rng, (WHITE, WHITE, YELLOW, BLACK), unlike=main.colour)
+    second = paint(rng, (WHITE, WHITE, YELLOW, BLACK), unlike=main.color)
     sector = np.floor(
         (np.arctan2(shell.centres()[:, 0], shell.centres()[:, 2]) / np.pi + 1) * panels / 2
     ).astype(int)
@@ -131,7 +131,7 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(shell.at(y=top), np.where(chosen[:, None], second.rgb, main.rgb))
     b.add(canopy.at(y=top - 0.02), main.shade(0.85))
     b.add(cone(0.03, 0.16, 6).at(y=top + high - 0.02), INK)
-    stick = paint(rng, (BLACK, WOODEN, METAL), unlike=main.colour)
+    stick = paint(rng, (BLACK, WOODEN, METAL), unlike=main.color)
     b.add(cylinder(0.03, top + high - 0.02, 7), stick.rgb)
     b.add(
         tube(np.concatenate([[(0, 0.15, 0)], arc(0.13, 180, 360, 8) + np.array((0.13, 0, 0))]), 0.045, 7),
@@ -148,15 +148,15 @@ def umbrella(b: Builder, rng: Rng, main: Paint) -> None:
 def television(b: Builder, rng: Rng, main: Paint) -> None:
     """An old set with a bulging back, screen to +Z, two knobs and an aerial."""
     wide, tall, deep = rng.uniform(1.15, 1.35), rng.uniform(0.85, 0.95), rng.uniform(0.5, 0.65)
-    trim = paint(rng, (WHITE, BEIGE, METAL), unlike=main.colour)
+    trim = paint(rng, (WHITE, BEIGE, METAL), unlike=main.color)
     b.add(box(wide, tall, deep, bevel=0.06).at(y=0.18), main.rgb)
     b.add(
         box(wide * 0.7, deep * 0.6, tall * 0.7, taper=0.7).rx(-90).at(y=0.18 + tall / 2, z=-deep / 2 + 0.03),
         main.shade(0.88),
     )
     screen = cushion(wide * 0.66, tall * 0.74, 0.12, 0.35).at(-wide * 0.11, 0.18 + tall / 2, deep / 2)
-    glow = paint(rng, (BLUE, GREY, TURQUOISE), unlike=main.colour)
-    b.add(screen, glow.rgb * 0.7 if glow.colour != "grey" else np.array((0.2, 0.23, 0.25)))
+    glow = paint(rng, (BLUE, GREY, TURQUOISE), unlike=main.color)
+    b.add(screen, glow.rgb * 0.7 if glow.color != "grey" else np.array((0.2, 0.23, 0.25)))
     for k, y in enumerate((0.72, 0.48)):
         b.add(
             cylinder(0.075, 0.06, 10).rx(90).at(wide * 0.37, 0.18 + tall * y, deep / 2),
@@ -208,7 +208,7 @@ def pillow(b: Builder, rng: Rng, main: Paint) -> None:
     body = body._replace(vertices=np.stack([x * dent, y * (1 - 0.55 * reach**3), z * dent], axis=1)).rx(90)
     tilt = rng.uniform(-25, -8)
     style = rng.random()
-    trim = paint(rng, COLOURS, unlike=main.colour)
+    trim = paint(rng, COLORS, unlike=main.color)
     b.add(body.rx(tilt), main.rgb)
     if style < 0.35:
         b.add(cylinder(0.07, thick + 0.02, 10).at(y=-thick / 2 - 0.01).rx(90 + tilt), trim.rgb)
@@ -266,7 +266,7 @@ def key(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("light bulb", "household", natural=(YELLOW, YELLOW, WHITE), sizes=(TALL, FAT))
 def light_bulb(b: Builder, rng: Rng, main: Paint) -> None:
     """Hangs upright on its screw base."""
-    r, metal = rng.uniform(0.48, 0.55), paint(rng, (GREY, METAL, GOLDEN), unlike=main.colour)
+    r, metal = rng.uniform(0.48, 0.55), paint(rng, (GREY, METAL, GOLDEN), unlike=main.color)
     angle = np.linspace(-np.pi * 0.33, np.pi / 2, 9)
     round_part = np.stack([r * np.cos(angle), 1.15 + r * np.sin(angle)], axis=1)
     b.add(lathe([(0.22, 0.45), *round_part[:-1], (0, 1.15 + r)], 16), main.rgb)

@@ -29,17 +29,17 @@ from dreamlab.studio.shapes.solids import dome, sphere, torus
 
 
 def _feelers(
-    b: Builder, start: tuple[float, float, float], end: tuple[float, float, float], colour: np.ndarray
+    b: Builder, start: tuple[float, float, float], end: tuple[float, float, float], color: np.ndarray
 ) -> None:
     middle = [(s + e) / 2 + d for s, e, d in zip(start, end, (0.0, 0.08, 0.0), strict=True)]
-    b.add_pair(tube(curve([start, middle, end], 5), 0.022, 6), colour)
-    b.add_pair(sphere(0.05, segments=8, rows=6).at(*end), colour)
+    b.add_pair(tube(curve([start, middle, end], 5), 0.022, 6), color)
+    b.add_pair(sphere(0.05, segments=8, rows=6).at(*end), color)
 
 
 @generator("butterfly", "animal", natural=(ORANGE, BLUE, YELLOW, PINK, PURPLE, RED, LIGHT_BLUE))
 def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
     """Seen from the front with its wings spread like a sheet of paper, leaning back a little."""
-    spots = paint(rng, (WHITE, YELLOW, BLACK, PINK, LIGHT_BLUE), unlike=main.colour)
+    spots = paint(rng, (WHITE, YELLOW, BLACK, PINK, LIGHT_BLUE), unlike=main.color)
     big, small, fold = rng.uniform(0.85, 1.05), rng.uniform(0.6, 0.8), rng.uniform(12, 30)
     upper = (
         np.array([(0, -0.02), (0.5, 0.06), (0.95, 0.3), (1.05, 0.72), (0.85, 0.95), (0.45, 0.7), (0, 0.12)])
@@ -51,7 +51,7 @@ def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
         )
         * small
     )
-    edge = DARK * 1.6 if main.colour != "black" else spots.rgb
+    edge = DARK * 1.6 if main.color != "black" else spots.rgb
     for outline, spot_at in ((upper, (0.72, 0.6)), (lower, (0.5, -0.42))):
         middle = outline.mean(axis=0)
         scale = big if outline is upper else small
@@ -81,7 +81,7 @@ def butterfly(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("bee", "animal", natural=(YELLOW,), wild=0.15)
 def bee(b: Builder, rng: Rng, main: Paint) -> None:
-    stripe = DARK if main.colour != "black" else np.array((0.97, 0.82, 0.15))
+    stripe = DARK if main.color != "black" else np.array((0.97, 0.82, 0.15))
     fat = rng.uniform(0.36, 0.42)
     girth = ((-0.62, 0.1), (-0.52, 0.5), (-0.34, 0.84), (-0.14, 1.0), (0.06, 0.98), (0.24, 0.86), (0.4, 0.5))
     solid = spindle([(z, 0.5, fat * share, fat * share) for z, share in girth], 14)
@@ -98,12 +98,12 @@ def bee(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(spindle([(-0.2, 0, 0.01, 0.01), (0, 0, 0.05, 0.05)], 6).at(0, 0.5, -0.6), DARK)
     for at in (0.15, -0.02, -0.19):
         b.add_pair(rod((0.18, 0.24, at), (0.26, 0.02, at + 0.04), 0.03, 6), DARK)
-    b.say("with black stripes" if main.colour != "black" else "with yellow stripes")
+    b.say("with black stripes" if main.color != "black" else "with yellow stripes")
 
 
 @generator("ladybug", "animal", natural=(RED, RED, RED, ORANGE, YELLOW), wild=0.2)
 def ladybug(b: Builder, rng: Rng, main: Paint) -> None:
-    dots = Paint(BLACK.sample(rng), "black") if main.colour != "black" else Paint(RED.sample(rng), "red")
+    dots = Paint(BLACK.sample(rng), "black") if main.color != "black" else Paint(RED.sample(rng), "red")
     wide, high = rng.uniform(0.58, 0.66), rng.uniform(0.44, 0.54)
     b.add(dome(1, 1, 16, 5).scaled(wide, high, 0.72).at(y=0.16), main.rgb)
     b.add(sphere(wide * 0.94, 0.12, 0.68, segments=14, rows=6).at(y=0.15), main.shade(0.6))
@@ -140,7 +140,7 @@ def spider(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, head, radii, 0.05, azimuth=52, elevation=36)
     b.add_pair(rod((0.07, 0.34, 0.36), (0.06, 0.2, 0.46), (0.045, 0.012), 6), (0.95, 0.93, 0.88))
     if rng.random() < 0.6:
-        mark = paint(rng, (RED, YELLOW, WHITE), unlike=main.colour)
+        mark = paint(rng, (RED, YELLOW, WHITE), unlike=main.color)
         b.add(sphere(fat * 0.4, 0.06, fat * 0.6, segments=8, rows=4).at(0, 0.5 + fat * 0.88, -0.4), mark.rgb)
         b.say(f"with {with_article(mark.words())} mark")
 
@@ -148,7 +148,7 @@ def spider(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("snail", "animal", natural=(BROWN, ORANGE, RED, PURPLE, YELLOW, GREEN))
 def snail(b: Builder, rng: Rng, main: Paint) -> None:
     """The shell bears the colour."""
-    body = paint(rng, (BEIGE, BEIGE, YELLOW, GREEN), unlike=main.colour)
+    body = paint(rng, (BEIGE, BEIGE, YELLOW, GREEN), unlike=main.color)
     wide = rng.uniform(0.22, 0.28)
     b.add(
         spindle(

@@ -34,12 +34,12 @@ IVORY = np.array((0.97, 0.96, 0.92))
 
 @generator("drum", "toy", natural=(RED, RED, BLUE, GREEN, YELLOW, PURPLE), holds=True)
 def drum(b: Builder, rng: Rng, main: Paint) -> None:
-    rim = paint(rng, (GOLDEN, YELLOW, WHITE, BLUE, SILVER), unlike=main.colour)
+    rim = paint(rng, (GOLDEN, YELLOW, WHITE, BLUE, SILVER), unlike=main.color)
     r, tall, count = rng.uniform(0.52, 0.62), rng.uniform(0.6, 0.85), int(rng.choice((6, 8)))
     b.add(cylinder(r, tall, 20), main.rgb)
     b.add(
         cylinder(r * 0.96, 0.04, 20).at(y=tall),
-        IVORY if main.colour not in ("white", "beige") else np.array((0.8, 0.68, 0.5)),
+        IVORY if main.color not in ("white", "beige") else np.array((0.8, 0.68, 0.5)),
     )
     for y in (0.05, tall - 0.02):
         b.add(torus(r * 1.01, 0.055, 22, 6).at(y=y), rim.rgb)
@@ -87,7 +87,7 @@ def guitar(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cylinder(0.15, 0.02, 16).rx(90).at(0, 0.26, front + 0.01), DARK)
     b.add(torus(0.17, 0.025, 18, 6).rx(90).at(0, 0.26, front + 0.02), IVORY)
     b.add(box(0.34, 0.07, 0.06).at(0, -0.18, front + 0.02), DARK * 2)
-    dark = TIMBER * 0.8 if main.colour != "brown" else DARK * 2
+    dark = TIMBER * 0.8 if main.color != "brown" else DARK * 2
     b.add(box(0.14, 1.15, 0.09).at(0, 0.4, front + 0.02), dark)
     for y in np.linspace(0.6, 1.48, 8):
         b.add(box(0.145, 0.018, 0.1).at(0, y, front + 0.025), STEEL)
@@ -119,13 +119,13 @@ def piano(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(extrude(plan, 0.3).rx(-90).at(y=tall + 0.15), main.rgb)
     b.add(extrude(plan * 0.93, 0.04).rx(-90).at(y=tall + 0.31), (0.85, 0.65, 0.25))
     lid = extrude(plan * (1.02, 1), 0.035).rx(-90).at(wide, 0, 0).rz(34).at(-wide, tall + 0.33, 0)
-    b.add(lid, main.shade(0.85) if main.colour != "black" else main.shade(1.08))
+    b.add(lid, main.shade(0.85) if main.color != "black" else main.shade(1.08))
     b.add(
         rod((wide * 0.7, tall + 0.3, -0.1), (wide * 0.5, tall + 0.33 + wide, -0.1), 0.022, 6), main.shade(0.7)
     )
     b.add(box(wide * 2, 0.1, 0.3).at(0, tall, 0.52), main.rgb)
     b.add(
-        box(wide * 1.8, 0.05, 0.24).at(0, tall + 0.09, 0.54), IVORY if main.colour != "white" else IVORY * 0.9
+        box(wide * 1.8, 0.05, 0.24).at(0, tall + 0.09, 0.54), IVORY if main.color != "white" else IVORY * 0.9
     )
     for k in range(14):
         if k % 7 not in (2, 6):
@@ -172,7 +172,7 @@ def trumpet(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(rod((0, 0.02, 0.5), (0, 0.02, -1.0), (0.045, 0.04), 8), main.rgb)
     b.add(
         lathe([(0.035, 0), (0.05, 0.06), (0.1, 0.16)], 12).rx(-90).at(0, 0.02, -0.98),
-        STEEL * 1.3 if main.colour != "silver" else (0.85, 0.7, 0.3),
+        STEEL * 1.3 if main.color != "silver" else (0.85, 0.7, 0.3),
     )
     for k in range(3):
         z = -0.2 + 0.17 * k

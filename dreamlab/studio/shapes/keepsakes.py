@@ -47,7 +47,7 @@ def balloon(b: Builder, rng: Rng, main: Paint) -> None:
     long, sway = rng.uniform(0.5, 0.8), rng.uniform(0.05, 0.1)
     t = np.linspace(0, 1, 12)
     string = np.stack([sway * np.sin(t * 7), -tall - 0.06 - t * long, np.zeros(12)], axis=1)
-    b.add(tube(string, 0.018, 5), (0.92, 0.92, 0.9) if main.colour != "white" else (0.25, 0.25, 0.28))
+    b.add(tube(string, 0.018, 5), (0.92, 0.92, 0.9) if main.color != "white" else (0.25, 0.25, 0.28))
 
 
 @generator(
@@ -58,7 +58,7 @@ def top_hat(b: Builder, rng: Rng, main: Paint) -> None:
     flare = r * rng.uniform(1.0, 1.18)
     brim = [(r, 0), (r * 1.75, 0.06), (r * 1.78, 0.1), (r * 1.72, 0.11), (r, 0.06)]
     b.add(lathe([*brim, (r * 0.97, tall * 0.5), (flare, tall), (0, tall)], 20), main.rgb)
-    band = paint(rng, (RED, WHITE, GOLDEN, BLUE, BLACK, PURPLE), unlike=main.colour)
+    band = paint(rng, (RED, WHITE, GOLDEN, BLUE, BLACK, PURPLE), unlike=main.color)
     b.add(cylinder(r * 1.03, 0.15, 20).at(y=0.07), band.rgb)
     b.say(f"with {band.a('band')}")
 
@@ -69,7 +69,7 @@ def wizard_hat(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(lathe([(r, 0), (r * 1.9, 0.03), (r * 1.9, 0.07), (r, 0.1)], 20), main.shade(0.92))
     path = curve([(0, 0.04, 0), (0, tall * 0.5, 0), (lean * 0.4, tall * 0.8, 0), (lean, tall, 0)], 8)
     b.add(tube(path, np.linspace(r, 0.035, 8), 16), main.rgb)
-    trim = paint(rng, (GOLDEN, YELLOW, WHITE, RED), unlike=main.colour)
+    trim = paint(rng, (GOLDEN, YELLOW, WHITE, RED), unlike=main.color)
     b.add(cylinder(r * 1.01, 0.12, 18).at(y=0.07), trim.rgb)
     if rng.random() < 0.6:
         cap = b.solids[-2]
@@ -87,7 +87,7 @@ def wizard_hat(b: Builder, rng: Rng, main: Paint) -> None:
 def boot(b: Builder, rng: Rng, main: Paint) -> None:
     """One boot, toe to +Z."""
     tall = rng.uniform(0.8, 1.1)
-    sole = paint(rng, (BLACK, BROWN, WHITE), unlike=main.colour)
+    sole = paint(rng, (BLACK, BROWN, WHITE), unlike=main.color)
     b.add(
         lathe([(0.27, 0.1), (0.27, 0.4), (0.29, tall), (0.25, tall), (0.24, 0.45), (0, 0.4)], 14).scaled(
             0.9, 1, 1.05
@@ -111,7 +111,7 @@ def boot(b: Builder, rng: Rng, main: Paint) -> None:
 def crown(b: Builder, rng: Rng, main: Paint) -> None:
     points, tall, r = int(rng.integers(5, 9)), rng.uniform(0.45, 0.6), 0.62
     b.add(lathe([(r, 0), (r * 1.04, 0.34), (r * 0.94, 0.34), (r * 0.9, 0)], 24), main.rgb)
-    jewel = paint(rng, JEWELS, unlike=main.colour)
+    jewel = paint(rng, JEWELS, unlike=main.color)
     width = 2 * np.pi * r / points * 0.98
     for k in range(points):
         spike = extrude([(-width / 2, 0), (width / 2, 0), (0, tall)], 0.07).rx(7)
@@ -128,7 +128,7 @@ def crown(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("trophy", "household", natural=(GOLDEN, GOLDEN, METAL), sizes=(TALL, WIDE))
 def trophy(b: Builder, rng: Rng, main: Paint) -> None:
     tall, r = rng.uniform(0.6, 0.75), rng.uniform(0.4, 0.48)
-    foot = paint(rng, (BLACK, WOODEN), unlike=main.colour)
+    foot = paint(rng, (BLACK, WOODEN), unlike=main.color)
     b.add(box(0.56, 0.22, 0.56, taper=0.85), foot.rgb)
     stem = [
         (0.22, 0.22),
@@ -172,7 +172,7 @@ def bell(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(torus(0.13, 0.04, 14, 6).rx(90).at(y=1.2), main.shade(0.85))
     b.add(sphere(0.14, segments=9, rows=7).at(y=0.0), main.shade(0.6))
     if rng.random() < 0.5:
-        bow = paint(rng, (RED, RED, BLUE, GREEN, WHITE), unlike=main.colour)
+        bow = paint(rng, (RED, RED, BLUE, GREEN, WHITE), unlike=main.color)
         for side in (-1, 1):
             b.add(cone(0.15, 0.34, 8).scaled(1, 1, 0.6).rz(90 * side).at(side * 0.34, 1.08, 0.12), bow.rgb)
         b.add(sphere(0.1, segments=8, rows=6).at(0, 1.08, 0.14), bow.rgb)
@@ -186,7 +186,7 @@ def hourglass(b: Builder, rng: Rng, main: Paint) -> None:
     for y in (0, tall * 2 + 0.14):
         b.add(cylinder(0.56, 0.14, 18).at(y=y), main.rgb)
     glass = np.array((0.78, 0.9, 0.95))
-    sand = paint(rng, (YELLOW, ORANGE, BEIGE, PINK), unlike=main.colour)
+    sand = paint(rng, (YELLOW, ORANGE, BEIGE, PINK), unlike=main.color)
     rise = np.linspace(0, 1, 8)
     bulb = lathe(np.stack([0.05 + (r - 0.05) * np.sin(rise * np.pi * 0.62), rise * tall], axis=1), 12)
     left = rng.uniform(0.25, 0.7)
@@ -211,7 +211,7 @@ def traffic_cone(b: Builder, rng: Rng, main: Paint) -> None:
     tall, r = rng.uniform(1.0, 1.2), rng.uniform(0.3, 0.36)
     b.add(box(r * 2.7, 0.1, r * 2.7, bevel=0.03), main.shade(0.92))
     b.add(frustum(r, 0.06, tall, 16).at(y=0.08), main.rgb)
-    stripe = paint(rng, (WHITE, WHITE, YELLOW), unlike=main.colour)
+    stripe = paint(rng, (WHITE, WHITE, YELLOW), unlike=main.color)
     for low in (0.3, 0.6) if rng.random() < 0.6 else (0.42,):
         high = low + 0.15
 

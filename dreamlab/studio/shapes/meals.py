@@ -56,7 +56,7 @@ def burger(b: Builder, rng: Rng, main: Paint) -> None:
     top = lathe(profile, 18).at(y=y)
     b.add(top, main.rgb)
     if rng.random() < 0.6:
-        seed = (0.35, 0.2, 0.08) if main.colour in SEEDY[:4] else (0.97, 0.92, 0.75)
+        seed = (0.35, 0.2, 0.08) if main.color in SEEDY[:4] else (0.97, 0.92, 0.75)
         places, normals = surface_points(top, rng, 14, keep=top.centres()[:, 1] > y + tall * 0.5)
         for place, normal in zip(places, normals, strict=True):
             b.add(sphere(0.045, 0.025, 0.03, segments=6, rows=4).aligned(normal).at(*place), seed)
@@ -72,11 +72,11 @@ def hot_dog(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(half.at(y=0.22, z=side * 0.2), main.rgb)
     sausage = curve([(-long / 2 - 0.12, 0.44, 0), (0, 0.38, 0), (long / 2 + 0.12, 0.44, 0)], 9)
     b.add(tube(sausage, [0.08, 0.16, 0.18, 0.18, 0.18, 0.18, 0.18, 0.16, 0.08], 9), (0.62, 0.2, 0.1))
-    sauce = paint(rng, (YELLOW, YELLOW, RED), unlike=main.colour)
+    sauce = paint(rng, (YELLOW, YELLOW, RED), unlike=main.color)
     x = np.linspace(-long / 2 + 0.05, long / 2 - 0.05, 26)
     wave = np.stack([x, np.full(26, 0.57) + 0.03 * (x / long * 2) ** 2, 0.07 * np.sin(x * 15)], axis=1)
     b.add(tube(wave, 0.035, 6), sauce.rgb)
-    b.say("with mustard" if sauce.colour == "yellow" else "with ketchup")
+    b.say("with mustard" if sauce.color == "yellow" else "with ketchup")
 
 
 @generator("pizza slice", "food", natural=(YELLOW, GOLDEN, ORANGE), sizes=(WIDE,))
@@ -87,12 +87,12 @@ def pizza_slice(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(extrude([(0, 0), *rim], thick), CRUST * (1.1, 1.15, 1.2))
     b.add(extrude([(0, 0.04), *(rim * 0.97)], thick + 0.05), main.rgb)
     b.add(tube(arc(long, 90 - half, 90 + half, 9), 0.11, 8), CRUST)
-    topping = paint(rng, (RED, RED, BROWN, WHITE), unlike=main.colour)
+    topping = paint(rng, (RED, RED, BROWN, WHITE), unlike=main.color)
     for x, y in ((-0.22, 1.12), (0.24, 1.15), (0.02, 0.82), (0.0, 0.42)):
         size = 0.13 if y > 0.5 else 0.08
         spot = cylinder(size, 0.05, 10).rx(90).at(x + rng.uniform(-0.04, 0.04), y, thick * 0.5)
-        b.add(spot, topping.rgb * (0.9 if topping.colour == "red" else 1))
-    if topping.colour == "red":
+        b.add(spot, topping.rgb * (0.9 if topping.color == "red" else 1))
+    if topping.color == "red":
         b.say("with red salami")
     else:
         b.say(f"with {topping.words()} mushrooms")
@@ -112,7 +112,7 @@ def egg(b: Builder, rng: Rng, main: Paint) -> None:
     narrow = 1 - 0.16 * (y / 0.74 - 1)
     body = body._replace(vertices=np.stack([x * narrow, y, z * narrow], axis=1))
     style = rng.random()
-    trim = paint(rng, (RED, YELLOW, ORANGE, WHITE, BROWN), unlike=main.colour)
+    trim = paint(rng, (RED, YELLOW, ORANGE, WHITE, BROWN), unlike=main.color)
     if style < 0.2:
         band = (np.abs(body.centres()[:, 1] - 0.74) < 0.16)[:, None]
         b.add(body, np.where(band, trim.rgb, main.rgb))
@@ -154,7 +154,7 @@ def bread_loaf(b: Builder, rng: Rng, main: Paint) -> None:
     outline = np.array([*side, *((-x, y) for x, y in reversed(side[:-1]))])
     slices = int(rng.integers(0, 3))
     b.add(extrude(outline, long).ry(90), main.rgb)
-    crumb = (0.96, 0.88, 0.7) if main.colour != "beige" else (0.99, 0.96, 0.9)
+    crumb = (0.96, 0.88, 0.7) if main.color != "beige" else (0.99, 0.96, 0.9)
     inner = (outline - (0, 0.4)) * 0.88 + (0, 0.4)
     b.add(extrude(inner, 0.02).ry(90).at(long / 2), crumb)
     for k in range(slices):

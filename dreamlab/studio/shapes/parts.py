@@ -106,7 +106,7 @@ def four_legs(
     back: float,
     height: float,
     radius: float,
-    colour: ArrayLike,
+    color: ArrayLike,
     hoof: ArrayLike,
 ) -> None:
     """Legs at (±x, front) and (±x, back), with a foot of another colour."""
@@ -114,7 +114,7 @@ def four_legs(
         leg = lathe(
             [(radius * 0.85, height * 0.2), (radius * 0.85, height * 0.5), (radius * 1.15, height)], 10
         )
-        b.add_pair(leg.at(x, 0, z), colour)
+        b.add_pair(leg.at(x, 0, z), color)
         b.add_pair(lathe([(radius * 1.08, 0), (radius * 0.95, height * 0.22)], 10).at(x, 0, z), hoof)
 
 

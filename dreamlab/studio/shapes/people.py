@@ -64,7 +64,7 @@ def legs_of(b: Builder, trousers: FloatArray, shoes: FloatArray) -> None:
 
 @generator("man", "character", natural=(BLUE, RED, GREEN, YELLOW, ORANGE, GREY, WHITE))
 def man(b: Builder, rng: Rng, main: Paint) -> None:
-    skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR, unlike=main.colour)
+    skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR, unlike=main.color)
     fat = rng.uniform(0.9, 1.15)
     b.add(
         lathe([(0.27, 0.58), (0.26, 0.75), (0.32, 1.08), (0.26, 1.2), (0.1, 1.26)], 12).scaled(fat, 1, 0.66),
@@ -92,7 +92,7 @@ def man(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("knight", "character", natural=(METAL, METAL, METAL, GREY, GOLDEN, BLACK))
 def knight(b: Builder, rng: Rng, main: Paint) -> None:
-    crest = paint(rng, (RED, BLUE, PURPLE, YELLOW, GREEN), unlike=main.colour)
+    crest = paint(rng, (RED, BLUE, PURPLE, YELLOW, GREEN), unlike=main.color)
     b.add(
         lathe([(0.36, 0.56), (0.27, 0.76), (0.36, 1.06), (0.3, 1.2), (0.12, 1.26)], 12).scaled(1, 1, 0.72),
         main.rgb,
@@ -101,11 +101,11 @@ def knight(b: Builder, rng: Rng, main: Paint) -> None:
     hand = arms_of(b, rng, main.shade(0.9), main.shade(0.65), 0.34)
     b.add_pair(dome(0.18, 0.16, 10, 3).rz(-24).at(0.36, 1.08, 0), main.rgb)
     b.add(lathe([(0.26, 0), (0.3, 0.2), (0.29, 0.4), (0.17, 0.55), (0, 0.6)], 14).at(y=1.22), main.rgb)
-    slit = DARK if main.colour != "black" else STEEL
+    slit = DARK if main.color != "black" else STEEL
     b.add(box(0.4, 0.065, 0.08).at(0, 1.5, 0.25), slit)
     b.add(box(0.05, 0.26, 0.06).at(0, 1.26, 0.28), slit)
     b.add(sphere(0.06, 0.22, 0.3, segments=10).rx(-24).at(0, 1.9, -0.1), crest.rgb)
-    blade_rgb = STEEL * 1.3 if main.colour not in ("silver", "white", "grey") else STEEL * 1.5
+    blade_rgb = STEEL * 1.3 if main.color not in ("silver", "white", "grey") else STEEL * 1.5
     x, y, z = hand
     b.add(
         extrude([(-0.05, 0), (0.05, 0), (0.05, 0.8), (0, 0.95), (-0.05, 0.8)], 0.04).at(
@@ -132,10 +132,10 @@ def knight(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("wizard", "character", natural=(BLUE, PURPLE, DARK_BLUE, RED, GREEN, GREY))
 def wizard(b: Builder, rng: Rng, main: Paint) -> None:
-    beard = paint(rng, (WHITE, WHITE, WHITE, GREY), unlike=main.colour)
-    orb = paint(rng, (LIGHT_BLUE, RED, GREEN, YELLOW, PINK), unlike=main.colour)
+    beard = paint(rng, (WHITE, WHITE, WHITE, GREY), unlike=main.color)
+    orb = paint(rng, (LIGHT_BLUE, RED, GREEN, YELLOW, PINK), unlike=main.color)
     trim = (
-        np.array((0.95, 0.8, 0.25)) if main.colour not in ("yellow", "golden") else np.array((0.5, 0.2, 0.6))
+        np.array((0.95, 0.8, 0.25)) if main.color not in ("yellow", "golden") else np.array((0.5, 0.2, 0.6))
     )
     skin, wide = np.array(SKIN[rng.integers(4)]), rng.uniform(0.44, 0.54)
     b.add(lathe([(wide, 0), (wide * 0.75, 0.4), (0.3, 0.9), (0.28, 1.14), (0.12, 1.26)], 14), main.rgb)
@@ -161,8 +161,8 @@ def wizard(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("astronaut", "character", natural=(WHITE, WHITE, WHITE, ORANGE, SILVER), wild=0.2)
 def astronaut(b: Builder, rng: Rng, main: Paint) -> None:
-    visor = paint(rng, (GOLDEN, DARK_BLUE, BLACK, LIGHT_BLUE), unlike=main.colour)
-    stripe = paint(rng, (RED, BLUE, ORANGE), unlike=main.colour)
+    visor = paint(rng, (GOLDEN, DARK_BLUE, BLACK, LIGHT_BLUE), unlike=main.color)
+    stripe = paint(rng, (RED, BLUE, ORANGE), unlike=main.color)
     fat = rng.uniform(0.95, 1.12)
     b.add(lathe([(0.3, 0.52), (0.35, 0.7), (0.37, 1.0), (0.28, 1.2)], 12).scaled(fat, 1, 0.8), main.rgb)
     b.add_pair(lathe([(0.17, 0.1), (0.16, 0.3), (0.19, 0.62)], 10).at(x=0.19), main.rgb)
@@ -183,7 +183,7 @@ def astronaut(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("pirate", "character", natural=(RED, BLUE, DARK_RED, GREEN, PURPLE, BROWN))
 def pirate(b: Builder, rng: Rng, main: Paint) -> None:
-    skin, beard = np.array(SKIN[rng.integers(3)]), paint(rng, (BROWN, ORANGE, GREY), unlike=main.colour)
+    skin, beard = np.array(SKIN[rng.integers(3)]), paint(rng, (BROWN, ORANGE, GREY), unlike=main.color)
     b.add(
         lathe([(0.46, 0.3), (0.31, 0.7), (0.33, 1.06), (0.26, 1.2), (0.1, 1.26)], 12).scaled(1, 1, 0.72),
         main.rgb,
@@ -223,12 +223,12 @@ def pirate(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("princess", "character", natural=(PINK, PINK, PURPLE, LIGHT_BLUE, YELLOW, TURQUOISE, WHITE))
 def princess(b: Builder, rng: Rng, main: Paint) -> None:
-    skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR[:4], unlike=main.colour)
+    skin, hair = np.array(SKIN[rng.integers(4)]), paint(rng, HAIR[:4], unlike=main.color)
     wide = rng.uniform(0.55, 0.66)
     b.add(lathe([(wide, 0), (wide * 0.93, 0.2), (wide * 0.66, 0.5), (0.18, 0.8), (0.17, 0.84)], 16), main.rgb)
     b.add(
         torus(wide * 0.98, 0.05, 20, 6).at(y=0.06),
-        main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+        main.shade(1.5) if main.color != "white" else main.shade(0.8),
     )
     b.add(
         lathe([(0.18, 0.8), (0.26, 1.08), (0.22, 1.16), (0.09, 1.22)], 12).scaled(1, 1, 0.74),
@@ -244,7 +244,7 @@ def princess(b: Builder, rng: Rng, main: Paint) -> None:
     b.add_pair(sphere(0.09, 0.34, 0.12, segments=10, rows=6).at(0.28, 1.36, -0.02), hair.rgb)
     gold = (
         np.array((0.95, 0.78, 0.22))
-        if main.colour not in ("yellow", "golden")
+        if main.color not in ("yellow", "golden")
         else np.array((0.85, 0.86, 0.9))
     )
     b.add(lathe([(0.18, 0), (0.2, 0.09)], 12).at(0, 1.77, 0), gold)

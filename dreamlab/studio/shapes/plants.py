@@ -37,7 +37,7 @@ LEAVES = (GREEN, GREEN, DARK_GREEN, LIME)
 
 @generator("mushroom", "plant", natural=(RED, RED, BROWN, BEIGE, ORANGE), sizes=UPRIGHT)
 def mushroom(b: Builder, rng: Rng, main: Paint) -> None:
-    stem = paint(rng, (WHITE, BEIGE), unlike=main.colour)
+    stem = paint(rng, (WHITE, BEIGE), unlike=main.color)
     height, radius = rng.uniform(0.5, 0.9), rng.uniform(0.13, 0.2)
     foot = radius * rng.uniform(1.1, 1.5)
     b.add(lathe([(foot, 0), (radius * 1.05, height * 0.35), (radius, height)]), stem.rgb)
@@ -46,7 +46,7 @@ def mushroom(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(cap, main.rgb)
     b.add(lathe([(cap_radius * 0.92, 0), (cap_radius * 0.96, 0.02)], 16).at(y=height - 0.03), stem.shade(0.9))
     if rng.random() < 0.65:
-        spots = paint(rng, (WHITE, WHITE, WHITE, YELLOW, BLUE, PURPLE), unlike=main.colour)
+        spots = paint(rng, (WHITE, WHITE, WHITE, YELLOW, BLUE, PURPLE), unlike=main.color)
         places, normals = surface_points(cap, rng, int(rng.integers(8, 13)), keep=cap.normals()[:, 1] > 0)
         for place, normal in zip(places, normals, strict=True):
             size = rng.uniform(0.06, 0.1)
@@ -76,7 +76,7 @@ def tree(b: Builder, rng: Rng, main: Paint) -> None:
             b.add(side.ry(turn + 360 * k / count), main.shade(rng.uniform(0.9, 1)))
         b.add(lump(rng, 0.4, 0.36, 0.4, 0.1).at(y=height + 0.38), main.rgb)
     if rng.random() < 0.3:
-        fruit = paint(rng, (RED, RED, ORANGE, YELLOW, PINK), unlike=main.colour)
+        fruit = paint(rng, (RED, RED, ORANGE, YELLOW, PINK), unlike=main.color)
         crown = b.solids[-1]
         places, _ = surface_points(crown, rng, 10, keep=crown.normals()[:, 1] > -0.3)
         for place in places:
@@ -89,7 +89,7 @@ def pine_tree(b: Builder, rng: Rng, main: Paint) -> None:
     trunk, bark = _trunk(rng, 0.4, rng.uniform(0.07, 0.1))
     b.add(trunk, bark.rgb)
     tiers, y, radius = int(rng.integers(3, 5)), 0.22, rng.uniform(0.42, 0.54)
-    snowy = main.colour != "white" and rng.random() < 0.25
+    snowy = main.color != "white" and rng.random() < 0.25
     for k in range(tiers):
         r, h = radius * (1 - 0.72 * k / tiers), rng.uniform(0.48, 0.56) * (1 - 0.4 * k / tiers)
         b.add(cone(r, h, 12).at(y=y), main.shade(1 - 0.05 * (tiers - k)))
@@ -102,7 +102,7 @@ def pine_tree(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("palm tree", "plant", natural=(GREEN, GREEN, DARK_GREEN), sizes=(TALL,), shelters=True)
 def palm_tree(b: Builder, rng: Rng, main: Paint) -> None:
-    bark = paint(rng, (BROWN, BEIGE), unlike=main.colour)
+    bark = paint(rng, (BROWN, BEIGE), unlike=main.color)
     lean, height = rng.uniform(-0.3, 0.3), rng.uniform(1.0, 1.35)
     path = curve([(0, 0, 0), (lean * 0.3, height * 0.5, 0), (lean, height, 0)], 8)
     b.add(tube(path, np.linspace(0.1, 0.06, 8) * np.where(np.arange(8) % 2, 1, 0.85), 8), bark.rgb)
@@ -137,7 +137,7 @@ def cactus(b: Builder, rng: Rng, main: Paint) -> None:
     height, radius = rng.uniform(0.9, 1.2), rng.uniform(0.15, 0.2)
     base = 0.0
     if rng.random() < 0.45:
-        pot = paint(rng, (CLAY, BROWN, WHITE, RED, BLUE, YELLOW), unlike=main.colour)
+        pot = paint(rng, (CLAY, BROWN, WHITE, RED, BLUE, YELLOW), unlike=main.color)
         base = _pot(b, pot, 0.26, 0.28)
         b.say(f"in {pot.a('pot')}")
     b.add(capsule(radius, height, 12).at(y=base + height / 2 - 0.08), main.rgb)
@@ -151,7 +151,7 @@ def cactus(b: Builder, rng: Rng, main: Paint) -> None:
         for part in (arm, tip):
             b.add(part.scaled(side, 1, 1).ry(turn).at(y=base), main.rgb)
     if rng.random() < 0.4:
-        bloom = paint(rng, (PINK, RED, YELLOW, WHITE, PURPLE), unlike=main.colour)
+        bloom = paint(rng, (PINK, RED, YELLOW, WHITE, PURPLE), unlike=main.color)
         for k in range(5):
             b.add(blade(0.17, 0.13, 0.04, 0.08).rx(35).ry(72 * k).at(y=base + height - 0.1), bloom.rgb)
         b.say(f"with {bloom.a('flower')}")
@@ -177,8 +177,8 @@ def _stalk(b: Builder, rng: Rng, height: float, green: FloatArray, leaves: int) 
 
 @generator("flower", "plant", natural=(RED, YELLOW, PINK, PURPLE, BLUE, WHITE, ORANGE), sizes=(TALL,))
 def flower(b: Builder, rng: Rng, main: Paint) -> None:
-    green = paint(rng, (GREEN, DARK_GREEN, LIME), unlike=main.colour)
-    eye = paint(rng, (YELLOW, YELLOW, ORANGE, BROWN, WHITE), unlike=main.colour)
+    green = paint(rng, (GREEN, DARK_GREEN, LIME), unlike=main.color)
+    eye = paint(rng, (YELLOW, YELLOW, ORANGE, BROWN, WHITE), unlike=main.color)
     height, count, size = rng.uniform(0.75, 1.0), int(rng.integers(6, 10)), rng.uniform(0.42, 0.52)
     lean, tip = _stalk(b, rng, height, green.rgb, int(rng.integers(1, 3))), rng.uniform(35, 65)
     for k in range(count):
@@ -192,7 +192,7 @@ def flower(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("tulip", "plant", natural=(RED, RED, YELLOW, PINK, PURPLE, WHITE, ORANGE), sizes=(TALL, SHORT))
 def tulip(b: Builder, rng: Rng, main: Paint) -> None:
-    green = paint(rng, (GREEN, DARK_GREEN), unlike=main.colour)
+    green = paint(rng, (GREEN, DARK_GREEN), unlike=main.color)
     height = rng.uniform(0.6, 0.8)
     lean = _stalk(b, rng, height, green.rgb, 2)
     wide, tall = rng.uniform(0.23, 0.28), rng.uniform(0.5, 0.6)
@@ -215,7 +215,7 @@ def bush(b: Builder, rng: Rng, main: Paint) -> None:
     crown = lump(rng, 0.45, 0.42, 0.45, 0.1).at(y=0.5)
     b.add(crown, main.rgb)
     if rng.random() < 0.5:
-        berries = paint(rng, (RED, RED, PURPLE, BLUE, WHITE, PINK, YELLOW), unlike=main.colour)
+        berries = paint(rng, (RED, RED, PURPLE, BLUE, WHITE, PINK, YELLOW), unlike=main.color)
         bearing = join(*b.solids)
         places, _ = surface_points(bearing, rng, 16, keep=_outermost(bearing))
         for place in places:
@@ -231,7 +231,7 @@ def _outermost(solid: Solid) -> BoolArray:
 
 @generator("potted plant", "plant", natural=LEAVES, sizes=(TALL,))
 def potted_plant(b: Builder, rng: Rng, main: Paint) -> None:
-    pot = paint(rng, (CLAY, CLAY, WHITE, BLUE, RED, YELLOW, BLACK), unlike=main.colour)
+    pot = paint(rng, (CLAY, CLAY, WHITE, BLUE, RED, YELLOW, BLACK), unlike=main.color)
     earth = _pot(b, pot, 0.3, rng.uniform(0.36, 0.48))
     count, broad = int(rng.integers(9, 14)), rng.uniform(0.2, 0.32)
     for k in range(count):

@@ -54,7 +54,7 @@ def _spoked_wheel(b: Builder, radius: float, z: float, tyre: FloatArray, rim: Fl
 
 @generator("bicycle", "vehicle", natural=(RED, BLUE, GREEN, YELLOW, BLACK, PINK))
 def bicycle(b: Builder, rng: Rng, main: Paint) -> None:
-    seat = paint(rng, (BLACK, BLACK, BROWN, WHITE), unlike=main.colour)
+    seat = paint(rng, (BLACK, BLACK, BROWN, WHITE), unlike=main.color)
     radius, reach = rng.uniform(0.38, 0.44), rng.uniform(0.55, 0.62)
     for z in (-reach, reach):
         _spoked_wheel(b, radius, z, DARK * 1.5, main.rgb)
@@ -100,7 +100,7 @@ def bicycle(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("motorcycle", "vehicle", natural=(RED, BLACK, BLUE, ORANGE, GREEN))
 def motorcycle(b: Builder, rng: Rng, main: Paint) -> None:
-    seat = paint(rng, (BLACK, BLACK, BROWN), unlike=main.colour)
+    seat = paint(rng, (BLACK, BLACK, BROWN), unlike=main.color)
     radius, reach = rng.uniform(0.33, 0.38), rng.uniform(0.66, 0.74)
     for z in (-reach, reach):
         rubber, hub = wheel(radius, 0.2)
@@ -167,7 +167,7 @@ def motorcycle(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("tractor", "vehicle", natural=(GREEN, GREEN, RED, BLUE, ORANGE))
 def tractor(b: Builder, rng: Rng, main: Paint) -> None:
-    hub = paint(rng, (YELLOW, YELLOW, WHITE, RED, ORANGE), unlike=main.colour)
+    hub = paint(rng, (YELLOW, YELLOW, WHITE, RED, ORANGE), unlike=main.color)
     big, small = rng.uniform(0.42, 0.5), rng.uniform(0.22, 0.27)
     b.add(box(0.42, 0.36, 0.95, taper=(0.9, 0.96), bevel=0.05).at(0, 0.42, 0.38), main.rgb)
     b.add(box(0.3, 0.24, 0.03).at(0, 0.48, 0.86), DARK)
@@ -210,7 +210,7 @@ def tank(b: Builder, rng: Rng, main: Paint) -> None:
         (-half * 0.92, 0.4),
         (-half * 1.02, 0.2),
     ]
-    tread = DARK * 2 if main.colour != "black" else STEEL * 0.7
+    tread = DARK * 2 if main.color != "black" else STEEL * 0.7
     b.add_pair(side_profile(track, 0.24).at(width * 0.66), tread)
     for z in np.linspace(-half * 0.72, half * 0.72, 5):
         b.add_pair(cylinder(0.14, 0.28, 12).at(y=-0.14).rz(90).at(width * 0.66, 0.18, z), main.shade(0.7))
@@ -222,7 +222,7 @@ def tank(b: Builder, rng: Rng, main: Paint) -> None:
     end = np.array((0, np.sin(np.deg2rad(tilt)), np.cos(np.deg2rad(tilt)))) * long + (0, 0.68, 0.2)
     b.add(cylinder(0.09, 0.14, 10).at(y=-0.1).rx(90 - tilt).at(*end), DARK)
     if rng.random() < 0.5:
-        mark = paint(rng, (WHITE, RED, YELLOW), unlike=main.colour)
+        mark = paint(rng, (WHITE, RED, YELLOW), unlike=main.color)
         b.add_pair(sphere(0.12, 0.1, 0.03, segments=10, rows=4).ry(90).at(0.385, 0.68, -0.1), mark.rgb)
         b.say(f"with {with_article(mark.words())} mark")
     else:
@@ -231,7 +231,7 @@ def tank(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("skateboard", "toy", natural=(RED, BLUE, GREEN, PURPLE, ORANGE, LIME), holds=True)
 def skateboard(b: Builder, rng: Rng, main: Paint) -> None:
-    rim = paint(rng, (YELLOW, WHITE, PINK, GREEN, ORANGE), unlike=main.colour)
+    rim = paint(rng, (YELLOW, WHITE, PINK, GREEN, ORANGE), unlike=main.color)
     half, width = rng.uniform(0.85, 1.0), rng.uniform(0.24, 0.3)
     rise = 0.16
     deck = [

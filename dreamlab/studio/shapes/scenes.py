@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dreamlab.studio.shapes.core import FloatArray, Rng, Shape, Solid, normalise
-from dreamlab.studio.shapes.grammar import COLOURS, MATERIALS, NEAR, ColourWord, Generator, with_article
+from dreamlab.studio.shapes.grammar import COLORS, MATERIALS, NEAR, ColorWord, Generator, with_article
 
 RELATIONS = ("on", "under", "next to", "in front of")
 _OFTEN = (0.4, 0.2, 0.25, 0.15)
@@ -18,7 +18,7 @@ def scene(
     generators: Sequence[Generator],
     relation: str | None = None,
     nouns: tuple[str | None, str | None] = (None, None),
-    colours: tuple[ColourWord, ColourWord] | None = None,
+    colors: tuple[ColorWord, ColorWord] | None = None,
 ) -> Shape:
     """Draws one noun in a relation (one of RELATIONS) to another; what is None is left to rng.
 
@@ -38,11 +38,11 @@ def scene(
         raise ValueError(f"relation is one of {', '.join(RELATIONS)}; got {relation!r}")
     base = _choose(rng, _bases(generators, relation), nouns[1])
     thing = _choose(rng, [g for g in generators if _fits(g, base)], nouns[0])
-    first, second = _colours(rng) if colours is None else colours
-    plain = colours is None and rng.random() < 0.4
+    first, second = _colors(rng) if colors is None else colors
+    plain = colors is None and rng.random() < 0.4
     under = base.make(rng, None if plain else second)
     over = thing.make(rng, first)
-    if plain and over.colour in (under.colour, *NEAR.get(under.colour, ())):
+    if plain and over.color in (under.color, *NEAR.get(under.color, ())):
         under = base.make(rng, second)
     moved, still = _place(rng, relation, over, under)
     vertices = normalise(np.concatenate([moved, still])).astype(np.float32)
@@ -51,7 +51,7 @@ def scene(
         faces=np.concatenate([over.faces, under.faces + len(moved)]).astype(np.int32),
         face_colors=np.concatenate([over.face_colors, under.face_colors]),
         noun=f"{over.noun} {relation} {under.noun}",
-        colour="",
+        color="",
         captions=_captions(over, relation, under),
         category="scene",
     )
@@ -84,10 +84,10 @@ def _choose(rng: Rng, among: Sequence[Generator], noun: str | None) -> Generator
     raise ValueError(f"{noun!r} cannot stand here; choose from {', '.join(g.noun for g in among)}")
 
 
-def _colours(rng: Rng) -> tuple[ColourWord, ColourWord]:
+def _colors(rng: Rng) -> tuple[ColorWord, ColorWord]:
     """Two colours that nobody mixes up."""
-    first = COLOURS[rng.integers(len(COLOURS))]
-    others = [c for c in COLOURS if c.word != first.word and c.word not in NEAR.get(first.word, ())]
+    first = COLORS[rng.integers(len(COLORS))]
+    others = [c for c in COLORS if c.word != first.word and c.word not in NEAR.get(first.word, ())]
     return first, others[rng.integers(len(others))]
 
 
@@ -95,7 +95,7 @@ def _captions(over: Shape, relation: str, under: Shape) -> tuple[str, ...]:
     captions = []
     for a, b in (
         (_bare(over), _bare(under)),
-        (_coloured(over), _coloured(under)),
+        (_colored(over), _colored(under)),
         (_full(over), _full(under)),
     ):
         captions.append(f"{a} {relation} {b}")
@@ -108,14 +108,14 @@ def _bare(shape: Shape) -> str:
     return with_article(shape.noun)
 
 
-def _coloured(shape: Shape) -> str:
-    return with_article(f"{shape.colour} {shape.noun}")
+def _colored(shape: Shape) -> str:
+    return with_article(f"{shape.color} {shape.noun}")
 
 
 def _full(shape: Shape) -> str:
     """ "a wooden table" where the shape has a material, else "a blue table"."""
     made_of = (with_article(f"{m.word} {shape.noun}") for m in MATERIALS)
-    return next((phrase for phrase in made_of if phrase in shape.captions), _coloured(shape))
+    return next((phrase for phrase in made_of if phrase in shape.captions), _colored(shape))
 
 
 def _place(rng: Rng, relation: str, over: Shape, under: Shape) -> tuple[FloatArray, FloatArray]:

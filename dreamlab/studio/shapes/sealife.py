@@ -34,12 +34,12 @@ from dreamlab.studio.shapes.solids import cone, dome, sphere, torus
 
 def belly_of(main: Paint) -> np.ndarray:
     """White, or grey below a white back."""
-    return np.array((0.95, 0.96, 0.97)) if main.colour != "white" else np.array((0.72, 0.76, 0.8))
+    return np.array((0.95, 0.96, 0.97)) if main.color != "white" else np.array((0.72, 0.76, 0.8))
 
 
 @generator("fish", "animal", natural=(ORANGE, ORANGE, BLUE, YELLOW, RED, PURPLE, TURQUOISE))
 def fish(b: Builder, rng: Rng, main: Paint) -> None:
-    fins = paint(rng, (YELLOW, RED, WHITE, BLUE, ORANGE, PINK), unlike=main.colour)
+    fins = paint(rng, (YELLOW, RED, WHITE, BLUE, ORANGE, PINK), unlike=main.color)
     wide, high = rng.uniform(0.22, 0.28), rng.uniform(0.38, 0.5)
     stations = [
         (-0.72, 0, 0.05, 0.1),
@@ -192,7 +192,7 @@ def shark(b: Builder, rng: Rng, main: Paint) -> None:
     )
     b.add(tube(mouth, 0.03, 6), (0.6, 0.12, 0.14))
     eyes(b, (0, 0.06, 0.6), (fat * 0.8, fat * 0.8, 0.3), 0.065, azimuth=56, elevation=26)
-    b.say("with a white belly" if main.colour != "white" else "with a grey belly")
+    b.say("with a white belly" if main.color != "white" else "with a grey belly")
 
 
 @generator("octopus", "animal", natural=(PURPLE, RED, ORANGE, PINK, BLUE))
@@ -215,7 +215,7 @@ def octopus(b: Builder, rng: Rng, main: Paint) -> None:
     eyes(b, (0, 0.64, 0.04), (0.42, 0.4, 0.4), 0.14, azimuth=26, elevation=8)
     b.add(torus(0.075, 0.03, 10, 6).rx(90).at(0, 0.46, 0.4), main.shade(0.5))
     if rng.random() < 0.5:
-        spots = paint(rng, (WHITE, YELLOW, PINK, LIGHT_BLUE), unlike=main.colour)
+        spots = paint(rng, (WHITE, YELLOW, PINK, LIGHT_BLUE), unlike=main.color)
         for azimuth, elevation in ((20, 50), (75, 35), (130, 20), (110, 62), (160, 45)):
             place, out = on_ellipsoid(head, radii, azimuth, elevation)
             b.add_pair(
@@ -232,7 +232,7 @@ def crab(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(wide, 0.26, 0.4, segments=14).at(y=0.42), main.rgb)
     b.add(
         sphere(wide * 0.9, 0.14, 0.36, segments=12, rows=6).at(0, 0.3, 0.03),
-        main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+        main.shade(1.5) if main.color != "white" else main.shade(0.8),
     )
     b.add_pair(rod((0.16, 0.55, 0.26), (0.2, 0.94, 0.3), 0.045, 6), main.rgb)
     b.add_pair(sphere(0.11, segments=10, rows=6).at(0.2, 0.98, 0.3), (0.97, 0.97, 0.95))
@@ -259,7 +259,7 @@ def crab(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("turtle", "animal", natural=(GREEN, GREEN, BROWN, LIME, TURQUOISE))
 def turtle(b: Builder, rng: Rng, main: Paint) -> None:
     """The shell bears the colour."""
-    skin = paint(rng, (LIME, GREEN, YELLOW, BEIGE), unlike=main.colour)
+    skin = paint(rng, (LIME, GREEN, YELLOW, BEIGE), unlike=main.color)
     wide, high = rng.uniform(0.52, 0.6), rng.uniform(0.4, 0.52)
     b.add(dome(1, 1, 14, 5).scaled(wide, high, 0.66).at(y=0.24), main.rgb)
     b.add(torus(1, 0.1, 18, 6).scaled(wide, 0.6, 0.66).at(y=0.25), main.shade(0.7))
@@ -291,7 +291,7 @@ def turtle(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("frog", "animal", natural=(GREEN, GREEN, LIME, BROWN, YELLOW), sizes=(FAT,))
 def frog(b: Builder, rng: Rng, main: Paint) -> None:
     wide = rng.uniform(0.46, 0.54)
-    belly = main.shade(1.6) if main.colour != "white" else main.shade(0.82)
+    belly = main.shade(1.6) if main.color != "white" else main.shade(0.82)
     b.add(sphere(wide, 0.42, 0.54, segments=14).rx(-22).at(0, 0.44, -0.06), main.rgb)
     b.add(sphere(wide * 0.76, 0.34, 0.26, segments=12).at(0, 0.38, 0.26), belly)
     b.add(sphere(wide * 0.96, 0.27, 0.38, segments=14).at(0, 0.76, 0.2), main.rgb)
@@ -302,7 +302,7 @@ def frog(b: Builder, rng: Rng, main: Paint) -> None:
     smile = np.stack(
         [wide * 0.97 * np.sin(lip), 0.66 + 0.09 * np.abs(np.sin(lip)) ** 2, 0.2 + 0.38 * np.cos(lip)], axis=1
     )
-    b.add(tube(smile, 0.028, 6), main.shade(0.35) if main.colour != "black" else belly)
+    b.add(tube(smile, 0.028, 6), main.shade(0.35) if main.color != "black" else belly)
     b.add_pair(sphere(0.2, 0.2, 0.36, segments=10).rx(-24).at(wide * 0.95, 0.26, -0.2), main.shade(0.85))
     b.add_pair(
         sphere(0.16, 0.06, 0.28, segments=10, rows=6).ry(28).at(wide * 1.08, 0.04, 0.06), main.shade(0.85)
@@ -314,7 +314,7 @@ def frog(b: Builder, rng: Rng, main: Paint) -> None:
             main.shade(0.85),
         )
     if rng.random() < 0.35:
-        spots = paint(rng, (BROWN, YELLOW, RED, BLUE), unlike=main.colour)
+        spots = paint(rng, (BROWN, YELLOW, RED, BLUE), unlike=main.color)
         for azimuth, elevation in ((130, 40), (160, 20), (105, 15), (180, 62)):
             place, out = on_ellipsoid((0, 0.46, -0.1), (wide, 0.42, 0.52), azimuth, elevation)
             b.add_pair(sphere(0.08, 0.05, 0.08, segments=8, rows=4).aligned(out).at(*place), spots.rgb)

@@ -57,7 +57,7 @@ def traffic_light(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("fire hydrant", "street", natural=(RED, RED, RED, YELLOW, BLUE, ORANGE))
 def fire_hydrant(b: Builder, rng: Rng, main: Paint) -> None:
-    cap = paint(rng, (SILVER, YELLOW, WHITE, BLUE, GREY), unlike=main.colour)
+    cap = paint(rng, (SILVER, YELLOW, WHITE, BLUE, GREY), unlike=main.color)
     r, tall = rng.uniform(0.25, 0.3), rng.uniform(0.85, 1.0)
     b.add(lathe([(r * 1.5, 0), (r * 1.5, 0.1), (r * 1.05, 0.12), (r, 0.2), (r, tall)], 16), main.rgb)
     b.add(cylinder(r * 1.3, 0.09, 16).at(y=tall - 0.04), main.shade(0.85))
@@ -77,7 +77,7 @@ def fire_hydrant(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("mailbox", "street", natural=(BLUE, BLUE, RED, WHITE, GREEN, GREY))
 def mailbox(b: Builder, rng: Rng, main: Paint) -> None:
     """A rounded box on a post; its door faces the front."""
-    flag = paint(rng, (RED, RED, YELLOW, ORANGE), unlike=main.colour)
+    flag = paint(rng, (RED, RED, YELLOW, ORANGE), unlike=main.color)
     half, deep, high = rng.uniform(0.26, 0.32), rng.uniform(0.75, 0.9), rng.uniform(0.75, 0.95)
     angle = np.linspace(0, np.pi, 11)
     outline = np.concatenate(
@@ -92,7 +92,7 @@ def mailbox(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(box(0.1, 0.05, 0.06).at(0, y + half * 0.62, deep / 2 + 0.04), STEEL)
     b.add(
         box(half * 0.9, 0.035, 0.03).at(0, y + 0.02, deep / 2 + 0.02),
-        DARK if main.colour != "black" else STEEL,
+        DARK if main.color != "black" else STEEL,
     )
     b.add(box(0.04, 0.44, 0.07).at(half + 0.02, y - 0.06, deep * 0.12), flag.rgb)
     b.add(box(0.05, 0.16, 0.26).at(half + 0.02, y + 0.24, deep * 0.12 - 0.1), flag.rgb)
@@ -127,7 +127,7 @@ def street_lamp(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("stop sign", "street", natural=(RED,), wild=0.12)
 def stop_sign(b: Builder, rng: Rng, main: Paint) -> None:
-    letters = np.array((0.97, 0.97, 0.97)) if main.colour != "white" else np.array((0.85, 0.1, 0.1))
+    letters = np.array((0.97, 0.97, 0.97)) if main.color != "white" else np.array((0.85, 0.1, 0.1))
     tall, r = rng.uniform(1.0, 1.3), rng.uniform(0.45, 0.54)
     angle = np.deg2rad(np.arange(8) * 45 + 22.5)
     octagon = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -146,7 +146,7 @@ def stop_sign(b: Builder, rng: Rng, main: Paint) -> None:
         for x, low, wide, high in strokes[letter]:
             at = ((k * 4 - 7.5 + x + wide / 2) * unit, y + (low - 2.5) * unit * 1.2)
             b.add(box(wide * unit, high * unit * 1.2, 0.02).at(at[0], at[1], 0.042), letters)
-    b.say("with white letters" if main.colour != "white" else "with red letters")
+    b.say("with white letters" if main.color != "white" else "with red letters")
 
 
 @generator("trash can", "street", natural=(METAL, GREY, GREEN, BLUE, BLACK))
@@ -185,7 +185,7 @@ def trash_can(b: Builder, rng: Rng, main: Paint) -> None:
 def fountain(b: Builder, rng: Rng, main: Paint) -> None:
     water = (
         np.array((0.52, 0.8, 0.97))
-        if main.colour not in ("blue", "light blue", "turquoise")
+        if main.color not in ("blue", "light blue", "turquoise")
         else np.array((0.85, 0.95, 1.0))
     )
     r, tall = rng.uniform(0.85, 0.95), rng.uniform(0.62, 0.78)

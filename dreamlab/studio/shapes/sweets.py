@@ -34,17 +34,17 @@ CREAMS = (PINK, PINK, WHITE, BROWN, LIGHT_BLUE, YELLOW, PURPLE, TURQUOISE)
 
 @generator("donut", "food", natural=(*CREAMS, RED))
 def donut(b: Builder, rng: Rng, main: Paint) -> None:
-    dough = paint(rng, (BEIGE, BEIGE, BROWN), unlike=main.colour)
+    dough = paint(rng, (BEIGE, BEIGE, BROWN), unlike=main.color)
     thick = rng.uniform(0.26, 0.33)
     ring = torus(0.62, thick, 24, 12)
     low = ring.centres()[:, 1] + 0.09 * np.sin(np.arange(len(ring.faces)) * 1.7) < -0.32 * thick
     b.add(ring, np.where(low[:, None], dough.rgb * (0.92, 0.8, 0.6), main.rgb))
     if rng.random() < 0.6:
         many = rng.random() < 0.6
-        single = paint(rng, SPRINKLES, unlike=main.colour)
+        single = paint(rng, SPRINKLES, unlike=main.color)
         places, normals = surface_points(ring, rng, 22, keep=ring.centres()[:, 1] > thick * 0.35)
         for place, normal in zip(places, normals, strict=True):
-            rgb = paint(rng, SPRINKLES, unlike=main.colour).rgb if many else single.rgb
+            rgb = paint(rng, SPRINKLES, unlike=main.color).rgb if many else single.rgb
             stick = capsule(0.028, 0.14, 5, 4).rz(90).ry(rng.uniform(0, 360)).aligned(normal)
             b.add(stick.at(*place), rgb)
         b.say("with colourful sprinkles" if many else f"with {single.words()} sprinkles")
@@ -52,7 +52,7 @@ def donut(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("cupcake", "food", natural=CREAMS, sizes=(TALL, FAT))
 def cupcake(b: Builder, rng: Rng, main: Paint) -> None:
-    wrap = paint(rng, (BROWN, RED, BLUE, YELLOW, PINK, WHITE, TURQUOISE), unlike=main.colour)
+    wrap = paint(rng, (BROWN, RED, BLUE, YELLOW, PINK, WHITE, TURQUOISE), unlike=main.color)
     base = ribbed(frustum(0.3, 0.43, 0.42, 36), 18, 0.06)
     b.add(base, wrap.rgb)
     swirls, y, radius = int(rng.integers(3, 5)), 0.44, 0.47
@@ -61,9 +61,9 @@ def cupcake(b: Builder, rng: Rng, main: Paint) -> None:
         b.add(sphere(r, 0.17, segments=14, rows=6).at(y=y + 0.03), main.shade(1 - 0.04 * (k % 2)))
         y += 0.16
     if rng.random() < 0.6:
-        top = paint(rng, (RED, RED, BLUE, YELLOW), unlike=main.colour)
+        top = paint(rng, (RED, RED, BLUE, YELLOW), unlike=main.color)
         b.add(sphere(0.12, segments=10, rows=8).at(y=y + 0.08), top.rgb)
-        b.say("with a cherry on top" if top.colour == "red" else f"with {top.a('berry')} on top")
+        b.say("with a cherry on top" if top.color == "red" else f"with {top.a('berry')} on top")
     b.say(f"in {wrap.a('wrapper')}")
 
 
@@ -92,7 +92,7 @@ def ice_cream_cone(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("cake", "food", natural=CREAMS, sizes=(TALL, SHORT))
 def cake(b: Builder, rng: Rng, main: Paint) -> None:
-    cream = paint(rng, (WHITE, WHITE, PINK, BROWN, YELLOW, RED), unlike=main.colour)
+    cream = paint(rng, (WHITE, WHITE, PINK, BROWN, YELLOW, RED), unlike=main.color)
     tiers, y, radius = int(rng.integers(1, 4)), 0.06, 0.7
     b.add(cylinder(0.82, 0.06, 20), (0.85, 0.85, 0.88))
     for _ in range(tiers):
@@ -106,7 +106,7 @@ def cake(b: Builder, rng: Rng, main: Paint) -> None:
     b.say(f"with {cream.words()} cream")
     if rng.random() < 0.6:
         count = 1 if tiers == 3 else int(rng.integers(3, 6))
-        stick = paint(rng, (RED, BLUE, YELLOW, WHITE, PINK), unlike=main.colour)
+        stick = paint(rng, (RED, BLUE, YELLOW, WHITE, PINK), unlike=main.color)
         for k in range(count):
             out = 0.0 if count == 1 else radius * 0.85
             b.add(cylinder(0.04, 0.28, 7).at(z=out, y=y).ry(360 * k / count), stick.rgb)
@@ -124,7 +124,7 @@ def lollipop(b: Builder, rng: Rng, main: Paint) -> None:
     disc = lathe([(0, -0.1), (0.35, -0.1), (0.5, 0), (0.35, 0.1), (0, 0.1)], 20).rx(90).at(y=stick + 0.35)
     b.add(disc, main.rgb)
     if rng.random() < 0.7:
-        swirl = paint(rng, (WHITE, WHITE, YELLOW, PINK), unlike=main.colour)
+        swirl = paint(rng, (WHITE, WHITE, YELLOW, PINK), unlike=main.color)
         turn = np.linspace(0, 4.2 * np.pi, 30)
         r = np.linspace(0.03, 0.4, 30)
         for side in (-1, 1):
@@ -140,7 +140,7 @@ def candy(b: Builder, rng: Rng, main: Paint) -> None:
     r = rng.uniform(0.36, 0.44)
     ball = sphere(r * 1.15, r, segments=14, rows=10)
     if rng.random() < 0.6:
-        band = paint(rng, (WHITE, WHITE, YELLOW), unlike=main.colour)
+        band = paint(rng, (WHITE, WHITE, YELLOW), unlike=main.color)
         striped = (np.abs(ball.centres()[:, 0] / r) % 0.7 < 0.22)[:, None]
         b.add(ball, np.where(striped, band.rgb, main.rgb))
         b.say(f"with {band.words()} stripes")

@@ -31,7 +31,7 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, lathe, sphere, to
 
 def _handle(b: Builder, rng: Rng, main: Paint, length: float, radius: float, bottom: float) -> Paint:
     """A round handle that stands on `bottom`; wooden unless the caption says otherwise."""
-    grip = paint(rng, (WOODEN, WOODEN, RED, BLUE, BLACK), unlike=main.colour)
+    grip = paint(rng, (WOODEN, WOODEN, RED, BLUE, BLACK), unlike=main.color)
     b.add(
         lathe(
             [
@@ -73,7 +73,7 @@ def axe(b: Builder, rng: Rng, main: Paint) -> None:
         ]
         b.add(
             extrude(np.array(edge) * (side, 1), 0.08),
-            main.shade(1.5) if main.colour != "white" else main.shade(0.8),
+            main.shade(1.5) if main.color != "white" else main.shade(0.8),
         )
     b.add(box(0.3, 0.26, 0.24, bevel=0.03).at(y=1.21), main.shade(0.8))
     if len(sides) == 2:
@@ -116,7 +116,7 @@ def pickaxe(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("shovel", "tool", natural=(METAL, GREY, RED, BLUE, GREEN))
 def shovel(b: Builder, rng: Rng, main: Paint) -> None:
     """The blade, at the bottom, bears the colour."""
-    grip = paint(rng, (WOODEN, WOODEN, YELLOW, BLACK), unlike=main.colour)
+    grip = paint(rng, (WOODEN, WOODEN, YELLOW, BLACK), unlike=main.color)
     wide, tall = rng.uniform(0.3, 0.36), rng.uniform(0.6, 0.72)
     blade = [
         (-wide, tall),
@@ -153,7 +153,7 @@ def screwdriver(b: Builder, rng: Rng, main: Paint) -> None:
     for k in range(6):
         b.add(
             box(0.075, 0.36, 0.05, bevel=0.015).at(0, long + 0.28, r).ry(60 * k),
-            main.shade(0.6) if main.colour != "black" else STEEL,
+            main.shade(0.6) if main.color != "black" else STEEL,
         )
     b.add(torus(r * 0.62, 0.03, 14, 6).at(y=long + 0.12), main.shade(0.6))
 
@@ -161,7 +161,7 @@ def screwdriver(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("saw", "tool", natural=(METAL, METAL, SILVER, GREY))
 def saw(b: Builder, rng: Rng, main: Paint) -> None:
     """Lies along X; the blade bears the colour."""
-    grip = paint(rng, (WOODEN, WOODEN, RED, ORANGE, BLUE, YELLOW), unlike=main.colour)
+    grip = paint(rng, (WOODEN, WOODEN, RED, ORANGE, BLUE, YELLOW), unlike=main.color)
     long, tall, teeth = rng.uniform(1.45, 1.6), rng.uniform(0.44, 0.52), int(rng.integers(12, 17))
     step = long / teeth
     bottom = [p for k in range(teeth) for p in ((-0.02 + k * step, 0.0), (-0.02 + (k + 0.5) * step, -0.085))]
@@ -222,7 +222,7 @@ def anvil(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("telescope", "tool", natural=(GOLDEN, BROWN, BLACK, WHITE, BLUE, RED))
 def telescope(b: Builder, rng: Rng, main: Paint) -> None:
     """On three legs; looks up and to the front."""
-    trim = paint(rng, (GOLDEN, SILVER, BLACK, WHITE), unlike=main.colour)
+    trim = paint(rng, (GOLDEN, SILVER, BLACK, WHITE), unlike=main.color)
     tilt, r = rng.uniform(28, 42), rng.uniform(0.17, 0.21)
     y, long = 0.95, rng.uniform(0.75, 0.9)
     parts = [

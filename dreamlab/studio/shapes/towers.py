@@ -33,7 +33,7 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, dome, frustum, la
 
 @generator("tower", "building", natural=(STONE, STONE, GREY, BEIGE, WHITE, BROWN), sizes=(TALL,))
 def tower(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (RED, BLUE, PURPLE, GREEN, BROWN), unlike=main.colour)
+    roof = paint(rng, (RED, BLUE, PURPLE, GREEN, BROWN), unlike=main.color)
     r, tall = rng.uniform(0.34, 0.42), rng.uniform(1.3, 1.6)
     b.add(lathe([(r * 1.15, 0), (r, 0.22), (r * 0.95, tall)], 16), main.rgb)
     b.add(lathe([(r * 0.95, 0), (r * 1.22, 0.12), (r * 1.22, 0.3)], 16).at(y=tall - 0.02), main.shade(0.88))
@@ -57,7 +57,7 @@ def tower(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("lighthouse", "building", natural=(WHITE, WHITE, WHITE, RED, YELLOW, BLUE), sizes=(TALL,))
 def lighthouse(b: Builder, rng: Rng, main: Paint) -> None:
-    band = paint(rng, (RED, RED, BLUE, DARK_RED, WHITE), unlike=main.colour)
+    band = paint(rng, (RED, RED, BLUE, DARK_RED, WHITE), unlike=main.color)
     low, high, tall = rng.uniform(0.38, 0.44), rng.uniform(0.22, 0.27), rng.uniform(1.4, 1.6)
     steps = int(rng.choice((5, 7)))
     # The bands are narrower than what is between them, so that the tower's own colour wins.
@@ -86,7 +86,7 @@ def lighthouse(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("windmill", "building", natural=(WHITE, WHITE, BEIGE, STONE, RED, WOODEN))
 def windmill(b: Builder, rng: Rng, main: Paint) -> None:
-    cap = paint(rng, (RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.colour)
+    cap = paint(rng, (RED, BROWN, DARK_RED, BLUE, GREY), unlike=main.color)
     low, high, tall = rng.uniform(0.42, 0.5), rng.uniform(0.26, 0.3), rng.uniform(1.1, 1.25)
     b.add(frustum(low, high, tall, 10), main.rgb)
     b.add(cylinder(high * 1.12, 0.07, 12).at(y=tall - 0.02), main.shade(0.75))
@@ -113,7 +113,7 @@ def windmill(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("well", "building", natural=(STONE, STONE, GREY, RED, BEIGE, WHITE))
 def well(b: Builder, rng: Rng, main: Paint) -> None:
-    roof = paint(rng, (RED, BROWN, DARK_RED, BLUE, GREEN), unlike=main.colour)
+    roof = paint(rng, (RED, BROWN, DARK_RED, BLUE, GREEN), unlike=main.color)
     r, tall, high = rng.uniform(0.52, 0.6), rng.uniform(0.62, 0.72), rng.uniform(0.55, 0.65)
     b.add(lathe([(r, 0), (r, tall), (r * 0.78, tall), (r * 0.78, tall * 0.5)], 14), main.rgb)
     b.add(torus(r * 0.9, 0.07, 16, 6).at(y=tall), main.shade(0.82))

@@ -50,7 +50,7 @@ _CORNERS = np.array(
 
 @generator("soccer ball", "toy", natural=(WHITE, WHITE, WHITE, YELLOW), wild=0.2)
 def soccer_ball(b: Builder, rng: Rng, main: Paint) -> None:
-    spots = paint(rng, (BLACK, BLACK, BLACK, BLUE, RED), unlike=main.colour)
+    spots = paint(rng, (BLACK, BLACK, BLACK, BLUE, RED), unlike=main.color)
     b.add(sphere(1, segments=24, rows=16), main.rgb)
     tilt = rng.uniform(0, 70)
     for corner in _CORNERS:
@@ -71,7 +71,7 @@ def soccer_ball(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("basketball", "toy", natural=(ORANGE, ORANGE, ORANGE, BROWN), wild=0.2)
 def basketball(b: Builder, rng: Rng, main: Paint) -> None:
-    line = DARK if main.colour != "black" else np.array((0.9, 0.75, 0.3))
+    line = DARK if main.color != "black" else np.array((0.9, 0.75, 0.3))
     b.add(sphere(1, segments=24, rows=16), main.rgb)
     turn = rng.uniform(-25, 25)
     b.add(torus(1.0, 0.028, 36, 5).rx(turn), line)
@@ -82,13 +82,13 @@ def basketball(b: Builder, rng: Rng, main: Paint) -> None:
             for a in np.linspace(0, 2 * np.pi, 25)
         ]
         b.add(tube(np.array([p / np.linalg.norm(p) for p in bow]), 0.028, 5).rx(turn), line)
-    b.say("with black lines" if main.colour != "black" else "with yellow lines")
+    b.say("with black lines" if main.color != "black" else "with yellow lines")
 
 
 @generator("beach ball", "toy", natural=(RED, BLUE, YELLOW, GREEN, PINK, ORANGE, PURPLE))
 def beach_ball(b: Builder, rng: Rng, main: Paint) -> None:
     """Every other panel bears the colour."""
-    second = paint(rng, (WHITE, WHITE, WHITE, YELLOW, LIGHT_BLUE), unlike=main.colour)
+    second = paint(rng, (WHITE, WHITE, WHITE, YELLOW, LIGHT_BLUE), unlike=main.color)
     ball = sphere(1, segments=24, rows=14)
     angle = np.degrees(np.arctan2(ball.centres()[:, 0], ball.centres()[:, 2])) % 360
     panel = (angle % 120 >= 75).astype(int)
@@ -97,14 +97,14 @@ def beach_ball(b: Builder, rng: Rng, main: Paint) -> None:
     for end in (1, -1):
         b.add(
             lathe([(0.2, 0.968), (0.19, 1.0), (0, 1.015)], 14).rx(0 if end == 1 else 180).rx(tilt),
-            second.rgb if main.colour == "white" else (0.97, 0.97, 0.96),
+            second.rgb if main.color == "white" else (0.97, 0.97, 0.96),
         )
     b.say(f"with {second.words()} stripes")
 
 
 @generator("kite", "toy", natural=(RED, YELLOW, BLUE, GREEN, PINK, PURPLE, ORANGE))
 def kite(b: Builder, rng: Rng, main: Paint) -> None:
-    second = paint(rng, (YELLOW, BLUE, WHITE, RED, LIME, ORANGE), unlike=main.colour)
+    second = paint(rng, (YELLOW, BLUE, WHITE, RED, LIME, ORANGE), unlike=main.color)
     half, up, down = rng.uniform(0.5, 0.6), rng.uniform(0.42, 0.5), rng.uniform(0.8, 0.95)
     quarters = [
         ((0, 0), (half, 0), (0, up)),
@@ -136,7 +136,7 @@ def kite(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("spinning top", "toy", natural=(RED, BLUE, GREEN, YELLOW, WOODEN, PURPLE))
 def spinning_top(b: Builder, rng: Rng, main: Paint) -> None:
-    band = paint(rng, (YELLOW, WHITE, RED, BLUE, LIME), unlike=main.colour)
+    band = paint(rng, (YELLOW, WHITE, RED, BLUE, LIME), unlike=main.color)
     r, low, high = rng.uniform(0.5, 0.62), rng.uniform(0.5, 0.62), rng.uniform(0.26, 0.36)
     b.add(lathe([(0, 0), (0.05, 0.06), (0.12, 0.12), (r * 0.7, low * 0.68), (r, low)], 20), main.rgb)
     b.add(lathe([(r, 0), (r * 1.02, 0.07), (r, 0.14)], 20).at(y=low), band.rgb)
@@ -160,8 +160,8 @@ def spinning_top(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("rocking horse", "toy", natural=(WOODEN, BROWN, WHITE, RED, BLUE, PINK))
 def rocking_horse(b: Builder, rng: Rng, main: Paint) -> None:
-    mane = paint(rng, (BLACK, BROWN, YELLOW, RED, WHITE), unlike=main.colour)
-    saddle = paint(rng, (RED, BLUE, GREEN, PURPLE), unlike=main.colour)
+    mane = paint(rng, (BLACK, BROWN, YELLOW, RED, WHITE), unlike=main.color)
+    saddle = paint(rng, (RED, BLUE, GREEN, PURPLE), unlike=main.color)
     y, reach = 0.72, rng.uniform(0.85, 0.98)
     b.add(trunk(0.45, 0.19, 0.2).at(y=y), main.rgb)
     b.add(rod((0, y, 0.3), (0, y + 0.46, 0.5), (0.18, 0.11), 10), main.rgb)
@@ -212,7 +212,7 @@ def chess_pawn(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(sphere(r * 0.62, segments=16, rows=10).at(y=tall + r * 0.58), main.rgb)
     b.add(
         lathe([(r * 1.03, 0.0), (r * 1.03, 0.05)], 18),
-        main.shade(0.6) if main.colour != "black" else main.shade(1.2),
+        main.shade(0.6) if main.color != "black" else main.shade(1.2),
     )
 
 

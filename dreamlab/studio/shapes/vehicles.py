@@ -71,10 +71,10 @@ def car(b: Builder, rng: Rng, main: Paint) -> None:
     for z in (half, -half):
         b.add(
             box(width * 1.02, 0.09, 0.1, bevel=0.02).at(0, low - 0.02, z),
-            STEEL if main.colour != "grey" else DARK,
+            STEEL if main.color != "grey" else DARK,
         )
     if rng.random() < 0.25:
-        stripe = paint(rng, (WHITE, BLACK, YELLOW, RED), unlike=main.colour)
+        stripe = paint(rng, (WHITE, BLACK, YELLOW, RED), unlike=main.color)
         b.add(box(width * 0.22, 0.03, cabin * 0.7).at(0, deck + tall, middle), stripe.rgb)
         b.add(box(width * 0.22, 0.03, half * 0.5).rx(5).at(0, deck, half * 0.62), stripe.rgb)
         b.say(f"with {with_article(stripe.words())} stripe")
@@ -116,7 +116,7 @@ def _cab(
 @generator("truck", "vehicle", natural=(RED, BLUE, WHITE, YELLOW, GREEN, ORANGE))
 def truck(b: Builder, rng: Rng, main: Paint) -> None:
     """The cab bears the colour; behind it a box or an open bed."""
-    load = paint(rng, (WHITE, WHITE, SILVER, ORANGE, BLUE), unlike=main.colour)
+    load = paint(rng, (WHITE, WHITE, SILVER, ORANGE, BLUE), unlike=main.color)
     width, half, radius = rng.uniform(0.75, 0.85), rng.uniform(0.95, 1.12), 0.21
     cab = half - rng.uniform(0.55, 0.65)
     b.add(box(width * 0.8, 0.14, half * 1.95).at(0, 0.2, 0), DARK * 2)
@@ -144,7 +144,7 @@ def truck(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("bus", "vehicle", natural=(YELLOW, RED, RED, BLUE, GREEN, ORANGE))
 def bus(b: Builder, rng: Rng, main: Paint) -> None:
-    stripe = paint(rng, (WHITE, WHITE, GREY, YELLOW), unlike=main.colour)
+    stripe = paint(rng, (WHITE, WHITE, GREY, YELLOW), unlike=main.color)
     width, half, tall = rng.uniform(0.7, 0.8), rng.uniform(1.05, 1.2), rng.uniform(0.68, 0.78)
     decks = 2 if rng.random() < 0.25 else 1
     high = tall * (1.6 if decks == 2 else 1)
@@ -170,7 +170,7 @@ def bus(b: Builder, rng: Rng, main: Paint) -> None:
 @generator("train", "vehicle", natural=(RED, GREEN, BLUE, BLACK, DARK_GREEN))
 def train(b: Builder, rng: Rng, main: Paint) -> None:
     """A steam engine; the boiler and the cab bear the colour."""
-    trim = paint(rng, (YELLOW, YELLOW, RED, BLUE, WHITE), unlike=main.colour)
+    trim = paint(rng, (YELLOW, YELLOW, RED, BLUE, WHITE), unlike=main.color)
     r, half = rng.uniform(0.28, 0.33), rng.uniform(0.95, 1.1)
     axle, y = 0.19, 0.36 + r
     b.add(box(0.66, 0.12, half * 2).at(0, 0.3, 0), DARK * 2)
@@ -241,7 +241,7 @@ def fire_truck(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("police car", "vehicle", natural=(WHITE, WHITE, BLACK, BLUE), wild=0.1)
 def police_car(b: Builder, rng: Rng, main: Paint) -> None:
-    door = paint(rng, (BLACK, BLUE, WHITE), unlike=main.colour)
+    door = paint(rng, (BLACK, BLUE, WHITE), unlike=main.color)
     half, width, low, deck = rng.uniform(0.95, 1.05), rng.uniform(0.85, 0.95), 0.17, 0.55
     b.add(
         side_profile(

@@ -11,7 +11,7 @@ from dreamlab.studio.shapes.grammar import (
     BLUE,
     BROWN,
     CLAY,
-    COLOURS,
+    COLORS,
     FAT,
     GLASS,
     GOLDEN,
@@ -41,7 +41,7 @@ CHINA = (WHITE, BLUE, RED, GREEN, YELLOW, CLAY, BLACK)
 def teapot(b: Builder, rng: Rng, main: Paint) -> None:
     """Spout to +X, handle to -X."""
     tall = rng.uniform(0.42, 0.52)
-    accent = paint(rng, (*COLOURS[:10], GOLDEN, BLACK, WHITE), unlike=main.colour)
+    accent = paint(rng, (*COLORS[:10], GOLDEN, BLACK, WHITE), unlike=main.color)
     two = rng.random() < 0.4
     trim = accent.rgb if two else main.shade(0.92)
     b.add(sphere(0.58, tall, segments=16, rows=10).at(y=tall), main.rgb)
@@ -74,13 +74,13 @@ def mug(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(body, main.rgb)
     b.add(_handle(r * 0.95, h * 0.5, h * 0.28, 0.065), main.rgb)
     if inside:
-        drink = paint(rng, (BROWN, BROWN, WHITE), unlike=main.colour)
+        drink = paint(rng, (BROWN, BROWN, WHITE), unlike=main.color)
         b.add(
-            cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.colour == "brown" else 1)
+            cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.color == "brown" else 1)
         )
-        b.say("of coffee" if drink.colour == "brown" else "of milk")
+        b.say("of coffee" if drink.color == "brown" else "of milk")
     if rng.random() < 0.35:
-        band = paint(rng, COLOURS, unlike=main.colour)
+        band = paint(rng, COLORS, unlike=main.color)
         b.add(cylinder(r * 1.02, h * 0.2, 18).at(y=h * rng.uniform(0.3, 0.5)), band.rgb)
         b.say(f"with {band.a('stripe')}")
 
@@ -91,11 +91,11 @@ def bottle(b: Builder, rng: Rng, main: Paint) -> None:
     top = h + rng.uniform(0.4, 0.55)
     profile = [(r * 0.9, 0), (r, 0.05), (r, h), (r * 0.75, h + 0.13), (neck, h + 0.25), (neck, top)]
     b.add(lathe(profile, 16), main.rgb)
-    cap = paint(rng, (BROWN, BLACK, WHITE, GOLDEN, RED), unlike=main.colour)
+    cap = paint(rng, (BROWN, BLACK, WHITE, GOLDEN, RED), unlike=main.color)
     b.add(cylinder(neck * 1.25, 0.12, 12).at(y=top - 0.03), cap.rgb)
     b.say(f"with {cap.a('cap')}")
     if rng.random() < 0.5:
-        label = paint(rng, (WHITE, WHITE, YELLOW, RED), unlike=main.colour)
+        label = paint(rng, (WHITE, WHITE, YELLOW, RED), unlike=main.color)
         b.add(cylinder(r * 1.02, h * 0.32, 16).at(y=h * 0.32), label.rgb)
         b.say(f"with {label.a('label')}")
 
@@ -112,7 +112,7 @@ def vase(b: Builder, rng: Rng, main: Paint) -> None:
     outer = curve([(foot, 0, 0), (belly, low, 0), (neck, high * 0.8, 0), (lip, high, 0)], 12)[:, :2]
     b.add(lathe([*outer, (lip * 0.86, high), (neck * 0.7, high * 0.8), (0, high * 0.7)], 16), main.rgb)
     if rng.random() < 0.4:
-        band = paint(rng, COLOURS, unlike=main.colour)
+        band = paint(rng, COLORS, unlike=main.color)
         k = int(abs(outer[:, 1] - low).argmin())
         strip = (outer[k - 1 : k + 2] * 0.7 + outer[k] * 0.3) * (1.03, 1)
         b.add(lathe(strip, 16), band.rgb)
@@ -134,7 +134,7 @@ def barrel(b: Builder, rng: Rng, main: Paint) -> None:
     body = lathe([*profile, (r * 0.88, h), (r * 0.88, h - 0.05), (0, h - 0.05)], 16)
     plank = (np.arange(len(body.faces)) % 2 == 0)[:, None]
     b.add(body, np.where(plank, main.rgb, main.shade(0.88)))
-    hoops = paint(rng, (GREY, BLACK, METAL, GOLDEN), unlike=main.colour)
+    hoops = paint(rng, (GREY, BLACK, METAL, GOLDEN), unlike=main.color)
     for share in (0.1, 0.3, 0.7, 0.9):
         wide = float(np.interp(h * share, [p[1] for p in profile], [p[0] for p in profile])) * 1.03
         b.add(cylinder(wide, 0.07, 16).at(y=h * share - 0.035), hoops.rgb)
@@ -148,7 +148,7 @@ def bowl(b: Builder, rng: Rng, main: Paint) -> None:
     inner = [(r * 0.93, h), (r * 0.8, h * 0.55), (r * 0.5, 0.2), (0, 0.16)]
     b.add(lathe([*outer, *inner], 18), main.rgb)
     if rng.random() < 0.4:
-        soup = paint(rng, (RED, ORANGE, YELLOW, GREEN), unlike=main.colour)
+        soup = paint(rng, (RED, ORANGE, YELLOW, GREEN), unlike=main.color)
         b.add(lathe([(0, h * 0.6), (r * 0.82, h * 0.6), (r * 0.85, h * 0.78), (0, h * 0.8)], 18), soup.rgb)
         b.say(f"of {soup.words()} soup")
 
@@ -177,7 +177,7 @@ def bucket(b: Builder, rng: Rng, main: Paint) -> None:
     low, high, h = rng.uniform(0.36, 0.42), rng.uniform(0.5, 0.58), rng.uniform(0.8, 0.95)
     b.add(lathe([(low, 0), (high, h), (high * 0.93, h), (low * 0.95, 0.08), (0, 0.08)], 18), main.rgb)
     b.add(torus(high, 0.04, 18, 6).at(y=h), main.shade(0.85))
-    handle = paint(rng, (BLACK, METAL, WHITE), unlike=main.colour)
+    handle = paint(rng, (BLACK, METAL, WHITE), unlike=main.color)
     b.add(tube(arc(high * 1.02, 4, 176, 11), 0.03, 6).at(y=h - 0.04).rx(rng.uniform(-12, 12)), handle.rgb)
     if rng.random() < 0.4:
         b.add(cylinder(high * 0.88, 0.03, 18).at(y=h * 0.85), (0.35, 0.65, 0.92))
@@ -189,7 +189,7 @@ def bucket(b: Builder, rng: Rng, main: Paint) -> None:
 def pot(b: Builder, rng: Rng, main: Paint) -> None:
     """A cooking pot with a lid and two ears."""
     r, h = rng.uniform(0.55, 0.65), rng.uniform(0.5, 0.7)
-    trim = paint(rng, (BLACK, WOODEN, GOLDEN, METAL), unlike=main.colour)
+    trim = paint(rng, (BLACK, WOODEN, GOLDEN, METAL), unlike=main.color)
     b.add(lathe([(r * 0.92, 0), (r, 0.07), (r, h)], 18), main.rgb)
     b.add(lathe([(r * 1.06, 0), (r * 1.06, 0.05), (r * 0.7, 0.14), (0, 0.17)], 18).at(y=h), main.shade(0.9))
     b.add(lathe([(0.05, 0), (0.05, 0.07), (0.12, 0.1), (0.1, 0.17), (0, 0.18)], 10).at(y=h + 0.15), trim.rgb)
@@ -207,7 +207,7 @@ def pan(b: Builder, rng: Rng, main: Paint) -> None:
     """A frying pan, handle to +X."""
     r, h = rng.uniform(0.55, 0.65), rng.uniform(0.16, 0.22)
     b.add(lathe([(r * 0.85, 0), (r, h), (r * 0.94, h), (r * 0.8, 0.05), (0, 0.05)], 20), main.rgb)
-    grip = paint(rng, (BLACK, WOODEN, RED), unlike=main.colour)
+    grip = paint(rng, (BLACK, WOODEN, RED), unlike=main.color)
     end = r + rng.uniform(0.75, 0.95)
     b.add(tube([(r * 0.93, h * 0.7, 0), (r + 0.25, h + 0.06, 0)], 0.05, 6), main.shade(0.85))
     b.add(tube([(r + 0.2, h + 0.05, 0), (end, h + 0.2, 0)], [0.06, 0.075], 7), grip.rgb)
@@ -236,12 +236,12 @@ def basket(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(torus(high, 0.055, 20, 6).at(y=h), main.shade(0.9))
     b.add(tube(arc(high, 0, 180, 13) * (1, 1.15, 1), 0.05, 6).at(y=h), main.shade(0.9))
     if rng.random() < 0.5:
-        fruit = paint(rng, (RED, GREEN, ORANGE, YELLOW, WHITE), unlike=main.colour)
+        fruit = paint(rng, (RED, GREEN, ORANGE, YELLOW, WHITE), unlike=main.color)
         for k in range(6):
             r = rng.uniform(0.16, 0.19)
             where = sphere(r, segments=9, rows=7).at(z=0.0 if k == 5 else high * 0.5).ry(72 * k)
             b.add(where.at(y=h + (0.14 if k == 5 else 0.02)), fruit.rgb)
-        eggs = fruit.colour == "white"
+        eggs = fruit.color == "white"
         b.say("of white eggs" if eggs else f"of {fruit.words()} fruit")
 
 

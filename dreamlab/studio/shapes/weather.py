@@ -34,7 +34,7 @@ from dreamlab.studio.shapes.solids import box, cone, cylinder, lathe, lump, sphe
 def snowman(b: Builder, rng: Rng, main: Paint) -> None:
     r1, r2, r3 = rng.uniform(0.46, 0.54), rng.uniform(0.34, 0.38), rng.uniform(0.25, 0.29)
     y2, y3 = r1 * 1.7 + r2 * 0.6, r1 * 1.7 + r2 * 1.95 + r3 * 0.6
-    coal = np.array((0.07, 0.07, 0.08)) if main.colour != "black" else np.array((0.9, 0.9, 0.9))
+    coal = np.array((0.07, 0.07, 0.08)) if main.color != "black" else np.array((0.9, 0.9, 0.9))
     for r, y in ((r1, r1 * 0.92), (r2, y2), (r3, y3)):
         b.add(sphere(r, segments=14, rows=10).at(y=y), main.rgb)
     b.add(cone(0.065, rng.uniform(0.28, 0.38), 8).rx(90).at(0, y3, r3 * 0.9), (0.98, 0.5, 0.08))
@@ -47,12 +47,12 @@ def snowman(b: Builder, rng: Rng, main: Paint) -> None:
         (0.3, 0.2, 0.12),
     )
     if rng.random() < 0.6:
-        hat = paint(rng, (BLACK, BLACK, RED, BLUE, BROWN), unlike=main.colour)
+        hat = paint(rng, (BLACK, BLACK, RED, BLUE, BROWN), unlike=main.color)
         b.add(cylinder(r3 * 1.15, 0.05, 14).at(y=y3 + r3 * 0.72), hat.rgb)
         b.add(cylinder(r3 * 0.75, rng.uniform(0.24, 0.36), 14).at(y=y3 + r3 * 0.72), hat.rgb)
         b.say(f"with {hat.a('hat')}")
     if rng.random() < 0.6:
-        scarf = paint(rng, (RED, RED, BLUE, GREEN, YELLOW, PURPLE), unlike=main.colour)
+        scarf = paint(rng, (RED, RED, BLUE, GREEN, YELLOW, PURPLE), unlike=main.color)
         y = (y2 + r2 * 0.85 + y3 - r3 * 0.75) / 2
         b.add(torus(r3 * 0.85, 0.075, 16, 7).at(y=y), scarf.rgb)
         b.add(box(0.12, 0.36, 0.06).rx(-8).at(r3 * 0.5, y - 0.34, r3 * 0.95), scarf.rgb)
@@ -99,7 +99,7 @@ def cloud(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("mountain", "nature", natural=(STONE, GREY, BROWN, GREEN), sizes=(TALL, WIDE))
 def mountain(b: Builder, rng: Rng, main: Paint) -> None:
-    snow = main.colour not in ("white", "silver") and rng.random() < 0.75
+    snow = main.color not in ("white", "silver") and rng.random() < 0.75
     for k in range(int(rng.integers(1, 4))):
         tall = rng.uniform(1.0, 1.25) if k == 0 else rng.uniform(0.5, 0.75)
         _peak(

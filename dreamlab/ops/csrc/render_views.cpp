@@ -160,10 +160,10 @@ void resolve(const float* __restrict depth, const int32_t* __restrict face, cons
 
 extern "C" {
 
-// vertices [V,3], faces [F,3] (checked by the caller), face_colours [F,3]; frames [n,12]: rows right, up, forward,
+// vertices [V,3], faces [F,3] (checked by the caller), face_colors [F,3]; frames [n,12]: rows right, up, forward,
 // position; focal [n] = 1 / tan(fovy / 2); camera_distance [n]; out [n,size,size,8]. Returns 0.
-int dl_photograph(const float* vertices, int64_t n_vertices, const int32_t* faces, int64_t n_faces,
-                        const float* face_colours, const float* frames, const float* focal,
+int dl_render_views(const float* vertices, int64_t n_vertices, const int32_t* faces, int64_t n_faces,
+                        const float* face_colors, const float* frames, const float* focal,
                         const float* camera_distance, int64_t n_views, int32_t size, int32_t supersample, float* out) {
   Buffers buffers;
   buffers.samples = size * supersample;
@@ -196,7 +196,7 @@ int dl_photograph(const float* vertices, int64_t n_vertices, const int32_t* face
       // The side that faces the camera: against the line of sight to the face.
       const float scale = (dot(normal, a) > 0.0f ? -1.0f : 1.0f) / length;
       float* row = &rows[f * kChannels];
-      row[0] = face_colours[f * 3], row[1] = face_colours[f * 3 + 1], row[2] = face_colours[f * 3 + 2];
+      row[0] = face_colors[f * 3], row[1] = face_colors[f * 3 + 1], row[2] = face_colors[f * 3 + 2];
       row[3] = 1.0f, row[4] = 0.0f;
       row[5] = normal.x * scale, row[6] = normal.y * scale;
       row[7] = -normal.z * scale;  // depth points away from the camera, the image's z towards it
