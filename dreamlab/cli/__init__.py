@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _failed(args, f"{place}{error.strerror or error}", 2, error)
     except Exception as error:
-        told = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _failed(args, f"this is a bug in dreamlab: {told} (--debug shows where)", 1, error)
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _failed(args, f"this is a bug in dreamlab: {message} (--debug shows where)", 1, error)
 
 
 def _failed(args: argparse.Namespace, message: str, code: int, error: BaseException) -> int:

@@ -175,12 +175,12 @@ class RichView(_Plain):
         table.add_row(Text("run", style="cyan"), Text(str(event.folder), overflow="fold"))
         seconds = sum(value for key, value in event.seconds.items() if "." not in key)
         iou, faces = event.measures.get("silhouette_iou"), event.measures.get("faces")
-        told = f"{seconds:.0f} s" + (f", {faces:.0f} faces" if faces is not None else "")
-        told += f", silhouettes match to {iou:.3f}" if iou is not None else ""
+        done = f"{seconds:.0f} s" + (f", {faces:.0f} faces" if faces is not None else "")
+        done += f", silhouettes match to {iou:.3f}" if iou is not None else ""
         how = (
             "Open the GLB in any 3D viewer or in Blender (File > Import > glTF); the turntable in a browser."
         )
-        self.console.print(Panel(Group(table, Text(""), Text(told), Text(how)), title="done", expand=False))
+        self.console.print(Panel(Group(table, Text(""), Text(done), Text(how)), title="done", expand=False))
 
     def _render(self) -> RenderableType:
         return Group(self._picture, self._progress) if self._picture is not None else self._progress

@@ -116,8 +116,8 @@ def gather(args: argparse.Namespace) -> int:
     )
     corpus, report = gather_corpus(config)
     corpus.save(args.corpus)
-    told = f"{len(corpus)} objects of {len(set(corpus.nouns))} nouns in {args.corpus}"
-    _say(args, {"event": "gathered", "objects": len(corpus)}, told + (f"\n{report}" if report else ""))
+    text = f"{len(corpus)} objects of {len(set(corpus.nouns))} nouns in {args.corpus}"
+    _say(args, {"event": "gathered", "objects": len(corpus)}, text + (f"\n{report}" if report else ""))
     return 0
 
 
@@ -145,14 +145,14 @@ def train(args: argparse.Namespace) -> int:
     ):
         for event in events:
             if event.step % 20 == 0:
-                told = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
-                _say(args, {"event": "step", **event._asdict()}, told)
+                text = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
+                _say(args, {"event": "step", **event._asdict()}, text)
             if stop.signal is not None:
                 break
     if stop.signal is None:
         return 0
-    told = f"stopped at step {trainer.step}; the same command goes on"
-    _say(args, {"event": "stopped", "step": trainer.step}, told)
+    text = f"stopped at step {trainer.step}; the same command goes on"
+    _say(args, {"event": "stopped", "step": trainer.step}, text)
     return 128 + stop.signal
 
 
@@ -197,11 +197,11 @@ def vocabulary(args: argparse.Namespace) -> int:
     from dreamlab.studio.vocabulary_counts import vocabulary_counts
 
     config = _train_config(args.config) or TrainConfig()
-    taught = Vocabulary().plus(vocabulary_counts(Corpus.load(args.corpus), config.batch), times=args.steps)
-    write_vocabulary(args.weights, taught)
-    told = f"{len(taught.nouns)} nouns, {len(taught.learned())} of them learned, in {args.weights}"
-    learned = {"event": "vocabulary", "nouns": len(taught.nouns), "learned": list(taught.learned())}
-    _say(args, learned, told)
+    counts = Vocabulary().plus(vocabulary_counts(Corpus.load(args.corpus), config.batch), times=args.steps)
+    write_vocabulary(args.weights, counts)
+    text = f"{len(counts.nouns)} nouns, {len(counts.learned())} of them learned, in {args.weights}"
+    learned = {"event": "vocabulary", "nouns": len(counts.nouns), "learned": list(counts.learned())}
+    _say(args, learned, text)
     return 0
 
 
@@ -231,9 +231,9 @@ def _names(listed: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _say(args: argparse.Namespace, event: dict[str, object], told: str) -> None:
+def _say(args: argparse.Namespace, event: dict[str, object], text: str) -> None:
     if args.json:
         sys.stdout.write(json.dumps(event) + "\n")
     elif not args.quiet:
-        sys.stdout.write(told + "\n")
+        sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -28,9 +28,9 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     """The library and an empty reason, or None and why it cannot be used."""
     path = Path(os.environ.get("DREAMLAB_NATIVE_LIBRARY") or _HERE / "_native.so")
     if not path.exists():
-        told = _HERE / "_native_why_not.txt"
-        if told.exists():
-            return None, told.read_text(encoding="utf-8").strip()
+        note = _HERE / "_native_why_not.txt"
+        if note.exists():
+            return None, note.read_text(encoding="utf-8").strip()
         return None, f"{path.name} is missing: this source checkout was never built"
     try:
         library = ctypes.CDLL(str(path))

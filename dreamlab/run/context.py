@@ -113,12 +113,12 @@ class RunContext:
 
     def notes(self) -> list[str]:
         """What is to be said of the prompt before the run starts."""
-        told = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        lines = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
         if isinstance(self.prior, HasTokenLimit):
             cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
             if lost := ", ".join(repr(words) for words in cut if words):
-                told = [*told, f"the text is too long for the prior, which will not read {lost}"]
-        return told
+                lines = [*lines, f"the text is too long for the prior, which will not read {lost}"]
+        return lines
 
     def _build(self, stage: DistilConfig) -> Guidance:
         config, method = self.config, stage.guidance or self.config.guidance

@@ -55,9 +55,9 @@ def examine() -> list[Finding]:
 
 def _python() -> Finding:
     fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
-    told = f"{platform.python_version()} on {platform.platform()}"
+    version = f"{platform.python_version()} on {platform.platform()}"
     return Finding(
-        "python", "ok" if fits else "broken", told if fits else f"{told}; 3.10 to 3.13 are supported"
+        "python", "ok" if fits else "broken", version if fits else f"{version}; 3.10 to 3.13 are supported"
     )
 
 

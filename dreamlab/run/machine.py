@@ -68,12 +68,12 @@ def changes(before: dict[str, Any]) -> list[str]:
     then.
     """
     now = environment()
-    told = [
+    lines = [
         f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly"
         for key in ("dreamlab", "platform", "threads", "cuda")
         if key in before and before[key] != now[key]
     ]
     for name, version in before.get("packages", {}).items():
         if now["packages"].get(name) != version:
-            told.append(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
-    return told
+            lines.append(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
+    return lines

@@ -109,7 +109,7 @@ def _part(mesh: Any) -> Part:
     part = Part(np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64), opaque=False)
     visual, material = mesh.visual, getattr(mesh.visual, "material", None)
     uv, image = getattr(visual, "uv", None), getattr(material, "image", None)
-    if material is not None and "kd" in getattr(material, "kwargs", ()):  # else the diffuse colour is trimesh's own grey
+    if material is not None and "kd" in getattr(material, "kwargs", ()):  # else diffuse is trimesh's own grey
         diffuse = np.asarray(material.diffuse, np.float64) / 255
         part = replace(part, factor=np.append(srgb_to_linear(diffuse[:3]), diffuse[3]))
     if uv is not None and image is not None and len(uv) == len(part.vertices):
