@@ -191,10 +191,13 @@ def _cat_padded(parts: Sequence[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class GuidanceOut:
-    """What a distillation method returns: a scalar loss to call backward on, and figures worth showing."""
+    """What a distillation method returns: a scalar loss to call backward on, and figures worth showing.
+
+    Figures that are worked out on a device stay there as 0-d tensors: the loop fetches all of a step at once.
+    """
 
     loss: Float[Tensor, ""]
-    metrics: dict[str, float]
+    metrics: dict[str, float | Float[Tensor, ""]]
 
 
 @dataclass(frozen=True)

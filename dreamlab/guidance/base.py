@@ -119,7 +119,7 @@ class Distillation(ABC):
         """The loss whose gradient to x is W * residual / B, clipped; see `gradient_loss` for its figures."""
         gradient = per_image(weight(self.config.weighting, step.alpha, step.sigma), residual) * residual
         return gradient_loss(
-            step.x, clip_gradient(gradient, self.config.grad_clip), x0_hat, float(step.t.mean())
+            step.x, clip_gradient(gradient, self.config.grad_clip), x0_hat, step.t.mean()
         )
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -134,15 +134,17 @@ class Distillation(ABC):
             )
 
 
-def gradient_loss(x: Image, gradient: Image, target: Image, level: float) -> GuidanceOut:
+def gradient_loss(
+    x: Image, gradient: Image, target: Image, level: float | Float[Tensor, ""]
+) -> GuidanceOut:
     """The loss whose gradient to x is the given one over B, and the figures worth showing.
 
     metrics: "residual", the root mean square of x - target and the one measure of progress (a loss of score
     distillation does not fall); "t", the mean level; "grad_norm", the length of the gradient to x.
     """
     metrics = {
-        "residual": float((x.detach() - target).square().mean().sqrt()),
+        "residual": (x.detach() - target).square().mean().sqrt(),
         "t": level,
-        "grad_norm": float(gradient.norm() / len(x)),
+        "grad_norm": gradient.norm() / len(x),
     }
     return GuidanceOut(inject(x, gradient), metrics)

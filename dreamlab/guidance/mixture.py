@@ -130,7 +130,8 @@ class Mixture:
             chosen = torch.multinomial(weights.to(generator.device), 1, generator=generator)
             weights = torch.zeros_like(weights)
             weights[int(chosen)] = 1.0
-        loss, metrics = render.rgb.sum() * 0.0, {}
+        loss = render.rgb.sum() * 0.0
+        metrics: dict[str, float | Tensor] = {}
         for i, (part, share) in enumerate(zip(self.parts, weights.tolist(), strict=True)):
             if share == 0.0:
                 continue
@@ -166,6 +167,6 @@ class Mixture:
             part.load_state_dict({n.removeprefix(head): v for n, v in state.items() if n.startswith(head)})
 
 
-def _means(metrics: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
+def _means(metrics: dict[str, float | Tensor], names: tuple[str, ...]) -> dict[str, float | Tensor]:
     found = {name: [v for key, v in metrics.items() if key.endswith(f".{name}")] for name in names}
     return {name: sum(values) / len(values) for name, values in found.items() if values}

@@ -6,6 +6,7 @@ import warnings
 from typing import Literal, cast
 
 import torch
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
@@ -85,12 +86,12 @@ class VSD(Distillation):
         with torch.no_grad():
             x0_phi = self.score(step.z, step.t, prompts.plain(len(step.z)), step.views).to(step.z.dtype)
         out = self.to_loss(step, x0_phi - x0_hat, x0_hat)
-        score_loss = 0.0
+        score_loss: float | Tensor = 0.0
         for _ in range(self.config.updates):
             score_loss = self._train(step, prompts, generator)
         return GuidanceOut(out.loss, out.metrics | {"score_loss": score_loss})
 
-    def _train(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> float:
+    def _train(self, step: Step, prompts: ViewPrompts, generator: torch.Generator) -> Float[Tensor, ""]:
         """One step of the score model; returns its loss."""
         t = 0.02 + 0.96 * sample_uniform(len(step.x), self.prior.views_per_group, generator).to(step.t)
         other = self.noised(step.views, t, sample_noise(step.clean, generator))
@@ -99,13 +100,13 @@ class VSD(Distillation):
             scale = other.alpha / other.sigma if self._of_noise else 1 / other.sigma
             loss = (per_image(scale, other.z) * (x0_phi - step.clean)).square().mean()
             gradients = torch.autograd.grad(_SCALE * loss, list(self.trained.values()))
-        if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+        if not torch.stack([gradient.isfinite().all() for gradient in gradients]).all():
             warnings.warn("the score model's gradient was not finite: it did not learn", stacklevel=2)
-            return float(loss.detach())
+            return loss.detach()
         for parameter, gradient in zip(self.trained.values(), gradients, strict=True):
             parameter.grad = gradient / _SCALE
         self.optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def state_dict(self) -> dict[str, Tensor]:
         """The score model's trained weights ("score.*") and its optimiser's moments ("adam.*")."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamlab.core.types import Buffer, Cameras, RenderOutput
+from dreamlab.core.types import Buffer, Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Edits, Guidance
 from dreamlab.losses import WeightedLosses
@@ -100,10 +100,10 @@ def optimise(
         clock.lap("render")
         out = guidance(render, views, prompts, progress, now.generator)
         clock.lap("prior")
-        health, metrics = _step_adam(now, out.loss + regulariser, render, progress)
+        health, metrics = _step_adam(now, out, regulariser, render, progress)
         clock.lap("backward")
         now.step += 1
-        yield _event(now, health, metrics | out.metrics, clock)
+        yield _event(now, health, metrics, clock)
     return now
 
 
@@ -123,13 +123,14 @@ def _render(
 
 
 def _step_adam(
-    state: OptimiserState, loss: Tensor, render: RenderOutput, progress: float
+    state: OptimiserState, out: GuidanceOut, regulariser: Tensor, render: RenderOutput, progress: float
 ) -> tuple[Vitals, dict[str, float]]:
-    """Backward, clip, step; what the watchdog looks at, and the loop's own metrics.
+    """Backward, clip, step; what the watchdog looks at, and all metrics of the step.
 
     All figures come from the device in one transfer. What is no number never reaches Adam. The gradient's
     norm is that before clipping.
     """
+    loss = out.loss + regulariser
     state.set_learning_rates(progress)
     for optimizer in state.optimizers:
         optimizer.zero_grad(set_to_none=True)
@@ -138,11 +139,14 @@ def _step_adam(
     norm = torch.nn.utils.clip_grad_norm_(list(state.parameters.values()), state.stage.clip_norm or math.inf)
     opacity = render.opacity.detach()
     figures = [loss.detach(), norm, opacity.mean(), solid_share(opacity), (opacity > 0.5).float().mean()]
-    value, length, mean, solid, coverage = torch.stack(figures).tolist()
+    fetched = {name: value for name, value in out.metrics.items() if isinstance(value, Tensor)}
+    figures += [value.detach().to(loss) for value in fetched.values()]
+    value, length, mean, solid, coverage, *theirs = torch.stack(figures).tolist()
     if math.isfinite(length) and math.isfinite(value):
         for optimizer in state.optimizers:
             optimizer.step()
     metrics = {"loss": value, "opacity": mean, "coverage": coverage, "parameter_grad_norm": length}
+    metrics |= {**out.metrics, **dict(zip(fetched, theirs, strict=True))}
     return Vitals(state.step + 1, value, length, mean, solid), metrics
 
 
