@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,18 @@ def test_settings_find_a_stage_by_name_by_kind_and_by_number_and_leave_the_other
     assert merged == config
     with pytest.raises(ConfigError, match=r"no item 'simplfy'.*The nearest is simplify"):
         resolve("it", preset="fast", settings={"stages": {"simplfy": {"faces": 77}}})
+
+
+def test_a_ramp_begins_anew_with_every_stage(tmp_path: Path) -> None:
+    """The run's levels fall from 0.9 to 0.1 in the first stage, and in the second once more."""
+    config = small_config(noise={"t_min": 0.1, "t_max": 0.9, "levels": "linear"})
+    first, second = (stage.steps for stage in config.optimisations)
+    run = RunDir.create(tmp_path, config, environment())
+    list(generate(config, run, red_ball_prior()))
+    rows = (run.path / "metrics.jsonl").read_text().splitlines()
+    levels = [json.loads(row)["t"] for row in rows]
+    assert levels[0] == levels[first] == pytest.approx(0.9)
+    assert levels[first - 1] == levels[first + second - 1] == pytest.approx(0.1)
 
 
 def test_a_kind_that_stands_twice_means_the_last() -> None:

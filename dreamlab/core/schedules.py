@@ -20,7 +20,8 @@ from typing_extensions import Self
 class Ramp(BaseModel):
     """A value that goes from `start` to `end` while the progress goes from `from` to `to`, and rests outside.
 
-    Progress is the fraction 0..1 of a stage. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to:
+    Progress is the fraction 0..1 of a stage: a ramp begins anew with every stage and never crosses into the
+    next, where another may go on from its end. In YAML either a mapping, `{start: 0, end: 10, from: 0.2, to:
     0.5}`, or a bare number for a constant. In Python the keyword `from` is spelt `from_`. `then` is another
     ramp that takes over at its own `from`, as in a warm-up that a decay follows.
     """

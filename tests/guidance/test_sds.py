@@ -14,7 +14,7 @@ from dreamlab.core.diffusion import cfg_combine, perpendicular
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.schedules import Ramp
 from dreamlab.core.types import Cameras, Views
-from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig, X0Config
+from dreamlab.guidance import ASDConfig, CFGConfig, NoiseConfig, SDSConfig, X0Config
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
@@ -107,6 +107,18 @@ def test_levels_are_shared_by_all_by_the_group_or_by_none(toy):
     assert distinct(1, shared=False) == 4
     assert distinct(2, shared=False) == 2
     assert distinct(2, shared=True) == 1
+
+
+def test_groups_are_groups_though_all_levels_are_equal(toy, monkeypatch):
+    """What else is sampled by group follows the settings: equal levels do not make one group of two."""
+    scene = toy(*TWO, watch=2)
+    asd = ASDConfig(shift=0.5).build(scene.prior, CFGConfig(text=1), NoiseConfig(t_min=0.2, t_max=0.9))
+    monkeypatch.setattr(asd, "levels", lambda n, *_: torch.full((n,), 0.4))
+    scene.tell(asd, POINTS)
+    (call,) = scene.prior.calls
+    assert call["t"][:4].tolist() == pytest.approx([0.4] * 4)
+    a, b, c, d = call["t"][4:].tolist()
+    assert a == b != c == d and min(a, c) > 0.4
 
 
 def test_levels_stay_inside_their_moving_ends(toy):

@@ -1,16 +1,17 @@
-"""Every operation has somebody who calls it: kernels that nobody runs are kept by nobody."""
+"""Every operation and every kernel has somebody who calls it: what nobody runs is kept by nobody."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import dreamlab
 from dreamlab import ops
 
-ROOMS = Path(dreamlab.__file__).parent
-# Called by no room, and why they stay.
+PACKAGE = Path(dreamlab.__file__).parent
+# Called by nothing outside dreamlab.ops, and why they stay.
 ALONE = {
     "hash_encode": "the first half of encode_mlp: its twin, and tables read back",
     "mlp": "the second half of encode_mlp: its twin",
@@ -35,8 +36,14 @@ def callers(sources: Iterable[str]) -> set[str]:
 
 
 def outside() -> list[str]:
-    paths = [path for path in ROOMS.rglob("*.py") if path.parent != ROOMS / "ops"]
+    paths = [path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(PACKAGE / "ops")]
     return [path.read_text(encoding="utf-8") for path in paths]
+
+
+def exported(sources: Iterable[str]) -> set[str]:
+    """Names of the library's functions that these C++ sources define."""
+    found = (re.findall(r"^(?:void|int\w*|const char\*)\s+(dl_\w+)\(", source, re.M) for source in sources)
+    return {name for names in found for name in names}
 
 
 def test_every_operation_has_a_caller_or_a_reason() -> None:
@@ -51,6 +58,18 @@ def test_an_operation_without_a_caller_is_noticed() -> None:
         "from dreamlab.ops.raster.rasterise import rasterise\n",
     ]
     assert callers(sources) == {"march", "rasterise"}
+
+
+def test_every_kernel_is_called_from_python() -> None:
+    kernels = exported(path.read_text(encoding="utf-8") for path in PACKAGE.glob("ops/csrc/*.cpp"))
+    python = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    assert len(kernels) > 20
+    assert {name for name in kernels if not re.search(rf"\b{name}\b", python)} == set()
+
+
+def test_a_kernel_is_found_by_its_definition() -> None:
+    source = "int dl_one(int x) {\nvoid dl_two(\n  dl_call(3);\nint64_t dl_three(\nconst char* dl_four() {"
+    assert exported([source]) == {"dl_one", "dl_two", "dl_three", "dl_four"}
 
 
 def test_every_back_end_has_the_same_operations() -> None:
