@@ -19,8 +19,8 @@ from dreamlab.run.events import Finished, Phase, Step
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, dreamlab; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"
 
 
 def test_what_the_package_does_not_have_is_an_attribute_error() -> None:

@@ -135,9 +135,9 @@ def test_a_dry_run_tells_settings_and_cost_and_writes_nothing(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("run", "a red ball", "--config", "small.yaml", "--dry-run") == 0
-    told = capsys.readouterr().out
-    assert yaml.safe_load(told)["prompt"] == "a red ball"
-    assert "# steps: 12" in told and "# rendered images: 48" in told and "timed steps" in told
+    output = capsys.readouterr().out
+    assert yaml.safe_load(output)["prompt"] == "a red ball"
+    assert "# steps: 12" in output and "# rendered images: 48" in output and "timed steps" in output
     assert [p.name for p in home.iterdir()] == ["small.yaml"]
 
 
@@ -172,8 +172,8 @@ def test_a_dry_run_says_why_it_cannot_tell_the_time(
         )
         == 0
     )
-    (told,) = events(capsys.readouterr().out)
-    assert told["cost"]["steps"] == 12 and told["cost"]["optimisation"].startswith("unknown: ")
+    (output,) = events(capsys.readouterr().out)
+    assert output["cost"]["steps"] == 12 and output["cost"]["optimisation"].startswith("unknown: ")
 
 
 # ---- mistakes ----
@@ -217,17 +217,19 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), MISTAKES, ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else ""
+    ("arguments", "output"),
+    MISTAKES,
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_a_mistake_gets_one_clear_line_and_exit_code_2(
-    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], output: str
 ) -> None:
     (home / "bad.yaml").write_text("a: [1, 2")
     (home / "broken.glb").write_bytes(b"glTF\x02\x00\x00\x00 and no more")
     assert command(*arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and captured.err.startswith("dreamlab: ")
-    assert told in captured.err, captured.err
+    assert output in captured.err, captured.err
     assert not (home / "outputs").exists() or not list((home / "outputs").iterdir())
 
 

@@ -88,6 +88,6 @@ def test_scenes_of_a_noun_that_has_no_company_are_refused_with_the_mend(
 ) -> None:
     alone = ("studio", "gather", str(tmp_path / "c"), "--nouns", "mug", "--per-noun", "1")
     assert main(alone) == 2
-    told = capsys.readouterr().err
-    assert "mug" in told and "--scenes 0" in told and not (tmp_path / "c").exists()
+    output = capsys.readouterr().err
+    assert "mug" in output and "--scenes 0" in output and not (tmp_path / "c").exists()
     assert main((*alone, "--scenes", "0")) == 0

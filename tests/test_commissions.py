@@ -40,13 +40,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             (home / "config.yaml").write_text("")
             return SimpleNamespace(returncode=-9, stdout='{"event": "phase"}\n')
         if "a dragon" in line:
-            told = {"event": "error", "message": "the volume is empty", "exit_code": 2}
-            return SimpleNamespace(returncode=2, stdout=json.dumps(told) + "\n")
+            output = {"event": "error", "message": "the volume is empty", "exit_code": 2}
+            return SimpleNamespace(returncode=2, stdout=json.dumps(output) + "\n")
         corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
         faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
         write(Mesh(corners, faces, colors=torch.full((4, 3), 0.5)), home / "mesh.glb")
-        told = {"event": "finished", "files": {"glb": str(home / "mesh.glb")}, "seconds": {"optimise": 1.234}}
-        return SimpleNamespace(returncode=0, stdout=json.dumps(told) + "\n")
+        files = {"glb": str(home / "mesh.glb")}
+        output = {"event": "finished", "files": files, "seconds": {"optimise": 1.234}}
+        return SimpleNamespace(returncode=0, stdout=json.dumps(output) + "\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     return made

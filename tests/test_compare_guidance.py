@@ -34,12 +34,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """A stand-in for the process: a tetrahedron with its figures, a failure for csd."""
     made: list[list[str]] = []
 
-    def run(told: list[str], **_: Any) -> SimpleNamespace:
-        made.append(told)
-        home = Path(told[told.index("--out") + 1]) / "0001-thing"
+    def run(output: list[str], **_: Any) -> SimpleNamespace:
+        made.append(output)
+        home = Path(output[output.index("--out") + 1]) / "0001-thing"
         home.mkdir()
-        Path(told[2]).write_text(str(300 * 2**20))
-        if "guidance.kind=csd" in told:
+        Path(output[2]).write_text(str(300 * 2**20))
+        if "guidance.kind=csd" in output:
             failed = {"event": "error", "message": "the volume | is empty", "exit_code": 2}
             return SimpleNamespace(returncode=2, stdout=json.dumps(failed) + "\n")
         corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
@@ -64,14 +64,14 @@ def test_every_order_is_a_config_that_resolves(tmp_path: Path, calls: list[list[
     assert script.main(line(tmp_path, "--steps", "7")) == 0
     assert len(calls) == len(script.METHODS)
     kinds = []
-    for told in calls:
-        sets = [told[i + 1] for i, part in enumerate(told) if part == "--set"]
-        config = resolve(told[4], preset=told[told.index("--preset") + 1], overrides=sets)
+    for output in calls:
+        sets = [output[i + 1] for i, part in enumerate(output) if part == "--set"]
+        config = resolve(output[4], preset=output[output.index("--preset") + 1], overrides=sets)
         kinds.append(config.guidance.kind)
         assert (
             config.stages[0].steps == 7 and config.stages[-1].frames == 0 and config.prior.kind == "embedded"
         )
-        plain = resolve(told[4], preset=told[told.index("--preset") + 1])
+        plain = resolve(output[4], preset=output[output.index("--preset") + 1])
         assert (config.cfg, config.noise, config.prior) == (plain.cfg, plain.noise, plain.prior)
     assert kinds == list(script.METHODS)
 

@@ -163,7 +163,7 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     old["turntable"] = {"frames": 3}
     old["guidance"] = {"kind": "x0", "guidance_scale": 9, "cfg_rescale": 0.3, "shared_t": True, "t_min": 0.2}
     old["stages"][0]["guidance"] = OLD_STAGE
-    old["stages"][1]["guidance"] = {"kind": "mixture", "parts": OLD_PARTS}
+    old["stages"][1]["guidance"] = {"kind": "mixture", "mode": "draw", "parts": OLD_PARTS}
     old["mesh"]["clean"]["colour_weight"] = 0.02
     old["stages"][0]["background"] = {"kind": "solid", "colour": [0.0, 0.5, 1.0]}
     old["priors"] = {"other": {"kind": "embedded"}}
@@ -178,6 +178,7 @@ def test_the_config_of_an_older_run_is_read_in_todays_settings() -> None:
     assert sdi.background.color == (0.0, 0.5, 1.0)
     assert sdi.guidance.inversion_scale == -2 and sdi.cfg.text == 3 and sdi.noise.levels == "linear"
     (part,) = mixture.guidance.parts
+    assert mixture.guidance.mode == "sample"
     assert part.cfg.perp_neg and part.noise.t_max(0) == 0.5 and mixture.cfg is None
     today = new.model_dump(mode="json", by_alias=True)
     assert migrated(today) == today
@@ -212,7 +213,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "output"),
     [
         ("seeed", 1, ["unknown setting seeed", "The nearest is seed"]),
         ("stages.0.stepps", 1, ["unknown setting stages.0.stepps", "The nearest is steps"]),
@@ -230,11 +231,13 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("stages.0.lr", float("nan"), ["stages.0.lr", "finite"]),
     ],
 )
-def test_a_wrong_setting_is_named_with_the_nearest_right_one(path: str, value: Any, told: list[str]) -> None:
+def test_a_wrong_setting_is_named_with_the_nearest_right_one(
+    path: str, value: Any, output: list[str]
+) -> None:
     with pytest.raises(ConfigError) as caught:
         from_values(changed(path, value))
     line = str(caught.value)
-    assert "\n" not in line and all(part in line for part in told), line
+    assert "\n" not in line and all(part in line for part in output), line
 
 
 def test_a_missing_prompt_is_told() -> None:
@@ -258,7 +261,7 @@ def test_an_unknown_preset_is_told_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "output"),
     [
         ("a: [1, 2", "line 1"),
         ("a: 1\na: 2\n", "given twice"),
@@ -268,10 +271,10 @@ def test_an_unknown_preset_is_told_the_nearest() -> None:
         ("a: \x00\n", "not valid YAML"),
     ],
 )
-def test_damaged_or_dangerous_yaml_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_damaged_or_dangerous_yaml_is_refused(tmp_path: Path, text: str, output: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=output):
         load_yaml(file)
 
 

@@ -49,8 +49,8 @@ def test_guidance_is_the_same_whatever_is_predicted():
         (d.v_from_x0, d.x0_from_v),
         (d.flow_from_x0, d.x0_from_flow),
     ]:
-        told = d.cfg_combine(there(z, uncond, alpha, sigma), there(z, cond, alpha, sigma), scale)
-        assert torch.allclose(back(z, told, alpha, sigma), on_x0, atol=1e-9)
+        output = d.cfg_combine(there(z, uncond, alpha, sigma), there(z, cond, alpha, sigma), scale)
+        assert torch.allclose(back(z, output, alpha, sigma), on_x0, atol=1e-9)
 
 
 def test_guidance_scale_one_is_conditional_and_zero_unconditional():
@@ -198,14 +198,14 @@ def test_x0_and_ddim_steps_are_diffusers(prediction):
     )
     scheduler.set_timesteps(50)
     ours = d.DiscreteSchedule(scheduler.alphas_cumprod)
-    z, told, step = image(0), image(1), 500
+    z, output, step = image(0), image(1), 500
     now, then = (ours.alpha_sigma(torch.full((4,), s / 1000, dtype=DOUBLE)) for s in (step, step - 20))
     x0 = {
-        "epsilon": lambda: d.x0_from_noise(z, told, *now),
-        "v_prediction": lambda: d.x0_from_v(z, told, *now),
-        "sample": lambda: told,
+        "epsilon": lambda: d.x0_from_noise(z, output, *now),
+        "v_prediction": lambda: d.x0_from_v(z, output, *now),
+        "sample": lambda: output,
     }[prediction]()
-    theirs = scheduler.step(told, step, z)
+    theirs = scheduler.step(output, step, z)
     assert torch.allclose(x0, theirs.pred_original_sample, atol=1e-5)
     assert torch.allclose(d.ddim_step(z, x0, now, then), theirs.prev_sample, atol=1e-5)
 
@@ -216,11 +216,11 @@ def test_ancestral_steps_are_diffusers():
     scheduler = DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False)
     scheduler.set_timesteps(50)
     ours = d.DiscreteSchedule(scheduler.alphas_cumprod)
-    z, told, fresh = image(0), image(1), image(2)
+    z, output, fresh = image(0), image(1), image(2)
     now, then = (ours.alpha_sigma(torch.full((4,), s / 1000, dtype=DOUBLE)) for s in (500, 480))
-    x0 = d.x0_from_noise(z, told, *now)
+    x0 = d.x0_from_noise(z, output, *now)
     for eta in (0.0, 0.4, 1.0):
-        theirs = scheduler.step(told, 500, z, eta=eta, variance_noise=fresh).prev_sample
+        theirs = scheduler.step(output, 500, z, eta=eta, variance_noise=fresh).prev_sample
         assert torch.allclose(d.ancestral_step(z, x0, now, then, fresh, eta), theirs, atol=1e-5)
 
 

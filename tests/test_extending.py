@@ -135,21 +135,21 @@ def box(low: float, high: float) -> Mesh:
 def mirrored(
     module: ModuleType, scene: SurfaceMesh, **settings: object
 ) -> tuple[SurfaceMesh, dict[str, float]]:
-    events, told = module.MirrorStageConfig(**settings).build().run(scene, None), {}
+    events, output = module.MirrorStageConfig(**settings).build().run(scene, None), {}
     while True:
         try:
             event = next(events)
         except StopIteration as end:
-            return end.value, told
+            return end.value, output
         assert isinstance(event, Measured)
-        told |= event.values
+        output |= event.values
 
 
 @pytest.mark.parametrize(("keep", "width"), [("right", 0.6), ("left", 0.2)])
 def test_the_example_stage_doubles_the_half_that_stays(load, keep: str, width: float) -> None:
     given = box(-0.1, 0.3)
-    made, told = mirrored(load("stage"), SurfaceMesh(given), keep=keep)
-    assert told == {"symmetry_iou": pytest.approx(0.2 / 0.6)}
+    made, output = mirrored(load("stage"), SurfaceMesh(given), keep=keep)
+    assert output == {"symmetry_iou": pytest.approx(0.2 / 0.6)}
     solid = solidity(made.mesh)
     assert solid.watertight and solid.genus == 0 and solid.volume == pytest.approx(width)
     x = made.mesh.vertices[:, 0]
@@ -251,11 +251,11 @@ def test_every_example_of_the_page_is_named_in_its_table() -> None:
 
 
 def test_the_examples_make_a_run_once_they_are_listed(extended: Path) -> None:
-    told = process(RUN, extended)
-    assert Path(told["package"]).is_relative_to(extended)
-    assert told["files"] == told["flow"] == ["glb", "html", "obj"]
-    assert "mirror" in told["kinds"] and told["field"] == "TriplaneField"
-    assert 0 < told["measures"]["symmetry_iou"] < 1 and math.isfinite(told["measures"]["psnr"])
+    output = process(RUN, extended)
+    assert Path(output["package"]).is_relative_to(extended)
+    assert output["files"] == output["flow"] == ["glb", "html", "obj"]
+    assert "mirror" in output["kinds"] and output["field"] == "TriplaneField"
+    assert 0 < output["measures"]["symmetry_iou"] < 1 and math.isfinite(output["measures"]["psnr"])
 
 
 def test_the_example_family_is_found_by_its_model_and_makes_a_run(extended: Path) -> None:

@@ -86,15 +86,15 @@ def test_the_field_takes_over_the_colours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "output"),
     [
         (lambda m: replace(m, vertices=torch.zeros_like(m.vertices)), "no area"),
         (lambda m: replace(m, vertices=m.vertices * torch.tensor([1.0, 0, 0])), "no area"),
     ],
 )
-def test_a_mesh_without_an_area_is_refused(spoil: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mesh_without_an_area_is_refused(spoil: Any, output: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(given, "load", lambda _: spoil(two_halves(trimesh.creation.box())))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=output):
         taken(Path("flat.glb"))
 
 

@@ -28,6 +28,6 @@ def test_only_presets_that_were_run_are_compared_and_differences_are_named(
         sys, "argv", ["x", str(tmp_path / "a.json"), "--presets", "fast", "--against", str(before)]
     )
     assert script.main() == code
-    told = capsys.readouterr().out.strip()
-    assert told == (f"differs: fast/{changed}" if changed else "every byte as before")
+    output = capsys.readouterr().out.strip()
+    assert output == (f"differs: fast/{changed}" if changed else "every byte as before")
     assert json.loads((tmp_path / "a.json").read_text())["fast"].keys() == same.keys()

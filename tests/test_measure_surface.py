@@ -92,14 +92,14 @@ def test_medians_and_worst_figures_are_those_of_the_rows() -> None:
         row(normal_angle=40.0, silhouette_iou=0.8, source="procedural", depth=None),
         {"source": "procedural", "failure": "the volume is empty", "preset": "default"},
     ]
-    told = script.summaries(rows)
-    assert told["all"]["objects"] == 4 and told["all"]["failed"] == 1
-    assert told["all"]["normal_angle"] == {"median": 20.0, "worst": 40.0}
-    assert told["all"]["silhouette_iou"] == {"median": 0.8, "worst": 0.7}
-    assert told["all"]["depth"] == {"median": 0.02, "worst": 0.02}
-    assert told["all"]["all_round"]["normal_angle"] == {"median": 20.0, "worst": 20.0}
-    assert told["folder"]["psnr"] == {"median": 17.5, "worst": 15.0} and told["folder"]["failed"] == 0
-    assert told["procedural"]["objects"] == 2 and told["procedural"]["normal_angle"]["median"] == 40.0
+    output = script.summaries(rows)
+    assert output["all"]["objects"] == 4 and output["all"]["failed"] == 1
+    assert output["all"]["normal_angle"] == {"median": 20.0, "worst": 40.0}
+    assert output["all"]["silhouette_iou"] == {"median": 0.8, "worst": 0.7}
+    assert output["all"]["depth"] == {"median": 0.02, "worst": 0.02}
+    assert output["all"]["all_round"]["normal_angle"] == {"median": 20.0, "worst": 20.0}
+    assert output["folder"]["psnr"] == {"median": 17.5, "worst": 15.0} and output["folder"]["failed"] == 0
+    assert output["procedural"]["objects"] == 2 and output["procedural"]["normal_angle"]["median"] == 40.0
     assert script.summaries([rows[-1]])["all"] == {"objects": 1, "failed": 1}
 
 
@@ -122,12 +122,12 @@ def test_one_object_is_made_measured_and_kept(
     )
     line = ["--count", "1", "--runs", str(tmp_path / "runs"), "--resolution", "16", "--noise", "0.01"]
     line += [part for setting in SMALL for part in ("--set", setting)]
-    out, sheet = tmp_path / "told" / "surface.json", tmp_path / "told" / "surface.png"
+    out, sheet = tmp_path / "output" / "surface.json", tmp_path / "output" / "surface.png"
     assert script.main([*line, "--out", str(out), "--sheet", str(sheet)]) == 0
-    told = json.loads(out.read_text())
+    output = json.loads(out.read_text())
     (record,) = (tmp_path / "runs").glob("*/outcome.json")
     made = record.stat().st_mtime_ns
-    (only,) = told["objects"]
+    (only,) = output["objects"]
     assert not only["failure"] and only["faces"] > 0 and only["peak_mb"] > 50
     assert (
         0 < only["silhouette_iou"] <= 1
@@ -135,8 +135,8 @@ def test_one_object_is_made_measured_and_kept(
         and only["seconds"] > 0
         and only["cpu_seconds"] > 0
     )
-    assert told["teacher"]["resolution"] == 16 and told["lot"]["among"] == {"procedural": len(NOUNS)}
-    assert told["summary"]["default"]["all"]["normal_angle"]["median"] == only["normal_angle"]
+    assert output["teacher"]["resolution"] == 16 and output["lot"]["among"] == {"procedural": len(NOUNS)}
+    assert output["summary"]["default"]["all"]["normal_angle"]["median"] == only["normal_angle"]
     assert sheet.stat().st_size > 1000
 
     assert script.main(line) == 0  # nothing is made twice
@@ -164,7 +164,7 @@ def test_a_process_that_dies_costs_one_object_and_leaves_no_record(
     monkeypatch.setattr(surface_lot, "run", die)
     line = ["--count", "1", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "dead.json")]
     assert script.main([*line, "--sheet", str(tmp_path / "dead.png")]) == 0
-    told = json.loads((tmp_path / "dead.json").read_text())
-    assert told["objects"][0]["failure"] == "its process died"
-    assert told["summary"]["default"]["all"] == {"objects": 1, "failed": 1}
+    output = json.loads((tmp_path / "dead.json").read_text())
+    assert output["objects"][0]["failure"] == "its process died"
+    assert output["summary"]["default"]["all"] == {"objects": 1, "failed": 1}
     assert not list((tmp_path / "runs").glob("*/outcome.json"))

@@ -1,4 +1,4 @@
-"""What has been written several times before stands in one place now."""
+"""What has been written several times before stands in one place now, and what was a trick in none."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ PLACES = {
         {"mesh/io/gltf.py", "mesh/io/gltf_read.py"},  # the writer and the reader
     ),
     "the angle-weighted normal": (r"def vertex_normals", {"mesh/geometry/topology.py"}),
+    "abilities of priors by the names of attributes": (r"(get|has)attr\((self\.)?_?prior\b", set()),
+    "views told apart by the bits of their cameras": (r"equal\([^)]*c2w|c2w\S* == ", set()),
     "tangents": (r"def tangents_of", {"mesh/geometry/shape.py"}),
 }
 
@@ -31,6 +33,6 @@ def places(pattern: str) -> set[str]:
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_it_is_written_once(what: str) -> None:
+def test_it_stands_in_its_place_alone(what: str) -> None:
     pattern, expected = PLACES[what]
     assert places(pattern) == expected

@@ -249,7 +249,7 @@ def test_an_installed_wheel_has_presets_weights_pages_and_the_command(tmp_path: 
     subprocess.run(install, check=True)
     environment = os.environ | {"PYTHONPATH": str(target)}
     code = "import dreamlab, dreamlab.run.presets as p; print(dreamlab.__file__, *p.preset_names())"
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
         env=environment,
@@ -257,7 +257,7 @@ def test_an_installed_wheel_has_presets_weights_pages_and_the_command(tmp_path: 
         text=True,
         check=True,
     ).stdout.split()
-    assert Path(told[0]).is_relative_to(target) and told[1:] == preset_names()
+    assert Path(output[0]).is_relative_to(target) and output[1:] == preset_names()
     helped = subprocess.run(
         [str(target / "bin" / "dreamlab"), "run", "--help"], env=environment, capture_output=True, text=True
     )

@@ -260,8 +260,8 @@ def test_automatic_device_is_always_there() -> None:
 def test_another_machine_is_noticed() -> None:
     now = environment()
     assert changes(now) == []
-    told = changes(now | {"threads": 97, "packages": now["packages"] | {"torch": "0.1"}})
-    assert len(told) == 2 and "threads was 97" in told[0] and "torch was 0.1" in told[1]
+    output = changes(now | {"threads": 97, "packages": now["packages"] | {"torch": "0.1"}})
+    assert len(output) == 2 and "threads was 97" in output[0] and "torch was 0.1" in output[1]
 
 
 @pytest.mark.parametrize(("setting", "views", "expected"), [

@@ -89,8 +89,8 @@ def test_another_prior_and_other_words_leave_the_rest_as_it_was():
 
 
 def test_perp_neg_repels_the_far_views_and_never_the_seen_one():
-    told = ViewPrompts(Speller(), "a duck").perp_neg(cameras([0, 89.99, 90.01, 180]))
-    front, side_from_front, side_from_back, back = told.weights.tolist()
+    output = ViewPrompts(Speller(), "a duck").perp_neg(cameras([0, 89.99, 90.01, 180]))
+    front, side_from_front, side_from_back, back = output.weights.tolist()
     assert front == pytest.approx([0.0, -1.574], abs=1e-3)
     assert side_from_front == pytest.approx([-1.574, 0.0], abs=1e-3)
     assert side_from_back == pytest.approx([0.0, -1.574], abs=1e-3)
@@ -108,21 +108,22 @@ def test_perp_neg_weights_never_attract_and_mirror():
 
 def test_perp_neg_blends_the_two_nearest_views():
     prior = Speller()
-    told = ViewPrompts(prior, "a duck").perp_neg(cameras([22.5, 135]))
+    output = ViewPrompts(prior, "a duck").perp_neg(cameras([22.5, 135]))
     front, side, back = (prior.value(f"a duck, {w} view") for w in ("front", "side", "back"))
-    assert told.positive.tokens[:, 0, 0].tolist() == pytest.approx(
+    assert output.positive.tokens[:, 0, 0].tolist() == pytest.approx(
         [0.75 * front + 0.25 * side, 0.5 * side + 0.5 * back], rel=1e-6
     )
-    assert told.positive.pooled is not None and told.positive.pooled[1, 0] == pytest.approx((side + back) / 2)
-    assert told.negatives[0].tokens[:, 0, 0].tolist() == [front, side]
-    assert told.negatives[1].tokens[:, 0, 0].tolist() == [side, front]
+    assert output.positive.pooled is not None
+    assert output.positive.pooled[1, 0] == pytest.approx((side + back) / 2)
+    assert output.negatives[0].tokens[:, 0, 0].tolist() == [front, side]
+    assert output.negatives[1].tokens[:, 0, 0].tolist() == [side, front]
 
 
 def test_perp_neg_leaves_overhead_views_alone():
     prior = Speller()
-    told = ViewPrompts(prior, "a duck").perp_neg(cameras([10, 100], elevation=80))
-    assert not told.weights.any()
-    assert told.positive.tokens[:, 0, 0].tolist() == [prior.value("a duck, overhead view")] * 2
+    output = ViewPrompts(prior, "a duck").perp_neg(cameras([10, 100], elevation=80))
+    assert not output.weights.any()
+    assert output.positive.tokens[:, 0, 0].tolist() == [prior.value("a duck, overhead view")] * 2
 
 
 def test_perp_neg_needs_views_that_differ():

@@ -97,7 +97,7 @@ def test_a_kind_that_stands_twice_means_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "told"),
+    ("stages", "output"),
     [
         (["extract", "export"], r"'extract' cannot stand there; expected a field before it, got nothing yet"),
         (["distil", "clean"], r"'clean' cannot stand there; expected a mesh before it, got a field"),
@@ -107,8 +107,8 @@ def test_a_kind_that_stands_twice_means_the_last() -> None:
         (["distil", "extract", {"kind": "export", "faces": 3}], "unknown setting stages.2.faces"),
     ],
 )
-def test_a_list_that_cannot_work_is_refused_before_anything_is_loaded(stages: list[Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_list_that_cannot_work_is_refused_before_anything_is_loaded(stages: list[Any], output: str) -> None:
+    with pytest.raises(ConfigError, match=output):
         from_values({"prompt": "it", "stages": stages})
 
 

@@ -21,8 +21,8 @@ RENDERERS = ("auto", "pyrender", "native")
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "render",
-        help="draw a run's mesh, or any mesh",
-        description="Draw a mesh: a turntable or a still picture.",
+        help="render a run's mesh, or any mesh",
+        description="Render a mesh: a turntable or a still picture.",
     )
     parser.set_defaults(execute=execute)
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")

@@ -45,7 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def _add_gather(jobs: Subparsers) -> None:
-    job = jobs.add_parser("gather", help="draw procedural objects and read a folder of models into a corpus")
+    job = jobs.add_parser("gather", help="make procedural objects and read a folder of models into a corpus")
     job.add_argument("corpus", type=Path, help="folder to write")
     job.add_argument("--folder", type=Path, help="GLB and OBJ files with captions.jsonl")
     job.add_argument(
@@ -86,7 +86,7 @@ def _add_sheet(jobs: Subparsers) -> None:
 def _add_measure(jobs: Subparsers) -> None:
     job = jobs.add_parser("measure", help="judge sampled images against held-out renders")
     job.add_argument("weights", type=Path)
-    job.add_argument("--prompts", type=int, default=60, help="prompts to draw (default %(default)s)")
+    job.add_argument("--prompts", type=int, default=60, help="prompts to sample (default %(default)s)")
     job.add_argument("--nouns", help="comma-separated procedural nouns (default: those it has learned)")
     job.add_argument("--scenes", type=int, default=24, help="two-object prompts (default %(default)s)")
     job.add_argument("--folder", type=Path, help="ask for the nouns of these captioned models too")

@@ -1,4 +1,4 @@
-"""Cameras: orbits, rays and the distributions that training views are drawn from.
+"""Cameras: orbits, rays and the distributions that training views are sampled from.
 
 One convention (see dreamlab.core.types): OpenGL camera-to-world, world Y up, the object faces +Z; azimuth 0
 stands on +Z, azimuth +pi/2 on +X. Pixel centres are at half-integers and image row 0 is the top.
@@ -117,7 +117,7 @@ def _pose(right: Tensor, up: Tensor, back: Tensor, position: Tensor) -> Float[Te
 
 
 class CameraDistribution(Protocol):
-    """Something that training views are drawn from."""
+    """Something that training views are sampled from."""
 
     def sample(self, n: int, progress: float, generator: torch.Generator) -> Cameras:
         """n cameras on the CPU; progress runs 0..1 over the stage."""
@@ -129,10 +129,10 @@ class OrbitCamerasConfig(BaseModel):
     start.
 
     Angles in degrees. The distance is the one at which the unit sphere just fits the field of view, times a
-    factor drawn from `distance_factor`; with fit "plane" the one at which a plane through the origin, two
+    factor sampled from `distance_factor`; with fit "plane" the one at which a plane through the origin, two
     units high, does (MVDream's 1 / tan(fovy / 2)). With `shared`, the views of a group have elevation, fovy
-    and distance in common (MVDream's layout); else each view draws its own. Until progress `widen_until` the
-    elevation and fovy ranges grow from their middle to their full width.
+    and distance in common (MVDream's layout); else each view samples its own. Until progress `widen_until`
+    the elevation and fovy ranges grow from their middle to their full width.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -178,17 +178,17 @@ class OrbitCameras:
         step = torch.arange(c.views) * (2 * math.pi / c.views)
         azimuth = (start[:, None] + step).flatten() % (2 * math.pi)
         width = min(progress / c.widen_until, 1.0) if c.widen_until > 0 else 1.0
-        draws, repeats = (groups, c.views) if c.shared else (n, 1)
-        elevation = _uniform(_narrowed(c.elevation, width), draws, generator).deg2rad()
-        fovy = _uniform(_narrowed(c.fovy, width), draws, generator).deg2rad()
+        count, repeats = (groups, c.views) if c.shared else (n, 1)
+        elevation = _uniform(_narrowed(c.elevation, width), count, generator).deg2rad()
+        fovy = _uniform(_narrowed(c.fovy, width), count, generator).deg2rad()
         fitting = distance_to_fit(fovy) if c.fit == "sphere" else 1 / torch.tan(fovy / 2)
-        distance = _uniform(c.distance_factor, draws, generator) * fitting
+        distance = _uniform(c.distance_factor, count, generator) * fitting
         elevation, distance, fovy = (v.repeat_interleave(repeats) for v in (elevation, distance, fovy))
         return orbit_cameras(azimuth, elevation, distance, fovy, self.size)
 
 
 class DreamFusionCamerasConfig(BaseModel):
-    """DreamFusion's camera distribution (Poole et al. 2022, appendix A.2), every view drawn for itself.
+    """DreamFusion's camera distribution (Poole et al. 2022, appendix A.2), every view sampled for itself.
 
     Elevation: with probability 1/2 uniform in the angle between -10 and 90 degrees, else uniform by area on
     the upper half sphere. Distance U(1, 1.5); position jitter U(-0.1, 0.1) an axis; look-at point normal

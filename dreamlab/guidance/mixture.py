@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PartConfig(BaseModel):
     """One guidance of a mixture.
 
-    weight: factor of its loss, or its share of the draws, as it moves over the stage; at 0 the part is not
+    weight: factor of its loss, or its share of the steps, as it moves over the stage; at 0 the part is not
     run.
     prior: the name of the prior that it asks (one of the run's `priors`), or None for the main one.
     cfg, noise: that prior's calibration, or None for the stage's.
@@ -41,15 +41,15 @@ class PartConfig(BaseModel):
 
 
 class MixtureConfig(BaseModel):
-    """A list of guidances. mode "sum" adds all losses, each times its weight; "draw" runs one a step, by its
-    share.
+    """A list of guidances. mode "sum" adds all losses, each times its weight; "sample" runs one a step, by
+    its share.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["mixture"] = "mixture"
     parts: tuple[PartConfig, ...] = Field(min_length=1)
-    mode: Literal["sum", "draw"] = "sum"
+    mode: Literal["sum", "sample"] = "sum"
 
     def build(
         self,
@@ -126,7 +126,7 @@ class Mixture:
         that ran.
         """
         weights = torch.tensor([part.weight(progress) for part in self.config.parts]).clamp_min(0.0)
-        if self.config.mode == "draw" and bool(weights.any()):
+        if self.config.mode == "sample" and bool(weights.any()):
             chosen = torch.multinomial(weights.to(generator.device), 1, generator=generator)
             weights = torch.zeros_like(weights)
             weights[int(chosen)] = 1.0

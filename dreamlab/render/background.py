@@ -102,8 +102,8 @@ class LearnedBackground(nn.Module):
 
 def _colors(directions: Float[Tensor, "B H W 3"], generator: torch.Generator) -> Float[Tensor, "B H W 3"]:
     """A uniform colour for every view."""
-    drawn = torch.rand(directions.shape[0], 1, 1, 3, generator=generator)
-    return drawn.to(directions).expand_as(directions)
+    color = torch.rand(directions.shape[0], 1, 1, 3, generator=generator)
+    return color.to(directions).expand_as(directions)
 
 
 BackgroundConfig = Annotated[

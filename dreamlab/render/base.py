@@ -51,7 +51,7 @@ class Renderer(Protocol):
         Args:
             background: colours for ray directions [B,H,W,3].
             shading: how to light; None is plain albedo.
-            generator: of whatever is drawn, here and for the background; None for still images.
+            generator: of whatever is sampled, here and for the background; None for still images.
             buffers: what to fill beside colour, opacity and depth.
 
         Raises ConfigError for a sort of scene that it does not render.

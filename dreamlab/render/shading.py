@@ -75,10 +75,10 @@ class LitShadingConfig(BaseModel):
     """DreamFusion's rule: albedo alone until `albedo_until`, then lit with probability `lit`, and of the
     lit steps `textureless` of them on white clay. With the defaults 25 % albedo, 37.5 % each of the others.
 
-    The light stands in direction N(camera position, 1), at a distance drawn from `light_distance`. With
+    The light stands in direction N(camera position, 1), at a distance sampled from `light_distance`. With
     `light_cone` its angle from the camera's direction is even in 0..light_cone degrees instead (Magic3D: 60).
     `soft`
-    draws the ambient share uniformly between `ambient` and 1 for every lit step (Magic3D's soft shading);
+    samples the ambient share uniformly between `ambient` and 1 for every lit step (Magic3D's soft shading);
     the diffuse share is the rest.
     """
 

@@ -29,7 +29,7 @@ _TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _Stage = TypeVar("_Stage")
 
 
-def _volume_unless_told(value: Any) -> Any:
+def _volume_unless_named(value: Any) -> Any:
     return {"kind": "volume"} | value if isinstance(value, dict) else value
 
 
@@ -82,7 +82,7 @@ class RunConfig(BaseModel):
     noise: NoiseConfig = NoiseConfig()
     guidance: GuidanceConfig = SDSConfig()
     field: FieldConfig = HashGridFieldConfig()
-    renderer: Annotated[RendererConfig, BeforeValidator(_volume_unless_told)] = VolumeRendererConfig()
+    renderer: Annotated[RendererConfig, BeforeValidator(_volume_unless_named)] = VolumeRendererConfig()
     stages: tuple[AnyStageConfig, ...] = Setting(min_length=1)
     saving: SavingConfig = SavingConfig()
 

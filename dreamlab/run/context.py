@@ -23,7 +23,7 @@ from dreamlab.stages.given import given_surface
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
 
-# Stages draw from seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
+# Stages have seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
 _STAGE_SEED = 1_000_000_007
 
 

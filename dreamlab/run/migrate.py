@@ -124,6 +124,8 @@ def _migrate(holder: dict[str, Any]) -> None:
         return
     for part in guidance.get("parts", ()):
         _migrate(part)
+    if guidance.get("kind") == "mixture" and guidance.get("mode") == "draw":
+        guidance["mode"] = "sample"
     if guidance.get("kind") == "sdi" and guidance.get("guidance_scale"):
         guidance["inversion_scale"] = guidance.get("inversion_scale", -7.5) / guidance["guidance_scale"]
     if guidance.get("kind") == "x0" and "cfg_rescale" in guidance:

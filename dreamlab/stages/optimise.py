@@ -69,7 +69,7 @@ def optimise(
     Args:
         scene: freshly built; overwritten if `state` is given.
         prompts: as the prior encoded them; only handed on to the guidance.
-        seed: of cameras, jitter, noise and everything else that is drawn in the loop.
+        seed: of cameras, jitter, noise and everything else that is sampled in the loop.
         state: an earlier `event.state.state_dict()` to go on from.
         before: what the stage before this one returned: its background goes on where the settings
             are equal, and what its renderer knows where that fits.

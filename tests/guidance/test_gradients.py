@@ -149,12 +149,12 @@ def rectified_reversed(o, x, noise, u):
     return rectified(o, x, noise + ALPHA * (flow + x - noise), u)
 
 
-def walk(o, x, levels, told):
+def walk(o, x, levels, output):
     """DDIM inversion in noise predictions: x0 = (z - sigma eps) / alpha, z' = alpha' x0 + sigma' eps."""
     z = torch.cos(levels[0] * math.pi / 2)[:, None] * x
     for now, then in pairwise(levels):
         a, s = torch.cos(now * math.pi / 2)[:, None], torch.sin(now * math.pi / 2)[:, None]
-        eps = told(z, now)
+        eps = output(z, now)
         z = (
             torch.cos(then * math.pi / 2)[:, None] * (z - s * eps) / a
             + torch.sin(then * math.pi / 2)[:, None] * eps

@@ -92,7 +92,7 @@ def test_a_part_without_weight_is_not_run(toy):
 
 def test_no_part_at_all_gives_no_gradient_but_a_loss_to_call_backward_on(toy):
     scene = toy(*TWO)
-    for mode in ("sum", "draw"):
+    for mode in ("sum", "sample"):
         guidance = mixture({"guidance": FIXED, "weight": 0.0}, mode=mode).build(scene.prior)
         assert not scene.tell(guidance, POINTS)[0].any()
 
@@ -100,7 +100,7 @@ def test_no_part_at_all_gives_no_gradient_but_a_loss_to_call_backward_on(toy):
 def test_drawn_parts_come_as_often_as_their_share(toy):
     scene = toy(*TWO)
     parts = ({"guidance": FIXED, "weight": 3.0}, {"guidance": {"kind": "csd"}, "weight": 1.0})
-    guidance = mixture(*parts, mode="draw").build(scene.prior)
+    guidance = mixture(*parts, mode="sample").build(scene.prior)
     kinds = [sorted(scene.tell(guidance, POINTS, seed=s)[1].metrics)[0] for s in range(200)]
     assert all(k.startswith(("0.sds", "1.csd")) for k in kinds)
     assert 0.65 < sum(k.startswith("0.sds") for k in kinds) / 200 < 0.85
@@ -146,12 +146,12 @@ def test_learnt_state_of_parts_is_kept_and_checked(toy):
 
 def test_nfsd_speaks_of_bad_pictures_where_the_run_has_no_negative_prompt(toy):
     parts = (*TWO, (0.0, -1.0, 0.5, "bad"))
-    told, untold = toy(*parts, negative="bad"), toy(*parts)
+    output, untold = toy(*parts, negative="bad"), toy(*parts)
     method = NFSDConfig(bad_pictures="bad")
-    expected = told.tell(method.build(told.prior), POINTS)[0]
+    expected = output.tell(method.build(output.prior), POINTS)[0]
     assert torch.equal(untold.tell(method.build(untold.prior), POINTS)[0], expected)
-    other = NFSDConfig(bad_pictures="blue").build(told.prior)
-    assert torch.equal(told.tell(other, POINTS)[0], expected), "the run's own words come first"
+    other = NFSDConfig(bad_pictures="blue").build(output.prior)
+    assert torch.equal(output.tell(other, POINTS)[0], expected), "the run's own words come first"
 
 
 def test_dds_asks_for_its_source(toy):

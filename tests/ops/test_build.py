@@ -55,8 +55,8 @@ def test_without_a_working_compiler_the_build_succeeds_and_the_reason_is_kept(tm
     assert done.returncode == 0, done.stderr
     home = tmp_path / "dreamlab" / "ops"
     assert not (home / "_native.so").exists()
-    told = ask(home, "ops.backend() + ': ' + ops.native.why_not()")
-    assert told.startswith(f"reference: {reason}")
+    output = ask(home, "ops.backend() + ': ' + ops.native.why_not()")
+    assert output.startswith(f"reference: {reason}")
 
 
 def test_no_compiler_at_all_is_named(tmp_path):

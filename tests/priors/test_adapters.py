@@ -92,9 +92,9 @@ def test_a_lora_for_layers_that_are_not_there_does_not_fit(folder: Path, tmp_pat
         {f"{name}.lora_A.weight": torch.zeros(2, 32), f"{name}.lora_B.weight": torch.zeros(32, 2)}, file
     )
     config = StableDiffusionPriorConfig(model=str(folder), lora=(LoraConfig(file=file),))
-    with pytest.raises(InputError, match="does not fit") as told:
+    with pytest.raises(InputError, match="does not fit") as output:
         config.build()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(output.value)
 
 
 def test_a_lora_that_is_no_lora_or_not_there_is_said(folder: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_flux_is_told_one_strength_and_schnell_none(tmp_path: Path, flux: Path) 
 
     def listen(prior: Any) -> Any:
         inner = prior.network
-        prior.network = lambda **told: heard.append(told["guidance"]) or inner(**told)
+        prior.network = lambda **output: heard.append(output["guidance"]) or inner(**output)
         prior.network.config = inner.config
         return prior
 

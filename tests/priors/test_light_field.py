@@ -26,20 +26,20 @@ def field(features: int = 3, channels: int = 2) -> LightField:
 def test_a_new_light_field_sees_nothing():
     new = LightField(3, 2, width=32, depth=2, embedding=16, words=(8, 16))
     torch.nn.init.zeros_(new.leave.bias)
-    told = torch.randn(2, 3), WORDS.expand(2, -1, -1), ALL.expand(2, -1)
-    assert torch.equal(new(torch.randn(2, 6, 4, 4), *told), torch.zeros(2, 2, 16, 16))
+    output = torch.randn(2, 3), WORDS.expand(2, -1, -1), ALL.expand(2, -1)
+    assert torch.equal(new(torch.randn(2, 6, 4, 4), *output), torch.zeros(2, 2, 16, 16))
 
 
 def test_every_ray_is_answered_for_itself():
-    rays, told = torch.randn(1, 6, 4, 4), (torch.randn(1, 3), WORDS, ALL)
-    seen, turned = field()(rays, *told), field()(rays.flip(-1), *told)
+    rays, output = torch.randn(1, 6, 4, 4), (torch.randn(1, 3), WORDS, ALL)
+    seen, turned = field()(rays, *output), field()(rays.flip(-1), *output)
     blocks = seen.unflatten(-1, (4, PATCH)).flip(-2).flatten(-2)
     assert torch.allclose(turned, blocks, atol=1e-6)
 
 
 def test_the_prompt_changes_what_is_seen():
     rays = torch.randn(1, 6, 4, 4)
-    one, other = (field()(rays, told, WORDS, ALL) for told in (torch.zeros(1, 3), 3 * torch.ones(1, 3)))
+    one, other = (field()(rays, output, WORDS, ALL) for output in (torch.zeros(1, 3), 3 * torch.ones(1, 3)))
     assert (one - other).abs().max() > 1e-3
 
 
@@ -76,17 +76,17 @@ def test_the_mean_of_two_objects_is_learned_for_cameras_between_those_shown():
 
     torch.manual_seed(0)
     learner = LightField(1, 1, width=32, depth=2, embedding=8, words=(8, 16))
-    told = torch.ones(16, 1), WORDS.expand(16, -1, -1), ALL.expand(16, -1)
+    output = torch.ones(16, 1), WORDS.expand(16, -1, -1), ALL.expand(16, -1)
     optimiser = torch.optim.Adam(learner.parameters(), 3e-3)
     shown, asked = torch.arange(16) * math.pi / 8, torch.arange(16) * math.pi / 8 + math.pi / 16
     rays, target = views(shown)
     for _ in range(400):
-        loss = F.mse_loss(learner(rays, *told), target)
+        loss = F.mse_loss(learner(rays, *output), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     rays, target = views(asked)
-    error = F.mse_loss(learner(rays, *told), target)
+    error = F.mse_loss(learner(rays, *output), target)
     assert error < 0.02 * target.var()
 
 

@@ -67,9 +67,9 @@ def test_a_hub_id_is_found_in_the_cache_when_offline(hub: Path) -> None:
 def test_a_hub_id_that_is_not_here_says_what_to_do(hub: Path) -> None:
     with pytest.raises(
         UnavailableError, match=r"owner/else is not on this machine .*`hf download owner/else`"
-    ) as told:
+    ) as output:
         StableDiffusionPriorConfig(model="owner/else").build()
-    one_line(told.value)
+    one_line(output.value)
 
 
 def test_an_alias_takes_the_mirror_that_is_here(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +150,9 @@ def test_a_damaged_index_is_said(copy: Path, text: str) -> None:
 def test_truncated_weights_are_said(copy: Path) -> None:
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:50000])
-    with pytest.raises(DamagedError, match="damaged") as told:
+    with pytest.raises(DamagedError, match="damaged") as output:
         StableDiffusionPriorConfig(model=str(copy)).build()
-    one_line(told.value)
+    one_line(output.value)
 
 
 def test_a_missing_shard_is_said(copy: Path) -> None:
@@ -163,9 +163,9 @@ def test_a_missing_shard_is_said(copy: Path) -> None:
     files = [shard.name, shard.name.replace("00001-of", "00002-of")]
     index = {"metadata": {"total_size": 1}, "weight_map": dict(zip(names, files, strict=True))}
     (copy / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(DamagedError) as told:
+    with pytest.raises(DamagedError) as output:
         StableDiffusionPriorConfig(model=str(copy)).build()
-    assert "missing or damaged" in one_line(told.value)
+    assert "missing or damaged" in one_line(output.value)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def test_weights_that_a_file_lacks_are_not_made_up(copy: Path, part: str) -> Non
 def test_a_part_of_another_size_is_said(copy: Path) -> None:
     tiny.unet(block_out_channels=(8, 16)).save_pretrained(copy / "other")
     shutil.copy(copy / "other" / "diffusion_pytorch_model.safetensors", copy / "unet")
-    with pytest.raises(DamagedError) as told:
+    with pytest.raises(DamagedError) as output:
         StableDiffusionPriorConfig(model=str(copy)).build()
-    one_line(told.value)
+    one_line(output.value)
 
 
 def test_the_safety_checker_is_not_loaded(copy: Path) -> None:
@@ -226,10 +226,10 @@ def test_the_hubs_errors_become_one_line_with_something_to_do() -> None:
         wrapped = OSError("diffusers could not load it")
         for error in (raised, wrapped):
             wrapped.__cause__ = raised
-            with pytest.raises(UnavailableError) as told, translated("owner/x"):
+            with pytest.raises(UnavailableError) as output, translated("owner/x"):
                 raise error
             if error is raised or "reached" not in wanted:
-                assert wanted in one_line(told.value)
+                assert wanted in one_line(output.value)
 
 
 def test_what_is_not_understood_stays_as_it_is() -> None:

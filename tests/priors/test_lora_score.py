@@ -131,7 +131,7 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     generator = torch.Generator().manual_seed(3)
     step = guidance.diffuse(render, cameras, 0.5, torch.Generator().manual_seed(0))
     prompts = ViewPrompts(prior, PROMPT, view_dependent=True)
-    told = guidance._train(step, prompts, generator)
+    output = guidance._train(step, prompts, generator)
 
     generator.manual_seed(3)
     t = 0.02 + 0.96 * torch.rand(4, generator=generator)
@@ -142,7 +142,7 @@ def test_phi_learns_what_its_network_predicts_under_the_plain_prompt(
     with torch.no_grad():
         pred = prior.network(z, prior.timestep(t), encoder_hidden_states=tokens).sample
     target = noise if kind == "epsilon" else alpha * noise - sigma * step.clean
-    assert told == pytest.approx(float((pred - target).square().mean()), rel=1e-4)
+    assert output == pytest.approx(float((pred - target).square().mean()), rel=1e-4)
 
 
 def test_resumed_training_is_the_uninterrupted_one(build: Callable[..., Any]) -> None:
@@ -186,15 +186,15 @@ def test_in_half_precision_what_learns_is_float32(build: Callable[..., Any]) -> 
 
 
 def test_a_memory_tier_recomputes_activations_and_changes_no_gradient(build: Callable[..., Any]) -> None:
-    told = []
+    output = []
     for tier in (None, 24):
         prior = build("epsilon", vram=tier)
         guidance = VSDConfig().build(prior)
         assert guidance.score.network.is_gradient_checkpointing is (tier is not None)
         assert not prior.network.is_gradient_checkpointing
         tell(prior, guidance)
-        told.append([state["exp_avg"] for state in guidance.optimiser.state.values()])
-    for one, other in zip(*told, strict=True):
+        output.append([state["exp_avg"] for state in guidance.optimiser.state.values()])
+    for one, other in zip(*output, strict=True):
         torch.testing.assert_close(one, other)
 
 

@@ -46,13 +46,13 @@ def test_the_vae_slices_and_tiles(tmp_path: Path) -> None:
 
 def test_a_crowded_network_waits_in_main_memory_and_answers_the_same() -> None:
     class Noted(torch.nn.Module):
-        def enable_group_offload(self, **told: Any) -> None:
-            self.told = told
+        def enable_group_offload(self, **output: Any) -> None:
+            self.output = output
 
     for kind, blocks in (("block_level", {"num_blocks_per_group": 1}), ("leaf_level", {})):
         network = place(Noted(), MemoryPlan(offload=kind), torch.device("meta"))
         assert (
-            network.told
+            network.output
             == {
                 "onload_device": torch.device("meta"),
                 "offload_device": torch.device("cpu"),
@@ -87,7 +87,7 @@ def test_eight_bits_without_bitsandbytes_is_said(tmp_path: Path, monkeypatch: py
 def test_eight_bits_are_asked_for_the_t5_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamlab.priors.diffusers.memory.find_spec", lambda _: object())
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **told: asked.append(told))
+    monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **given: asked.append(given))
     eight_bits(("text_encoder_3",))
     assert asked[0]["components_to_quantize"] == ["text_encoder_3"]
     assert asked[0]["quant_kwargs"] == {"load_in_8bit": True}

@@ -61,10 +61,10 @@ def test_guided_answers_are_those_of_the_pipeline(folder: Path, instruct: bool) 
         SanaPipeline.from_pretrained(folder),
     )
     pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    told = {} if instruct else {"complex_human_instruction": []}
+    output = {} if instruct else {"complex_human_instruction": []}
     wanted = pipe(
         "a cube", latents=noise(), sigmas=[0.6], num_inference_steps=1, guidance_scale=4.5,
-        output_type="latent", use_resolution_binning=False, height=32, width=32, **told,
+        output_type="latent", use_resolution_binning=False, height=32, width=32, **output,
     ).images  # fmt: skip
     null, pred = (prior.denoise(noise(), torch.tensor([0.6]), prior.embed([text])) for text in ("", "a cube"))
     torch.testing.assert_close(cfg_combine(null, pred, 4.5), wanted, rtol=1e-4, atol=1e-4)

@@ -39,7 +39,7 @@ def test_known_words_are_silent(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "told"),
+    ("prompt", "output"),
     [
         ("a red dragon", "none with 'dragon'"),
         ("a wizard", "only 40 with 'wizard'"),
@@ -53,10 +53,10 @@ def test_known_words_are_silent(prompt: str) -> None:
     ],
 )
 def test_what_is_not_known_is_said_once_with_what_is_near_and_what_would_serve(
-    prompt: str, told: str
+    prompt: str, output: str
 ) -> None:
     (line,) = limits(TAUGHT, prompt)
-    assert told in line and "--prior" in line and "dreamlab studio" in line
+    assert output in line and "--prior" in line and "dreamlab studio" in line
 
 
 def test_every_unknown_word_is_named_once() -> None:

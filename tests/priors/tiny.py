@@ -321,11 +321,11 @@ def mvdream(folder: Path) -> Path:
         class_embed_type="projection", projection_class_embeddings_input_dim=16, use_linear_projection=True
     ).save_pretrained(folder / "unet")  # fmt: skip
     index = folder / "model_index.json"
-    told = json.loads(index.read_text()) | {
+    output = json.loads(index.read_text()) | {
         "_class_name": ["pipeline_mvdream", "MVDreamPipeline"],
         "unet": ["mv_unet", "MultiViewUNetModel"],
     }
-    index.write_text(json.dumps(told))
+    index.write_text(json.dumps(output))
     return folder
 
 

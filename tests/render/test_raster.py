@@ -197,8 +197,8 @@ def test_gradients_of_silhouettes_are_finite_differences(subdivisions: int, supe
         h = 2e-2  # world units; a pixel is .03
         with torch.no_grad():
             measured = float(value(begin + h * way) - value(begin - h * way)) / (2 * h)
-        told = float((scene.corners.grad * way).sum())
-        assert told == pytest.approx(measured, rel=0.04), name
+        output = float((scene.corners.grad * way).sum())
+        assert output == pytest.approx(measured, rel=0.04), name
 
 
 def test_a_silhouette_before_another_surface_carries_gradient_too() -> None:

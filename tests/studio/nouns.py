@@ -42,7 +42,7 @@ def made(noun: str, seed: int, color: ColorWord | None = None) -> Shape:
 def drawn(noun: str, seed: int, color: ColorWord) -> Builder:
     """The parts of a noun before they are joined, painted in that colour; drawn once."""
     builder, rng = Builder(), np.random.default_rng(seed)
-    BY_NOUN[noun].draw(builder, rng, Paint(color.sample(rng), color.word))
+    BY_NOUN[noun].build(builder, rng, Paint(color.sample(rng), color.word))
     return builder
 
 

@@ -220,11 +220,11 @@ def test_many_prompts_are_sampled_together_and_each_view_gets_its_own() -> None:
 
         def denoise(self, z_t, t, condition, views=None):
             Echo.sizes += (len(z_t),)
-            told = torch.zeros_like(z_t)
-            told[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
+            output = torch.zeros_like(z_t)
+            output[:, 4] = condition.pooled[:, 0].view(-1, 1, 1)
             if views is not None:
-                told[:, 3] = views.cameras.azimuth.sin().view(-1, 1, 1)
-            return told
+                output[:, 3] = views.cameras.azimuth.sin().view(-1, 1, 1)
+            return output
 
     prior = Echo(UNet(UNetConfig(channels=(16, 16, 16), embedding=32, head=16)))
     config = MeasureConfig(steps=2, batch=2, guidance_scale=1.0)

@@ -21,9 +21,9 @@ def test_every_noun_that_fails_is_named_with_its_reason_and_no_other() -> None:
     with pytest.raises(AssertionError) as caught:
         holds_for_all(shapes.NOUNS, law)
     assert tried == list(shapes.NOUNS)
-    told = str(caught.value)
-    assert told.startswith(f"2 of {len(shapes.NOUNS)} nouns fail")
-    assert "banana: AssertionError: not closed" in told and "car: KeyError: 'wheel'" in told
+    output = str(caught.value)
+    assert output.startswith(f"2 of {len(shapes.NOUNS)} nouns fail")
+    assert "banana: AssertionError: not closed" in output and "car: KeyError: 'wheel'" in output
 
 
 @pytest.mark.parametrize(("nouns", "why"), [((), "no noun"), (("car", "car"), "twice")])

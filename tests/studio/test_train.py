@@ -179,10 +179,10 @@ def test_a_training_that_is_asked_to_stop_saves_its_last_step(
     assert child.stdout is not None
     assert json.loads(child.stdout.readline())["step"] == 20  # so it is under way
     tell(child.pid, number)
-    told = [json.loads(row) for row in child.communicate(timeout=120)[0].splitlines()]
+    output = [json.loads(row) for row in child.communicate(timeout=120)[0].splitlines()]
     assert child.returncode == 128 + number
-    assert told[-1]["event"] == "stopped"
-    assert Trainer.load(tmp_path / "run").step == told[-1]["step"] >= 20
+    assert output[-1]["event"] == "stopped"
+    assert Trainer.load(tmp_path / "run").step == output[-1]["step"] >= 20
 
 
 def test_at_first_only_the_mean_pictures_are_learned(corpus: Corpus) -> None:

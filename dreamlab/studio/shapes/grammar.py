@@ -184,12 +184,12 @@ def captions(noun: str, main: Paint | None, size: str = "", details: Sequence[st
     return tuple(dict.fromkeys(captions))
 
 
-Draw = Callable[[Builder, Rng, Paint], None]
+Build = Callable[[Builder, Rng, Paint], None]
 
 
 @dataclass(frozen=True)
 class Generator:
-    """Draws one noun in random proportions.
+    """Builds one noun in random proportions.
 
     natural: colours and materials to choose from when none is asked for (repeat one to make it likelier);
     `wild` is the chance that any colour is taken instead. sizes: proportion words the noun can bear.
@@ -198,7 +198,7 @@ class Generator:
 
     noun: str
     category: str
-    draw: Draw
+    build: Build
     natural: tuple[ColorWord | Material, ...] = COLORS
     sizes: tuple[Size, ...] = ()
     wild: float = 0.25
@@ -213,7 +213,7 @@ class Generator:
             main = paint(rng, COLORS if rng.random() < self.wild else self.natural)
         size = self.sizes[rng.integers(len(self.sizes))] if self.sizes and rng.random() < 0.3 else Size("")
         builder = Builder()
-        self.draw(builder, rng, main)
+        self.build(builder, rng, main)
         solid, colors = builder.merged()
         stretch = [rng.uniform(*span) for span in (size.x, size.y, size.z)]
         return Shape(
@@ -235,10 +235,10 @@ def generator(
     wild: float = 0.25,
     holds: bool = False,
     shelters: bool = False,
-) -> Callable[[Draw], Generator]:
-    """Decorator: turns a draw function (builder, rng, main paint) into the Generator of its noun."""
+) -> Callable[[Build], Generator]:
+    """Decorator: turns a function (builder, rng, main paint) into the Generator of its noun."""
 
-    def bind(draw: Draw) -> Generator:
-        return Generator(noun, category, draw, natural, sizes, wild, holds, shelters)
+    def bind(build: Build) -> Generator:
+        return Generator(noun, category, build, natural, sizes, wild, holds, shelters)
 
     return bind
