@@ -87,7 +87,7 @@ def test_eight_bits_without_bitsandbytes_is_said(tmp_path: Path, monkeypatch: py
 def test_eight_bits_are_asked_for_the_t5_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamlab.priors.diffusers.memory.find_spec", lambda _: object())
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **given: asked.append(given))
+    monkeypatch.setattr("diffusers.quantizers.PipelineQuantizationConfig", lambda **kw: asked.append(kw))
     eight_bits(("text_encoder_3",))
     assert asked[0]["components_to_quantize"] == ["text_encoder_3"]
     assert asked[0]["quant_kwargs"] == {"load_in_8bit": True}
