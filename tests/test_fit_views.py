@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 from known import SMALL_END, Balls, small_config, small_values
 
+from dreamlab.cli.dry_run import _seconds_of
 from dreamlab.core.errors import ConfigError
 from dreamlab.run.config import RunConfig
+from dreamlab.run.context import RunContext
 from dreamlab.run.events import Step
 from dreamlab.run.machine import environment
 from dreamlab.run.migrate import migrated
@@ -66,6 +69,21 @@ def test_it_goes_on_with_the_field_of_a_distillation_and_a_distillation_with_its
     config = small_config(stages=[shape, FIT, shape | {"name": "after"}, *SMALL_END])
     whole, parts = run_of(tmp_path / "whole", config), run_of(tmp_path / "parts", config, 12)
     assert (parts.path / "mesh.glb").read_bytes() == (whole.path / "mesh.glb").read_bytes()
+
+
+def test_a_dry_run_denoises_a_set_once_and_counts_it_as_often_as_the_stage_will() -> None:
+    asked: list[int] = []
+
+    class Counted(Balls):
+        def denoise(self, z_t: torch.Tensor, *args: Any) -> torch.Tensor:
+            asked.append(len(z_t))
+            return super().denoise(z_t, *args)
+
+    config = small_config(stages=[FIT | {"every": 6, "sampling_steps": 1000}, *SMALL_END])
+    (stage,) = config.optimisations
+    seconds = _seconds_of(stage, None, RunContext(config, torch.device("cpu"), Counted()))
+    assert asked == [6] and seconds > 0
+    assert stage.denoisings(config.noise) == 1000  # two sets from half way
 
 
 def test_a_mesh_is_not_fitted_to_views() -> None:
