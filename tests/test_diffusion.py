@@ -121,6 +121,18 @@ def test_clipping_shortens_long_gradients_and_leaves_short_ones():
     assert d.clip_gradient(gradient, None) is gradient
 
 
+def test_clipping_of_pixels_is_the_gradient_of_hubers_loss():
+    residual = image(0).requires_grad_()
+    length = residual.norm(dim=1)
+    limit = float(length.detach().median())
+    huber = torch.where(length <= limit, length.square() / 2, limit * (length - limit / 2)).sum()
+    expected = torch.autograd.grad(huber, residual)[0]
+    assert torch.allclose(d.clip_pixels(residual.detach(), limit), expected, atol=1e-12)
+    still = torch.zeros_like(residual)
+    assert torch.equal(d.clip_pixels(still, limit), still)
+    assert d.clip_pixels(still, None) is still
+
+
 def test_schedules_keep_their_sums():
     alpha, sigma = d.CosineSchedule().alpha_sigma(T)
     assert torch.allclose(alpha**2 + sigma**2, torch.ones_like(T))

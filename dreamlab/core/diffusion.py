@@ -181,6 +181,17 @@ def clip_gradient(gradient: Image, limit: float | None) -> Image:
     return gradient * per_image((limit / rms.clamp_min(1e-12)).clamp_max(1.0), gradient)
 
 
+def clip_pixels(gradient: Image, limit: float | None) -> Image:
+    """Shorten each pixel's gradient, over its channels, to a length of at most `limit`; its direction stays.
+
+    Pixel-wise gradient clipping (Pan et al. 2024). For the residual x - target it is the gradient of Huber's
+    loss: what pixels that are far off want counts as a vote, not by how far off they are.
+    """
+    if limit is None:
+        return gradient
+    return gradient * (limit / gradient.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
+
+
 # ---- noise schedules ----
 
 

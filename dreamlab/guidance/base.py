@@ -16,7 +16,16 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dreamlab.core.diffusion import Image, Weighting, add_noise, clip_gradient, inject, per_image, weight
+from dreamlab.core.diffusion import (
+    Image,
+    Weighting,
+    add_noise,
+    clip_gradient,
+    clip_pixels,
+    inject,
+    per_image,
+    weight,
+)
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance.cfg import CFG, CFGConfig
@@ -31,6 +40,7 @@ class MethodConfig(BaseModel):
 
     weighting: W(t), see dreamlab.core.diffusion.weight.
     grad_clip: longest gradient of an image, as a root mean square, or None.
+    pixel_clip: longest gradient of a pixel over its channels, or None; before grad_clip.
     max_batch: most images in one pass over the prior, or None for all at once.
     """
 
@@ -38,6 +48,7 @@ class MethodConfig(BaseModel):
 
     weighting: Weighting = "uniform"
     grad_clip: float | None = Field(default=None, gt=0.0)
+    pixel_clip: float | None = Field(default=None, gt=0.0)
     max_batch: int | None = Field(default=None, ge=1)
 
 
@@ -118,9 +129,8 @@ class Distillation(ABC):
     def to_loss(self, step: Step, residual: Image, x0_hat: Image) -> GuidanceOut:
         """The loss whose gradient to x is W * residual / B, clipped; see `gradient_loss` for its figures."""
         gradient = per_image(weight(self.config.weighting, step.alpha, step.sigma), residual) * residual
-        return gradient_loss(
-            step.x, clip_gradient(gradient, self.config.grad_clip), x0_hat, step.t.mean()
-        )
+        gradient = clip_gradient(clip_pixels(gradient, self.config.pixel_clip), self.config.grad_clip)
+        return gradient_loss(step.x, gradient, x0_hat, step.t.mean())
 
     def state_dict(self) -> dict[str, Tensor]:
         """Nothing, for methods that do not learn."""

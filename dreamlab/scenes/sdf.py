@@ -74,7 +74,7 @@ class SDFField(RadianceField):
     def restart(self, generator: torch.Generator, blob_factor: float = 1.0) -> None:
         """Begin anew from random values, softly; `blob_factor` is how much more room the first ball takes."""
         randomise(self.table, self.weights, generator)
-        self.weights[-1].mul_(0.1)  # the first steps move the surface gently
+        self.weights[-1][0].mul_(0.1)  # the first steps move the surface gently
         self.radius.fill_(min(self.config.radius * blob_factor ** (1 / 3), 0.95))
         self.log_beta.fill_(math.log(self.config.beta(0.0)))
 

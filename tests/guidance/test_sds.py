@@ -183,6 +183,15 @@ def test_gradient_clipping_bounds_each_images_gradient(toy):
     assert (held.square().mean(1).sqrt() <= 0.5 + 1e-9).all()
 
 
+def test_pixel_clipping_bounds_the_gradient_of_every_pixel(toy):
+    scene = toy(*TWO)
+    free = scene.tell(SDSConfig().build(scene.prior, CFGConfig(text=50)), POINTS)[0]
+    held = scene.tell(SDSConfig(pixel_clip=0.5).build(scene.prior, CFGConfig(text=50)), POINTS)[0]
+    length = free.norm(dim=1, keepdim=True)
+    assert length.max() > 0.5
+    assert torch.allclose(held, free * (0.5 / length).clamp_max(1.0))
+
+
 def test_x0_reconstruction_holds_the_spread_of_each_group(toy):
     scene = toy(*TWO, watch=2)
     guidance = X0Config(rescale=1.0).build(scene.prior)
