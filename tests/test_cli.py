@@ -80,6 +80,14 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     (finished,) = events(capsys.readouterr().out)
     assert finished["files"] == {"stl": "out/ball.stl", "ply": "out/ball.ply"}
 
+    recolored = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--recolor")
+    assert command(*recolored, "pink = #2266cc") == 0 and (home / "out" / "mesh.glb").is_file()
+    capsys.readouterr()
+    assert command(*recolored, "green=navy") == 2
+    assert "the object has no green; expected one of pink #" in capsys.readouterr().err
+    assert command(*recolored, "navy") == 2
+    assert "OLD=NEW, such as red=navy" in capsys.readouterr().err
+
     assert command("export", str(mesh), "--format", "obj", "--to", "converted", "--quiet") == 0
     assert (home / "converted" / "mesh.obj").is_file()
 
@@ -203,8 +211,9 @@ MISTAKES = [
     (["export", "77"], "no run '77'"),
     (["export", "broken.glb"], "broken.glb"),
     (["export", "bad.yaml"], "bad.yaml"),
-    (["export", "broken.glb", "--resolution", "64"], "need a run"),
-    (["export", "broken.glb", "--lighting"], "need a run"),
+    (["export", "broken.glb", "--resolution", "64"], "--resolution needs a run"),
+    (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
+    (["export", "broken.glb", "--recolor", "red"], "needs a run"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),
     (["export", "broken.glb", "--origin", "bse"], "The nearest is base"),
     (["export", "broken.glb", "--to", "/dev/null/x"], "--to /dev/null/x cannot be made"),
@@ -336,6 +345,8 @@ SETTINGS = {
         "--origin": "stages.export.origin",
         "--lighting": "stages.texture.lighting",
         "--resolution": "stages.extract.resolution",
+        "--recolor": "stages.texture.recolor",
+        "--recolour": "stages.texture.recolor",
     },
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
     from dreamlab.stages.protocol import SurfaceMesh
 
+OF_RUNS = ("lighting", "resolution", "recolor", "palette")
 ORIGINS = ("keep", "centre", "base")
 COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
@@ -25,6 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
             "dreamlab export latest --faces 2000 --texture 512",
+            'dreamlab export 1 --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --origin base",
         ),
     )
@@ -42,6 +44,20 @@ def add_parser(subparsers: Subparsers) -> None:
         type=int,
         metavar="PIXELS",
         help="pixels along each side of the textures, baked anew; 0 colours the vertices",
+    )
+    parser.add_argument(
+        "--recolor",
+        "--recolour",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="other colours for some of the palette's, such as red=#2266cc; may be given again (runs only)",
+    )
+    parser.add_argument(
+        "--palette",
+        choices=("auto", "on", "off"),
+        metavar="MODE",
+        help="'auto': only where the colours are flat by parts, and pictures agree; on or off (runs only)",
     )
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
     parser.add_argument(
@@ -80,8 +96,10 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.stages import ExportStageConfig
 
     config = run_config(args.subject, args.out)
-    if config is None and (args.lighting or args.resolution is not None):
-        raise InputError("--lighting and --resolution need a run: a mesh file has no field to sample")
+    if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
+        options = " and ".join(f"--{option}" for option in asked)
+        need = "needs" if len(asked) == 1 else "need"
+        raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
     changed = _changed(config or from_values({"prompt": "export"}), args)
     for stage in changed.stages:
         stage.check()
@@ -139,6 +157,10 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
         stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
     if args.lighting:
         stages.setdefault("texture", {})["lighting"] = True
+    if args.recolor:
+        stages.setdefault("texture", {})["recolor"] = _recoloring(args.recolor)
+    if args.palette is not None:
+        stages.setdefault("texture", {})["palette"] = {"mode": args.palette}
     if args.resolution is not None:
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
@@ -148,6 +170,17 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     if args.draco:
         stages["export"]["compression"] = "draco"
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
+
+
+def _recoloring(options: list[str]) -> dict[str, str]:
+    """The colours of --recolor. InputError for what is no pair of two."""
+    from dreamlab.core.errors import InputError
+
+    pairs = [tuple(part.strip() for part in option.partition("=")[::2]) for option in options]
+    for option, (old, new) in zip(options, pairs, strict=True):
+        if not old or not new:
+            raise InputError("--recolor cannot be read", expected="OLD=NEW, such as red=navy", got=option)
+    return dict(pairs)
 
 
 def _formats(text: str) -> list[str]:

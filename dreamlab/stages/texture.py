@@ -8,11 +8,16 @@ from typing import Literal
 
 import torch
 from pydantic import Field as Setting
+from pydantic import field_validator
 from torch import Tensor
 
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
 from dreamlab.evaluate.field_fidelity import Pictures, faithful, field_pictures
 from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
+from dreamlab.mesh.texture.color_names import parse_color
+from dreamlab.mesh.texture.recolor import recolored
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.scenes.mesh import MeshSceneConfig
@@ -30,6 +35,19 @@ class TextureStageConfig(BakeConfig, StageConfig):
     into: Literal["image", "vertices"] = Setting(
         default="image", description="where the colours go: a texture image, or the corners of the mesh"
     )
+
+    recolor: dict[str, str] = Setting(
+        default={},
+        description="other colours for some of the palette's; such as {red: '#2266cc'}, the old by name or "
+        "code",
+    )
+
+    @field_validator("recolor")
+    @classmethod
+    def _readable(cls, changes: dict[str, str]) -> dict[str, str]:
+        for color in changes.values():
+            parse_color(color)
+        return changes
 
     def build(self) -> TextureStage:
         return TextureStage(self)
@@ -55,6 +73,8 @@ class TextureStage:
         if config.palette.mode != "off":
             painted = baked.palette is not None and mesh is baked.mesh
             measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+        if config.recolor:
+            mesh = _recolored(baked, mesh, config.recolor)
         yield Measured({"faces": float(len(mesh.faces)), **measures})
         return replace(scene, mesh=mesh)
 
@@ -64,6 +84,16 @@ def _baked(scene: SurfaceMesh, config: TextureStageConfig) -> Baked:
         return bake_vertices(scene.mesh, scene.colors(), config, surface=scene.painted)
     flat = unwrap(scene.mesh, resolution=config.resolution)
     return bake_textures(flat, scene.colors(), config, surface=scene.painted, fine=scene.fine)
+
+
+def _recolored(baked: Baked, kept: Mesh, changes: Mapping[str, str]) -> Mesh:
+    """In other colours. Raises InputError where the mesh that was kept has no palette, and as `recolored`."""
+    if baked.palette is None or baked.repaint is None or kept is not baked.mesh:
+        raise InputError(
+            "the object has no palette to recolour: its colours are not flat by parts, or none was asked for",
+            mend="Paint it in one all the same: --palette on, or stages.texture.palette.mode=on",
+        )
+    return baked.repaint(recolored(baked.palette, changes))
 
 
 def _pictures(scene: SurfaceMesh) -> Pictures:

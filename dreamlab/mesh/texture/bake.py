@@ -3,6 +3,7 @@ map."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -59,11 +60,13 @@ class BakeConfig(BaseModel):
 
 
 class Baked(NamedTuple):
-    """A coloured mesh; the same without its palette, and the palette, where it is painted in one."""
+    """A coloured mesh; the same without its palette, the palette, and what paints it in other colours, where
+    it is painted in one."""
 
     mesh: Mesh
     plain: Mesh | None = None
     palette: Palette | None = None
+    repaint: Callable[[Palette], Mesh] | None = None
 
 
 def bake_colors(
@@ -95,7 +98,7 @@ def bake_vertices(
 
     if found is None:
         return Baked(colored(seen))
-    return Baked(colored(found.values), colored(seen), found.palette)
+    return Baked(colored(found.values), colored(seen), found.palette, lambda p: colored(found.paint(p)))
 
 
 def bake(
@@ -166,8 +169,12 @@ def bake_textures(
 
     if found is None:
         return Baked(textured(albedo(seen)))
-    painted = found.values.reshape(-1, 3)[texel]
-    return Baked(textured(albedo(painted)), textured(albedo(seen)), found.palette)
+
+    def painted(image: np.ndarray) -> Mesh:
+        return textured(albedo(image.reshape(-1, 3)[texel]))
+
+    plain = textured(albedo(seen))
+    return Baked(painted(found.values), plain, found.palette, lambda p: painted(found.paint(p)))
 
 
 def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:

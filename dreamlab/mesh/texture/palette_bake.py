@@ -25,10 +25,12 @@ THIRDS = np.array([[4, 1, 1], [1, 4, 1], [1, 1, 4]]) / 6  # points of a face tha
 
 
 class Painted(NamedTuple):
-    """sRGB in 0..1, [n,n,3] of an image or [V,3] of a mesh's corners, and the palette."""
+    """sRGB in 0..1, [n,n,3] of an image or [V,3] of a mesh's corners; the palette; and what gives the values
+    for the same palette in other colours."""
 
     values: np.ndarray
     palette: Palette
+    paint: Callable[[Palette], np.ndarray]
 
 
 class FineSurface:
@@ -83,14 +85,18 @@ def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Pain
     palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
     if palette is None:
         return None
-    image = albedo.reshape(-1, 3) / 255
-    image[texel] = shown(palette, fine.surface[face], weight)
-    _smooth_borders(image, n, palette, fine, uv)
     empty = np.ones(n * n, dtype=bool)
     empty[texel] = False
     near = np.empty((2, n, n), dtype=np.int32)
     distance_transform_edt(empty.reshape(n, n), return_distances=False, return_indices=True, indices=near)
-    return Painted(image[near[0] * n + near[1]], palette)
+
+    def paint(palette: Palette) -> np.ndarray:
+        image = albedo.reshape(-1, 3) / 255
+        image[texel] = shown(palette, fine.surface[face], weight)
+        _smooth_borders(image, n, palette, fine, uv)
+        return image[near[0] * n + near[1]]
+
+    return Painted(paint(palette), palette, paint)
 
 
 def painted_corners(
@@ -110,7 +116,11 @@ def painted_corners(
     if palette is None:
         return None
     itself = np.tile([1.0, 0.0, 0.0], (len(fine.corner), 1))
-    return Painted(shown(palette, np.repeat(fine.corner[:, None], 3, 1), itself), palette)
+
+    def paint(palette: Palette) -> np.ndarray:
+        return shown(palette, np.repeat(fine.corner[:, None], 3, 1), itself)
+
+    return Painted(paint(palette), palette, paint)
 
 
 def _worth(palette: Palette, config: PaletteConfig) -> Palette | None:
