@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Write a run's mesh anew from its field, or convert any mesh file.",
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
-            "dreamlab export latest --faces 2000 --texture 512",
+            "dreamlab export latest --faces 2000 --texture 0",
             'dreamlab export 1 --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --origin base",
         ),
@@ -43,7 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--texture",
         type=int,
         metavar="PIXELS",
-        help="pixels along each side of the textures, baked anew; 0 colours the vertices",
+        help="pixels along each side of the textures, baked anew; 0: none, colours at vertices",
     )
     parser.add_argument(
         "--recolor",

@@ -33,7 +33,9 @@ class TextureStageConfig(BakeConfig, StageConfig):
     kind: Literal["texture"] = "texture"
     name: str = "texture"
     into: Literal["image", "vertices"] = Setting(
-        default="image", description="where the colours go: a texture image, or the corners of the mesh"
+        default="image",
+        description="where the colours go: a texture image, or the corners of the mesh, which is then cut "
+        "along the borders of its palette, if it has one",
     )
 
     recolor: dict[str, str] = Setting(

@@ -43,7 +43,7 @@ def node_modules() -> str:
     pytest.skip("gltf-validator is not installed (npm install -g gltf-validator)")
 
 
-@pytest.fixture(params=["colored", "textured"])
+@pytest.fixture(params=["colored", "textured", "cut"])
 def mesh(request) -> Mesh:
     return request.getfixturevalue(request.param)
 

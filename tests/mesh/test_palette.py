@@ -167,7 +167,7 @@ def test_pictures_that_get_worse_turn_auto_off(flat, caplog) -> None:
 def test_vertex_colours_are_painted_too(flat) -> None:
     mesh = clean(flat, CleanConfig(faces=800))
     baked = bake_vertices(mesh, solid(noisy(halves)), config())
-    height = mesh.vertices[:, 1]
+    height = baked.mesh.vertices[:, 1]
     for side in (height > EDGE, height < -EDGE):
         assert (baked.mesh.colors[side] == baked.mesh.colors[side][0]).all()
     assert len(baked.mesh.colors[height > EDGE].unique(dim=0)) == 1

@@ -80,7 +80,7 @@ def bake_colors(
 def bake_vertices(
     mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
 ) -> Baked:
-    """As `bake_colors`, with what the palette did."""
+    """As `bake_colors`, with what the palette did: painted in one, the mesh is cut along its borders."""
     config = config or BakeConfig()
 
     def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -90,15 +90,20 @@ def bake_vertices(
 
     seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
     found = painted_corners(mesh, look, config.palette)
-    light = daylight(mesh) if config.lighting else None
 
-    def colored(values: np.ndarray) -> Mesh:
-        values = values if light is None else under_light(values, light)
+    def colored(mesh: Mesh, values: np.ndarray) -> Mesh:
+        values = under_light(values, daylight(mesh)) if config.lighting else values
         return replace(mesh, colors=torch.from_numpy(values).float())
 
-    if found is None:
-        return Baked(colored(seen))
-    return Baked(colored(found.values), colored(seen), found.palette, lambda p: colored(found.paint(p)))
+    plain = colored(mesh, seen)
+    if found is None or found.cut is None:
+        return Baked(plain)
+    cut = found.cut
+
+    def painted(palette: Palette) -> Mesh:
+        return colored(cut.mesh, cut.paint(palette))
+
+    return Baked(painted(found.palette), plain, found.palette, painted)
 
 
 def bake(
@@ -170,11 +175,11 @@ def bake_textures(
     if found is None:
         return Baked(textured(albedo(seen)))
 
-    def painted(image: np.ndarray) -> Mesh:
-        return textured(albedo(image.reshape(-1, 3)[texel]))
+    def painted(palette: Palette) -> Mesh:
+        return textured(albedo(found.paint(palette).reshape(-1, 3)[texel]))
 
     plain = textured(albedo(seen))
-    return Baked(painted(found.values), plain, found.palette, lambda p: painted(found.paint(p)))
+    return Baked(painted(found.palette), plain, found.palette, painted)
 
 
 def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:

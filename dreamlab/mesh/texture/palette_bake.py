@@ -12,6 +12,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.texture.cut import Cut, cut_along_borders
 from dreamlab.mesh.texture.palette import FLAT, Palette, PaletteConfig, find_palette, lab_of, rgb_of
 from dreamlab.mesh.texture.raster import owners
 from dreamlab.mesh.texture.refine import refine
@@ -25,12 +26,12 @@ THIRDS = np.array([[4, 1, 1], [1, 4, 1], [1, 1, 4]]) / 6  # points of a face tha
 
 
 class Painted(NamedTuple):
-    """sRGB in 0..1, [n,n,3] of an image or [V,3] of a mesh's corners; the palette; and what gives the values
-    for the same palette in other colours."""
+    """The palette, and what gives sRGB in 0..1 for it, or for the same in other colours: [n,n,3] of an image
+    or [V,3] of a mesh's corners; and how the mesh is cut along the borders, where it is."""
 
-    values: np.ndarray
     palette: Palette
     paint: Callable[[Palette], np.ndarray]
+    cut: Cut | None = None
 
 
 class FineSurface:
@@ -96,14 +97,17 @@ def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Pain
         _smooth_borders(image, n, palette, fine, uv)
         return image[near[0] * n + near[1]]
 
-    return Painted(paint(palette), palette, paint)
+    return Painted(palette, paint)
 
 
 def painted_corners(
     mesh: Mesh, look: Callable[[np.ndarray, np.ndarray], np.ndarray], config: PaletteConfig
 ) -> Painted | None:
-    """Colours for a mesh's corners from its palette, found with `look`, which says the sRGB colour [N,3] in
-    0..1 at points [N,3] with normals [N,3]; None as in `painted_image`, and where the mode is "off"."""
+    """Colours for the corners of the mesh, cut along the borders of its palette, so that they are sharp.
+
+    It is found with `look`, which says the sRGB colour [N,3] in 0..1 at points [N,3] with normals [N,3]. None
+    as in `painted_image`, and where the mode is "off".
+    """
     if config.mode == "off" or len(mesh.faces) == 0:
         return None
     fine = FineSurface(mesh, normals_of(mesh))
@@ -115,12 +119,8 @@ def painted_corners(
     palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
     if palette is None:
         return None
-    itself = np.tile([1.0, 0.0, 0.0], (len(fine.corner), 1))
-
-    def paint(palette: Palette) -> np.ndarray:
-        return shown(palette, np.repeat(fine.corner[:, None], 3, 1), itself)
-
-    return Painted(paint(palette), palette, paint)
+    cut = cut_along_borders(mesh, fine.corner, palette)
+    return Painted(palette, cut.paint, cut)
 
 
 def _worth(palette: Palette, config: PaletteConfig) -> Palette | None:
