@@ -101,7 +101,7 @@ class Result:
             assign(values, override)
         config = from_values(values)
         scene = pipeline.surface_of_run(RunDir(self.folder), config)
-        return write(scene.mesh, path, quads=scene.quads)
+        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts)
 
 
 def generate(

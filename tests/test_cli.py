@@ -83,6 +83,11 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     recolored = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--recolor")
     assert command(*recolored, "pink = #2266cc") == 0 and (home / "out" / "mesh.glb").is_file()
     capsys.readouterr()
+    parts = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--parts", "materials")
+    assert command(*parts) == 0 and b'"name":"pink"' in (home / "out" / "mesh.glb").read_bytes()
+    capsys.readouterr()
+    assert command(*parts, "--texture", "64") == 2
+    assert "Take --texture away" in capsys.readouterr().err
     assert command(*recolored, "green=navy") == 2
     assert "the object has no green; expected one of pink #" in capsys.readouterr().err
     assert command(*recolored, "navy") == 2

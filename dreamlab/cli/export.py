@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
     from dreamlab.stages.protocol import SurfaceMesh
 
-OF_RUNS = ("lighting", "resolution", "recolor", "palette")
+OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts")
 ORIGINS = ("keep", "centre", "base")
 COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
             "dreamlab export latest --faces 2000 --texture 0",
-            'dreamlab export 1 --recolor "red=#2266cc" --recolor white=gold',
+            'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --origin base",
         ),
     )
@@ -58,6 +58,13 @@ def add_parser(subparsers: Subparsers) -> None:
         choices=("auto", "on", "off"),
         metavar="MODE",
         help="'auto': only where the colours are flat by parts, and pictures agree; on or off (runs only)",
+    )
+    parser.add_argument(
+        "--parts",
+        choices=("materials", "meshes"),
+        metavar="KIND",
+        help="GLB and OBJ by parts of one flat colour of the palette: materials named by it (red, white_2), "
+        "or meshes, one for each connected part; without a texture (runs only)",
     )
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
     parser.add_argument(
@@ -143,6 +150,7 @@ def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -
 
 def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     """The run's settings with the options on top, checked like a config file's."""
+    from dreamlab.core.errors import InputError
     from dreamlab.run.resolve import from_values, merge
 
     stages: dict[str, dict] = {"export": {"formats": _formats(args.format)}}
@@ -152,7 +160,11 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
         stages.setdefault("simplify", {})["remesh"] = "quads"
     if args.texture is not None:
         stages["texture"] = {"into": "image", "resolution": args.texture} if args.texture else {}
-    if args.texture == 0:
+    if args.parts is not None and args.texture:
+        raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
+    if args.parts is not None:
+        stages.setdefault("texture", {})["parts"] = args.parts
+    if args.texture == 0 or args.parts is not None:
         stages["texture"]["into"] = "vertices"
         stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
     if args.lighting:

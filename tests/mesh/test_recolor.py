@@ -190,7 +190,7 @@ def test_the_stage_recolours_and_still_measures_the_object_as_it_was() -> None:
 @pytest.mark.parametrize("mode", ["off", "auto"])
 def test_an_object_without_a_palette_is_not_recoloured_but_told_of(mode: str) -> None:
     how = TextureStageConfig(resolution=64, palette=PaletteConfig(mode=mode), recolor={"red": "navy"})
-    with pytest.raises(InputError, match=r"no palette to recolour.*--palette on"):
+    with pytest.raises(InputError, match=r"no palette.*--palette on"):
         finished(Solid(sphere(0.6), rgb=rainbow), SHAPE, how)
 
 

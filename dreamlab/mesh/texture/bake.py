@@ -22,7 +22,7 @@ from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
 from dreamlab.mesh.texture.palette import Palette, PaletteConfig
-from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
+from dreamlab.mesh.texture.palette_bake import Look, painted_corners, painted_image
 from dreamlab.mesh.texture.raster import owners
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
@@ -61,12 +61,13 @@ class BakeConfig(BaseModel):
 
 class Baked(NamedTuple):
     """A coloured mesh; the same without its palette, the palette, and what paints it in other colours, where
-    it is painted in one."""
+    it is painted in one; and which of its colours each face has, where the mesh is cut along its borders."""
 
     mesh: Mesh
     plain: Mesh | None = None
     palette: Palette | None = None
     repaint: Callable[[Palette], Mesh] | None = None
+    labels: np.ndarray | None = None
 
 
 def bake_colors(
@@ -82,12 +83,7 @@ def bake_vertices(
 ) -> Baked:
     """As `bake_colors`, with what the palette did: painted in one, the mesh is cut along its borders."""
     config = config or BakeConfig()
-
-    def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        place = x if surface is None else put_onto(surface, x)
-        points, ways = (torch.from_numpy(v).float() for v in (place, normal))
-        return seen_color(field, points, ways, config.depth, config.samples).double().numpy()
-
+    look = looking(field, config, surface)
     seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
     found = painted_corners(mesh, look, config.palette)
 
@@ -103,7 +99,18 @@ def bake_vertices(
     def painted(palette: Palette) -> Mesh:
         return colored(cut.mesh, cut.paint(palette))
 
-    return Baked(painted(found.palette), plain, found.palette, painted)
+    return Baked(painted(found.palette), plain, found.palette, painted, cut.labels)
+
+
+def looking(field: Field, config: BakeConfig, surface: Mesh | None) -> Look:
+    """What says the colour [N,3] that the field shows at points [N,3], looked at along normals [N,3]."""
+
+    def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        place = x if surface is None else put_onto(surface, x)
+        points, ways = (torch.from_numpy(v).float() for v in (place, normal))
+        return seen_color(field, points, ways, config.depth, config.samples).double().numpy()
+
+    return look
 
 
 def bake(
