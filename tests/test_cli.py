@@ -16,6 +16,7 @@ from PIL import Image
 
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, _parser, main
+from dreamlab.mesh.io.load import load
 from dreamlab.priors.diffusers.source import PretrainedConfig
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
@@ -88,6 +89,12 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert command(*parts, "--texture", "64") == 2
     assert "Take --texture away" in capsys.readouterr().err
+    style = ("export", "1", "--style", "low-poly", "--to", "out", "--name", "low", "--quiet")
+    assert command(*style, "--faces", "100") == 0
+    assert len(load(home / "out" / "low.glb").vertices) <= 300
+    capsys.readouterr()
+    assert command(*style, "--texture", "64") == 2
+    assert "--style low-poly has no texture" in capsys.readouterr().err
     assert command(*recolored, "green=navy") == 2
     assert "the object has no green; expected one of pink #" in capsys.readouterr().err
     assert command(*recolored, "navy") == 2
@@ -121,7 +128,7 @@ def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]
 
 def test_options_reach_the_config(home: Path) -> None:
     options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs",
-               "--size", "30cm")  # fmt: skip
+               "--size", "30cm", "--style", "low-poly")  # fmt: skip
     assert (
         command(
             "run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options
@@ -130,6 +137,7 @@ def test_options_reach_the_config(home: Path) -> None:
     )
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
+    assert config["stages"][-3]["into"] == "faces" and config["stages"][-4]["faces"] == 500
     assert config["stages"][-2]["formats"] == ["ply"] and config["device"] == "cpu"
     low, high = bounds(home / "runs/0001-a-red-ball/mesh.ply")
     assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
@@ -219,6 +227,7 @@ MISTAKES = [
     (["export", "broken.glb", "--resolution", "64"], "--resolution needs a run"),
     (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
     (["export", "broken.glb", "--recolor", "red"], "needs a run"),
+    (["export", "broken.glb", "--style", "low-poly"], "needs a run"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),
     (["export", "broken.glb", "--origin", "bse"], "The nearest is base"),
     (["export", "broken.glb", "--to", "/dev/null/x"], "--to /dev/null/x cannot be made"),

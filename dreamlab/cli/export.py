@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.cli.tell import tell_files
+from dreamlab.run.styles import STYLES
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
     from dreamlab.stages.protocol import SurfaceMesh
 
-OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts")
+OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
 ORIGINS = ("keep", "centre", "base")
 COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
@@ -25,7 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Write a run's mesh anew from its field, or convert any mesh file.",
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
-            "dreamlab export latest --faces 2000 --texture 0",
+            "dreamlab export latest --style low-poly --faces 300",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --origin base",
         ),
@@ -37,6 +39,13 @@ def add_parser(subparsers: Subparsers) -> None:
         default="glb",
         metavar="LIST",
         help="mesh formats, one file each, such as glb,obj,stl (default: glb)",
+    )
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        metavar="NAME",
+        help="low-poly: few plane faces of one colour of the palette each, 500 unless --faces says else "
+        "(runs only)",
     )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
@@ -153,7 +162,10 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     from dreamlab.core.errors import InputError
     from dreamlab.run.resolve import from_values, merge
 
-    stages: dict[str, dict] = {"export": {"formats": _formats(args.format)}}
+    if args.texture is not None and args.style is not None:
+        raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
+    stages: dict[str, dict] = deepcopy(STYLES[args.style]) if args.style else {}
+    stages["export"] = {"formats": _formats(args.format)}
     if args.faces is not None:
         stages.setdefault("simplify", {})["faces"] = args.faces
     if args.quads:
@@ -164,7 +176,7 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
         raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
     if args.parts is not None:
         stages.setdefault("texture", {})["parts"] = args.parts
-    if args.texture == 0 or args.parts is not None:
+    if args.texture == 0 or (args.parts is not None and args.style is None):
         stages["texture"]["into"] = "vertices"
         stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
     if args.lighting:

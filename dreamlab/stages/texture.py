@@ -19,6 +19,7 @@ from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
 from dreamlab.mesh.texture.color_names import names_of, parse_color
+from dreamlab.mesh.texture.facets import bake_faces
 from dreamlab.mesh.texture.recolor import recolored
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.render.raster import RasterRendererConfig
@@ -34,10 +35,10 @@ class TextureStageConfig(BakeConfig, StageConfig):
 
     kind: Literal["texture"] = "texture"
     name: str = "texture"
-    into: Literal["image", "vertices"] = Setting(
+    into: Literal["image", "vertices", "faces"] = Setting(
         default="image",
-        description="where the colours go: a texture image, or the corners of the mesh, which is then cut "
-        "along the borders of its palette, if it has one",
+        description="where the colours go: a texture image; the corners of the mesh, which is then cut along "
+        "the borders of its palette, if it has one; or one to a face, which then has its own normal, too",
     )
 
     recolor: dict[str, str] = Setting(
@@ -49,13 +50,13 @@ class TextureStageConfig(BakeConfig, StageConfig):
     parts: Literal["off", "materials", "meshes"] = Setting(
         default="off",
         description="GLB and OBJ by parts of one flat colour of the palette; 'materials' named by it (red, "
-        "white_2), or each connected part one of 'meshes'; needs into: vertices",
+        "white_2), or each connected part one of 'meshes'; needs into: vertices or faces",
     )
 
     @model_validator(mode="after")
     def _parts_have_colours_of_their_own(self) -> TextureStageConfig:
-        if self.parts != "off" and self.into != "vertices":
-            raise ValueError("parts: off, or into: vertices beside it: materials have no image")
+        if self.parts != "off" and self.into == "image":
+            raise ValueError("parts: off, or into: vertices or faces beside it: materials have no image")
         return self
 
     @field_validator("recolor")
@@ -114,6 +115,8 @@ class TextureStage:
 
 
 def _baked(scene: SurfaceMesh, config: TextureStageConfig) -> Baked:
+    if config.into == "faces":
+        return bake_faces(scene.mesh, scene.colors(), config, surface=scene.painted)
     if config.into == "vertices":
         return bake_vertices(scene.mesh, scene.colors(), config, surface=scene.painted)
     flat = unwrap(scene.mesh, resolution=config.resolution)

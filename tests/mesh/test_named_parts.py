@@ -136,5 +136,5 @@ def test_parts_of_an_object_without_a_palette_are_refused() -> None:
 
 
 def test_parts_beside_an_image_are_refused() -> None:
-    with pytest.raises(ValidationError, match="into: vertices"):
+    with pytest.raises(ValidationError, match="into: vertices or faces"):
         TextureStageConfig(parts="materials")
