@@ -159,32 +159,14 @@ def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -
 
 def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     """The run's settings with the options on top, checked like a config file's."""
-    from dreamlab.core.errors import InputError
     from dreamlab.run.resolve import from_values, merge
 
-    if args.texture is not None and args.style is not None:
-        raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
-    stages: dict[str, dict] = deepcopy(STYLES[args.style]) if args.style else {}
+    stages = _finish(config, args)
     stages["export"] = {"formats": _formats(args.format)}
     if args.faces is not None:
         stages.setdefault("simplify", {})["faces"] = args.faces
     if args.quads:
         stages.setdefault("simplify", {})["remesh"] = "quads"
-    if args.texture is not None:
-        stages["texture"] = {"into": "image", "resolution": args.texture} if args.texture else {}
-    if args.parts is not None and args.texture:
-        raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
-    if args.parts is not None:
-        stages.setdefault("texture", {})["parts"] = args.parts
-    if args.texture == 0 or (args.parts is not None and args.style is None):
-        stages["texture"]["into"] = "vertices"
-        stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
-    if args.lighting:
-        stages.setdefault("texture", {})["lighting"] = True
-    if args.recolor:
-        stages.setdefault("texture", {})["recolor"] = _recoloring(args.recolor)
-    if args.palette is not None:
-        stages.setdefault("texture", {})["palette"] = {"mode": args.palette}
     if args.resolution is not None:
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
@@ -196,15 +178,46 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
 
 
+def _finish(config: RunConfig, args: argparse.Namespace) -> dict[str, dict]:
+    """What the options change of how the mesh is coloured. InputError for two that exclude each other."""
+    from dreamlab.core.errors import InputError
+    from dreamlab.stages import TextureStageConfig
+
+    if args.texture is not None and args.style is not None:
+        raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
+    if args.texture and args.parts is not None:
+        raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
+    stages: dict[str, dict] = deepcopy(STYLES[args.style]) if args.style else {}
+    texture = stages.get("texture", {})
+    if args.texture:
+        texture |= {"into": "image", "resolution": args.texture}
+    if args.parts is not None:
+        texture["parts"] = args.parts
+    own = config.last(TextureStageConfig)
+    into = texture.get("into", own.into if own else "image")
+    if args.texture == 0 or (args.parts is not None and into == "image"):
+        texture["into"] = "vertices"
+        stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
+    if args.lighting:
+        texture["lighting"] = True
+    if args.recolor:
+        texture["recolor"] = _recoloring(args.recolor)
+    if args.palette is not None:
+        texture["palette"] = {"mode": args.palette}
+    return stages | ({"texture": texture} if texture else {})
+
+
 def _recoloring(options: list[str]) -> dict[str, str]:
     """The colours of --recolor. InputError for what is no pair of two."""
     from dreamlab.core.errors import InputError
 
-    pairs = [tuple(part.strip() for part in option.partition("=")[::2]) for option in options]
-    for option, (old, new) in zip(options, pairs, strict=True):
+    changes: dict[str, str] = {}
+    for option in options:
+        old, _, new = (part.strip() for part in option.partition("="))
         if not old or not new:
             raise InputError("--recolor cannot be read", expected="OLD=NEW, such as red=navy", got=option)
-    return dict(pairs)
+        changes[old] = new
+    return changes
 
 
 def _formats(text: str) -> list[str]:

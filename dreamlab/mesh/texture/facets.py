@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.shape import face_normals_of
-from dreamlab.mesh.texture.bake import BakeConfig, Baked, looking
+from dreamlab.mesh.geometry.shape import face_normals_of, normals_of
+from dreamlab.mesh.texture.bake import BakeConfig, Baked
 from dreamlab.mesh.texture.lighting import daylight, under_light
 from dreamlab.mesh.texture.palette import Palette, find_palette, lab_of, rgb_of
 from dreamlab.mesh.texture.palette_bake import FineSurface, colors_on, worth
+from dreamlab.mesh.texture.seen import looking
 
 SHORT = 0.2  # what a border costs by its length, in roots of the mean face's area: one clear face alone stays
 SWEEPS = 10
@@ -37,8 +38,8 @@ def bake_faces(
     config = config or BakeConfig()
     bare = facets(mesh)
     numbers = np.repeat(np.arange(len(mesh.faces)), 3)[:, None]
-    fine = FineSurface(bare, np.concatenate([bare.normals.double().numpy(), numbers], 1))
-    seen = colors_on(fine, looking(field, config, surface))
+    fine = FineSurface(bare, np.concatenate([normals_of(bare), numbers], 1))
+    seen = colors_on(fine, looking(field, config.depth, config.samples, surface))
     light = daylight(bare).reshape(-1, 3).mean(1) if config.lighting else None
     parent = _Parent.of(fine)
 
