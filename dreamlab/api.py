@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dreamlab.core.cameras import turntable
 from dreamlab.core.types import Cameras, Field, Mesh
+from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
 from dreamlab.ops import threads
 from dreamlab.priors.protocols import Prior
@@ -24,7 +25,7 @@ from dreamlab.run import pipeline
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
 from dreamlab.run.machine import environment, pick_device
-from dreamlab.run.resolve import resolve
+from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages import ExportStageConfig
@@ -86,6 +87,22 @@ class Result:
             mesh, cameras = framed(mesh), turntable(4, 0.3, 1.05 / math.sin(fovy / 2), fovy, (512, 512))
         return torch.from_numpy(render_mesh(mesh, cameras, style))
 
+    def export(self, path: Folder, settings: Settings | None = None) -> list[Path]:
+        """Write the mesh, made anew from the newest checkpoint, in the format that the path's suffix names.
+
+        settings: changes to the run's, as `generate` takes them:
+        `{"stages.texture.recolor": {"red": "#2266cc"}}`. Returns the files written, the named one first.
+
+        Raises InputError if there is no checkpoint yet, and as the stages do.
+        """
+        nested, dotted = _split(settings)
+        values = merge(self.config.model_dump(mode="json", by_alias=True), nested)
+        for override in dotted:
+            assign(values, override)
+        config = from_values(values)
+        scene = pipeline.surface_of_run(RunDir(self.folder), config)
+        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts)
+
 
 def generate(
     prompt: str,
@@ -140,13 +157,19 @@ def events(
 
     To stop early, close the iterator: a checkpoint is kept, and `load_run` and `dreamlab resume` find it.
     """
-    nested = {key: value for key, value in (settings or {}).items() if "." not in key}
-    dotted = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items() if "." in key]
+    nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
     pick_device(config.device)  # before anything is written
     threads.apply()
     run = RunDir.create(Path(out), config, environment())
     yield from pipeline.generate(config, run, prior)
+
+
+def _split(settings: Settings | None) -> tuple[dict[str, Any], list[str]]:
+    """Nested settings, and dotted ones as `--set` has them."""
+    given = settings or {}
+    nested = {key: value for key, value in given.items() if "." not in key}
+    return nested, [f"{key}={json.dumps(value)}" for key, value in given.items() if "." in key]
 
 
 def load_run(run: str | int | os.PathLike[str] = "latest", out: Folder = "outputs") -> Result:

@@ -14,6 +14,7 @@ from known import red_ball_prior, small_values
 import dreamlab
 from dreamlab import api
 from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.mesh.io.load import load
 from dreamlab.run.events import Finished, Phase, Step
 
 
@@ -49,6 +50,17 @@ def test_a_result_holds_files_mesh_field_and_settings(ball: tuple[api.Result, li
     assert 0 < len(result.mesh.faces) <= 300
     middle, corner = result.field.density(torch.tensor([[0.0, 0, 0], [0.95, 0.95, 0.95]])).tolist()
     assert middle > corner
+
+
+def test_a_run_is_written_anew_with_other_settings(
+    ball: tuple[api.Result, list[object], Path], tmp_path: Path
+) -> None:
+    result, _, _ = ball
+    (same,) = result.export(tmp_path / "mesh.glb")
+    assert same.read_bytes() == result.files["glb"].read_bytes()
+    blue = {"stages.texture.recolor": {"pink": "#0000ff"}, "stages": {"texture": {"palette": {"mode": "on"}}}}
+    (other,) = result.export(tmp_path / "blue.glb", blue)
+    assert load(other).colors.mean(0).argmax() == 2 and result.mesh.colors.mean(0).argmax() == 0
 
 
 def test_events_come_in_order_and_end_with_the_files(ball: tuple[api.Result, list[object], Path]) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from dreamlab import __version__
 from dreamlab.cli import COMMANDS, _parser, main
+from dreamlab.mesh.io.load import load
 from dreamlab.priors.diffusers.source import PretrainedConfig
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
@@ -80,6 +81,25 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     (finished,) = events(capsys.readouterr().out)
     assert finished["files"] == {"stl": "out/ball.stl", "ply": "out/ball.ply"}
 
+    recolored = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--recolor")
+    assert command(*recolored, "pink = #2266cc") == 0 and (home / "out" / "mesh.glb").is_file()
+    capsys.readouterr()
+    parts = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--parts", "materials")
+    assert command(*parts) == 0 and b'"name":"pink"' in (home / "out" / "mesh.glb").read_bytes()
+    capsys.readouterr()
+    assert command(*parts, "--texture", "64") == 2
+    assert "Take --texture away" in capsys.readouterr().err
+    style = ("export", "1", "--style", "low-poly", "--to", "out", "--name", "low", "--quiet")
+    assert command(*style, "--faces", "100") == 0
+    assert len(load(home / "out" / "low.glb").vertices) <= 300
+    capsys.readouterr()
+    assert command(*style, "--texture", "64") == 2
+    assert "--style low-poly has no texture" in capsys.readouterr().err
+    assert command(*recolored, "green=navy") == 2
+    assert "the object has no green; expected one of pink #" in capsys.readouterr().err
+    assert command(*recolored, "navy") == 2
+    assert "OLD=NEW, such as red=navy" in capsys.readouterr().err
+
     assert command("export", str(mesh), "--format", "obj", "--to", "converted", "--quiet") == 0
     assert (home / "converted" / "mesh.obj").is_file()
 
@@ -108,7 +128,7 @@ def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]
 
 def test_options_reach_the_config(home: Path) -> None:
     options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs",
-               "--size", "30cm")  # fmt: skip
+               "--size", "30cm", "--style", "low-poly")  # fmt: skip
     assert (
         command(
             "run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options
@@ -117,6 +137,7 @@ def test_options_reach_the_config(home: Path) -> None:
     )
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
+    assert config["stages"][-3]["into"] == "faces" and config["stages"][-4]["faces"] == 500
     assert config["stages"][-2]["formats"] == ["ply"] and config["device"] == "cpu"
     low, high = bounds(home / "runs/0001-a-red-ball/mesh.ply")
     assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
@@ -203,8 +224,10 @@ MISTAKES = [
     (["export", "77"], "no run '77'"),
     (["export", "broken.glb"], "broken.glb"),
     (["export", "bad.yaml"], "bad.yaml"),
-    (["export", "broken.glb", "--resolution", "64"], "need a run"),
-    (["export", "broken.glb", "--lighting"], "need a run"),
+    (["export", "broken.glb", "--resolution", "64"], "--resolution needs a run"),
+    (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
+    (["export", "broken.glb", "--recolor", "red"], "needs a run"),
+    (["export", "broken.glb", "--style", "low-poly"], "needs a run"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),
     (["export", "broken.glb", "--origin", "bse"], "The nearest is base"),
     (["export", "broken.glb", "--to", "/dev/null/x"], "--to /dev/null/x cannot be made"),
@@ -336,6 +359,8 @@ SETTINGS = {
         "--origin": "stages.export.origin",
         "--lighting": "stages.texture.lighting",
         "--resolution": "stages.extract.resolution",
+        "--recolor": "stages.texture.recolor",
+        "--recolour": "stages.texture.recolor",
     },
 }
 

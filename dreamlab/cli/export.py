@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.cli.tell import tell_files
+from dreamlab.run.styles import STYLES
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
     from dreamlab.stages.protocol import SurfaceMesh
 
+OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
 ORIGINS = ("keep", "centre", "base")
 COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
@@ -24,7 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Write a run's mesh anew from its field, or convert any mesh file.",
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
-            "dreamlab export latest --faces 2000 --texture 512",
+            "dreamlab export latest --style low-poly --faces 300",
+            'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --origin base",
         ),
     )
@@ -36,12 +40,40 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="LIST",
         help="mesh formats, one file each, such as glb,obj,stl (default: glb)",
     )
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        metavar="NAME",
+        help="low-poly: few plane faces of one colour of the palette each, 500 unless --faces says else "
+        "(runs only)",
+    )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
         "--texture",
         type=int,
         metavar="PIXELS",
-        help="pixels along each side of the textures, baked anew; 0 colours the vertices",
+        help="pixels along each side of the textures, baked anew; 0: none, colours at vertices",
+    )
+    parser.add_argument(
+        "--recolor",
+        "--recolour",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="other colours for some of the palette's, such as red=#2266cc; may be given again (runs only)",
+    )
+    parser.add_argument(
+        "--palette",
+        choices=("auto", "on", "off"),
+        metavar="MODE",
+        help="'auto': only where the colours are flat by parts, and pictures agree; on or off (runs only)",
+    )
+    parser.add_argument(
+        "--parts",
+        choices=("materials", "meshes"),
+        metavar="KIND",
+        help="GLB and OBJ by parts of one flat colour of the palette: materials named by it (red, white_2), "
+        "or meshes, one for each connected part; without a texture (runs only)",
     )
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
     parser.add_argument(
@@ -80,8 +112,10 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.stages import ExportStageConfig
 
     config = run_config(args.subject, args.out)
-    if config is None and (args.lighting or args.resolution is not None):
-        raise InputError("--lighting and --resolution need a run: a mesh file has no field to sample")
+    if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
+        options = " and ".join(f"--{option}" for option in asked)
+        need = "needs" if len(asked) == 1 else "need"
+        raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
     changed = _changed(config or from_values({"prompt": "export"}), args)
     for stage in changed.stages:
         stage.check()
@@ -127,18 +161,12 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     """The run's settings with the options on top, checked like a config file's."""
     from dreamlab.run.resolve import from_values, merge
 
-    stages: dict[str, dict] = {"export": {"formats": _formats(args.format)}}
+    stages = _finish(config, args)
+    stages["export"] = {"formats": _formats(args.format)}
     if args.faces is not None:
         stages.setdefault("simplify", {})["faces"] = args.faces
     if args.quads:
         stages.setdefault("simplify", {})["remesh"] = "quads"
-    if args.texture is not None:
-        stages["texture"] = {"into": "image", "resolution": args.texture} if args.texture else {}
-    if args.texture == 0:
-        stages["texture"]["into"] = "vertices"
-        stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
-    if args.lighting:
-        stages.setdefault("texture", {})["lighting"] = True
     if args.resolution is not None:
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
@@ -148,6 +176,48 @@ def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
     if args.draco:
         stages["export"]["compression"] = "draco"
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
+
+
+def _finish(config: RunConfig, args: argparse.Namespace) -> dict[str, dict]:
+    """What the options change of how the mesh is coloured. InputError for two that exclude each other."""
+    from dreamlab.core.errors import InputError
+    from dreamlab.stages import TextureStageConfig
+
+    if args.texture is not None and args.style is not None:
+        raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
+    if args.texture and args.parts is not None:
+        raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
+    stages: dict[str, dict] = deepcopy(STYLES[args.style]) if args.style else {}
+    texture = stages.get("texture", {})
+    if args.texture:
+        texture |= {"into": "image", "resolution": args.texture}
+    if args.parts is not None:
+        texture["parts"] = args.parts
+    own = config.last(TextureStageConfig)
+    into = texture.get("into", own.into if own else "image")
+    if args.texture == 0 or (args.parts is not None and into == "image"):
+        texture["into"] = "vertices"
+        stages.setdefault("simplify", {})["color_weight"] = COLOR_WEIGHT
+    if args.lighting:
+        texture["lighting"] = True
+    if args.recolor:
+        texture["recolor"] = _recoloring(args.recolor)
+    if args.palette is not None:
+        texture["palette"] = {"mode": args.palette}
+    return stages | ({"texture": texture} if texture else {})
+
+
+def _recoloring(options: list[str]) -> dict[str, str]:
+    """The colours of --recolor. InputError for what is no pair of two."""
+    from dreamlab.core.errors import InputError
+
+    changes: dict[str, str] = {}
+    for option in options:
+        old, _, new = (part.strip() for part in option.partition("="))
+        if not old or not new:
+            raise InputError("--recolor cannot be read", expected="OLD=NEW, such as red=navy", got=option)
+        changes[old] = new
+    return changes
 
 
 def _formats(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dreamlab.cli.options import (
     view_mode,
 )
 from dreamlab.run.presets import preset_names
+from dreamlab.run.styles import STYLES
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -26,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m',
-            'dreamlab run "a blue car" --config mine.yaml --dry-run',
+            'dreamlab run "a fox" --style low-poly --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -65,6 +67,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        metavar="NAME",
+        help="low-poly: 500 plane faces of one colour of the palette each, on top of any preset",
+    )
     add_runs_option(parser)
     parser.add_argument(
         "--dry-run",
@@ -136,9 +144,11 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings["seed"] = args.seed
     if args.device is not None:
         settings["device"] = args.device
+    if args.style is not None:
+        settings["stages"] = deepcopy(STYLES[args.style])
     if args.export is not None:
         formats = [name.strip().lstrip(".") for name in args.export.split(",")]
-        settings["stages"] = {"export": {"formats": formats}}
+        settings.setdefault("stages", {})["export"] = {"formats": formats}
     if args.size is not None:
         settings.setdefault("stages", {}).setdefault("export", {})["size"] = args.size
     return settings

@@ -69,5 +69,5 @@ class ExportStage:
 
     def write(self, scene: SurfaceMesh, folder: Path, stem: str = "mesh") -> dict[str, Path]:
         """Write the mesh in every format of the config; the files by format."""
-        how = {"compression": self.config.compression, "quads": scene.quads}
+        how = {"compression": self.config.compression, "quads": scene.quads, "parts": scene.parts}
         return {kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats}

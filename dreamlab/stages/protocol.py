@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
+from dreamlab.mesh.geometry.named_parts import NamedParts
 
 if TYPE_CHECKING:
     from dreamlab.guidance import CFGConfig, NoiseConfig
@@ -43,6 +44,7 @@ class SurfaceMesh:
     volume: whether the colours are those of light through the field's density, as where the mesh was taken
     from it; else they are those at the surface, as where that was refined, and the density means nothing.
     quads: whether the triangles are halves of quads.
+    parts: the faces' materials, where files shall have them.
     """
 
     mesh: Mesh
@@ -51,6 +53,7 @@ class SurfaceMesh:
     fine: Mesh | None = None
     volume: bool = True
     quads: bool = False
+    parts: NamedParts | None = None
 
     def colors(self) -> Field:
         """The field that has the colours. Raises InputError for a mesh that has none."""

@@ -6,13 +6,21 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field as Setting
+from pydantic import field_validator, model_validator
 from torch import Tensor
 
+from dreamlab.core.errors import InputError
+from dreamlab.core.types import Mesh
 from dreamlab.evaluate.field_fidelity import Pictures, faithful, field_pictures
+from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
+from dreamlab.mesh.texture.color_names import names_of, parse_color
+from dreamlab.mesh.texture.facets import bake_faces
+from dreamlab.mesh.texture.recolor import recolored
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.scenes.mesh import MeshSceneConfig
@@ -27,9 +35,36 @@ class TextureStageConfig(BakeConfig, StageConfig):
 
     kind: Literal["texture"] = "texture"
     name: str = "texture"
-    into: Literal["image", "vertices"] = Setting(
-        default="image", description="where the colours go: a texture image, or the corners of the mesh"
+    into: Literal["image", "vertices", "faces"] = Setting(
+        default="image",
+        description="where the colours go: a texture image; the corners of the mesh, which is then cut along "
+        "the borders of its palette, if it has one; or one to a face, which then has its own normal, too",
     )
+
+    recolor: dict[str, str] = Setting(
+        default={},
+        description="other colours for some of the palette's; such as {red: '#2266cc'}, the old by name or "
+        "code",
+    )
+
+    parts: Literal["off", "materials", "meshes"] = Setting(
+        default="off",
+        description="GLB and OBJ by parts of one flat colour of the palette; 'materials' named by it (red, "
+        "white_2), or each connected part one of 'meshes'; needs into: vertices or faces",
+    )
+
+    @model_validator(mode="after")
+    def _parts_have_colours_of_their_own(self) -> TextureStageConfig:
+        if self.parts != "off" and self.into == "image":
+            raise ValueError("parts: off, or into: vertices or faces beside it: materials have no image")
+        return self
+
+    @field_validator("recolor")
+    @classmethod
+    def _readable(cls, changes: dict[str, str]) -> dict[str, str]:
+        for color in changes.values():
+            parse_color(color)
+        return changes
 
     def build(self) -> TextureStage:
         return TextureStage(self)
@@ -55,11 +90,33 @@ class TextureStage:
         if config.palette.mode != "off":
             painted = baked.palette is not None and mesh is baked.mesh
             measures["colors"] = float(len(baked.palette.colors)) if baked.palette and painted else 0.0
+        parts = None
+        if config.recolor or config.parts != "off":
+            mesh, parts = self._by_palette(baked, mesh)
         yield Measured({"faces": float(len(mesh.faces)), **measures})
-        return replace(scene, mesh=mesh)
+        return replace(scene, mesh=mesh, parts=parts)
+
+    def _by_palette(self, baked: Baked, kept: Mesh) -> tuple[Mesh, NamedParts | None]:
+        """The mesh in other colours, and its parts, as far as asked for.
+
+        Raises InputError where the mesh that was kept has no palette, and as `recolored`.
+        """
+        if baked.palette is None or baked.repaint is None or kept is not baked.mesh:
+            raise InputError(
+                "the object has no palette, which other colours and parts need: its colours are not flat by "
+                "parts, or none was asked for",
+                mend="Paint it in one all the same: --palette on, or stages.texture.palette.mode=on",
+            )
+        palette, kind = recolored(baked.palette, self.config.recolor), self.config.parts
+        if kind == "off" or baked.labels is None:
+            return baked.repaint(palette), None
+        flat = palette._replace(gradient=np.zeros_like(palette.gradient))
+        return baked.repaint(flat), NamedParts(baked.labels, names_of(palette), kind)
 
 
 def _baked(scene: SurfaceMesh, config: TextureStageConfig) -> Baked:
+    if config.into == "faces":
+        return bake_faces(scene.mesh, scene.colors(), config, surface=scene.painted)
     if config.into == "vertices":
         return bake_vertices(scene.mesh, scene.colors(), config, surface=scene.painted)
     flat = unwrap(scene.mesh, resolution=config.resolution)

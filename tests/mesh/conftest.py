@@ -7,6 +7,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.surface.clean import CleanConfig, clean
 from dreamlab.mesh.surface.extract import ExtractConfig, Extraction, extract
 from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
+from dreamlab.mesh.texture.palette import PaletteConfig
 from dreamlab.mesh.texture.unwrap import unwrap
 from tests.mesh.analytic import Solid, sphere, torus
 
@@ -33,6 +34,13 @@ def ring() -> Extraction:
 def colored(ball: Extraction) -> Mesh:
     """A cleaned ball with vertex colours."""
     return bake_colors(clean(ball.mesh, CleanConfig(faces=2000)), Solid(sphere(0.6), rgb=halves))
+
+
+@pytest.fixture(scope="session")
+def cut(ball: Extraction) -> Mesh:
+    """A cleaned ball with vertex colours of a palette, cut along its borders."""
+    how = BakeConfig(palette=PaletteConfig(mode="on"))
+    return bake_colors(clean(ball.mesh, CleanConfig(faces=600)), Solid(sphere(0.6), rgb=halves), how)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from dreamlab.mesh.geometry.color import linear_to_srgb, sample, srgb_to_linear,
 from dreamlab.mesh.geometry.shape import normals_of, parse_size, place, tangents_of
 from dreamlab.mesh.surface.clean import CleanConfig, clean, repair_surface, simplify
 from dreamlab.mesh.surface.extract import ExtractConfig, extract
-from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors, put_onto, seen_color
+from dreamlab.mesh.texture.bake import BakeConfig, bake, bake_colors
+from dreamlab.mesh.texture.seen import put_onto, seen_color
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.stages import CleanStageConfig, ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, sphere

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import place
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.surface.clean import solidity
@@ -43,7 +44,7 @@ def node_modules() -> str:
     pytest.skip("gltf-validator is not installed (npm install -g gltf-validator)")
 
 
-@pytest.fixture(params=["colored", "textured"])
+@pytest.fixture(params=["colored", "textured", "cut"])
 def mesh(request) -> Mesh:
     return request.getfixturevalue(request.param)
 
@@ -62,6 +63,21 @@ def test_khronos_validator_finds_nothing_to_say(mesh: Mesh, name: str, tmp_path)
     issues = json.loads(done.stdout)
     assert issues["messages"] == []
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["materials", "meshes"])
+def test_khronos_validator_finds_nothing_to_say_of_parts(kind, cut: Mesh, tmp_path) -> None:
+    folder = node_modules()
+    labels = (cut.colors[cut.faces[:, 0], 0] > 0.5).long().numpy()
+    write(cut, tmp_path / "m.glb", parts=NamedParts(labels, ("green", "red"), kind))
+    done = subprocess.run(
+        ["node", "-e", VALIDATE, str(tmp_path / "m.glb")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": folder},
+    )
+    assert json.loads(done.stdout)["messages"] == []
 
 
 def test_khronos_validator_accepts_draco(mesh: Mesh, tmp_path) -> None:

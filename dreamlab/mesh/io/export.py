@@ -13,7 +13,7 @@ import os
 import re
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.files import atomic_path, write_atomic
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import png, texture_of, to_bytes, vertex_colors
+from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
 from dreamlab.mesh.io.splat import splat_bytes
@@ -58,13 +59,19 @@ def _importable(module: str) -> bool:
 
 
 def write(
-    mesh: Mesh, path: str | os.PathLike[str], *, compression: Compression = "none", quads: bool = False
+    mesh: Mesh,
+    path: str | os.PathLike[str],
+    *,
+    compression: Compression = "none",
+    quads: bool = False,
+    parts: NamedParts | None = None,
 ) -> list[Path]:
     """Write the mesh; returns the files written, the named one first.
 
     The suffix decides: .glb, .obj (with .mtl and .png), .ply, .stl, .3mf, .usdz (needs usd-core), .splat.ply
     (one flat Gaussian a face). `compression` is for GLB; `quads` writes OBJ faces of four corners where two
-    triangles that follow each other share a diagonal, as remeshing to quads leaves them.
+    triangles that follow each other share a diagonal, as remeshing to quads leaves them. GLB and OBJ have
+    `parts` as named materials or meshes, the others have the whole.
 
     Raises:
         InputError: an unknown suffix, a mesh without faces, a place that cannot be written to.
@@ -74,12 +81,12 @@ def write(
     check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
     kind = ".splat.ply" if path.name.lower().endswith(".splat.ply") else path.suffix.lower()
     if kind == ".obj":
-        return _write_obj(mesh, path, quads)
+        return _write_obj(mesh, path, quads, parts)
     if kind == ".usdz":
         write_usdz(mesh, path)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, path.stem, compression)
+        data = glb_bytes(mesh, path.stem, compression, parts)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
@@ -96,7 +103,7 @@ def write(
     return [path]
 
 
-def _write_obj(mesh: Mesh, path: Path, quads: bool) -> list[Path]:
+def _write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) -> list[Path]:
     """OBJ with its MTL and textures beside it. All are written before any takes its place, the OBJ last: it
     never points at nothing, and what fails leaves nothing."""
     base = companion_name(path.stem)
@@ -107,13 +114,29 @@ def _write_obj(mesh: Mesh, path: Path, quads: bool) -> list[Path]:
         if image is not None:
             images.append((path.with_name(f"{base}_{name}.png"), png(image)))
             maps.append(f"{keyword} {images[-1][0].name}")
-    lines = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps, ""]
+    pieces = [] if parts is None else split_parts(mesh, parts)
+    lines = [line for name, color in _obj_materials(pieces).items() for line in _mtl(name, color, maps)]
     material = path.with_name(f"{base}.mtl")
-    files = [(path, obj_bytes(mesh, material.name, quads)), (material, "\n".join(lines).encode()), *images]
+    files = [
+        (path, obj_bytes(mesh, material.name, quads, pieces)),
+        (material, "\n".join([*lines, ""]).encode()),
+        *images,
+    ]
     with ExitStack() as stack:  # whose contexts end in the opposite order
         for target, data in files:
             stack.enter_context(atomic_path(target)).write_bytes(data)
     return [target for target, _ in files]
+
+
+def _obj_materials(pieces: Sequence[NamedPart]) -> dict[str, np.ndarray | None]:
+    """Materials with their colours, or all white if one has none: an OBJ has all in its corners or none."""
+    found = materials_of(pieces) or {"surface": None}
+    return found if all(color is not None for color in found.values()) else dict.fromkeys(found)
+
+
+def _mtl(name: str, color: np.ndarray | None, maps: Sequence[str]) -> list[str]:
+    kd = " ".join(f"{c:.6g}" for c in (np.ones(3) if color is None else color))
+    return [f"newmtl {name}", "Ka 0 0 0", f"Kd {kd}", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps]
 
 
 def companion_name(stem: str) -> str:
@@ -123,20 +146,30 @@ def companion_name(stem: str) -> str:
     return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(stem.encode()).hexdigest()[:6]}"
 
 
-def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False) -> bytes:
-    """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them."""
+def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False, pieces: Sequence[NamedPart] = ()) -> bytes:
+    """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them; none
+    where the materials of all pieces have them. Each piece is an object of its own."""
+    with_colors = any(color is None for color in _obj_materials(pieces).values())
+    lines, begin = [f"mtllib {material_file}"], 1
+    for piece in pieces or [NamedPart("object", "surface", mesh, None)]:
+        lines += _obj_piece(piece, begin, quads, with_colors)
+        begin += len(piece.mesh.vertices)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _obj_piece(piece: NamedPart, begin: int, quads: bool, with_colors: bool) -> list[str]:
+    """One object, whose corners are numbered from `begin`."""
+    mesh = piece.mesh
     rows = mesh.vertices.double().numpy()
-    textured = texture_of(mesh, "albedo") is not None
-    if mesh.colors is not None and not textured:
+    if mesh.colors is not None and with_colors and texture_of(mesh, "albedo") is None:
         rows = np.concatenate([rows, mesh.colors.double().numpy().clip(0, 1)], 1)
-    lines = [f"mtllib {material_file}", "o object", *_lines("v", rows)]
+    lines = [f"o {piece.name}", *_lines("v", rows)]
     if mesh.uv is not None:
         lines += _lines("vt", mesh.uv.double().numpy())
-    lines += [*_lines("vn", normals_of(mesh)), "usemtl surface"]
+    lines += [*_lines("vn", normals_of(mesh)), f"usemtl {piece.material}"]
     corner = "{0}/{0}/{0}" if mesh.uv is not None else "{0}//{0}"
     polygons = quads_of(mesh.faces.numpy()) if quads else mesh.faces.tolist()
-    lines += [f"f {' '.join(corner.format(i + 1) for i in polygon)}" for polygon in polygons]
-    return ("\n".join(lines) + "\n").encode()
+    return lines + [f"f {' '.join(corner.format(i + begin) for i in polygon)}" for polygon in polygons]
 
 
 def _lines(word: str, rows: np.ndarray) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""A compact, deterministic GLB writer: one mesh, one material, right colours.
+"""A compact, deterministic GLB writer: one mesh with one material, or named parts, and right colours.
 
 glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are
 counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal:
@@ -15,6 +15,7 @@ import numpy as np
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of
+from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.io import draco
 
@@ -69,38 +70,66 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh, name: str = "object", compression: Compression = "none") -> bytes:
+def glb_bytes(
+    mesh: Mesh, name: str = "object", compression: Compression = "none", parts: NamedParts | None = None
+) -> bytes:
     """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
 
-    "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs DracoPy.
+    With `parts` each has a material by its name, with its colour where that is one; as "meshes" each has its
+    own node. "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs
+    DracoPy.
     """
     buffer = _Buffer()
     albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
-    rows = _rows(mesh, albedo, normal_map)
-    primitive: dict[str, Any] = {"material": 0}
+    pieces = [NamedPart(name, name, mesh, None)] if parts is None else split_parts(mesh, parts)
+    materials = materials_of(pieces)
+    primitives = []
+    for piece in pieces:
+        rows = _rows(piece.mesh, albedo, normal_map)
+        if materials[piece.material] is not None:
+            rows.pop("COLOR_0", None)
+        material = {"material": list(materials).index(piece.material)}
+        primitives.append(material | _primitive(buffer, rows, piece.mesh.faces.numpy(), compression))
+    apart = parts is not None and parts.kind == "meshes"
+    groups = [[primitive] for primitive in primitives] if apart else [primitives]
+    names = [piece.name for piece in pieces] if apart else [name]
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "dreamlab"},
         "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": name}],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [
-            {"name": name, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}
+        "scenes": [{"nodes": list(range(len(groups)))}],
+        "nodes": [{"mesh": i, "name": node} for i, node in enumerate(names)],
+        "meshes": [
+            {"primitives": group} | ({} if parts is None else {"name": node})
+            for group, node in zip(groups, names, strict=True)
         ],
+        "materials": [_material(material, color) for material, color in materials.items()],
     }
     if compression == "draco":
-        primitive |= _packed(buffer, rows, mesh.faces.numpy())
         document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
-    else:
-        primitive["attributes"] = {
-            attribute: buffer.attribute(_wide_colors(attribute, values), bounds=attribute == "POSITION")
-            for attribute, values in rows.items()
-        }
-        primitive["indices"] = buffer.indices(mesh.faces.numpy(), len(mesh.vertices))
     _add_textures(document, buffer, albedo, normal_map)
     document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     return _container(document, bytes(buffer.data))
+
+
+def _primitive(
+    buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray, compression: Compression
+) -> dict[str, Any]:
+    if compression == "draco":
+        return _packed(buffer, rows, faces)
+    attributes = {
+        attribute: buffer.attribute(_wide_colors(attribute, values), bounds=attribute == "POSITION")
+        for attribute, values in rows.items()
+    }
+    return {"attributes": attributes, "indices": buffer.indices(faces, len(rows["POSITION"]))}
+
+
+def _material(name: str, color: np.ndarray | None) -> dict[str, Any]:
+    """Matt, and of this sRGB colour or white."""
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+    if color is not None:
+        surface["baseColorFactor"] = [*srgb_to_linear(color).round(6).tolist(), 1.0]
+    return {"name": name, "pbrMetallicRoughness": surface}
 
 
 def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -141,7 +170,6 @@ def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> 
 def _add_textures(
     document: dict[str, Any], buffer: _Buffer, albedo: np.ndarray | None, normal_map: np.ndarray | None
 ) -> None:
-    material = document["materials"][0]
     images = [image for image in (albedo, normal_map) if image is not None]
     if not images:
         return
@@ -151,10 +179,11 @@ def _add_textures(
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
     # linear with mipmaps, edges repeated: charts never wrap around
     document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
-    if albedo is not None:
-        material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
-    if normal_map is not None:
-        material["normalTexture"] = {"index": len(images) - 1}
+    for material in document["materials"]:
+        if albedo is not None:
+            material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+        if normal_map is not None:
+            material["normalTexture"] = {"index": len(images) - 1}
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:

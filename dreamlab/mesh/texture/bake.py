@@ -3,26 +3,24 @@ map."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Setting
-from torch import Tensor
 
-from dreamlab.core.errors import DreamlabError, InputError
-from dreamlab.core.quadrature import absorb
+from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry.color import to_bytes
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
-from dreamlab.mesh.surface.extract import CHUNK
 from dreamlab.mesh.texture.lighting import daylight, under_light
 from dreamlab.mesh.texture.palette import Palette, PaletteConfig
 from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
 from dreamlab.mesh.texture.raster import owners
+from dreamlab.mesh.texture.seen import looking, put_onto, seen_color
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
 DILATE = 16  # texels that charts are grown by: four levels of a mipmap see no seam
@@ -59,11 +57,14 @@ class BakeConfig(BaseModel):
 
 
 class Baked(NamedTuple):
-    """A coloured mesh; the same without its palette, and the palette, where it is painted in one."""
+    """A coloured mesh; the same without its palette, the palette, and what paints it in other colours, where
+    it is painted in one; and which of its colours each face has, where the mesh is cut along its borders."""
 
     mesh: Mesh
     plain: Mesh | None = None
     palette: Palette | None = None
+    repaint: Callable[[Palette], Mesh] | None = None
+    labels: np.ndarray | None = None
 
 
 def bake_colors(
@@ -77,25 +78,25 @@ def bake_colors(
 def bake_vertices(
     mesh: Mesh, field: Field, config: BakeConfig | None = None, *, surface: Mesh | None = None
 ) -> Baked:
-    """As `bake_colors`, with what the palette did."""
+    """As `bake_colors`, with what the palette did: painted in one, the mesh is cut along its borders."""
     config = config or BakeConfig()
-
-    def look(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        place = x if surface is None else put_onto(surface, x)
-        points, ways = (torch.from_numpy(v).float() for v in (place, normal))
-        return seen_color(field, points, ways, config.depth, config.samples).double().numpy()
-
+    look = looking(field, config.depth, config.samples, surface)
     seen = look(mesh.vertices.double().numpy(), normals_of(mesh))
     found = painted_corners(mesh, look, config.palette)
-    light = daylight(mesh) if config.lighting else None
 
-    def colored(values: np.ndarray) -> Mesh:
-        values = values if light is None else under_light(values, light)
+    def colored(mesh: Mesh, values: np.ndarray) -> Mesh:
+        values = under_light(values, daylight(mesh)) if config.lighting else values
         return replace(mesh, colors=torch.from_numpy(values).float())
 
-    if found is None:
-        return Baked(colored(seen))
-    return Baked(colored(found.values), colored(seen), found.palette)
+    plain = colored(mesh, seen)
+    if found is None or found.cut is None:
+        return Baked(plain)
+    cut = found.cut
+
+    def painted(palette: Palette) -> Mesh:
+        return colored(cut.mesh, cut.paint(palette))
+
+    return Baked(painted(found.palette), plain, found.palette, painted, cut.labels)
 
 
 def bake(
@@ -166,63 +167,12 @@ def bake_textures(
 
     if found is None:
         return Baked(textured(albedo(seen)))
-    painted = found.values.reshape(-1, 3)[texel]
-    return Baked(textured(albedo(painted)), textured(albedo(seen)), found.palette)
 
+    def painted(palette: Palette) -> Mesh:
+        return textured(albedo(found.paint(palette).reshape(-1, 3)[texel]))
 
-def put_onto(surface: Mesh, points: np.ndarray) -> np.ndarray:
-    """Points [N,3] moved along the normal of the surface's nearest corner into its tangent plane there."""
-    from scipy.spatial import KDTree
-
-    corners = surface.vertices.double().numpy()
-    near = KDTree(corners).query(points)[1]
-    normal = normals_of(surface)[near]
-    return points - normal * np.einsum("ni,ni->n", points - corners[near], normal)[:, None]
-
-
-def seen_color(
-    field: Field,
-    x: Float[Tensor, "N 3"],
-    normal: Float[Tensor, "N 3"],
-    depth: float,
-    samples: int,
-    *,
-    spread: Float[Tensor, "N S 3"] | None = None,
-) -> Float[Tensor, "N 3"]:
-    """sRGB in 0..1 composited along rays from x + normal * depth / 2 to x - normal * depth / 2, front to
-    back.
-
-    Light that comes through is given the colour of the densest sample, so a faint surface is not black. With
-    a depth of 0 the density does not count: the mean of the samples, which then only `spread` tells apart.
-    `spread` moves each sample of each point. Raises DreamlabError where the field gives no numbers.
-    """
-    device = next((p.device for p in field.parameters()), torch.device("cpu"))
-    offsets = (0.5 - (torch.arange(samples) + 0.5) / samples) * depth
-    out = []
-    with torch.no_grad():
-        for rows in torch.arange(len(x)).split(max(1, CHUNK // samples)):
-            points = x[rows, None] + normal[rows, None] * offsets[:, None]
-            if spread is not None:
-                points = points + spread[rows]
-            sigma, rgb = field(points.reshape(-1, 3).clamp(-1, 1).to(device))
-            sigma = sigma.reshape(-1, samples).float().cpu()
-            rgb = rgb.reshape(-1, samples, 3).float().cpu()
-            if depth == 0:
-                out.append(rgb.mean(1))
-                continue
-            weight, through = absorb(sigma, depth / samples)
-            weight.scatter_add_(1, sigma.argmax(1, keepdim=True), through)
-            out.append((weight[..., None] * rgb).sum(1))
-    seen = torch.cat(out)
-    bad = int((~torch.isfinite(seen)).any(-1).sum())
-    if bad:
-        raise DreamlabError(
-            "the field's colour is not finite",
-            expected="numbers",
-            got=f"NaN or infinity at {bad} of {len(seen)} points of the surface",
-            mend="Go back to an earlier checkpoint",
-        )
-    return seen.clamp(0, 1)
+    plain = textured(albedo(seen))
+    return Baked(painted(found.palette), plain, found.palette, painted)
 
 
 def texels(mesh: Mesh, n: int) -> tuple[np.ndarray, ...]:

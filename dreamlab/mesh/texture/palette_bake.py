@@ -12,6 +12,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.texture.cut import Cut, cut_along_borders
 from dreamlab.mesh.texture.palette import FLAT, Palette, PaletteConfig, find_palette, lab_of, rgb_of
 from dreamlab.mesh.texture.raster import owners
 from dreamlab.mesh.texture.refine import refine
@@ -21,14 +22,17 @@ log = logging.getLogger(__name__)
 DETAIL = 48  # edges of the surface that is labelled are at most this part of the mesh's longest side
 FINER = 2  # samples along each side of a texel near a border
 GROW = 1.0  # texels around every triangle that are painted like its edge
+Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
 THIRDS = np.array([[4, 1, 1], [1, 4, 1], [1, 1, 4]]) / 6  # points of a face that stand for it
 
 
 class Painted(NamedTuple):
-    """sRGB in 0..1, [n,n,3] of an image or [V,3] of a mesh's corners, and the palette."""
+    """The palette, and what gives sRGB in 0..1 for it, or for the same in other colours: [n,n,3] of an image
+    or [V,3] of a mesh's corners; and how the mesh is cut along the borders, where it is."""
 
-    values: np.ndarray
     palette: Palette
+    paint: Callable[[Palette], np.ndarray]
+    cut: Cut | None = None
 
 
 class FineSurface:
@@ -80,40 +84,50 @@ def painted_image(mesh: Mesh, albedo: np.ndarray, config: PaletteConfig) -> Pain
     if len(texel) == 0:
         return None
     colors = fine.gathered(face, weight, albedo.reshape(-1, 3)[texel] / 255)
-    palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
+    palette = worth(find_palette(fine.vertices, fine.surface, colors, config), config)
     if palette is None:
         return None
-    image = albedo.reshape(-1, 3) / 255
-    image[texel] = shown(palette, fine.surface[face], weight)
-    _smooth_borders(image, n, palette, fine, uv)
     empty = np.ones(n * n, dtype=bool)
     empty[texel] = False
     near = np.empty((2, n, n), dtype=np.int32)
     distance_transform_edt(empty.reshape(n, n), return_distances=False, return_indices=True, indices=near)
-    return Painted(image[near[0] * n + near[1]], palette)
+
+    def paint(palette: Palette) -> np.ndarray:
+        image = albedo.reshape(-1, 3) / 255
+        image[texel] = shown(palette, fine.surface[face], weight)
+        _smooth_borders(image, n, palette, fine, uv)
+        return image[near[0] * n + near[1]]
+
+    return Painted(palette, paint)
 
 
-def painted_corners(
-    mesh: Mesh, look: Callable[[np.ndarray, np.ndarray], np.ndarray], config: PaletteConfig
-) -> Painted | None:
-    """Colours for a mesh's corners from its palette, found with `look`, which says the sRGB colour [N,3] in
-    0..1 at points [N,3] with normals [N,3]; None as in `painted_image`, and where the mode is "off"."""
+def painted_corners(mesh: Mesh, look: Look, config: PaletteConfig) -> Painted | None:
+    """Colours for the corners of the mesh, cut along the borders of its palette, so that they are sharp.
+
+    It is found with `look`, which says the sRGB colour [N,3] in 0..1 at points [N,3] with normals [N,3]. None
+    as in `painted_image`, and where the mode is "off".
+    """
     if config.mode == "off" or len(mesh.faces) == 0:
         return None
     fine = FineSurface(mesh, normals_of(mesh))
-    face, weight = np.repeat(np.arange(len(fine.faces)), 3), np.tile(THIRDS, (len(fine.faces), 1))
-    x = np.einsum("nk,nki->ni", weight, fine.vertices[fine.surface[face]])
-    normal = np.einsum("nk,nki->ni", weight, fine.extra[fine.faces[face]])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    colors = fine.gathered(face, weight, look(x, normal))
-    palette = _worth(find_palette(fine.vertices, fine.surface, colors, config), config)
+    palette = worth(find_palette(fine.vertices, fine.surface, colors_on(fine, look), config), config)
     if palette is None:
         return None
-    itself = np.tile([1.0, 0.0, 0.0], (len(fine.corner), 1))
-    return Painted(shown(palette, np.repeat(fine.corner[:, None], 3, 1), itself), palette)
+    cut = cut_along_borders(mesh, fine.corner, palette)
+    return Painted(palette, cut.paint, cut)
 
 
-def _worth(palette: Palette, config: PaletteConfig) -> Palette | None:
+def colors_on(fine: FineSurface, look: Look) -> np.ndarray:
+    """The colours [W,3] that are seen around the corners of a surface, whose `extra` begins with normals."""
+    face, weight = np.repeat(np.arange(len(fine.faces)), 3), np.tile(THIRDS, (len(fine.faces), 1))
+    x = np.einsum("nk,nki->ni", weight, fine.vertices[fine.surface[face]])
+    normal = np.einsum("nk,nki->ni", weight, fine.extra[fine.faces[face], :3])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return fine.gathered(face, weight, look(x, normal))
+
+
+def worth(palette: Palette, config: PaletteConfig) -> Palette | None:
+    """The palette, or None, with a line in the log, where the mode is "auto" and the colours are not flat."""
     if config.mode == "auto" and palette.error > FLAT:
         log.info(
             "no palette: %d flat colours are %.1f Delta E off, more than %.1f",

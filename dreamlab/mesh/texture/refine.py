@@ -27,12 +27,13 @@ def refine(values: np.ndarray, faces: np.ndarray, longest: float) -> tuple[np.nd
             break
         middle = np.where(long, len(values) + long.cumsum() - 1, -1)[index].reshape(-1, 3)
         values = np.concatenate([values, ends[long].mean(1)])
-        faces = _split(values[:, :3], faces, middle)
+        faces = split(values[:, :3], faces, middle)
     return values, faces
 
 
-def _split(x: np.ndarray, faces: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Faces cut at the middles [F,3] of their edges; edge k runs from corner k, -1: whole."""
+def split(x: np.ndarray, faces: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Faces cut at new corners [F,3] on their edges, such as their middles; edge k runs from corner k, -1:
+    whole. Of corners at x [V,3] the shorter diagonals are taken."""
     count = (middle >= 0).sum(1)
     out = [faces[count == 0]]
     # turned so that with one edge to split it is the first, and with two the last is whole
