@@ -71,27 +71,13 @@ def test_set_reaches_losses_in_either_form(long: bool) -> None:
 def test_a_loss_of_distances_beside_a_density_is_refused_before_anything_is_loaded() -> None:
     losses = ["stages.0.losses.eikonal=20"]
     with pytest.raises(ConfigError, match=r"'eikonal' of stage 'shape'.*=hashgrid.*Set field\.kind=sdf"):
-        resolve("a cat", preset="fast", overrides=["field.kind=hashgrid", *losses])
+        resolve("a cat", preset="fast", overrides=losses)
     (loss,) = resolve("a cat", preset="fast", overrides=["field.kind=sdf", *losses]).stages[0].losses
-    assert loss.kind == "eikonal" and loss.weight(0) == 20
+    assert loss.kind == "eikonal"
 
 
-@pytest.mark.parametrize("kind", ["hashgrid", "mlp", "voxel"])
-def test_another_kind_of_field_goes_without_the_presets_losses_of_distances(kind: str) -> None:
-    preset = resolve("a cat", preset="fast")
-    assert [loss.kind for loss in preset.stages[0].losses] == ["eikonal"]
-    other = ["stages.0.losses.orientation=0.1"]
-    for how in ({"overrides": [f"field.kind={kind}", *other]}, {"settings": {"field": {"kind": kind}}}):
-        config = resolve("a cat", preset="fast", **how)
-        assert config.field.kind == kind
-        assert "eikonal" not in [loss.kind for loss in config.stages[0].losses]
-        assert len(config.stages[0].losses) == len(how.get("overrides", [0])) - 1
-        assert config.stages[3].losses == preset.stages[3].losses
-
-
-def test_set_adds_a_loss_to_those_of_the_preset() -> None:
-    config = resolve("a cat", preset="fast", overrides=["stages.0.losses.orientation=0.1"])
-    _, loss = config.stages[0].losses
+def test_set_adds_a_loss_where_there_is_none() -> None:
+    (loss,) = resolve("a cat", preset="fast", overrides=["stages.0.losses.orientation=0.1"]).stages[0].losses
     assert loss.kind == "orientation" and loss.weight(0.5) == 0.1
 
 

@@ -29,9 +29,6 @@ _Kinds = (
 )
 AnyLossConfig = Annotated[_Kinds, Field(discriminator="kind")]
 LOSS_KINDS: tuple[str, ...] = tuple(config.model_fields["kind"].default for config in get_args(_Kinds))
-DISTANCE_LOSSES: tuple[str, ...] = tuple(
-    config.model_fields["kind"].default for config in get_args(_Kinds) if config.needs_distance
-)
 
 
 def _listed(value: Any) -> Any:
@@ -61,7 +58,6 @@ def _unknown(kind: str) -> Any:
 LossConfigs = Annotated[tuple[AnyLossConfig, ...], BeforeValidator(_listed)]
 
 __all__ = [
-    "DISTANCE_LOSSES",
     "LOSS_KINDS",
     "AnyLossConfig",
     "CreasesLossConfig",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.losses import DISTANCE_LOSSES, LOSS_KINDS
+from dreamlab.losses import LOSS_KINDS
 from dreamlab.run.config import RunConfig, checked_prompt
 from dreamlab.run.config_errors import explained
 from dreamlab.run.migrate import moved_section
@@ -27,8 +27,6 @@ def resolve(
 ) -> RunConfig:
     """Preset, then the config file, then `settings`, then `key.path=value` overrides; later ones win.
 
-    A field of another kind goes without the preset's losses that only a distance can have.
-
     Raises:
         ConfigError: an unknown preset, key or kind, or a value of the wrong type or range.
         InputError: a prompt that cannot be used.
@@ -42,7 +40,6 @@ def resolve(
     values["stages"] = listed(values.get("stages", [{}]))
     for override in overrides:
         assign(values, override)
-    _drop_losses_of_another_field(values, load_preset(preset))
     return from_values(values)
 
 
@@ -106,28 +103,6 @@ def assign(values: dict[str, Any], override: str) -> None:
         here["kind"] = value
     else:
         here[last] = listed(value) if keys == ["stages"] else value
-
-
-def _drop_losses_of_another_field(values: dict[str, Any], preset: dict[str, Any]) -> None:
-    """So that `--set field.kind=` alone is enough. What differs from the preset was asked for, and stays to
-    be refused."""
-    if _field_kind(values) == _field_kind(preset) or not isinstance(values["stages"], list):
-        return
-    theirs = [loss for stage in listed(preset.get("stages", [])) for loss in _distance_losses(stage)]
-    for stage in values["stages"]:
-        for kind, value in _distance_losses(stage):
-            if (kind, value) in theirs:
-                stage["losses"] = {name: v for name, v in stage["losses"].items() if name != kind}
-
-
-def _field_kind(values: dict[str, Any]) -> Any:
-    field = values.get("field")
-    return field.get("kind") if isinstance(field, dict) else None
-
-
-def _distance_losses(stage: Any) -> list[tuple[str, Any]]:
-    losses = stage.get("losses") if isinstance(stage, dict) else None
-    return [loss for loss in losses.items() if loss[0] in DISTANCE_LOSSES] if isinstance(losses, dict) else []
 
 
 def _is_loss(item: Any, kind: str) -> bool:
