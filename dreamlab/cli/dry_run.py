@@ -15,9 +15,10 @@ from dreamlab.core.errors import DreamlabError
 from dreamlab.core.types import Mesh
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
+from dreamlab.run.pipeline import work_of
 from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.optimise import StepEvent
-from dreamlab.stages.protocol import Stage, StageConfig, SurfaceMesh
+from dreamlab.stages.protocol import SurfaceMesh
 
 _STEPS = 4  # of each stage; the first warms up and does not count
 
@@ -83,16 +84,11 @@ def _seconds_of(
     if isinstance(stage, FitViewsConfig):
         denoisings = stage.denoisings(context.calibration(stage)[1])
         work = stage.model_copy(update={"sampling_steps": 1})
-    events = _work(work).run(scene, context)
+    events = work_of(work).run(scene, context)
     laps = [event.seconds for event in islice(events, _STEPS) if isinstance(event, StepEvent)]
     events.close()
     seconds = [sum(lap.values()) for lap in laps]
     return statistics.median(seconds[1:] or seconds) * steps + laps[0]["prior"] * denoisings
-
-
-def _work(stage: StageConfig) -> Stage:
-    """The stage, whose scene is of the sort that it accepts: the list was checked."""
-    return stage.build()
 
 
 def _ball() -> Mesh:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.cli.tell import tell_files
-from dreamlab.run.styles import STYLES
+from dreamlab.run.styles import COLOR_WEIGHT, STYLES, stages_of
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
 ORIGINS = ("keep", "centre", "base")
-COLOR_WEIGHT = 0.01  # of colours at corners in decimation: enough to keep borders between them
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -187,7 +185,7 @@ def _finish(config: RunConfig, args: argparse.Namespace) -> dict[str, dict]:
         raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
     if args.texture and args.parts is not None:
         raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
-    stages: dict[str, dict] = deepcopy(STYLES[args.style]) if args.style else {}
+    stages = stages_of(args.style)
     texture = stages.get("texture", {})
     if args.texture:
         texture |= {"into": "image", "resolution": args.texture}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from dreamlab.cli.options import (
     view_mode,
 )
 from dreamlab.run.presets import preset_names
-from dreamlab.run.styles import STYLES
+from dreamlab.run.styles import STYLES, stages_of
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -145,7 +144,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.device is not None:
         settings["device"] = args.device
     if args.style is not None:
-        settings["stages"] = deepcopy(STYLES[args.style])
+        settings["stages"] = stages_of(args.style)
     if args.export is not None:
         formats = [name.strip().lstrip(".") for name in args.export.split(",")]
         settings.setdefault("stages", {})["export"] = {"formats": formats}

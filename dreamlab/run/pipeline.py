@@ -61,7 +61,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             if stage.total_steps and not context.loaded:
                 yield from _loaded(context, clock)
             yield clock.phase(stage.name, stage.kind, stage.total_steps)
-            events = _work(stage).run(scene, context, state if index == first else None)
+            events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
         clock.stop()
         files = recorder.files | write_summary(config, run, recorder.files, clock.seconds, recorder.measures)
@@ -101,12 +101,12 @@ def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
             assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
         elif not stage.total_steps and not isinstance(stage, TurntableStageConfig):
-            scene = _end_of(_work(stage).run(scene, context))
+            scene = _end_of(work_of(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene
 
 
-def _work(stage: StageConfig) -> Stage:
+def work_of(stage: StageConfig) -> Stage:
     """The stage, whose scene is of the sort that it accepts: the list was checked."""
     return stage.build()
 
