@@ -26,7 +26,7 @@ from dreamlab.core.files import write_atomic
 from dreamlab.priors.embedded.prior import (
     alpha_sigma,
     camera_conditions,
-    has_matrix_units,
+    has_bfloat16_units,
     log_snr,
     save_network,
 )
@@ -96,11 +96,12 @@ class Trainer:
         inner = {n: p for n, p in self.network.named_parameters() if p.ndim > 1 and not n.startswith(_ENDS)}
         outer = {n: p for n, p in self.network.named_parameters() if n not in inner}
         lr, decay = config.learning_rate, 0.01
-        muon = Muon(inner.values(), lr, weight_decay=decay)
+        bfloat16 = has_bfloat16_units(device)
+        muon = Muon(inner.values(), lr, weight_decay=decay, bfloat16=bfloat16)
         adam = torch.optim.AdamW(outer.values(), lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.optimisers: tuple[tuple[Mapping[str, Tensor], torch.optim.Optimizer], ...]
         self.optimisers = ((inner, muon), (outer, adam))
-        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=has_matrix_units(device))
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16)
 
     def begin_from(self, network: UNet, vocabulary: Vocabulary | None = None) -> None:
         """Take over the weights of a trained network of the same shape, and its vocabulary; step count

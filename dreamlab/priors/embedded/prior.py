@@ -203,17 +203,18 @@ class EmbeddedPriorConfig(BaseModel):
         """Load the weights. Raises DamagedError for a file that is missing, unreadable or of another
         format.
         """
-        bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_matrix_units(device))
+        bfloat16 = self.precision == "bfloat16" or (self.precision == "auto" and has_bfloat16_units(device))
         path = self.weights or SHIPPED
         vocabulary, group = read_vocabulary(path), self.views_per_group
         return EmbeddedPrior(load_network(path), device, bfloat16, vocabulary, group)
 
 
-def has_matrix_units(device: torch.device | str) -> bool:
+def has_bfloat16_units(device: torch.device | str) -> bool:
     """Whether bfloat16 products are much faster than float32 ones here."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return torch.device(device).type == "cpu" and torch.cpu._is_amx_tile_supported()
+    amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
+    return torch.device(device).type == "cpu" and (amx or avx512)
 
 
 def load_network(path: Path) -> UNet:
