@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from dreamlab.core.errors import InputError
 from dreamlab.studio import shapes
 from dreamlab.studio.assets import FolderReport, read_folder
+from dreamlab.studio.paraphrase import with_paraphrases
 
 
 class Mesh(NamedTuple):
@@ -105,6 +106,8 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
         *((Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out) for a in assets),
     ]
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
+    random = np.random.default_rng((config.seed, 2))
+    captions = tuple(with_paraphrases(c, noun, random) for c, noun in zip(captions, nouns, strict=True))
     count = [(len(m.vertices), len(m.faces)) for m in meshes]
     starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(count, axis=0)])
     corpus = Corpus(

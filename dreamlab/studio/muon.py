@@ -22,8 +22,8 @@ _ROUNDS = (3, 2)
 
 
 def orthogonalised(matrices: Float[Tensor, "N R C"]) -> Float[Tensor, "N R C"]:
-    """Each matrix with its singular values brought near 1 and its singular vectors kept (Newton-Schulz), in the
-    precision that it comes in.
+    """Each matrix with its singular values brought near 1 and its singular vectors kept (Newton-Schulz), in
+    the precision that it comes in.
 
     A round is X <- p(X X^T) X. All its factors commute, so some rounds are run on the small square X X^T and
     their product meets X once: a third of the work for the prior's matrices. Not all five: in bfloat16 the
