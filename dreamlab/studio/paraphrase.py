@@ -191,7 +191,7 @@ def paraphrase(caption: str, noun: str, rng: np.random.Generator) -> str:
 def with_paraphrases(captions: Sequence[str], noun: str, rng: np.random.Generator) -> tuple[str, ...]:
     """The captions and half as many paraphrases of some of them, none twice; the first and the last stay."""
     chosen = rng.choice(len(captions), -(-len(captions) // 2), replace=False)
-    others = dict.fromkeys(paraphrase(captions[i], noun, rng) for i in chosen)
+    others = dict.fromkeys(paraphrase(captions[int(i)], noun, rng) for i in chosen)
     return (*captions[:-1], *(other for other in others if other not in captions), captions[-1])
 
 

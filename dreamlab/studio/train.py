@@ -117,9 +117,9 @@ class Trainer:
         before, step, each = self._counts
         return before.plus(each, times=self.step - step)
 
-    def steps(self, corpus: Corpus, until: int) -> Iterator[TrainEvent]:
-        """Train up to step `until`."""
-        table = CaptionTable(corpus)
+    def steps(self, corpus: Corpus, until: int, captions: Path | None = None) -> Iterator[TrainEvent]:
+        """Train up to step `until`. captions: file that keeps the encoded captions for the next time."""
+        table = CaptionTable(corpus, captions)
         batches = Batches(corpus, table.first, self.config.batch, self.config.seed)
         loader = DataLoader(
             batches,
@@ -252,7 +252,7 @@ def train(
     _forget(folder / "log.jsonl", trainer.step)
     saved, recent = time.monotonic(), []
     try:
-        for event in trainer.steps(corpus, until):
+        for event in trainer.steps(corpus, until, folder / "captions.safetensors"):
             recent.append(event)
             if event.step % 20 == 0:
                 _log(folder / "log.jsonl", recent)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ import pytest
 import torch
 
 from dreamlab.core.errors import InputError
+from dreamlab.core.types import Condition
+from dreamlab.priors.embedded.text import encode_text
 from dreamlab.priors.embedded.unet import UNetConfig
+from dreamlab.studio import captions
 from dreamlab.studio.batches import BatchConfig, Batches, sample_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
@@ -111,6 +115,38 @@ def test_captions_come_back_as_they_were_encoded(corpus: Corpus) -> None:
     got, want = table[table.row[rows]], encode_text([flat[int(r)] for r in rows])
     assert torch.equal(got.mask, want.mask)
     torch.testing.assert_close(got.tokens, want.tokens * want.mask[..., None], atol=5e-3, rtol=5e-3)
+
+
+def test_captions_are_encoded_once_for_all_trainings_on_them(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "captions.safetensors"
+    first = CaptionTable(corpus, file)
+    asked: list[str] = []
+
+    def encode(prompts: list[str]) -> Condition:
+        asked.extend(prompts)
+        return encode_text(prompts)
+
+    monkeypatch.setattr(captions, "encode_text", encode)
+    again = CaptionTable(corpus, file)
+    assert not asked
+    for name in ("tokens", "length", "pooled"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+
+
+@pytest.mark.parametrize("fault", ["other captions", "cut off", "no file"])
+def test_kept_captions_that_do_not_fit_are_encoded_anew(corpus: Corpus, tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "captions.safetensors"
+    if fault == "other captions":
+        other = replace(corpus, captions=tuple(("a thing",) for _ in corpus.captions))
+        CaptionTable(other, file)
+    elif fault == "cut off":
+        CaptionTable(corpus, file)
+        file.write_bytes(file.read_bytes()[:-100])
+    table, expected = CaptionTable(corpus, file), CaptionTable(corpus)
+    assert torch.equal(table.tokens, expected.tokens) and torch.equal(table.length, expected.length)
+    assert torch.equal(CaptionTable(corpus, file).tokens, expected.tokens)
 
 
 def test_a_resumed_training_equals_the_uninterrupted_one(corpus: Corpus, tmp_path: Path) -> None:
