@@ -4,6 +4,8 @@ noun, colour: does the judge name sampled images as it names real ones; colour_n
 pass (red for dark red). form_noun: the same from outline and relative depth alone. left_right, front_back,
 iou: does it show the side that the camera asks for (see camera_fidelity.py). binding: in two-object scenes
 each object wears its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
+reworded: the noun, asked for by other names (see rewording.py). diversity: do seeds give different objects
+(see diversity.py).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dreamlab.core.diffusion import add_noise, per_image
 from dreamlab.core.types import Cameras, Condition, Views
 from dreamlab.evaluate.camera_fidelity import camera_fidelity
 from dreamlab.evaluate.classifier import Judge, LabelledImages, judge_of
+from dreamlab.evaluate.diversity import diversity
 from dreamlab.evaluate.prompts import (
     HELD_OUT,
     VIEWS,
@@ -33,10 +36,12 @@ from dreamlab.evaluate.prompts import (
     rings,
     sample_prompts,
 )
+from dreamlab.evaluate.rewording import rewording
 from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_model_space
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import NEAR, with_article
 
+DIVERSITY_PROMPTS = 6
 _WORDS = tuple(color.word for color in shapes.COLORS)
 
 
@@ -44,9 +49,13 @@ def measure_prior(
     prior: EmbeddedPrior, config: MeasureConfig, judge: Judge | None = None
 ) -> dict[str, object]:
     """All figures of a prior, as its model card reports them."""
-    figures = measure_sampler(prior_sampler(prior, config), config, judge or judge_of(config))
-    if config.scenes and "on" in shapes.relations_among(config.vocabulary):
+    sampler, judge, nouns = prior_sampler(prior, config), judge or judge_of(config), config.vocabulary
+    figures = measure_sampler(sampler, config, judge)
+    if config.scenes and "on" in shapes.relations_among(nouns):
         figures["binding_mean"], _ = binding(mean_sampler(prior), config)
+    figures |= rewording(sampler, judge, nouns, max(1, config.prompts // 2), config.seed)
+    lot = sample_prompts(nouns, min(DIVERSITY_PROMPTS, config.prompts), (11, config.seed))
+    figures |= diversity(sampler, lot, nouns, config.seed)
     return figures | {"loss_by_level": loss_by_level(prior, config)}
 
 
