@@ -73,6 +73,7 @@ def _albedo(mesh: Mesh, fragments: Fragments) -> Float[Tensor, "B H W 3"]:
     texture = dict(mesh.textures).get("albedo")
     if texture is not None and mesh.uv is not None:
         image = texture[..., :3].float() / 255
-        return sample_texture(image, interpolate(mesh.uv.float(), mesh.faces, fragments), "clamp")
+        uv = interpolate(mesh.uv.float(), mesh.faces, fragments)
+        return sample_texture(image, uv, mesh.material.wrap)
     colors = torch.full_like(mesh.vertices, GREY) if mesh.colors is None else mesh.colors
     return interpolate(colors.float(), mesh.faces, fragments)
