@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dreamlab.core.errors import DreamlabError
+from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Material, Wrap
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.images import decode_image, lit
@@ -188,7 +188,12 @@ class Looks:
         spec = self.file.json["images"][source]
         uri = spec.get("uri", "")
         name = f"image {source}" if not uri or uri.startswith("data:") else uri[:80]
-        data = self.file.view(spec["bufferView"]) if "bufferView" in spec else self.file.resource(uri)
+        if "bufferView" in spec:
+            return decode_image(self.file.view(spec["bufferView"]), name)
+        try:
+            data = self.file.resource(uri)
+        except InputError:
+            raise InputError(f"{name}, which is not beside it") from None
         return decode_image(data, name)
 
 
