@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, UInt8
 
 from dreamlab.core.types import Material, Wrap
 from dreamlab.mesh.geometry.color import wrapped
-from dreamlab.mesh.io.images import times
+from dreamlab.mesh.io.images import resized, times
 from dreamlab.mesh.io.parts import Part
 
 GUTTER = 4  # texels around each room that go on as its texture does, for filters to reach into
@@ -131,7 +131,7 @@ def _room(parts: Sequence[Part]) -> _Room:
     normals = None
     if bumps is not None:
         solid = np.full((height, width, 1), 255, np.uint8)
-        normals = _resized(np.concatenate([bumps, solid], -1), albedo.shape[1], albedo.shape[0])
+        normals = resized(np.concatenate([bumps, solid], -1), albedo.shape[1], albedo.shape[0])
     return _Room(albedo, normals, part.material.wrap, *_reach(parts, albedo))
 
 
@@ -148,8 +148,8 @@ def _smaller(room: _Room, parts: Sequence[Part], divide: int) -> _Room:
     """The room with every texel the mean of divide x divide, or more where its tiles would fill too much."""
     while True:
         height, width = (-(-n // divide) for n in room.albedo.shape[:2])
-        albedo = _resized(room.albedo, width, height)
-        normals = None if room.normals is None else _resized(room.normals, width, height)
+        albedo = resized(room.albedo, width, height)
+        normals = None if room.normals is None else resized(room.normals, width, height)
         low, high = _reach(parts, albedo)
         if max(high - low) <= max(ROOM_SIDE, height, width):
             return replace(room, albedo=albedo, normals=normals, low=low, high=high, shrunk=divide)
@@ -198,11 +198,3 @@ def _packed(sizes: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], in
             best = found
         width *= 2
     return best
-
-
-def _resized(image: UInt8[np.ndarray, "H W 4"], width: int, height: int) -> UInt8[np.ndarray, "h w 4"]:
-    from PIL import Image
-
-    if image.shape[1::-1] == (width, height):
-        return image
-    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))

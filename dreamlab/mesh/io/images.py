@@ -49,11 +49,12 @@ def _rgba(image: Any) -> UInt8[np.ndarray, "H W 4"]:
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
         image = _image((deep >> 8).astype(np.uint8))
     elif image.mode in ("P", "1"):  # cannot be averaged
-        image = image.convert("RGBA")
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     smaller = -(-max(image.size) // MOST_SIDE)
-    if smaller > 1:
+    size = -(-image.width // smaller), -(-image.height // smaller)
+    if smaller > 1 and image.mode not in ("RGBA", "LA"):
         image = image.reduce(smaller)
-    return np.array(image.convert("RGBA"))
+    return resized(np.array(image.convert("RGBA")), *size)
 
 
 def _image(grey: UInt8[np.ndarray, "H W"]) -> Any:
@@ -83,7 +84,7 @@ def lit(
     white = np.full((1, 1, 4), 255, np.uint8)
     one, two = (white if image is None else image for image in (albedo, lamp))
     size = max(one.shape[1], two.shape[1]), max(one.shape[0], two.shape[0])
-    one, two = _resized(one, size), _resized(two, size)
+    one, two = resized(one, *size), resized(two, *size)
     table = srgb_to_linear(np.arange(256) / 255)
     out = one.copy()
     for row in range(0, len(out), ROWS):
@@ -101,9 +102,13 @@ def times(image: UInt8[np.ndarray, "H W 4"], factor: Float[np.ndarray, " 4"]) ->
     return np.stack([table[image[..., k]] for k, table in enumerate(tables)], -1)
 
 
-def _resized(image: UInt8[np.ndarray, "H W 4"], size: tuple[int, int]) -> UInt8[np.ndarray, "A B 4"]:
+def resized(image: UInt8[np.ndarray, "H W 4"], width: int, height: int) -> UInt8[np.ndarray, "h w 4"]:
+    """Larger between its texels, or smaller by their means. Alpha does not weigh: in a solid material it means
+    nothing."""
     from PIL import Image
 
-    if image.shape[1::-1] == size:
+    if image.shape[1::-1] == (width, height):
         return image
-    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    how = Image.Resampling.BILINEAR if width * height > image[..., 0].size else Image.Resampling.BOX
+    planes = (Image.fromarray(image[..., :3]), Image.fromarray(image[..., 3]))
+    return np.dstack([np.asarray(plane.resize((width, height), how)) for plane in planes])
