@@ -140,6 +140,10 @@ def cube(builder: GltfBuilder, normals: bool = False) -> dict[str, Any]:
     return {"attributes": attributes, "indices": builder.rows(np.reshape(faces, -1), USHORT)}
 
 
+def saved(builder: GltfBuilder, folder: Path, name: str = "m.gltf") -> Path:
+    return builder.save(folder / name)
+
+
 def albedo(mesh: Mesh) -> np.ndarray:
     return dict(mesh.textures)["albedo"].numpy()
 

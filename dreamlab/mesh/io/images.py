@@ -103,7 +103,7 @@ def times(image: UInt8[np.ndarray, "H W 4"], factor: Float[np.ndarray, " 4"]) ->
 
 
 def resized(image: UInt8[np.ndarray, "H W 4"], width: int, height: int) -> UInt8[np.ndarray, "h w 4"]:
-    """Larger between its texels, or smaller by their means. Alpha does not weigh: in a solid material it means
+    """Larger between its texels, or smaller by their means. Alpha does not weigh: of solid materials it means
     nothing."""
     from PIL import Image
 
