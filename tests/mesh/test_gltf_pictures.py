@@ -113,7 +113,7 @@ def test_pictures_of_every_mode_are_as_bright_as_they_are(mode: str) -> None:
     else:
         image = Image.fromarray(grey).convert("RGB" if mode == "P" else mode)
         image = image.quantize(4) if mode == "P" else image
-    out = decode_image(saved(image, "TIFF" if mode == "CMYK" else "PNG"), "x")
+    out = decode_image(saved(image, "TIFF" if mode == "CMYK" else "PNG"), "x").rgba
     assert out.shape == (2, 2, 4) and (out[..., :3] == grey[..., None]).all() and (out[..., 3] == 255).all()
 
 
@@ -126,10 +126,23 @@ def saved(image: Image.Image, kind: str) -> bytes:
 def test_a_large_picture_is_halved_and_a_huge_one_is_refused_before_it_is_decoded(monkeypatch) -> None:
     monkeypatch.setattr(images, "MOST_SIDE", 8)
     pixels = np.kron(QUARTERS, np.ones((8, 8, 1), np.uint8))
-    assert (decode_image(encoded(pixels), "x")[..., :3] == np.kron(QUARTERS, np.ones((4, 4, 1)))).all()
+    half = np.kron(QUARTERS, np.ones((4, 4, 1), np.uint8))
+    unseen = np.dstack([pixels, np.zeros((16, 16), np.uint8)])  # of a solid material, say
+    for rgba in (pixels, unseen):
+        out, smaller = decode_image(encoded(rgba), "x")
+        assert smaller == 2 and (out[..., :3] == half).all()
     monkeypatch.setattr(images, "MOST_PIXELS", 255)
     with pytest.raises(InputError, match=r"wood\.png is too large"):
         decode_image(encoded(pixels), "wood.png")
+
+
+def test_that_a_picture_was_halved_is_said(tmp_path, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(images, "MOST_SIDE", 1)
+    builder = GltfBuilder()
+    builder.material(pbrMetallicRoughness={"baseColorTexture": {"index": builder.texture(QUARTERS)}})
+    with caplog.at_level(logging.WARNING):
+        loaded(builder, tmp_path, square(builder, material=0))
+    assert said(caplog) == "m.gltf: left out: the full size of image 0 (2 times smaller each way)"
 
 
 def test_a_bomb_of_a_picture_is_refused_by_its_header_alone() -> None:

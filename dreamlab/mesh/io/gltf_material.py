@@ -188,13 +188,18 @@ class Looks:
         spec = self.file.json["images"][source]
         uri = spec.get("uri", "")
         name = f"image {source}" if not uri or uri.startswith("data:") else uri[:80]
+        picture = decode_image(self._bytes(spec, name), name)
+        if picture.smaller > 1:
+            self.lost.add(f"the full size of {name} ({picture.smaller} times smaller each way)")
+        return picture.rgba
+
+    def _bytes(self, spec: Mapping[str, Any], name: str) -> bytes:
         if "bufferView" in spec:
-            return decode_image(self.file.view(spec["bufferView"]), name)
+            return self.file.view(spec["bufferView"])
         try:
-            data = self.file.resource(uri)
+            return self.file.resource(spec.get("uri", ""))
         except InputError:
             raise InputError(f"{name}, which is not beside it") from None
-        return decode_image(data, name)
 
 
 def _losses(spec: Mapping[str, Any]) -> Iterator[str]:

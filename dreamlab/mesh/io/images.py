@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -19,8 +19,15 @@ MOST_PIXELS = 178_000_000  # that are decoded at all: 0.7 GB
 ROWS = 128  # of a picture in linear light at a time
 
 
-def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "H W 4"]:
-    """RGBA, row 0 at the top, at most MOST_SIDE each way.
+class Picture(NamedTuple):
+    """RGBA, row 0 at the top, and by how many times it is smaller than it was."""
+
+    rgba: UInt8[np.ndarray, "H W 4"]
+    smaller: int
+
+
+def decode_image(data: bytes, name: str) -> Picture:
+    """A picture, at most MOST_SIDE each way.
 
     Of 16-bit greys the upper 8 bits are kept; embedded profiles and orientations are ignored, as glTF asks.
 
@@ -44,23 +51,18 @@ def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "H W 4"]:
         raise _unreadable(name, f"{image.format} that breaks off or is damaged") from error
 
 
-def _rgba(image: Any) -> UInt8[np.ndarray, "H W 4"]:
+def _rgba(image: Any) -> Picture:
+    from PIL import Image
+
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = _image((deep >> 8).astype(np.uint8))
+        image = Image.fromarray((deep >> 8).astype(np.uint8))
     elif image.mode in ("P", "1"):  # cannot be averaged
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     smaller = -(-max(image.size) // MOST_SIDE)
-    size = -(-image.width // smaller), -(-image.height // smaller)
-    if smaller > 1 and image.mode not in ("RGBA", "LA"):
-        image = image.reduce(smaller)
-    return resized(np.array(image.convert("RGBA")), *size)
-
-
-def _image(grey: UInt8[np.ndarray, "H W"]) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(grey)
+    if smaller > 1:  # band by band: colours do not depend on alpha
+        image = Image.merge(image.mode, [band.reduce(smaller) for band in image.split()])
+    return Picture(np.array(image.convert("RGBA")), smaller)
 
 
 def _too_large(name: str) -> InputError:
