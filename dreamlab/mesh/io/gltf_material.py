@@ -34,6 +34,7 @@ class Mapped(NamedTuple):
 
     def uv(self, rows: Float[np.ndarray, "V 2"]) -> Float[np.ndarray, "V 2"]:
         """Coordinates with v up from the file's own with v down."""
+        rows = np.nan_to_num(rows, posinf=0.0, neginf=0.0)
         if self[1:] != Mapped()[1:]:
             (u, v), c, s = (rows * self.scale).T, np.cos(self.turn), np.sin(self.turn)
             rows = np.stack([c * u + s * v, c * v - s * u], 1) + self.offset

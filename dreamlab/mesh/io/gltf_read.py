@@ -102,6 +102,8 @@ class _Reader:
         look = self.looks.look(primitive.get("material"), sets)
         uv = None if look.mapped is None else look.mapped.uv(rows[f"TEXCOORD_{look.mapped.channel}"])
         color, factor = _colors(look, rows.get("COLOR_0"))
+        if color is not None and look.material.alpha != "opaque" and (rows["COLOR_0"][:, 3:] < 1).any():
+            self.lost.add("transparency of corners")
         return Part(
             vertices,
             faces,

@@ -14,6 +14,8 @@ from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.atlas import atlas
 from dreamlab.mesh.io.parts import Part
 
+COARSEST = 1e-4  # step of 32-bit coordinates, as a share of the mesh's size, that blurs nothing
+
 
 def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     """One mesh of at least one part, and what it cannot hold of them, by name.
@@ -21,6 +23,7 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     One texture, shared by all, stays as it is; several are packed into an atlas, whatever their wrap. Without
     textures colours are at the corners, white where a part has none.
     """
+    parts, far = recentred(parts)
     if len(parts) == 1:
         mesh, lost = parts[0].mesh(), []
     elif not any(part.textured for part in parts):
@@ -35,7 +38,19 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
         lost.append("transparency (but in GLB)")
     if len({_metal(part) for part in parts}) > 1:
         lost.append("metal and roughness, which differ from part to part")
-    return mesh, lost
+    return mesh, lost + far
+
+
+def recentred(parts: Sequence[Part]) -> tuple[Sequence[Part], list[str]]:
+    """The parts near the origin, and where they stood, if that is so far off that 32 bits would blur them."""
+    corners = np.concatenate([part.vertices[part.faces.reshape(-1)] for part in parts])
+    low, high = corners.min(0), corners.max(0)
+    if np.spacing(np.float32(np.abs([low, high]).max())) <= COARSEST * (high - low).max():
+        return parts, []
+    middle = ((low + high) / 2).round()
+    moved = [replace(part, vertices=part.vertices - middle) for part in parts]
+    place = ", ".join(f"{x:.0f}" for x in middle)
+    return moved, [f"its place around ({place}), too far from the origin for exact corners"]
 
 
 def _metal(part: Part) -> tuple[float, float]:
