@@ -34,10 +34,10 @@ def test_a_new_texture_is_baked_from_the_tiles_that_were_shown(wrap: Wrap) -> No
 
 def test_a_new_texture_is_larger_where_the_old_one_was_shown_more_than_once() -> None:
     def side(tiles: float) -> int:
-        old = part((0, 0), (tiles, tiles), albedo=np.kron(NOISE[:16, :16], np.ones((32, 32, 1), np.uint8)))
+        old = part((0, 0), (tiles, tiles), albedo=np.kron(NOISE[:16, :16], np.ones((16, 16, 1), np.uint8)))
         return albedo(rework(joined([old])[0], CleanConfig(faces=4))).shape[0]
 
-    assert (side(0.5), side(1), side(3)) == (512, 512, 1536)
+    assert (side(0.5), side(1), side(3)) == (256, 256, 768)
 
 
 def test_a_rework_keeps_metal_and_sides_and_says_that_it_drops_alpha(caplog) -> None:

@@ -53,7 +53,8 @@ def load(path: str | os.PathLike[str]) -> Mesh:
             parts = [part if part.normals is not None else part.faceted() for part in parts]
         mesh, unlike = joined(parts)
     if lost := [*lost, *unlike]:
-        log.warning("%s: left out: %s", path.name, ", ".join(lost))
+        line = ", ".join(lost)  # with names from the file, which may hold anything
+        log.warning("%s: left out: %s", path.name, "".join(c if c.isprintable() else "?" for c in line))
     if path.suffix.lower() in PRINT:
         x, y, z = mesh.vertices.T
         mesh = replace(mesh, vertices=torch.stack([x, z, -y], 1) / 1000, normals=None)
@@ -99,10 +100,10 @@ def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
     """The parts that have faces, and what else the file says, by name. Raises DamagedError where faces name
     missing corners, and InputError for a missing picture, if the pictures matter."""
     if path.suffix.lower() in GLTF:
-        parts, lost, missing = read_gltf(path)
+        parts, lost, missing = read_gltf(path, colors_only=pictures)
         if pictures and missing:
             raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
-        lost += missing
+        lost += missing[:3] + [f"{len(missing) - 3} more pictures"] * (len(missing) > 3)
     else:
         parts, lost = _parts_of_trimesh(path), []
     parts = [part for part in parts if len(part.faces)]
