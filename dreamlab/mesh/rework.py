@@ -48,7 +48,7 @@ def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Me
     in_corners = colors is not None and not side
     if mesh.material.alpha != "opaque":
         log.warning("the mesh is solid now: new colours have no transparency")
-    bare = replace(_reduced(mesh, config, colors if in_corners else None), material=_kept(mesh.material))
+    bare = replace(_reduced(mesh, config, colors if in_corners else None), material=_kept(mesh))
     surface = SurfaceColors(mesh)
     if in_corners:
         at = surface.colors(bare.vertices.double().numpy(), normals_of(bare))
@@ -64,11 +64,15 @@ def _side(image: np.ndarray, mesh: Mesh) -> int:
     return int(np.clip(max(image.shape[:2]) * np.sqrt(max(shown, 1.0)), *TEXTURE_SIDES))
 
 
-def _kept(material: Material) -> Material:
-    """What a new texture leaves of a material."""
-    return Material(
-        double_sided=material.double_sided, metallic=material.metallic, roughness=material.roughness
-    )
+def _kept(mesh: Mesh) -> Material:
+    """What a new texture leaves of a material: of metal and roughness the mean."""
+    roughness, metallic = mesh.material.roughness, mesh.material.metallic
+    shares = texture_of(mesh, "metallic_roughness")
+    if shares is not None:
+        log.warning("of the metallic-roughness texture only the mean is kept")
+        roughness, metallic = (shares[..., 1:].mean((0, 1)) / 255 * [roughness, metallic]).tolist()
+    sides = mesh.material.double_sided
+    return Material(double_sided=sides, metallic=metallic, roughness=roughness)
 
 
 def _reduced(mesh: Mesh, config: SimplifyConfig, colors: np.ndarray | None) -> Mesh:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dreamlab.core.types import Mesh
+from dreamlab.mesh.io.export import write
 
 KINDS = {np.dtype(np.float32): 5126, np.dtype(np.uint8): 5121, np.dtype(np.uint16): 5123}
 KINDS |= {np.dtype(np.int8): 5120, np.dtype(np.int16): 5122, np.dtype(np.uint32): 5125}
@@ -146,6 +147,13 @@ def saved(builder: GltfBuilder, folder: Path, name: str = "m.gltf") -> Path:
 
 def albedo(mesh: Mesh) -> np.ndarray:
     return dict(mesh.textures)["albedo"].numpy()
+
+
+def written(mesh: Mesh, folder: Path) -> dict[str, Any]:
+    """The JSON of the mesh as our GLB."""
+    write(mesh, folder / "out.glb")
+    data = (folder / "out.glb").read_bytes()
+    return json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
 
 
 def said(caplog: Any) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear, vertex_colors
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load, load_flat
-from tests.mesh.gltf_files import QUARTERS, UBYTE, GltfBuilder, albedo, said, square, triangle
+from tests.mesh.gltf_files import QUARTERS, UBYTE, GltfBuilder, albedo, said, square, triangle, written
 
 GREY = np.full((4, 4, 3), 128, np.uint8)
 MATT = {"metallicFactor": 0.0}
@@ -30,13 +28,6 @@ def surface(builder: GltfBuilder, pixels: Any = QUARTERS, **more: Any) -> dict[s
 def loaded(builder: GltfBuilder, folder: Path, *primitives: dict[str, Any]) -> Mesh:
     builder.mesh(*primitives)
     return load(builder.save(folder / "m.gltf"))
-
-
-def written(mesh: Mesh, folder: Path) -> dict[str, Any]:
-    """The JSON of the mesh as our GLB."""
-    write(mesh, folder / "out.glb")
-    data = (folder / "out.glb").read_bytes()
-    return json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
 
 
 # ---- what multiplies ----
@@ -156,14 +147,6 @@ def test_without_a_sampler_textures_repeat(tmp_path) -> None:
     assert mesh.material == Material(wrap=("repeat", "repeat"))
 
 
-def test_our_own_textures_clamp_since_their_charts_never_wrap(textured, tmp_path) -> None:
-    sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
-    document = written(textured, tmp_path)
-    assert document["samplers"] == [sampler]
-    assert document["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] == 0
-    assert load(tmp_path / "out.glb").material == Material()
-
-
 # ---- alpha, emission, metal ----
 
 
@@ -266,6 +249,32 @@ def test_metal_and_roughness_are_kept_and_of_their_texture_the_mean(tmp_path, ca
     assert (kept["metallicFactor"], kept["roughnessFactor"]) == (0.5, 0.25)
     line = "m.gltf: left out: metallic-roughness texture (its mean is kept), occlusion texture"
     assert said(caplog) == line
+
+
+def test_a_metal_texture_beside_another_is_kept_with_its_factors(tmp_path, caplog) -> None:
+    builder = GltfBuilder()
+    rough = {"metallicRoughnessTexture": {"index": builder.texture(GREY)}, "roughnessFactor": 0.5}
+    builder.material(pbrMetallicRoughness={**surface(builder), "metallicFactor": 1.0, **rough})
+    with caplog.at_level(logging.WARNING):
+        mesh = loaded(builder, tmp_path, square(builder, material=0))
+    assert not caplog.records
+    kept = written(mesh, tmp_path)["materials"][0]["pbrMetallicRoughness"]
+    assert (kept["metallicFactor"], kept["roughnessFactor"]) == (1, 0.5)
+    assert (kept["baseColorTexture"], kept["metallicRoughnessTexture"]) == ({"index": 0}, {"index": 1})
+    back = dict(load(tmp_path / "out.glb").textures)
+    assert (back["albedo"].numpy() == QUARTERS).all() and (back["metallic_roughness"] == 128).all()
+
+
+def test_a_metal_texture_that_lies_elsewhere_gives_its_mean(tmp_path, caplog) -> None:
+    builder = GltfBuilder()
+    rough = {"metallicRoughnessTexture": {"index": builder.texture(GREY), "texCoord": 1}}
+    builder.material(pbrMetallicRoughness={**surface(builder), "metallicFactor": 1.0, **rough})
+    first = square(builder, material=0)
+    first["attributes"]["TEXCOORD_1"] = first["attributes"]["TEXCOORD_0"]
+    with caplog.at_level(logging.WARNING):
+        mesh = loaded(builder, tmp_path, first)
+    assert mesh.material.metallic == mesh.material.roughness == 128 / 255
+    assert said(caplog) == "m.gltf: left out: metallic-roughness texture (its mean is kept)"
 
 
 def test_all_that_a_file_says_beside_its_meshes_is_told_in_one_line(tmp_path, caplog) -> None:

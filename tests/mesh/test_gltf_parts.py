@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from dreamlab.core.types import Mesh, Wrap
 from dreamlab.mesh.geometry.color import linear_to_srgb, sample, srgb_to_linear
 from dreamlab.mesh.io import atlas as packing
+from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.join import joined
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.io.parts import Material, Part
@@ -223,13 +225,39 @@ def test_a_glass_beside_solid_parts_becomes_solid_and_that_is_said(tmp_path, cap
     assert said(caplog) == "m.gltf: left out: transparency" and mesh.material.alpha == "opaque"
 
 
-def test_metal_beside_wood_is_said_and_metal_beside_metal_stays(tmp_path, caplog) -> None:
-    metal = {"surface": {"metallicFactor": 1.0, "roughnessFactor": 0.25}}
+def test_metal_beside_wood_stays_metal_in_a_texture_of_its_own(tmp_path, caplog) -> None:
+    metal = {"surface": {"metallicFactor": 1.0, "roughnessFactor": 0.2}}
     with caplog.at_level(logging.WARNING):
         mesh = load(file_of(tmp_path, dict(metal), {"pixels": QUARTERS}))
-    assert "metal and roughness" in said(caplog) and mesh.material.metallic == 0
+    assert not caplog.records
+    assert (mesh.material.metallic, mesh.material.roughness) == (1, 1)
+    shares = sample(dict(mesh.textures)["metallic_roughness"].numpy(), mesh.uv.double().numpy())
+    assert shares[:4, 1:] == pytest.approx(np.array([[0.2, 1.0]] * 4), abs=1e-9)
+    assert shares[4:, 1:] == pytest.approx(np.array([[1.0, 0.0]] * 4), abs=1e-9)
+    assert torch.equal(load(write(mesh, tmp_path / "back.glb")[0]).textures[1][1], mesh.textures[1][1])
+
+
+def test_metal_beside_metal_needs_no_texture_and_without_any_texture_it_is_said(tmp_path, caplog) -> None:
+    metal = {"surface": {"metallicFactor": 1.0, "roughnessFactor": 0.25}}
     mesh = load(file_of(tmp_path, dict(metal), {"pixels": QUARTERS, **metal}))
     assert (mesh.material.metallic, mesh.material.roughness) == (1, 0.25)
+    assert [name for name, _ in mesh.textures] == ["albedo"]
+    with caplog.at_level(logging.WARNING):
+        mesh = load(file_of(tmp_path, dict(metal), {}))
+    assert "metal and roughness, which differ" in said(caplog) and mesh.material.metallic == 0
+
+
+def test_a_metal_texture_is_in_the_atlas_times_its_factors_and_as_large_as_it_was() -> None:
+    shiny = np.random.default_rng(1).integers(0, 256, (32, 48, 3)).astype(np.uint8)
+    metal = Material(("repeat", "repeat"), metallic=0.5)
+    one = replace(part((0, 0), (1, 1), rough_metal=shiny), material=metal)
+    mesh, lost = joined([one, OTHER])
+    found = dict(mesh.textures)["metallic_roughness"].numpy()
+    assert lost == [] and found.shape[0] >= 32 + 16
+    uv = mesh.uv[:4].double().numpy()
+    centre, spread = uv.mean(0), 0.5 * (uv - uv.mean(0))
+    truth = sample(shiny, np.array([[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]))
+    assert sample(found, centre + spread)[:, 1:] == pytest.approx(truth[:, 1:] * [1, 0.5], abs=0.01)
 
 
 def test_parts_without_colour_are_white_beside_coloured_ones(tmp_path) -> None:

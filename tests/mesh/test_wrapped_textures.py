@@ -12,10 +12,11 @@ from dreamlab.core.types import Material, Wrap
 from dreamlab.mesh.geometry.color import sample
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.join import joined
+from dreamlab.mesh.io.load import load
 from dreamlab.mesh.rework import rework
 from dreamlab.mesh.surface.clean import CleanConfig
 from dreamlab.mesh.surface.colors import SurfaceColors
-from tests.mesh.gltf_files import albedo, said
+from tests.mesh.gltf_files import albedo, said, written
 from tests.mesh.test_gltf_parts import NOISE, part
 
 
@@ -49,6 +50,15 @@ def test_a_rework_keeps_metal_and_sides_and_says_that_it_drops_alpha(caplog) -> 
     assert said(caplog) == "the mesh is solid now: new colours have no transparency"
 
 
+def test_a_rework_keeps_the_mean_of_a_metal_texture_and_says_so(caplog) -> None:
+    shiny = np.full((2, 2, 3), [0, 102, 204], np.uint8)
+    old = joined([replace(part((0, 0), (1, 1), rough_metal=shiny), material=Material(metallic=0.5))])[0]
+    with caplog.at_level(logging.WARNING):
+        new = rework(old, CleanConfig(faces=4)).material
+    assert (new.metallic, new.roughness) == pytest.approx((0.4, 0.4))
+    assert said(caplog) == "of the metallic-roughness texture only the mean is kept"
+
+
 @pytest.mark.parametrize("kind", ["obj", "usdz"])
 def test_formats_that_cannot_tint_a_texture_say_so(kind: str, tmp_path, caplog) -> None:
     if kind == "usdz":
@@ -68,3 +78,11 @@ def test_usdz_wraps_as_the_material_says(tmp_path) -> None:
     stage = Usd.Stage.Open(str(tmp_path / "m.usdz"))
     reader = UsdShade.Shader(stage.GetPrimAtPath("/object/surface/albedo"))
     assert [reader.GetInput(name).Get() for name in ("wrapS", "wrapT")] == ["mirror", "repeat"]
+
+
+def test_our_own_textures_clamp_since_their_charts_never_wrap(textured, tmp_path) -> None:
+    sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+    document = written(textured, tmp_path)
+    assert document["samplers"] == [sampler]
+    assert document["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] == 0
+    assert load(tmp_path / "out.glb").material == Material()

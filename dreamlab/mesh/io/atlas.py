@@ -24,21 +24,24 @@ SLACK = 1e-4  # of a texture: coordinates that are this far beyond its edge were
 
 
 class Atlas(NamedTuple):
-    """Parts whose uv lie in the atlas; its albedo, its normal map, if any part has one; and by how many times
-    the most shrunk of its textures is smaller than it was."""
+    """Parts whose uv lie in the atlas; its albedo, its normal map, if any part has one, and its roughness and
+    metal as such, if parts differ in them; and by how many times the most shrunk of its textures is smaller
+    than it was."""
 
     parts: list[Part]
     albedo: UInt8[np.ndarray, "H W 4"]
     normal_map: UInt8[np.ndarray, "H W 3"] | None
+    rough_metal: UInt8[np.ndarray, "H W 3"] | None
     shrunk: int
 
 
 @dataclass(frozen=True)
 class _Room:
-    """A texture (albedo and normals), and what is read of it: texels low <= x < high in columns and rows."""
+    """Textures of one size, and what is read of them: texels low <= x < high in columns and rows."""
 
     albedo: UInt8[np.ndarray, "h w 4"]
     normals: UInt8[np.ndarray, "h w 4"] | None
+    metal: UInt8[np.ndarray, "h w 4"]
     wrap: tuple[Wrap, Wrap]
     low: Int[np.ndarray, " 2"]
     high: Int[np.ndarray, " 2"]
@@ -78,27 +81,37 @@ def atlas(parts: Sequence[Part]) -> Atlas:
             break
         divide *= 2
     at = dict(zip(rooms, spots, strict=True))
-    bumpy = any(room.normals is not None for room in rooms.values())
     albedo = np.full((height, width, 4), 255, np.uint8)
+    bumpy = any(room.normals is not None for room in rooms.values())
     normals = np.tile(np.array(FLAT, np.uint8), (height, width, 1)) if bumpy else None
+    metal = np.full((height, width, 4), 255, np.uint8) if _metals_differ(parts) else None
     for key, room in rooms.items():
         (x, y), (w, h) = at[key], room.size
-        albedo[y : y + h, x : x + w] = room.albedo[room.index]
-        if normals is not None and room.normals is not None:
-            normals[y : y + h, x : x + w] = room.normals[room.index]
+        for image, own in ((albedo, room.albedo), (normals, room.normals), (metal, room.metal)):
+            if image is not None and own is not None:
+                image[y : y + h, x : x + w] = own[room.index]
     moved = [
         replace(part, uv=_placed(part, rooms[key], at[key], (width, height)))
         for part, key in zip(parts, keys, strict=True)
     ]
     shrunk = max(room.shrunk for room in rooms.values())
-    return Atlas(moved, albedo, None if normals is None else normals[..., :3].copy(), shrunk)
+    normals, metal = (None if image is None else image[..., :3].copy() for image in (normals, metal))
+    return Atlas(moved, albedo, normals, metal, shrunk)
 
 
 def _key(part: Part) -> Hashable:
     """What parts have in common that can share a room."""
-    factor, m = part.tint()[1], part.material
-    looks = (factor.tobytes(), m.wrap, m.alpha, m.cutoff) if part.textured else (factor.tobytes(),)
-    return (*(id(i) if part.textured else None for i in (part.albedo, part.normal_map)), *looks)
+    m = part.material
+    looks = part.tint()[1].tobytes(), m.metallic, m.roughness
+    if not part.textured:
+        return looks
+    images = part.albedo, part.normal_map, part.rough_metal
+    return (*looks, m.wrap, m.alpha, m.cutoff, *(id(image) for image in images))
+
+
+def _metals_differ(parts: Sequence[Part]) -> bool:
+    kinds = {(part.material.metallic, part.material.roughness) for part in parts}
+    return len(kinds) > 1 or any(part.textured and part.rough_metal is not None for part in parts)
 
 
 def _in_first_tile(part: Part) -> Part:
@@ -121,20 +134,30 @@ def _in_first_tile(part: Part) -> Part:
 
 
 def _room(parts: Sequence[Part]) -> _Room:
-    """The texture of parts that share one, times their factor."""
-    part, bumps = parts[0], parts[0].normal_map if parts[0].textured else None
-    height, width = (1, 1) if bumps is None else bumps.shape[:2]
-    image = part.albedo if part.textured else None
-    image = np.full((height, width, 4), 255, np.uint8) if image is None else image
+    """The textures of parts that share them, as large as the largest, times their factors."""
+    part, material = parts[0], parts[0].material
+    maps = (part.albedo, part.normal_map, part.rough_metal) if part.textured else (None, None, None)
+    sizes = [image.shape[1::-1] for image in maps if image is not None] or [(1, 1)]
+    width, height = np.max(sizes, 0).tolist()
+    image, bumps, rough = (None if m is None else _full(m, width, height) for m in maps)
+    white = np.full((height, width, 4), 255, np.uint8)
+    image = white if image is None else image
     factor = part.tint()[1]
-    alpha = _alpha(image, part.material, factor[3])
+    alpha = _alpha(image, material, factor[3])
     plain = (factor[:3] == 1).all() and (image[..., 3:] == alpha).all()
     albedo = image if plain else np.concatenate([times(image, factor)[..., :3], alpha], -1)
-    normals = None
-    if bumps is not None:
-        solid = np.full((height, width, 1), 255, np.uint8)
-        normals = resized(np.concatenate([bumps, solid], -1), albedo.shape[1], albedo.shape[0])
-    return _Room(albedo, normals, part.material.wrap, *_reach(parts, albedo))
+    shares = np.array([1.0, material.roughness, material.metallic, 1.0])
+    metal = to_bytes((white if rough is None else rough)[:1, :1] / 255 * shares)
+    if rough is not None:
+        tables = to_bytes(np.arange(256)[:, None] / 255 * shares)
+        metal = np.stack([tables[rough[..., k], k] for k in range(4)], -1)
+    return _Room(albedo, bumps, _full(metal, width, height), material.wrap, *_reach(parts, albedo))
+
+
+def _full(image: UInt8[np.ndarray, "H W C"], width: int, height: int) -> UInt8[np.ndarray, "h w 4"]:
+    if image.shape[2] == 3:
+        image = np.concatenate([image, np.full((*image.shape[:2], 1), 255, np.uint8)], -1)
+    return resized(image, width, height)
 
 
 def _alpha(
@@ -151,13 +174,13 @@ def _smaller(room: _Room, parts: Sequence[Part], divide: int) -> _Room:
     """The room with every texel the mean of divide x divide, or more where its tiles would fill too much."""
     while True:
         height, width = (-(-n // divide) for n in room.albedo.shape[:2])
-        albedo = resized(room.albedo, width, height)
+        albedo, metal = (resized(image, width, height) for image in (room.albedo, room.metal))
         normals = None if room.normals is None else resized(room.normals, width, height)
         low, high = _reach(parts, albedo)
+        if width == height == 1 and max(high - low) > ROOM_SIDE:  # tiles that are less than a texel each
+            low, high = low * 0, low * 0 + 1
         if max(high - low) <= max(ROOM_SIDE, height, width):
-            return replace(room, albedo=albedo, normals=normals, low=low, high=high, shrunk=divide)
-        if width == height == 1:  # so many tiles that each is less than a texel
-            return replace(room, albedo=albedo, normals=normals, low=low * 0, high=low * 0 + 1, shrunk=divide)
+            return _Room(albedo, normals, metal, room.wrap, low, high, divide)
         divide *= 2
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,11 @@ Compression = Literal["none", "draco"]
 
 ARRAY, ELEMENTS = 34962, 34963
 FLOAT, USHORT, UINT = 5126, 5123, 5125
+SLOTS = {
+    "albedo": "baseColorTexture",
+    "normal": "normalTexture",
+    "metallic_roughness": "metallicRoughnessTexture",
+}
 WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 
 
@@ -109,7 +115,9 @@ def glb_bytes(
     }
     if compression == "draco":
         document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
-    _add_textures(document, buffer, mesh.material, albedo, normal_map)
+    maps = {"albedo": albedo, "normal": normal_map}
+    maps["metallic_roughness"] = texture_of(mesh, "metallic_roughness")
+    _add_textures(document, buffer, mesh.material, maps)
     document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     return _container(document, bytes(buffer.data))
@@ -176,17 +184,13 @@ def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> 
 
 
 def _add_textures(
-    document: dict[str, Any],
-    buffer: _Buffer,
-    how: Material,
-    albedo: np.ndarray | None,
-    normal_map: np.ndarray | None,
+    document: dict[str, Any], buffer: _Buffer, how: Material, maps: Mapping[str, np.ndarray | None]
 ) -> None:
-    images = [image for image in (albedo, normal_map) if image is not None]
+    images = {name: image for name, image in maps.items() if image is not None}
     if not images:
         return
     document["images"] = [
-        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images
+        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images.values()
     ]
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
     # with mipmaps: linear between the texels, or squares near and far
@@ -195,10 +199,9 @@ def _add_textures(
     sampler = {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
     document["samplers"] = [sampler]
     for material in document["materials"]:
-        if albedo is not None:
-            material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
-        if normal_map is not None:
-            material["normalTexture"] = {"index": len(images) - 1}
+        for index, name in enumerate(images):
+            inner = material if name == "normal" else material["pbrMetallicRoughness"]
+            inner[SLOTS[name]] = {"index": index}
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:

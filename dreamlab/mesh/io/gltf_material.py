@@ -56,7 +56,8 @@ class Look:
 
     factor: Float[np.ndarray, " 4"] | None = None
     albedo: UInt8[np.ndarray, "H W 4"] | None = None
-    normal_map: UInt8[np.ndarray, "H W 3"] | None = None
+    normal_map: UInt8[np.ndarray, "N M 3"] | None = None
+    rough_metal: UInt8[np.ndarray, "R S 3"] | None = None
     mapped: Mapped | None = None
     emission: Float[np.ndarray, " 3"] | None = None
     opaque: bool = True
@@ -89,20 +90,26 @@ class Looks:
         surface = spec.get("pbrMetallicRoughness", {}) if glossy is None else glossy
         word = "baseColor" if glossy is None else "diffuse"
         color = self._texture(surface.get(f"{word}Texture"), channels, "texture")
-        lamp = self._texture(spec.get("emissiveTexture"), channels, "emission")
-        bumps = None if self.colors_only else spec.get("normalTexture")
+        glows = any(spec.get("emissiveFactor", ()))
+        lamp = self._texture(spec.get("emissiveTexture") if glows else None, channels, "emission")
+        bumps, rough = spec.get("normalTexture"), surface.get("metallicRoughnessTexture")
+        if self.colors_only:
+            bumps = rough = None
         bumps = self._texture(bumps, channels, "normal map")
+        rough = self._texture(rough, channels, "metallic-roughness texture")
         first = next((found for found in (color, lamp, bumps) if found is not None), None)
         mapped, sampler = (None, REPEAT) if first is None else (first.mapped, first.sampler)
         lamp, bumps = self._there(lamp, mapped, "emission"), self._there(bumps, mapped, "normal map")
+        kept = rough is not None and rough.mapped == mapped
         factor = surface.get(f"{word}Factor")
         look = Look(
             None if factor is None else np.asarray(factor, np.float64),
             None if color is None else color.image,
             None if bumps is None else np.ascontiguousarray(bumps.image[..., :3]),
+            np.ascontiguousarray(rough.image[..., :3]) if kept and rough is not None else None,
             mapped,
             opaque=spec.get("alphaMode", "OPAQUE") == "OPAQUE",
-            material=replace(sampler, **self._surface(spec, surface, glossy is not None)),
+            material=replace(sampler, **self._surface(spec, surface, None if kept else rough)),
         )
         return self._glowing(_solid_if_so(look), spec, lamp)
 
@@ -119,15 +126,16 @@ class Looks:
         albedo = lit(look.albedo, factor[:3], None if lamp is None else lamp.image, glow)
         return replace(look, albedo=albedo, factor=np.array([1.0, 1.0, 1.0, factor[3]]))
 
-    def _surface(self, spec: Mapping[str, Any], surface: Mapping[str, Any], glossy: bool) -> dict[str, Any]:
-        """Alpha, sides, metal and roughness; of a texture of those its mean."""
+    def _surface(
+        self, spec: Mapping[str, Any], surface: Mapping[str, Any], rough: Texture | None
+    ) -> dict[str, Any]:
+        """Alpha, sides, metal and roughness; the mean of a texture of those that cannot be kept."""
         metallic, roughness = surface.get("metallicFactor", 1.0), surface.get("roughnessFactor", 1.0)
-        if glossy:
+        if surface is spec.get("extensions", {}).get(GLOSSY):
             metallic, roughness = 0.0, 1.0 - surface.get("glossinessFactor", 1.0)
-        elif "metallicRoughnessTexture" in surface and not self.colors_only:
-            image = self._image(surface["metallicRoughnessTexture"]["index"])
-            if image is not None:
-                roughness, metallic = (image[..., 1:3].mean((0, 1)) / 255) * [roughness, metallic]
+        elif rough is not None:
+            self.lost.add("metallic-roughness texture (its mean is kept)")
+            roughness, metallic = (rough.image[..., 1:3].mean((0, 1)) / 255) * [roughness, metallic]
         return {
             "alpha": ALPHA[spec.get("alphaMode", "OPAQUE")],
             "cutoff": float(spec.get("alphaCutoff", 0.5)),
@@ -217,8 +225,6 @@ def _solid_if_so(look: Look) -> Look:
 
 def _losses(spec: Mapping[str, Any]) -> Iterator[str]:
     """What a material says and a mesh has no place for."""
-    if "metallicRoughnessTexture" in spec.get("pbrMetallicRoughness", {}):
-        yield "metallic-roughness texture (its mean is kept)"
     if "occlusionTexture" in spec:
         yield "occlusion texture"
     if spec.get("normalTexture", {}).get("scale", 1.0) != 1.0:

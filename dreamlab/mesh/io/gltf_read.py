@@ -117,6 +117,7 @@ class _Reader:
             look.normal_map,
             opaque=look.opaque,
             material=look.material,
+            rough_metal=look.rough_metal,
         )
 
     def _moved(

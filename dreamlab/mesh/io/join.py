@@ -29,6 +29,8 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
         mesh, lost = parts[0].mesh(), []
     elif not any(part.textured for part in parts):
         mesh, lost = replace(_concatenated(parts), material=_common(parts)), []
+        if len({_metal(part) for part in parts}) > 1:
+            lost.append("metal and roughness, which differ from part to part")
     elif _share_one(parts):
         mesh, lost = _with_one_texture(parts), []
     else:
@@ -37,8 +39,6 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
         lost.append("transparency")
     elif mesh.material.alpha != "opaque":
         lost.append("transparency (but in GLB)")
-    if len({_metal(part) for part in parts}) > 1:
-        lost.append("metal and roughness, which differ from part to part")
     return mesh, lost + far
 
 
@@ -89,6 +89,8 @@ def _share_one(parts: Sequence[Part]) -> bool:
         part.textured
         and part.albedo is first.albedo
         and part.normal_map is first.normal_map
+        and part.rough_metal is first.rough_metal
+        and _metal(part) == _metal(first)
         and part.material.wrap == first.material.wrap
         and part.material.nearest == first.material.nearest
         and part.material.alpha == first.material.alpha
@@ -109,9 +111,15 @@ def _with_one_texture(parts: Sequence[Part]) -> Mesh:
     if image is None:
         material = replace(material, alpha="opaque")
     bare = [_tinted(part, same) for part in parts]
-    maps = {"albedo": image, "normal": first.normal_map}
-    textures = tuple((name, torch.from_numpy(m)) for name, m in maps.items() if m is not None)
+    textures = _textures(image, first.normal_map, first.rough_metal)
     return replace(_concatenated(bare), textures=textures, material=material)
+
+
+def _textures(
+    albedo: np.ndarray | None, normal: np.ndarray | None, rough_metal: np.ndarray | None
+) -> tuple[tuple[str, torch.Tensor], ...]:
+    maps = {"albedo": albedo, "normal": normal, "metallic_roughness": rough_metal}
+    return tuple((name, torch.from_numpy(image)) for name, image in maps.items() if image is not None)
 
 
 def _tinted(part: Part, in_texture: bool) -> Part:
@@ -125,10 +133,11 @@ def _with_atlas(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     alpha = _alpha_of_all(parts)
     packed = atlas([part if part.material.alpha == alpha else _solid(part) for part in parts])
     image = packed.albedo if alpha != "opaque" else np.ascontiguousarray(packed.albedo[..., :3])
-    maps = {"albedo": image, "normal": packed.normal_map}
-    textures = tuple((name, torch.from_numpy(m)) for name, m in maps.items() if m is not None)
+    textures = _textures(image, packed.normal_map, packed.rough_metal)
     squares = {part.material.nearest for part in parts if part.textured}
     material = replace(_common(parts), nearest=squares == {True}, alpha=alpha)
+    if packed.rough_metal is not None:  # which has all factors in it
+        material = replace(material, metallic=1.0, roughness=1.0)
     lost = ["texels as squares"] * (len(squares) > 1)
     if packed.shrunk > 1:
         lost.append(f"the full size of its textures (up to {packed.shrunk} times smaller each way)")

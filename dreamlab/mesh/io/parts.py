@@ -30,8 +30,9 @@ class Part:
 
     vertices [V,3]; faces [F,3], counter-clockwise from outside; normals [V,3] unit; uv [V,2], v up. Its
     colour is color [V,3] times factor [4] (both linear light, the factor with alpha) times the texture albedo
-    uint8 [H,W,4] (sRGB, row 0 at the top); what is None is white. normal_map uint8 [H,W,3]. opaque: alpha
+    uint8 [H,W,4] (sRGB, row 0 at the top); what is None is white. normal_map uint8 [N,M,3]. opaque: alpha
     means nothing. material: how its textures are read, and what a mesh keeps of its alpha.
+    rough_metal, beside the other textures: shares of the material's roughness in green, of its metal in blue.
     """
 
     vertices: Float[np.ndarray, "V 3"]
@@ -41,9 +42,10 @@ class Part:
     color: Float[np.ndarray, "V 3"] | None = None
     factor: Float[np.ndarray, " 4"] | None = None
     albedo: UInt8[np.ndarray, "H W 4"] | None = None
-    normal_map: UInt8[np.ndarray, "H W 3"] | None = None
+    normal_map: UInt8[np.ndarray, "N M 3"] | None = None
     opaque: bool = True
     material: Material = REPEAT
+    rough_metal: UInt8[np.ndarray, "R S 3"] | None = None
 
     @property
     def textured(self) -> bool:
@@ -61,6 +63,8 @@ class Part:
             color = (np.ones((len(self.vertices), 3)) if color is None else color) * factor[:3]
         if self.textured and self.normal_map is not None:
             textures.append(("normal", torch.from_numpy(self.normal_map)))
+        if self.textured and self.rough_metal is not None:
+            textures.append(("metallic_roughness", torch.from_numpy(self.rough_metal)))
         return Mesh(
             torch.from_numpy(self.vertices).float(),
             torch.from_numpy(self.faces),
