@@ -227,8 +227,8 @@ class Mesh:
     at the top.
 
     vertices [V,3]; faces [F,3] int64, counter-clockwise from outside; normals [V,3]; colors [V,3], which
-    multiply an albedo texture in linear light; uv [V,2] with v up (glTF's v is 1 - v). textures maps a name to
-    an image: "albedo", with a fourth channel where the material has alpha; "normal"; "metallic_roughness",
+    multiply an albedo texture in linear light; uv [V,2] with v up (glTF's v is 1 - v). textures maps names to
+    images: "albedo", with a fourth channel where the material has alpha; "normal"; "metallic_roughness",
     shares of the material's roughness in green and of its metal in blue.
     """
 
