@@ -200,13 +200,36 @@ class GuidanceOut:
     metrics: dict[str, float | Float[Tensor, ""]]
 
 
+# What lies beyond the edge of a texture: the texture again, its mirror image, or its border.
+Wrap = Literal["repeat", "mirror", "clamp"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """How a mesh's textures are read and its surface is shown; the defaults are matt, solid and atlas-like.
+
+    wrap: beyond 0..1 in u and in v. nearest: texels are squares, not blended. alpha: the albedo's alpha means
+    nothing, cuts out what is below `cutoff`, or blends. metallic, roughness in 0..1.
+    """
+
+    wrap: tuple[Wrap, Wrap] = ("clamp", "clamp")
+    nearest: bool = False
+    alpha: Literal["opaque", "mask", "blend"] = "opaque"
+    cutoff: float = 0.5
+    double_sided: bool = False
+    metallic: float = 0.0
+    roughness: float = 1.0
+
+
 @dataclass(frozen=True)
 class Mesh:
     """A triangle mesh on the CPU. Colours are sRGB floats in 0..1; textures are uint8 images [H,W,3], row 0
     at the top.
 
-    vertices [V,3]; faces [F,3] int64, counter-clockwise from outside; normals [V,3]; colors [V,3];
-    uv [V,2] with v up (glTF's v is 1 - v); textures maps "albedo" or "normal" to an image.
+    vertices [V,3]; faces [F,3] int64, counter-clockwise from outside; normals [V,3]; colors [V,3], which
+    multiply an albedo texture in linear light; uv [V,2] with v up (glTF's v is 1 - v). textures maps names to
+    images: "albedo", with a fourth channel where the material has alpha; "normal"; "metallic_roughness",
+    shares of the material's roughness in green and of its metal in blue.
     """
 
     vertices: Float[Tensor, "V 3"]
@@ -215,6 +238,7 @@ class Mesh:
     colors: Float[Tensor, "V 3"] | None = None
     uv: Float[Tensor, "V 2"] | None = None
     textures: tuple[tuple[str, Tensor], ...] = ()
+    material: Material = Material()
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from torch import Tensor
 from dreamlab.core.cameras import world_to_clip
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Cameras, Mesh
+from dreamlab.mesh.geometry.color import multiplied
 from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.ops.raster.rasterise import Fragments, interpolate, rasterise, sample_texture
 
@@ -71,8 +72,12 @@ def _positions(mesh: Mesh, fragments: Fragments) -> Float[Tensor, "B H W 3"]:
 
 def _albedo(mesh: Mesh, fragments: Fragments) -> Float[Tensor, "B H W 3"]:
     texture = dict(mesh.textures).get("albedo")
+    own = None if mesh.colors is None else interpolate(mesh.colors.float(), mesh.faces, fragments)
     if texture is not None and mesh.uv is not None:
         image = texture[..., :3].float() / 255
-        return sample_texture(image, interpolate(mesh.uv.float(), mesh.faces, fragments), "clamp")
-    colors = torch.full_like(mesh.vertices, GREY) if mesh.colors is None else mesh.colors
-    return interpolate(colors.float(), mesh.faces, fragments)
+        uv = interpolate(mesh.uv.float(), mesh.faces, fragments)
+        seen = sample_texture(image, uv, mesh.material.wrap)
+        return seen if own is None else torch.from_numpy(multiplied(seen.numpy(), own.numpy())).float()
+    if own is not None:
+        return own
+    return interpolate(torch.full_like(mesh.vertices, GREY).float(), mesh.faces, fragments)

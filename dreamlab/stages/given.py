@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def _centred(mesh: Mesh) -> Mesh:
     used = vertices[mesh.faces.unique()]
     vertices = vertices - (used.amin(0) + used.amax(0)) / 2
     radius = vertices[mesh.faces.unique()].norm(dim=1).max().clamp_min(1e-30)
-    return Mesh((vertices / radius).float(), mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.textures)
+    return replace(mesh, vertices=(vertices / radius).float())
 
 
 def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

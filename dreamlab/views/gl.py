@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from dreamlab.core.errors import UnavailableError
-from dreamlab.core.types import Cameras
+from dreamlab.core.types import Cameras, Material
 from dreamlab.views.layers import Geometry, Layer, RenderedLayers
+
+GL_WRAP = {"repeat": 10497, "mirror": 33648, "clamp": 33071}  # as glTF numbers them, too
+GL_NEAREST = 9728
 
 
 class PyrenderRenderer:
@@ -73,7 +76,7 @@ class PyrenderRenderer:
         material = pyrender.MetallicRoughnessMaterial(baseColorFactor=[1.0, 1.0, 1.0, 1.0], doubleSided=True)
         colors, uv = None, None
         if layer.texture is not None:
-            material.baseColorTexture = pyrender.Texture(source=layer.texture, source_channels="RGB")
+            material.baseColorTexture = self._texture(layer.texture, geometry.material)
             uv = geometry.uv
         elif layer.values is not None:
             colors = np.concatenate([layer.values, np.ones((len(layer.values), 1))], 1).astype(np.float32)
@@ -85,3 +88,9 @@ class PyrenderRenderer:
             material=material,
         )
         return pyrender.Mesh([primitive])
+
+    def _texture(self, image: np.ndarray, material: Material) -> Any:
+        wrap_s, wrap_t = (GL_WRAP[wrap] for wrap in material.wrap)
+        filters = {"magFilter": GL_NEAREST, "minFilter": GL_NEAREST} if material.nearest else {}
+        sampler = self._pyrender.Sampler(wrapS=wrap_s, wrapT=wrap_t, **filters)
+        return self._pyrender.Texture(source=image, source_channels="RGB", sampler=sampler)

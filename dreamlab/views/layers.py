@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dreamlab.core.types import Cameras
+from dreamlab.core.types import Cameras, Material
 
 
 class Layer(NamedTuple):
@@ -24,11 +24,13 @@ class Layer(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """vertices [V,3] float32, faces [F,3], uv [V,2] (v up) or None."""
+    """vertices [V,3] float32, faces [F,3], uv [V,2] (v up) or None; the material says how textures are
+    read."""
 
     vertices: np.ndarray
     faces: np.ndarray
     uv: np.ndarray | None
+    material: Material = Material()
 
 
 class RenderedLayers(NamedTuple):

@@ -38,7 +38,10 @@ class NativeRenderer:
             for layer in layers:
                 if layer.texture is not None and uv is not None:
                     texture = torch.from_numpy(layer.texture[..., :3].astype(np.float32) / 255)
-                    image = sample_texture(texture, interpolate(uv, faces, fragments))
+                    at = interpolate(uv, faces, fragments)
+                    if geometry.material.nearest:
+                        at = _centred(at, texture.shape[1], texture.shape[0])
+                    image = sample_texture(texture, at, geometry.material.wrap)
                 elif layer.values is not None:
                     image = interpolate(torch.from_numpy(layer.values).float(), faces, fragments)
                 else:
@@ -48,6 +51,12 @@ class NativeRenderer:
             yield RenderedLayers(
                 [i.numpy() / np.maximum(coverage, 1e-6)[..., None] for i in images], coverage
             )
+
+
+def _centred(uv: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """uv [...,2] moved to the centre of the texel that it lies in, where a bilinear lookup blends nothing."""
+    size = torch.tensor([width, height], dtype=uv.dtype)
+    return ((uv * size).floor() + 0.5) / size
 
 
 def _shrink(image: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Cameras, Mesh
+from dreamlab.mesh.geometry.color import multiplied
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.views.gl import PyrenderRenderer
 from dreamlab.views.layers import Geometry, Layer, Renderer
@@ -68,12 +69,18 @@ def iterate_views(
             "the mesh has no faces to render", expected="triangles", got=f"{len(mesh.vertices)} points"
         )
     geometry, layers = _layers(mesh, style)
+    tinted = layers[0].texture is not None and mesh.colors is not None
+    if tinted and mesh.colors is not None:
+        layers.append(Layer(mesh.colors.numpy()))
     finer = WIRE_FINER if style == "wireframe" else 1
     cameras = cameras.resized(cameras.size[0] * finer, cameras.size[1] * finer)
     for view, rendered in enumerate(choose_renderer(renderer).render(geometry, layers, cameras)):
         covered = rendered.coverage > 0
         rgb = np.zeros((*covered.shape, 3), np.float32)
-        rgb[covered] = _shade([layer[covered] for layer in rendered.layers], style, cameras[view : view + 1])
+        seen = [layer[covered] for layer in rendered.layers]
+        if tinted:
+            seen[0] = multiplied(seen[0], seen.pop())
+        rgb[covered] = _shade(seen, style, cameras[view : view + 1])
         yield _finish(*_shrunk(rgb, rendered.coverage, finer), background)
 
 
@@ -127,7 +134,7 @@ def _layers(mesh: Mesh, style: Style) -> tuple[Geometry, list[Layer]]:
         frame = tangents_of(mesh).astype(np.float32)
         tangent, bitangent = frame[:, :3], np.cross(normal, frame[:, :3]) * frame[:, 3:]
         layers += [Layer(texture=textures["normal"]), Layer(tangent / 2 + 0.5), Layer(bitangent / 2 + 0.5)]
-    return Geometry(vertices, faces, uv), layers
+    return Geometry(vertices, faces, uv, mesh.material), layers
 
 
 def _shade(layers: list[np.ndarray], style: Style, camera: Cameras) -> np.ndarray:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import struct
 from dataclasses import replace
 
@@ -101,17 +100,6 @@ def test_trimeshs_own_glb_with_transforms_is_read(tmp_path) -> None:
     assert solidity(back).volume == pytest.approx(whole.volume, rel=1e-5)
     near = back.vertices[:, 0] < 0.5
     assert back.colors[near].mean(0).tolist() == pytest.approx([1, 0, 0], abs=1e-5)
-
-
-def test_parts_with_textures_become_vertex_colours_and_that_is_said(textured, tmp_path, caplog) -> None:
-    write(textured, tmp_path / "one.glb")
-    other = trimesh.load_scene(tmp_path / "one.glb")
-    other.add_geometry(trimesh.creation.box((0.1, 0.1, 0.1)))
-    other.export(tmp_path / "two.glb")
-    with caplog.at_level(logging.WARNING):
-        back = load(tmp_path / "two.glb")
-    assert "vertex colours" in caplog.text
-    assert back.colors is not None and not back.textures
 
 
 def test_obj_from_elsewhere_with_polygons(tmp_path) -> None:
@@ -216,12 +204,6 @@ def test_gltf_cannot_reach_outside_its_folder(tmp_path) -> None:
     gltf(tmp_path / "inner", buffers=[{"byteLength": 48, "uri": "../secret.bin"}])
     with pytest.raises(InputError, match="not beside it"):
         load(tmp_path / "inner" / "m.gltf")
-
-
-def test_compression_this_reader_lacks_is_unavailable(tmp_path) -> None:
-    gltf(tmp_path, extensionsRequired=["EXT_meshopt_compression"])
-    with pytest.raises(UnavailableError, match="meshopt"):
-        load(tmp_path / "m.gltf")
 
 
 @pytest.mark.parametrize(

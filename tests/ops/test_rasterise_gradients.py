@@ -4,6 +4,7 @@ differences.
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 
@@ -132,7 +133,7 @@ def test_native_interpolation_is_the_references(shared):
 
 
 @needs_native
-@pytest.mark.parametrize("wrap", ["repeat", "clamp"])
+@pytest.mark.parametrize("wrap", ["repeat", "clamp", "mirror", ("clamp", "repeat")])
 @pytest.mark.parametrize("size", [(7, 5), (1, 1)])
 def test_native_texture_lookup_is_the_references(wrap, size):
     generator = torch.Generator().manual_seed(2)
@@ -196,6 +197,22 @@ def test_clamped_lookup_is_grid_sample(chosen_backend):
     assert torch.allclose(sample_texture(texture, uv, "clamp"), expected.permute(0, 2, 3, 1), atol=1e-5)
 
 
+PADDED = {"repeat": "wrap", "mirror": "symmetric", "clamp": "edge"}  # numpy's words
+
+
+@pytest.mark.parametrize("wrap_v", PADDED)
+@pytest.mark.parametrize("wrap_u", PADDED)
+def test_each_direction_is_wrapped_in_its_own_way(wrap_u, wrap_v, chosen_backend):
+    """As a texture with its neighbours on every side, which numpy lays out."""
+    texture, uv = torch.rand(6, 9, 3), torch.rand(1, 20, 20, 2) * 2.8 - 0.9
+    laid = np.pad(texture.numpy(), ((6, 6), (0, 0), (0, 0)), PADDED[wrap_v])
+    laid = torch.from_numpy(np.pad(laid, ((0, 0), (9, 9), (0, 0)), PADDED[wrap_u]))
+    expected = sample_texture(laid, (uv + 1) / 3, "clamp")
+    assert torch.allclose(sample_texture(texture, uv, (wrap_u, wrap_v)), expected, atol=1e-5)
+    if wrap_u == wrap_v:
+        assert torch.allclose(sample_texture(texture, uv, wrap_u), expected, atol=1e-5)
+
+
 def test_repeated_lookup_has_period_one(chosen_backend):
     texture, uv = torch.rand(6, 9, 3), torch.rand(1, 5, 8, 2)
     moved = uv + torch.tensor([2.0, -3.0])
@@ -217,6 +234,6 @@ def test_wrong_partners_are_named(chosen_backend):
     with pytest.raises(InputError, match="faces out of range"):
         bare(interpolate)(torch.rand(5, 2), faces, fragments)
     with pytest.raises(InputError, match="wrap"):
-        bare(sample_texture)(torch.rand(2, 2, 1), torch.rand(1, 2, 2, 2), "mirror")
+        bare(sample_texture)(torch.rand(2, 2, 1), torch.rand(1, 2, 2, 2), "border")
     with pytest.raises(InputError, match="texels"):
         bare(sample_texture)(torch.rand(0, 2, 1), torch.rand(1, 2, 2, 2))

@@ -1,19 +1,20 @@
 """A compact, deterministic GLB writer: one mesh with one material, or named parts, and right colours.
 
 glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are
-counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal:
-metallic 0, roughness 1 always.
+counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal: it
+is always written, matt unless the mesh's own says otherwise.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh, Wrap
 from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of
 from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
@@ -23,6 +24,12 @@ Compression = Literal["none", "draco"]
 
 ARRAY, ELEMENTS = 34962, 34963
 FLOAT, USHORT, UINT = 5126, 5123, 5125
+SLOTS = {
+    "albedo": "baseColorTexture",
+    "normal": "normalTexture",
+    "metallic_roughness": "metallicRoughnessTexture",
+}
+WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 
 
 class _Buffer:
@@ -81,6 +88,8 @@ def glb_bytes(
     """
     buffer = _Buffer()
     albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
+    if albedo is not None and mesh.material.alpha != "opaque":
+        albedo = dict(mesh.textures)["albedo"].numpy()
     pieces = [NamedPart(name, name, mesh, None)] if parts is None else split_parts(mesh, parts)
     materials = materials_of(pieces)
     primitives = []
@@ -102,11 +111,13 @@ def glb_bytes(
             {"primitives": group} | ({} if parts is None else {"name": node})
             for group, node in zip(groups, names, strict=True)
         ],
-        "materials": [_material(material, color) for material, color in materials.items()],
+        "materials": [_material(name, color, mesh.material) for name, color in materials.items()],
     }
     if compression == "draco":
         document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
-    _add_textures(document, buffer, albedo, normal_map)
+    maps = {"albedo": albedo, "normal": normal_map}
+    maps["metallic_roughness"] = texture_of(mesh, "metallic_roughness")
+    _add_textures(document, buffer, mesh.material, maps)
     document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     return _container(document, bytes(buffer.data))
@@ -124,12 +135,17 @@ def _primitive(
     return {"attributes": attributes, "indices": buffer.indices(faces, len(rows["POSITION"]))}
 
 
-def _material(name: str, color: np.ndarray | None) -> dict[str, Any]:
-    """Matt, and of this sRGB colour or white."""
-    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+def _material(name: str, color: np.ndarray | None, material: Material) -> dict[str, Any]:
+    """Of this sRGB colour or white, and what else the material says."""
+    surface: dict[str, Any] = {"metallicFactor": material.metallic, "roughnessFactor": material.roughness}
     if color is not None:
         surface["baseColorFactor"] = [*srgb_to_linear(color).round(6).tolist(), 1.0]
-    return {"name": name, "pbrMetallicRoughness": surface}
+    out: dict[str, Any] = {"name": name, "pbrMetallicRoughness": surface}
+    if material.alpha != "opaque":
+        out["alphaMode"] = material.alpha.upper()
+    if material.alpha == "mask":
+        out["alphaCutoff"] = material.cutoff
+    return out | ({"doubleSided": True} if material.double_sided else {})
 
 
 def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -139,7 +155,7 @@ def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) 
         rows["TEXCOORD_0"] = mesh.uv.double().numpy() * [1, -1] + [0, 1]
     if normal_map is not None:
         rows["TANGENT"] = tangents_of(mesh)
-    if albedo is None and mesh.colors is not None:
+    if mesh.colors is not None:
         linear = srgb_to_linear(mesh.colors.double().numpy().clip(0, 1))
         rows["COLOR_0"] = np.concatenate([linear, np.ones((len(linear), 1))], 1)
     return {name: values.astype(np.float32) for name, values in rows.items()}
@@ -168,22 +184,24 @@ def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> 
 
 
 def _add_textures(
-    document: dict[str, Any], buffer: _Buffer, albedo: np.ndarray | None, normal_map: np.ndarray | None
+    document: dict[str, Any], buffer: _Buffer, how: Material, maps: Mapping[str, np.ndarray | None]
 ) -> None:
-    images = [image for image in (albedo, normal_map) if image is not None]
+    images = {name: image for name, image in maps.items() if image is not None}
     if not images:
         return
     document["images"] = [
-        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images
+        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images.values()
     ]
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
-    # linear with mipmaps, edges repeated: charts never wrap around
-    document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
+    # with mipmaps: linear between the texels, or squares near and far
+    magnified, shrunk = (9728, 9986) if how.nearest else (9729, 9987)
+    wrap_s, wrap_t = (WRAPS[wrap] for wrap in how.wrap)
+    sampler = {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
+    document["samplers"] = [sampler]
     for material in document["materials"]:
-        if albedo is not None:
-            material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
-        if normal_map is not None:
-            material["normalTexture"] = {"index": len(images) - 1}
+        for index, name in enumerate(images):
+            inner = material if name == "normal" else material["pbrMetallicRoughness"]
+            inner[SLOTS[name]] = {"index": index}
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:

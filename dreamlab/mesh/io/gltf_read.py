@@ -2,212 +2,178 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import struct
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from dreamlab.core.errors import DamagedError, InputError, UnavailableError
-from dreamlab.mesh.io import draco
+from dreamlab.core.errors import InputError
+from dreamlab.mesh.io import draco, meshopt
+from dreamlab.mesh.io.gltf_file import GltfFile
+from dreamlab.mesh.io.gltf_material import SOURCES, TRANSFORM, Look, Looks
+from dreamlab.mesh.io.gltf_nodes import (
+    INSTANCING,
+    VISIBILITY,
+    Placed,
+    joint_matrices,
+    placed_meshes,
+)
+from dreamlab.mesh.io.gltf_primitive import Triangles, cofactors, skin_matrices, triangles
 from dreamlab.mesh.io.parts import Part
 
-KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-UNDERSTOOD = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform", draco.EXTENSION}
+MOST_REPEATED = 10_000_000  # faces of meshes that the scene shows more than once
+# KHR_materials_* are looked at one by one, and KHR_texture_basisu where a texture has nothing else
+UNDERSTOOD = {
+    "KHR_mesh_quantization",
+    "KHR_texture_basisu",
+    TRANSFORM,
+    INSTANCING,
+    VISIBILITY,
+    draco.EXTENSION,
+    *meshopt.EXTENSIONS,
+    *SOURCES,
+}
 
 
-def read_gltf(path: Path) -> list[Part]:
-    """One Part for every triangle primitive that the scene shows, in world space.
+class Reading(NamedTuple):
+    """What a file holds: its parts, what else it says (by name), and the pictures that cannot be read."""
 
-    Raises DamagedError for a broken file, UnavailableError for compression this reader lacks (meshopt, and
-    Draco without DracoPy), InputError for textures or buffers that are not there.
+    parts: list[Part]
+    lost: list[str]
+    missing: list[str]
+
+
+def read_gltf(path: Path, colors_only: bool = False) -> Reading:
+    """One Part for every triangle primitive that the scene shows, in world space; without normal maps and the
+    like, if only colours are wanted.
+
+    Raises DamagedError for a broken file, UnavailableError for compression that this reader or this machine
+    lacks, InputError for buffers that are not there and for scenes beyond MOST_REPEATED.
     """
-    document = _Document(path)
-    needed = set(document.json.get("extensionsRequired", [])) - UNDERSTOOD
-    if needed:
-        raise UnavailableError(
-            f"{path.name} needs glTF extensions that are not supported: {', '.join(sorted(needed))}",
-            mend="Save it uncompressed",
-        )
-    return [part for node in document.roots() for part in document.parts(node, np.eye(4), 0)]
+    reader = _Reader(GltfFile(path), colors_only)
+    parts = [part for placed in placed_meshes(reader.file) for part in reader.parts(placed)]
+    missing = list(dict.fromkeys(reader.looks.missing))
+    return Reading(parts, sorted(reader.lost | reader.looks.lost), missing)
 
 
-class _Document:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        data = path.read_bytes()
-        self.binary: bytes | None = None
-        if data[:4] == b"glTF":
-            data = self._chunks(data)
-        elif path.suffix.lower() == ".glb":
-            raise DamagedError(
-                f"{path.name} is not a GLB file", expected="the header glTF", got=repr(data[:4])
-            )
-        self.json: dict[str, Any] = json.loads(data)
+class _Reader:
+    def __init__(self, file: GltfFile, colors_only: bool) -> None:
+        self.file, self.looks, self.lost = file, Looks(file, colors_only), set(_losses(file))
+        self._triangles: dict[tuple[int, int], Triangles | None] = {}
+        self._shown: set[int] = set()
+        self._repeated = 0
 
-    def _chunks(self, data: bytes) -> bytes:
-        """The JSON chunk; the binary one is kept."""
-        _, version, total = struct.unpack_from("<III", data)
-        if version != 2 or total != len(data):
-            raise DamagedError(
-                f"{self.path.name} is cut off or not glTF 2",
-                expected=f"{total} bytes, version 2",
-                got=f"{len(data)} bytes, version {version}",
-            )
-        at, text = 12, b""
-        while at < total:
-            length, kind = struct.unpack_from("<II", data, at)
-            chunk = data[at + 8 : at + 8 + length]
-            text = chunk if kind == 0x4E4F534A else text
-            self.binary = chunk if kind == 0x004E4942 else self.binary
-            at += 8 + length
-        return text
-
-    def roots(self) -> list[int]:
-        scenes = self.json.get("scenes")
-        if not scenes:
-            return list(range(len(self.json.get("nodes", []))))
-        return scenes[self.json.get("scene", 0)].get("nodes", [])
-
-    def parts(self, index: int, parent: np.ndarray, depth: int) -> list[Part]:
-        if depth > 64:
-            raise DamagedError(f"{self.path.name} is damaged: its nodes form a ring")
-        node = self.json["nodes"][index]
-        world = parent @ _local(node)
+    def parts(self, placed: Placed) -> list[Part]:
+        """The node's mesh, wherever the scene has it."""
+        node, index = placed.node, placed.node["mesh"]
+        mesh = self.file.json["meshes"][index]
+        weights = node.get("weights", mesh.get("weights", []))
         out = []
-        if "mesh" in node:
-            for primitive in self.json["meshes"][node["mesh"]]["primitives"]:
-                if primitive.get("mode", 4) == 4:
-                    out.append(self._part(primitive, world))
-        for child in node.get("children", []):
-            out += self.parts(child, world, depth + 1)
+        for number, primitive in enumerate(mesh["primitives"]):
+            key = index, number
+            if "weights" in node:
+                found = triangles(self.file, primitive, weights)
+            else:
+                if key not in self._triangles:
+                    self._triangles[key] = triangles(self.file, primitive, weights)
+                found = self._triangles[key]
+            if found is None:
+                self.lost.add("points and lines")
+                continue
+            self._count(len(found.faces) * (len(placed.worlds) - (index not in self._shown)))
+            out.append(self._part(primitive, found, placed))
+        self._shown.add(index)
         return out
 
-    def _part(self, primitive: dict[str, Any], world: np.ndarray) -> Part:
-        attributes, faces = self._rows(primitive)
-        vertices = attributes["POSITION"] @ world[:3, :3].T + world[:3, 3]
-        if np.linalg.det(world[:3, :3]) < 0:
-            faces = faces[:, ::-1].copy()
-        normals = None
-        if "NORMAL" in attributes:
-            normals = attributes["NORMAL"] @ np.linalg.inv(world[:3, :3])
-            normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-        material = self.json["materials"][primitive["material"]] if "material" in primitive else {}
-        surface = material.get("pbrMetallicRoughness", {})
-        uv, images = None, {}
-        if "TEXCOORD_0" in attributes:
-            for name, slot in (
-                ("albedo", surface.get("baseColorTexture")),
-                ("normal", material.get("normalTexture")),
-            ):
-                if slot is not None and slot.get("texCoord", 0) == 0:
-                    images[name] = self.image(slot["index"], "RGBA" if name == "albedo" else "RGB")
-            uv = attributes["TEXCOORD_0"] * [1, -1] + [0, 1]
-        factor = surface.get("baseColorFactor")
+    def _count(self, repeated: int) -> None:
+        self._repeated += max(repeated, 0)
+        if self._repeated > MOST_REPEATED:
+            raise InputError(
+                f"{self.file.path.name} shows its meshes too often",
+                expected=f"at most {MOST_REPEATED} faces that are copies",
+                got="more",
+                mend="Export it without instances, or fewer of them",
+            )
+
+    def _part(self, primitive: Mapping[str, Any], found: Triangles, placed: Placed) -> Part:
+        rows = found.rows
+        vertices, normals, faces, copies = self._moved(found, placed)
+        sets = frozenset(int(n.removeprefix("TEXCOORD_")) for n in rows if n.startswith("TEXCOORD_"))
+        look = self.looks.look(primitive.get("material"), sets)
+        uv = None if look.mapped is None else look.mapped.uv(rows[f"TEXCOORD_{look.mapped.channel}"])
+        color, factor = _colors(look, rows.get("COLOR_0"))
+        if color is not None and not look.opaque and (rows["COLOR_0"][:, 3:] < 1).any():
+            self.lost.add("transparency of corners")
         return Part(
             vertices,
             faces,
             normals,
-            uv,
-            color=attributes["COLOR_0"][:, :3] if "COLOR_0" in attributes else None,
-            factor=None if factor is None else np.asarray(factor, np.float64),
-            albedo=images.get("albedo"),
-            normal_map=images.get("normal"),
-            opaque=material.get("alphaMode", "OPAQUE") == "OPAQUE",
+            None if uv is None else np.tile(uv, (copies, 1)),
+            None if color is None else np.tile(color, (copies, 1)),
+            factor,
+            look.albedo,
+            look.normal_map,
+            opaque=look.opaque,
+            material=look.material,
+            rough_metal=look.rough_metal,
         )
 
-    def _rows(self, primitive: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The attributes that a Mesh can hold, as float64 rows, and faces [F,3]; unpacked if they are in
-        Draco."""
-        wanted = ("POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0")
-        packed = primitive.get("extensions", {}).get(draco.EXTENSION)
-        if packed is not None:
-            identifiers = {name: i for name, i in packed["attributes"].items() if name in wanted}
-            rows, faces = draco.unpack(self.view(packed["bufferView"]), identifiers)
-            return {name: self._shares(name, values, primitive) for name, values in rows.items()}, faces
-        rows = {
-            name: self.accessor(index) for name, index in primitive["attributes"].items() if name in wanted
-        }
-        if "indices" in primitive:
-            return rows, self.accessor(primitive["indices"]).astype(np.int64).reshape(-1, 3)
-        return rows, np.arange(len(rows["POSITION"])).reshape(-1, 3)
-
-    def _shares(self, name: str, values: np.ndarray, primitive: dict[str, Any]) -> np.ndarray:
-        """Unpacked rows as float64, integers as shares of one where their accessor says so."""
-        spec = self.json["accessors"][primitive["attributes"][name]]
-        top = np.iinfo(KINDS[spec["componentType"]]).max if spec.get("normalized") else 1
-        return values.astype(np.float64) / top
-
-    def accessor(self, index: int) -> np.ndarray:
-        """Rows [N,W] as float64, normalised integers as -1..1 or 0..1; scalars [N]."""
-        spec = self.json["accessors"][index]
-        kind, width, count = np.dtype(KINDS[spec["componentType"]]), WIDTHS[spec["type"]], spec["count"]
-        if "bufferView" not in spec or "sparse" in spec:
-            raise UnavailableError(
-                f"{self.path.name} uses sparse accessors", mend="Save it without morph targets"
-            )
-        view = self.json["bufferViews"][spec["bufferView"]]
-        data = self.buffer(view["buffer"])
-        start = view.get("byteOffset", 0) + spec.get("byteOffset", 0)
-        stride = view.get("byteStride", kind.itemsize * width)
-        if count and start + stride * (count - 1) + kind.itemsize * width > len(data):
-            raise DamagedError(
-                f"{self.path.name} is cut off: accessor {index} runs past the end of its buffer"
-            )
-        rows = np.ndarray((count, width), kind, data, start, (stride, kind.itemsize)).astype(np.float64)
-        if spec.get("normalized"):
-            rows = np.maximum(rows / np.iinfo(kind).max, -1.0)
-        return rows if width > 1 else rows[:, 0]
-
-    def view(self, index: int) -> bytes:
-        view = self.json["bufferViews"][index]
-        start = view.get("byteOffset", 0)
-        return self.buffer(view["buffer"])[start : start + view["byteLength"]]
-
-    def buffer(self, index: int) -> bytes:
-        uri = self.json["buffers"][index].get("uri")
-        if uri is None and self.binary is not None:
-            return self.binary
-        return self._resource(uri or "")
-
-    def image(self, texture: int, mode: str) -> np.ndarray:
-        from PIL import Image
-
-        image = self.json["images"][self.json["textures"][texture]["source"]]
-        if "bufferView" in image:
-            data = self.view(image["bufferView"])
+    def _moved(
+        self, found: Triangles, placed: Placed
+    ) -> tuple[
+        Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"] | None, Int[np.ndarray, "F 3"], int
+    ]:
+        """Corners, normals and faces in the world, as often as the scene shows them."""
+        rows, faces = found
+        if "skin" in placed.node and "JOINTS_0" in rows and "WEIGHTS_0" in rows:
+            joints = joint_matrices(self.file, self.file.json["skins"][placed.node["skin"]])
+            moves = skin_matrices(rows, joints)[None]  # a matrix a corner
         else:
-            data = self._resource(image["uri"])
-        return np.array(Image.open(io.BytesIO(data)).convert(mode))
+            moves = placed.worlds[:, None]  # a matrix a copy
+        copies, count = len(moves), len(rows["POSITION"])
+        linear = moves[..., :3, :3]
+        vertices = _times(linear, rows["POSITION"]) + moves[..., :3, 3]
+        turns = np.sign(np.median(np.linalg.det(linear), axis=1))
+        faces = np.concatenate([faces[:, ::-1] if turn < 0 else faces for turn in turns] or [faces[:0]])
+        faces = faces + np.repeat(np.arange(copies) * count, len(found.faces))[:, None]
+        normals = None
+        if "NORMAL" in rows:
+            normals = _times(cofactors(linear), rows["NORMAL"]) * np.where(turns < 0, -1, 1)[:, None, None]
+            normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-300)
+            normals = normals.reshape(-1, 3)
+        return vertices.reshape(-1, 3), normals, np.ascontiguousarray(faces), copies
 
-    def _resource(self, uri: str) -> bytes:
-        if uri.startswith("data:"):
-            return base64.b64decode(uri.partition(",")[2])
-        folder = self.path.parent.resolve()
-        found = (folder / unquote(uri)).resolve()
-        if not found.is_relative_to(folder) or not found.is_file():
-            raise InputError(f"{self.path.name} names a file that is not beside it", got=uri)
-        return found.read_bytes()
+
+def _colors(
+    look: Look, rows: Float[np.ndarray, "V C"] | None
+) -> tuple[Float[np.ndarray, "V 3"] | None, Float[np.ndarray, " 4"] | None]:
+    """Colours at the corners and the factor, with the light that the surface emits added to them."""
+    color = None if rows is None else rows[:, :3].clip(0, 1)
+    if look.emission is None:
+        return color, look.factor
+    base = np.ones(4) if look.factor is None else look.factor
+    if color is None:
+        return None, np.append((base[:3] + look.emission).clip(0, 1), base[3])
+    return (color * base[:3] + look.emission).clip(0, 1), np.append(np.ones(3), base[3])
 
 
-def _local(node: dict[str, Any]) -> np.ndarray:
-    """A node's own 4x4 transform (glTF 2.0, section 3.5.3)."""
-    if "matrix" in node:
-        return np.asarray(node["matrix"], np.float64).reshape(4, 4).T
-    x, y, z, w = node.get("rotation", [0.0, 0.0, 0.0, 1.0])
-    turn = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    out = np.eye(4)
-    out[:3, :3] = turn * np.asarray(node.get("scale", [1.0, 1.0, 1.0]))
-    out[:3, 3] = node.get("translation", [0.0, 0.0, 0.0])
-    return out
+def _times(
+    matrix: Float[np.ndarray, "I W 3 3"], rows: Float[np.ndarray, "V 3"]
+) -> Float[np.ndarray, "I V 3"]:
+    """Rows moved by one matrix a copy (W is 1) or one a corner (W is V)."""
+    if matrix.shape[1] == 1:
+        return rows @ matrix[:, 0].transpose(0, 2, 1)
+    return np.einsum("cvij,vj->cvi", matrix, rows)
+
+
+def _losses(file: GltfFile) -> list[str]:
+    """What the file says about more than its meshes, and extensions that it requires and are not known."""
+    said = [word for key, word in (("animations", "animation"), ("cameras", "cameras")) if file.list(key)]
+    extensions = file.json.get("extensions", {})
+    said += ["lights"] * ("KHR_lights_punctual" in extensions)
+    said += ["further variants of its materials"] * ("KHR_materials_variants" in extensions)
+    said += ["further scenes"] * (len(file.list("scenes")) > 1)
+    needed = set(file.list("extensionsRequired")) - UNDERSTOOD - {"KHR_lights_punctual"}
+    return said + [name for name in sorted(needed) if not name.startswith("KHR_materials_")]

@@ -15,15 +15,17 @@ import torch
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.color import srgb_to_linear, vertex_colors
+from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf_read import read_gltf
+from dreamlab.mesh.io.join import joined
 from dreamlab.mesh.io.parts import FlatMesh, Part, flattened
 from dreamlab.mesh.surface.clean import check_faces
 
 log = logging.getLogger(__name__)
 
 READABLE = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".off")
+GLTF = (".glb", ".gltf")
 PRINT = (".stl", ".3mf")  # +Z up, millimetres: see export
 
 
@@ -31,17 +33,28 @@ def load(path: str | os.PathLike[str]) -> Mesh:
     """The file's triangles as one Mesh in metres, +Y up, with its textures or vertex colours (sRGB) and
     normals.
 
-    STL and 3MF are taken as slicers take them, +Z up in millimetres. Several parts become one mesh; if they
-    are textured, their colours go to the vertices, which is logged. 3MF colours are not read.
+    STL and 3MF are taken as slicers take them, +Z up in millimetres. Several parts become one mesh, their
+    textures one atlas. What a file says and a mesh cannot hold is logged, in one line. 3MF colours are not
+    read.
 
     Raises:
         InputError: no such file, a format that cannot be read, points without faces, a texture that is not
-        there. UnavailableError: a GLB with meshopt compression, or with Draco's where DracoPy is missing.
+        there. UnavailableError: a compressed GLB where DracoPy or meshopt is missing.
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)
     with _readable(path):
-        mesh = _joined(path, [part.mesh() for part in _parts(path)])
+        parts, lost = _parts(path)
+        if not parts:
+            raise InputError(
+                f"{path.name} holds no triangles", expected="a mesh", got="points, lines or nothing"
+            )
+        if path.suffix.lower() in GLTF:  # which asks for it; other formats leave it to the reader
+            parts = [part if part.normals is not None else part.faceted() for part in parts]
+        mesh, unlike = joined(parts)
+    if lost := [*lost, *unlike]:
+        line = ", ".join(lost)  # with names from the file, which may hold anything
+        log.warning("%s: left out: %s", path.name, "".join(c if c.isprintable() else "?" for c in line))
     if path.suffix.lower() in PRINT:
         x, y, z = mesh.vertices.T
         mesh = replace(mesh, vertices=torch.stack([x, z, -y], 1) / 1000, normals=None)
@@ -56,7 +69,7 @@ def load_flat(path: str | os.PathLike[str]) -> FlatMesh:
     """
     path = Path(path)
     with _readable(path):
-        return flattened(_parts(path))
+        return flattened(_parts(path, pictures=True)[0])
 
 
 @contextmanager
@@ -83,9 +96,16 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _parts(path: Path) -> list[Part]:
-    """The parts that have faces. Raises DamagedError where faces name missing corners."""
-    parts = read_gltf(path) if path.suffix.lower() in (".glb", ".gltf") else _parts_of_trimesh(path)
+def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
+    """The parts that have faces, and what else the file says, by name. Raises DamagedError where faces name
+    missing corners, and InputError for a missing picture, if the pictures matter."""
+    if path.suffix.lower() in GLTF:
+        parts, lost, missing = read_gltf(path, colors_only=pictures)
+        if pictures and missing:
+            raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
+        lost += missing[:3] + [f"{len(missing) - 3} more pictures"] * (len(missing) > 3)
+    else:
+        parts, lost = _parts_of_trimesh(path), []
     parts = [part for part in parts if len(part.faces)]
     for part in parts:
         try:
@@ -94,7 +114,7 @@ def _parts(path: Path) -> list[Part]:
             raise DamagedError(
                 f"{path.name} is damaged: {error.what}", expected=error.expected, got=error.got
             ) from error
-    return parts
+    return parts, lost
 
 
 def _parts_of_trimesh(path: Path) -> list[Part]:
@@ -122,27 +142,6 @@ def _part(mesh: Any) -> Part:
     colors = np.asarray(colors)[:, :3]
     shares = (colors.astype(np.float64) / (255 if colors.dtype == np.uint8 else 1)).clip(0, 1)
     return replace(part, color=srgb_to_linear(shares))
-
-
-def _joined(path: Path, meshes: list[Mesh]) -> Mesh:
-    """One mesh of all; colours go to the vertices if there is more than one part and any has colour."""
-    if not meshes:
-        raise InputError(f"{path.name} holds no triangles", expected="a mesh", got="points, lines or nothing")
-    if len(meshes) == 1:
-        return meshes[0]
-    if any(mesh.textures for mesh in meshes):
-        log.warning("%s: the textures of its %d parts become vertex colours", path.name, len(meshes))
-    colors = [vertex_colors(mesh) for mesh in meshes]
-    grey = [
-        np.full((len(m.vertices), 3), 0.8) if c is None else c for m, c in zip(meshes, colors, strict=True)
-    ]
-    start = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    return Mesh(
-        torch.cat([mesh.vertices for mesh in meshes]),
-        torch.cat([mesh.faces + int(s) for mesh, s in zip(meshes, start, strict=False)]),
-        torch.cat([torch.from_numpy(normals_of(mesh)).float() for mesh in meshes]),
-        None if all(c is None for c in colors) else torch.from_numpy(np.concatenate(grey)).float(),
-    )
 
 
 def _check_companions(path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
-from dreamlab.mesh.geometry.color import sample, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import multiplied, sample, texture_of
 from dreamlab.mesh.geometry.shape import normals_of
 
 SAMPLES = 100_000  # points that stand for a surface, besides one a face
@@ -53,16 +53,21 @@ class SurfaceColors:
         return self.color_of(*self.nearest(points, normals))
 
     def color_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """sRGB [N,3] in 0..1 at points of faces; the texture's, else between the corners' colours."""
+        """sRGB [N,3] in 0..1 at points of faces: the texture times what lies between the corners' colours."""
         corners = self.faces[face]
         albedo = texture_of(self.mesh, "albedo")
         if albedo is not None and self.mesh.uv is not None:
             uv = np.einsum("nk,nki->ni", share, self.mesh.uv.double().numpy()[corners])
-            return sample(albedo[..., :3], uv)
-        colors = vertex_colors(self.mesh)
-        if colors is None:
+            texels = sample(albedo, uv, self.mesh.material)
+            if self.mesh.colors is None:
+                return texels
+            return multiplied(texels, self._of_corners(corners, share))
+        return self._of_corners(corners, share)
+
+    def _of_corners(self, corners: np.ndarray, share: np.ndarray) -> np.ndarray:
+        if self.mesh.colors is None:
             raise InputError("the mesh has no colours", expected="a texture or vertex colours")
-        return np.einsum("nk,nki->ni", share, colors[corners])
+        return np.einsum("nk,nki->ni", share, self.mesh.colors.double().numpy().clip(0, 1)[corners])
 
     def normals(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
         out = np.einsum("nk,nki->ni", share, normals_of(self.mesh)[self.faces[face]])

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from dreamlab.core.errors import InputError
+from dreamlab.core.types import Wrap
 from dreamlab.ops import interface
 from dreamlab.ops.raster import native as rasterise_native
 from dreamlab.ops.raster import reference as rasterise_reference
@@ -79,22 +80,36 @@ def interpolate(
 
 
 def sample_texture(
-    texture: Float[Tensor, "H W C"], uv: Float[Tensor, "B h w 2"], wrap: Literal["repeat", "clamp"] = "repeat"
+    texture: Float[Tensor, "H W C"], uv: Float[Tensor, "B h w 2"], wrap: Wrap | tuple[Wrap, Wrap] = "repeat"
 ) -> Float[Tensor, "B h w C"]:
     """Bilinear lookup. Row 0 of the texture is its top, v points up, texel centres lie at (i + 0.5) / n.
 
-    Outside 0..1 the texture repeats or its border goes on. A uv that is not finite (or beyond 1e9) reads as
-    0. Differentiable once with respect to texture and uv.
+    Outside 0..1 the texture repeats, is mirrored, or its border goes on; two words say so for u and for v. A
+    uv that is not finite (or beyond 1e9) reads as 0. Differentiable once with respect to texture and uv.
     """
     interface.check("texture", texture, (None, None, None))
     interface.check("uv", uv, (None, None, None, 2), like=texture)
     if 0 in texture.shape[:2]:
         raise InputError("a texture needs texels", got=str(list(texture.shape)))
-    if wrap not in ("repeat", "clamp"):
-        raise InputError("no such way to wrap a texture", expected="repeat or clamp", got=repr(wrap))
+    ways = (wrap, wrap) if isinstance(wrap, str) else wrap
+    if not set(ways) <= {"repeat", "mirror", "clamp"}:
+        raise InputError("no such way to wrap a texture", expected="repeat, mirror or clamp", got=repr(wrap))
+    if ways[0] != ways[1] or "mirror" in ways:  # the kernels know one way for both, and no mirror
+        sizes = (texture.shape[1], texture.shape[0])
+        uv = torch.stack([_inside(uv[..., k], sizes[k], ways[k]) for k in (0, 1)], -1)
+    repeat = ways != ("clamp", "clamp")
     if _is_native(texture):
-        return rasterise_native.SampleTexture.apply(texture, uv, wrap == "repeat")
-    return rasterise_reference.sample_texture(texture, uv, wrap == "repeat")
+        return rasterise_native.SampleTexture.apply(texture, uv, repeat)
+    return rasterise_reference.sample_texture(texture, uv, repeat)
+
+
+def _inside(x: Tensor, n: int, wrap: Wrap) -> Tensor:
+    """One coordinate, so that a texture of n texels that repeats reads there as one wrapped in this way."""
+    if wrap == "repeat":
+        return x
+    if wrap == "mirror":
+        x = 1 - (x.remainder(2) - 1).abs()
+    return x.clamp(0.5 / n, 1 - 0.5 / n)
 
 
 def _is_native(tensor: Tensor) -> bool:
