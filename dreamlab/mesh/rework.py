@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dreamlab.core.errors import InputError
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.shape import creased, normals_of
@@ -44,9 +44,11 @@ def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Me
         raise InputError(
             "the mesh has no colours to bake", expected="a texture or vertex colours", got="neither"
         )
-    side = texture if texture is not None else 0 if albedo is None else _side(albedo)
+    side = texture if texture is not None else 0 if albedo is None else _side(albedo, mesh)
     in_corners = colors is not None and not side
-    bare = _reduced(mesh, config, colors if in_corners else None)
+    if mesh.material.alpha != "opaque":
+        log.warning("the mesh is solid now: new colours have no transparency")
+    bare = replace(_reduced(mesh, config, colors if in_corners else None), material=_kept(mesh.material))
     surface = SurfaceColors(mesh)
     if in_corners:
         at = surface.colors(bare.vertices.double().numpy(), normals_of(bare))
@@ -54,8 +56,19 @@ def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Me
     return _baked(unwrap(bare, resolution=side), surface, side) if side else bare
 
 
-def _side(image: np.ndarray) -> int:
-    return int(np.clip(max(image.shape[:2]), *TEXTURE_SIDES))
+def _side(image: np.ndarray, mesh: Mesh) -> int:
+    """That of the old texture, and larger by what of it is shown more than once."""
+    a, b, c = mesh.uv[mesh.faces].double().unbind(1) if mesh.uv is not None else torch.zeros(3, 1, 2)
+    (u, v), (s, t) = (b - a).T, (c - a).T
+    shown = float((u * t - v * s).abs().sum()) / 2
+    return int(np.clip(max(image.shape[:2]) * np.sqrt(max(shown, 1.0)), *TEXTURE_SIDES))
+
+
+def _kept(material: Material) -> Material:
+    """What a new texture leaves of a material."""
+    return Material(
+        double_sided=material.double_sided, metallic=material.metallic, roughness=material.roughness
+    )
 
 
 def _reduced(mesh: Mesh, config: SimplifyConfig, colors: np.ndarray | None) -> Mesh:

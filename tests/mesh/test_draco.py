@@ -14,6 +14,7 @@ from dreamlab.mesh.io import draco
 from dreamlab.mesh.io.export import check_packages, write
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.clean import solidity
+from tests.mesh.gltf_files import GltfBuilder, triangle
 
 pytest.importorskip("DracoPy", reason="DracoPy is not installed (pip install 'dreamlab[draco]')")
 
@@ -68,6 +69,14 @@ def test_without_the_package_it_is_unavailable_before_anything_is_written(
     with pytest.raises(UnavailableError, match="DracoPy"):
         check_packages(["glb"], "draco")
     assert [p.name for p in tmp_path.iterdir()] == ["m.glb"]
+
+
+def test_where_draco_is_a_choice_the_plain_bytes_are_read(monkeypatch, tmp_path) -> None:
+    builder = GltfBuilder(extensionsUsed=[draco.EXTENSION])
+    packed = {"bufferView": 0, "attributes": {"POSITION": 0}}
+    builder.mesh(triangle(builder, extensions={draco.EXTENSION: packed}))
+    monkeypatch.setitem(sys.modules, "DracoPy", None)
+    assert load(builder.save(tmp_path / "m.gltf")).vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
 
 
 def test_damaged_draco_data_is_damage() -> None:

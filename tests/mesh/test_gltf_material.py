@@ -204,6 +204,16 @@ def test_glass_without_a_texture_becomes_solid_and_that_is_told(tmp_path, caplog
     assert said(caplog) == "m.gltf: left out: transparency"
 
 
+def test_glass_by_its_corners_becomes_solid_and_that_is_told(tmp_path, caplog) -> None:
+    builder = GltfBuilder()
+    builder.material(alphaMode="BLEND", pbrMetallicRoughness=dict(MATT))
+    first = triangle(builder, material=0)
+    first["attributes"]["COLOR_0"] = builder.rows([[1, 1, 1, 0.2]] * 3)
+    with caplog.at_level(logging.WARNING):
+        loaded(builder, tmp_path, first)
+    assert said(caplog) == "m.gltf: left out: transparency of corners"
+
+
 def test_what_glows_is_seen(tmp_path, caplog) -> None:
     builder = GltfBuilder()
     black = {"baseColorFactor": [0, 0, 0, 1], **MATT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dreamlab.mesh.io.join import joined
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.io.parts import Material, Part
 from dreamlab.mesh.surface.colors import SurfaceColors
-from tests.mesh.gltf_files import QUARTERS, GltfBuilder, albedo, said, square, triangle
+from tests.mesh.gltf_files import QUARTERS, GltfBuilder, albedo, cube, said, square, triangle
 
 MATT = {"metallicFactor": 0.0}
 NOISE = np.random.default_rng(3).integers(0, 256, (16, 24, 4)).astype(np.uint8)
@@ -38,7 +39,12 @@ def part(
 def seen(mesh: Mesh, face: int, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Random points of a face as shares of its corners, and the colours of the mesh there."""
     share = np.random.default_rng(face).dirichlet((1, 1, 1), count)
-    return share, SurfaceColors(mesh).color_of(np.full(count, face), share)
+    return share, _surface(mesh).color_of(np.full(count, face), share)
+
+
+@lru_cache(1)
+def _surface(mesh: Mesh) -> SurfaceColors:
+    return SurfaceColors(mesh)
 
 
 def wanted(one: Part, face: int, share: np.ndarray) -> np.ndarray:
@@ -233,3 +239,18 @@ def test_parts_without_colour_are_white_beside_coloured_ones(tmp_path) -> None:
     builder.mesh(triangle(builder, material=0), triangle(builder, at=2.0))
     mesh = load(builder.save(tmp_path / "m.gltf"))
     assert mesh.colors.tolist() == [[1, 0, 0]] * 3 + [[1, 1, 1]] * 3
+
+
+def test_what_stands_far_away_is_moved_near_before_it_is_rounded(tmp_path, caplog) -> None:
+    """A cube of half a metre in a country's coordinates."""
+    builder = GltfBuilder()
+    builder.mesh(cube(builder))
+    place = [431234.5, 5.25, 5812345.75]
+    builder.json["nodes"] = [{"mesh": 0, "translation": place, "scale": [0.25, 0.25, 0.25]}]
+    with caplog.at_level(logging.WARNING):
+        mesh = load(builder.save(tmp_path / "m.gltf"))
+    assert said(caplog).startswith("m.gltf: left out: its place around (431234, 5, 5812346), too far")
+    size = mesh.vertices.amax(0) - mesh.vertices.amin(0)
+    assert size.tolist() == [0.5, 0.5, 0.5]
+    near, far = joined([Part(SQUARE + 500.0, TWO)])
+    assert far == [] and near.vertices.tolist() == (SQUARE + 500.0).tolist()

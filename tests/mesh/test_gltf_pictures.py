@@ -104,6 +104,29 @@ def test_a_picture_beside_the_file_is_found_under_other_capitals_and_with_spaces
     assert (albedo(loaded(builder, tmp_path, square(builder, material=0))) == QUARTERS).all()
 
 
+def test_pictures_that_have_no_colour_are_no_loss_where_only_colours_are_wanted(tmp_path, caplog) -> None:
+    builder = GltfBuilder(images=[{"uri": "gone.png"}], textures=[{"source": 0}])
+    rough = {"baseColorFactor": [0, 1, 0, 1], "metallicRoughnessTexture": {"index": 0}}
+    builder.material(pbrMetallicRoughness=rough, normalTexture={"index": 0})
+    with caplog.at_level(logging.WARNING):
+        loaded(builder, tmp_path, square(builder, material=0))
+    assert "gone.png, which is not beside it" in said(caplog)
+    assert load_flat(tmp_path / "m.gltf").face_colors == pytest.approx(np.array([[0, 1, 0]] * 2))
+
+
+def test_many_missing_pictures_are_counted_and_their_names_move_no_cursor(tmp_path, caplog) -> None:
+    builder = GltfBuilder(images=[{"uri": f"\x1b[2J{k}.png"} for k in range(9)])
+    builder.json["textures"] = [{"source": k} for k in range(9)]
+    parts = []
+    for k in range(9):
+        builder.material(pbrMetallicRoughness={"baseColorTexture": {"index": k}})
+        parts.append(square(builder, material=k))
+    with caplog.at_level(logging.WARNING):
+        loaded(builder, tmp_path, *parts)
+    line = said(caplog)
+    assert line.endswith("6 more pictures") and line.isprintable() and "?[2J0.png" in line
+
+
 @pytest.mark.parametrize("mode", ["P", "L", "LA", "1", "I;16", "CMYK"])
 def test_pictures_of_every_mode_are_as_bright_as_they_are(mode: str) -> None:
     grey = np.array([[0, 255], [255, 0]], np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from dreamlab.core.types import Material, Wrap
-from dreamlab.mesh.geometry.color import wrapped
+from dreamlab.mesh.geometry.color import to_bytes, wrapped
 from dreamlab.mesh.io.images import resized, times
 from dreamlab.mesh.io.parts import Part
 
@@ -126,8 +126,10 @@ def _room(parts: Sequence[Part]) -> _Room:
     height, width = (1, 1) if bumps is None else bumps.shape[:2]
     image = part.albedo if part.textured else None
     image = np.full((height, width, 4), 255, np.uint8) if image is None else image
-    image = times(image, part.tint()[1])
-    albedo = np.concatenate([image[..., :3], _alpha(image, part.material)], -1)
+    factor = part.tint()[1]
+    alpha = _alpha(image, part.material, factor[3])
+    plain = (factor[:3] == 1).all() and (image[..., 3:] == alpha).all()
+    albedo = image if plain else np.concatenate([times(image, factor)[..., :3], alpha], -1)
     normals = None
     if bumps is not None:
         solid = np.full((height, width, 1), 255, np.uint8)
@@ -135,13 +137,14 @@ def _room(parts: Sequence[Part]) -> _Room:
     return _Room(albedo, normals, part.material.wrap, *_reach(parts, albedo))
 
 
-def _alpha(image: UInt8[np.ndarray, "H W 4"], material: Material) -> UInt8[np.ndarray, "H W 1"]:
+def _alpha(
+    image: UInt8[np.ndarray, "H W 4"], material: Material, factor: float
+) -> UInt8[np.ndarray, "H W 1"]:
     """What cuts out is as good as all or nothing, so that one cut-off serves all; the rest is solid."""
     if material.alpha == "opaque":
         return np.full((*image.shape[:2], 1), 255, np.uint8)
-    if material.alpha == "blend":
-        return image[..., 3:]
-    return np.where(image[..., 3:] >= material.cutoff * 255, 255, 0).astype(np.uint8)
+    alpha = image[..., 3:] / 255 * factor
+    return to_bytes(alpha if material.alpha == "blend" else alpha >= material.cutoff)
 
 
 def _smaller(room: _Room, parts: Sequence[Part], divide: int) -> _Room:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-SHOWN = 4  # names in one line
+SHOWN = 8  # names in one line
 LONGEST = 60  # of them, in characters
 
 
@@ -52,12 +52,16 @@ def _any_case(folder: Path, name: str) -> Path:
 def plain_name(name: str) -> str:
     """The end of a path that a file names, as it can be shown: short, and without control characters."""
     end = re.split(r"[\\/]+", name.strip().strip("\"'"))[-1]
-    shown = "".join(c if c.isprintable() else "?" for c in end)
+    shown = _printable(end)
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
 
 
 def listed(names: Iterable[str]) -> str:
-    """A few names, and how many more there are."""
+    """A few names, and how many more there are, in one line: files can put anything into a name."""
     unique = list(dict.fromkeys(names))
     rest = len(unique) - SHOWN
-    return ", ".join(unique[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    return _printable(", ".join(unique[:SHOWN])) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

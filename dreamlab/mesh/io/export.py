@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import logging
 import os
 import re
 import struct
@@ -30,6 +31,8 @@ from dreamlab.mesh.io.splat import splat_bytes
 from dreamlab.mesh.io.usd import write_usdz
 from dreamlab.mesh.surface.clean import check_faces
 from dreamlab.mesh.surface.quads import quads_of
+
+log = logging.getLogger(__name__)
 
 FORMATS = (".glb", ".obj", ".ply", ".stl", ".3mf", ".usdz", ".splat.ply")
 
@@ -80,6 +83,8 @@ def write(
     path = Path(path)
     check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
     kind = ".splat.ply" if path.name.lower().endswith(".splat.ply") else path.suffix.lower()
+    if kind in (".obj", ".usdz") and mesh.colors is not None and texture_of(mesh, "albedo") is not None:
+        log.warning("%s: left out: the colours at corners that tint the texture (GLB has both)", path.name)
     if kind == ".obj":
         return _write_obj(mesh, path, quads, parts)
     if kind == ".usdz":

@@ -34,6 +34,7 @@ class Mapped(NamedTuple):
 
     def uv(self, rows: Float[np.ndarray, "V 2"]) -> Float[np.ndarray, "V 2"]:
         """Coordinates with v up from the file's own with v down."""
+        rows = np.nan_to_num(rows, posinf=0.0, neginf=0.0)
         if self[1:] != Mapped()[1:]:
             (u, v), c, s = (rows * self.scale).T, np.cos(self.turn), np.sin(self.turn)
             rows = np.stack([c * u + s * v, c * v - s * u], 1) + self.offset
@@ -51,13 +52,14 @@ class Texture(NamedTuple):
 @dataclass(frozen=True)
 class Look:
     """A material, read: its factor [4] and emission [3] in linear light, its textures, all read at one place,
-    and the rest."""
+    and the rest. opaque: alpha means nothing, by the file."""
 
     factor: Float[np.ndarray, " 4"] | None = None
     albedo: UInt8[np.ndarray, "H W 4"] | None = None
     normal_map: UInt8[np.ndarray, "H W 3"] | None = None
     mapped: Mapped | None = None
     emission: Float[np.ndarray, " 3"] | None = None
+    opaque: bool = True
     material: Material = REPEAT
 
 
@@ -65,8 +67,8 @@ class Looks:
     """The materials of one file, each read once. `lost`: what they say that is not kept; `missing`: pictures
     that cannot be read, and why."""
 
-    def __init__(self, file: GltfFile) -> None:
-        self.file = file
+    def __init__(self, file: GltfFile, colors_only: bool = False) -> None:
+        self.file, self.colors_only = file, colors_only
         self.lost: set[str] = set()
         self.missing: list[str] = []
         self._images: dict[int, np.ndarray | None] = {}
@@ -88,7 +90,8 @@ class Looks:
         word = "baseColor" if glossy is None else "diffuse"
         color = self._texture(surface.get(f"{word}Texture"), channels, "texture")
         lamp = self._texture(spec.get("emissiveTexture"), channels, "emission")
-        bumps = self._texture(spec.get("normalTexture"), channels, "normal map")
+        bumps = None if self.colors_only else spec.get("normalTexture")
+        bumps = self._texture(bumps, channels, "normal map")
         first = next((found for found in (color, lamp, bumps) if found is not None), None)
         mapped, sampler = (None, REPEAT) if first is None else (first.mapped, first.sampler)
         lamp, bumps = self._there(lamp, mapped, "emission"), self._there(bumps, mapped, "normal map")
@@ -98,9 +101,10 @@ class Looks:
             None if color is None else color.image,
             None if bumps is None else np.ascontiguousarray(bumps.image[..., :3]),
             mapped,
+            opaque=spec.get("alphaMode", "OPAQUE") == "OPAQUE",
             material=replace(sampler, **self._surface(spec, surface, glossy is not None)),
         )
-        return self._glowing(look, spec, lamp)
+        return self._glowing(_solid_if_so(look), spec, lamp)
 
     def _glowing(self, look: Look, spec: Mapping[str, Any], lamp: Texture | None) -> Look:
         """With the light that the surface emits added to its colour: a mesh has one colour."""
@@ -120,8 +124,8 @@ class Looks:
         metallic, roughness = surface.get("metallicFactor", 1.0), surface.get("roughnessFactor", 1.0)
         if glossy:
             metallic, roughness = 0.0, 1.0 - surface.get("glossinessFactor", 1.0)
-        elif (slot := surface.get("metallicRoughnessTexture")) is not None:
-            image = self._image(slot["index"])
+        elif "metallicRoughnessTexture" in surface and not self.colors_only:
+            image = self._image(surface["metallicRoughnessTexture"]["index"])
             if image is not None:
                 roughness, metallic = (image[..., 1:3].mean((0, 1)) / 255) * [roughness, metallic]
         return {
@@ -200,6 +204,15 @@ class Looks:
             return self.file.resource(spec.get("uri", ""))
         except InputError:
             raise InputError(f"{name}, which is not beside it") from None
+
+
+def _solid_if_so(look: Look) -> Look:
+    """The look of a solid material, where nothing lets light through whatever the material says."""
+    alpha = 1.0 if look.factor is None else float(look.factor[3])
+    if look.albedo is not None:
+        alpha *= int(look.albedo[..., 3].min()) / 255
+    least = {"opaque": 0.0, "mask": look.material.cutoff, "blend": 1.0}[look.material.alpha]
+    return replace(look, material=replace(look.material, alpha="opaque")) if alpha >= least else look
 
 
 def _losses(spec: Mapping[str, Any]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def _unpacked(file: GltfFile, primitive: Mapping[str, Any]) -> tuple[dict[str, n
     """The attributes that a Mesh can use, and the indices [N] of its corners."""
     attributes = {n: i for n, i in primitive["attributes"].items() if n.startswith(WANTED)}
     packed = primitive.get("extensions", {}).get(draco.EXTENSION)
-    if packed is not None:
+    if packed is not None and not _also_plain(file, primitive):
         identifiers = {name: i for name, i in packed["attributes"].items() if name in attributes}
         found, faces = draco.unpack(file.view(packed["bufferView"]), identifiers)
         rows = {name: _shares(file, values, attributes[name]) for name, values in found.items()}
@@ -71,6 +71,14 @@ def _unpacked(file: GltfFile, primitive: Mapping[str, Any]) -> tuple[dict[str, n
     if "indices" in primitive:
         return rows, file.accessor(primitive["indices"]).astype(np.int64)
     return rows, np.arange(len(rows["POSITION"]))
+
+
+def _also_plain(file: GltfFile, primitive: Mapping[str, Any]) -> bool:
+    """Whether the file has the same bytes without Draco, for readers that do not know it."""
+    accessors = [*primitive["attributes"].values(), primitive.get("indices", 0)]
+    return draco.EXTENSION not in file.list("extensionsRequired") and all(
+        "bufferView" in file.json["accessors"][index] for index in accessors
+    )
 
 
 def _shares(file: GltfFile, values: np.ndarray, accessor: int) -> np.ndarray:

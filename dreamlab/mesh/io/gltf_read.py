@@ -45,20 +45,22 @@ class Reading(NamedTuple):
     missing: list[str]
 
 
-def read_gltf(path: Path) -> Reading:
-    """One Part for every triangle primitive that the scene shows, in world space.
+def read_gltf(path: Path, colors_only: bool = False) -> Reading:
+    """One Part for every triangle primitive that the scene shows, in world space; without normal maps and the
+    like, if only colours are wanted.
 
     Raises DamagedError for a broken file, UnavailableError for compression that this reader or this machine
     lacks, InputError for buffers that are not there and for scenes beyond MOST_REPEATED.
     """
-    reader = _Reader(GltfFile(path))
+    reader = _Reader(GltfFile(path), colors_only)
     parts = [part for placed in placed_meshes(reader.file) for part in reader.parts(placed)]
-    return Reading(parts, sorted(reader.lost | reader.looks.lost), reader.looks.missing)
+    missing = list(dict.fromkeys(reader.looks.missing))
+    return Reading(parts, sorted(reader.lost | reader.looks.lost), missing)
 
 
 class _Reader:
-    def __init__(self, file: GltfFile) -> None:
-        self.file, self.looks, self.lost = file, Looks(file), set(_losses(file))
+    def __init__(self, file: GltfFile, colors_only: bool) -> None:
+        self.file, self.looks, self.lost = file, Looks(file, colors_only), set(_losses(file))
         self._triangles: dict[tuple[int, int], Triangles | None] = {}
         self._shown: set[int] = set()
         self._repeated = 0
@@ -102,6 +104,8 @@ class _Reader:
         look = self.looks.look(primitive.get("material"), sets)
         uv = None if look.mapped is None else look.mapped.uv(rows[f"TEXCOORD_{look.mapped.channel}"])
         color, factor = _colors(look, rows.get("COLOR_0"))
+        if color is not None and not look.opaque and (rows["COLOR_0"][:, 3:] < 1).any():
+            self.lost.add("transparency of corners")
         return Part(
             vertices,
             faces,
@@ -111,7 +115,7 @@ class _Reader:
             factor,
             look.albedo,
             look.normal_map,
-            opaque=look.material.alpha == "opaque",
+            opaque=look.opaque,
             material=look.material,
         )
 

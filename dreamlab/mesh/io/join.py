@@ -14,6 +14,9 @@ from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.atlas import atlas
 from dreamlab.mesh.io.parts import Part
 
+SURFACE = ("metallic", "roughness", "double_sided")
+COARSEST = 1e-4  # step of 32-bit coordinates, as a share of the mesh's size, that blurs nothing
+
 
 def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     """One mesh of at least one part, and what it cannot hold of them, by name.
@@ -21,6 +24,7 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     One texture, shared by all, stays as it is; several are packed into an atlas, whatever their wrap. Without
     textures colours are at the corners, white where a part has none.
     """
+    parts, far = recentred(parts)
     if len(parts) == 1:
         mesh, lost = parts[0].mesh(), []
     elif not any(part.textured for part in parts):
@@ -29,13 +33,25 @@ def joined(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
         mesh, lost = _with_one_texture(parts), []
     else:
         mesh, lost = _with_atlas(parts)
-    if any(part.see_through and part.material.alpha != mesh.material.alpha for part in parts):
+    if any(part.material.alpha not in ("opaque", mesh.material.alpha) for part in parts):
         lost.append("transparency")
     elif mesh.material.alpha != "opaque":
         lost.append("transparency (but in GLB)")
     if len({_metal(part) for part in parts}) > 1:
         lost.append("metal and roughness, which differ from part to part")
-    return mesh, lost
+    return mesh, lost + far
+
+
+def recentred(parts: Sequence[Part]) -> tuple[Sequence[Part], list[str]]:
+    """The parts near the origin, and where they stood, if that is so far off that 32 bits would blur them."""
+    corners = np.concatenate([part.vertices[part.faces.reshape(-1)] for part in parts])
+    low, high = corners.min(0), corners.max(0)
+    if np.spacing(np.float32(np.abs([low, high]).max())) <= COARSEST * (high - low).max():
+        return parts, []
+    middle = ((low + high) / 2).round()
+    moved = [replace(part, vertices=part.vertices - middle) for part in parts]
+    place = ", ".join(f"{x:.0f}" for x in middle)
+    return moved, [f"its place around ({place}), too far from the origin for exact corners"]
 
 
 def _metal(part: Part) -> tuple[float, float]:
@@ -86,13 +102,12 @@ def _with_one_texture(parts: Sequence[Part]) -> Mesh:
     """The factors are in the texture if they are all the same, else in colours at the corners."""
     tints = [part.tint()[1] for part in parts]
     same = all((tint == tints[0]).all() for tint in tints)
-    first = parts[0]
-    image, read = None, replace(first.material, alpha="opaque")
+    first, image = parts[0], None
     if first.albedo is not None:
-        image, read = first.painted(tints[0] if same else np.append(np.ones(3), tints[0][3]))
-    material = replace(
-        _common(parts), wrap=read.wrap, nearest=read.nearest, alpha=read.alpha, cutoff=read.cutoff
-    )
+        image = first.painted(tints[0] if same else np.append(np.ones(3), tints[0][3]))
+    material = replace(first.material, **{name: getattr(_common(parts), name) for name in SURFACE})
+    if image is None:
+        material = replace(material, alpha="opaque")
     bare = [_tinted(part, same) for part in parts]
     maps = {"albedo": image, "normal": first.normal_map}
     textures = tuple((name, torch.from_numpy(m)) for name, m in maps.items() if m is not None)
@@ -109,12 +124,11 @@ def _tinted(part: Part, in_texture: bool) -> Part:
 def _with_atlas(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
     alpha = _alpha_of_all(parts)
     packed = atlas([part if part.material.alpha == alpha else _solid(part) for part in parts])
-    keep = alpha != "opaque" and packed.albedo[..., 3].min() < 255
-    image = packed.albedo if keep else np.ascontiguousarray(packed.albedo[..., :3])
+    image = packed.albedo if alpha != "opaque" else np.ascontiguousarray(packed.albedo[..., :3])
     maps = {"albedo": image, "normal": packed.normal_map}
     textures = tuple((name, torch.from_numpy(m)) for name, m in maps.items() if m is not None)
     squares = {part.material.nearest for part in parts if part.textured}
-    material = replace(_common(parts), nearest=squares == {True}, alpha=alpha if keep else "opaque")
+    material = replace(_common(parts), nearest=squares == {True}, alpha=alpha)
     lost = ["texels as squares"] * (len(squares) > 1)
     if packed.shrunk > 1:
         lost.append(f"the full size of its textures (up to {packed.shrunk} times smaller each way)")
@@ -125,7 +139,7 @@ def _with_atlas(parts: Sequence[Part]) -> tuple[Mesh, list[str]]:
 def _alpha_of_all(parts: Sequence[Part]) -> Literal["opaque", "mask", "blend"]:
     """What one material does with alpha: cuts out if any part does; blends if all do, since solid parts that
     blend are drawn in a wrong order."""
-    modes = {part.material.alpha if part.see_through else "opaque" for part in parts}
+    modes = {part.material.alpha for part in parts}
     return "mask" if "mask" in modes else "blend" if modes == {"blend"} else "opaque"
 
 

@@ -114,10 +114,10 @@ def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
     """The parts that have faces, and what else the file says, by name. Raises DamagedError where faces name
     missing corners, and InputError for a missing picture, if the pictures matter."""
     if path.suffix.lower() in GLTF:
-        parts, lost, missing = read_gltf(path)
+        parts, lost, missing = read_gltf(path, colors_only=pictures)
         if pictures and missing:
             raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
-        lost += missing
+        lost += missing[:3] + [f"{len(missing) - 3} more pictures"] * (len(missing) > 3)
     else:
         parts, lost = _read(path)
     parts = [part for part in parts if len(part.faces)]

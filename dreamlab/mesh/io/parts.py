@@ -55,8 +55,8 @@ class Part:
         color, factor = self.tint()
         textures, material = [], replace(self.material, alpha="opaque")
         if self.textured and self.albedo is not None:
-            image, material = self.painted(factor)
-            textures.append(("albedo", torch.from_numpy(image)))
+            material = self.material
+            textures.append(("albedo", torch.from_numpy(self.painted(factor))))
         elif self.color is not None or (factor[:3] != 1).any():
             color = (np.ones((len(self.vertices), 3)) if color is None else color) * factor[:3]
         if self.textured and self.normal_map is not None:
@@ -78,21 +78,11 @@ class Part:
             return self.color, factor
         return None, factor * np.append(self.color[0], 1.0)
 
-    def painted(self, factor: Float[np.ndarray, " 4"]) -> tuple[UInt8[np.ndarray, "H W C"], Material]:
-        """The albedo times a factor, with a fourth channel if the material needs it, and that material."""
+    def painted(self, factor: Float[np.ndarray, " 4"]) -> UInt8[np.ndarray, "H W C"]:
+        """The albedo times a factor, with a fourth channel if the material needs it."""
         image = np.full((1, 1, 4), 255, np.uint8) if self.albedo is None else self.albedo
         image = image if (factor == 1).all() else times(image, factor)
-        if self.material.alpha != "opaque" and image[..., 3].min() < 255:
-            return image, self.material
-        return np.ascontiguousarray(image[..., :3]), replace(self.material, alpha="opaque")
-
-    @property
-    def see_through(self) -> bool:
-        """Whether light passes anywhere, by its material and its alpha."""
-        if self.material.alpha == "opaque":
-            return False
-        image = self.albedo if self.textured else None
-        return bool(self.tint()[1][3] < 1 or (image is not None and image[..., 3].min() < 255))
+        return image if self.material.alpha != "opaque" else np.ascontiguousarray(image[..., :3])
 
     def faceted(self) -> Part:
         """With normals that are its faces', so that every edge shows. Corners are doubled."""

@@ -85,6 +85,9 @@ def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
             texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{name}.png")
             texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
             texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(where)
+            if mesh.material.wrap != ("clamp", "clamp"):
+                for name, wrap in zip(("wrapS", "wrapT"), mesh.material.wrap, strict=True):
+                    texture.CreateInput(name, Sdf.ValueTypeNames.Token).Set(wrap)
             return texture
 
         if albedo is not None:
