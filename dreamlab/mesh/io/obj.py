@@ -152,13 +152,8 @@ class _Obj:
         pictures, out = Pictures(self.path.parent, self.lost), dict[str, Surface]()
         gone = []
         for line in self.lines.libraries if used else ():
-            files = [companion(line, self.path.parent)]
-            names = [line]
-            if files[0] is None:
-                names = NAMES.findall(line)
-                files = [companion(name, self.path.parent) for name in names]
-            for name, file in zip(names, files, strict=True):
-                if file is None or file.suffix.lower() != ".mtl":
+            for name, file in _libraries(line, self.path.parent).items():
+                if file is None:
                     gone.append(name)
                 else:
                     out = read_mtl(file, pictures, used) | out
@@ -169,6 +164,20 @@ class _Obj:
             names = listed(plain_name(name) for name in sorted(used - set(out)))
             self.lost.append(f"materials that are described nowhere ({names})")
         return out
+
+
+def library_files(text: str, folder: Path) -> list[Path]:
+    """The material files that an OBJ names and that are there."""
+    lines = (line.strip().replace("\t", " ") for line in text.split("\n"))
+    names = [line[8:].strip() for line in lines if line.startswith("mtllib ")]
+    return [file for name in names for file in _libraries(name, folder).values() if file is not None]
+
+
+def _libraries(line: str, folder: Path) -> dict[str, Path | None]:
+    """What an mtllib line names: one file, spaces and all, or several; None for what is no MTL there."""
+    whole = companion(line, folder)
+    found = {line: whole} if whole else {name: companion(name, folder) for name in NAMES.findall(line)}
+    return {name: file if file and file.suffix.lower() == ".mtl" else None for name, file in found.items()}
 
 
 def _continued(text: str) -> str:
