@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
+from dreamlab.cli.destination import Destination, destination
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    add_runs_option,
+    add_up_option,
+    examples,
+    set_up_messages,
+)  # fmt: skip
 from dreamlab.cli.tell import tell_files
 from dreamlab.run.styles import COLOR_WEIGHT, STYLES, stages_of
 
@@ -34,9 +42,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("subject", metavar="RUN|MESH", help="a run's folder, name or number, or a mesh file")
     parser.add_argument(
         "--format",
-        default="glb",
         metavar="LIST",
-        help="mesh formats, one file each, such as glb,obj,stl (default: glb)",
+        help="mesh formats, one file each, such as glb,obj,stl (default: that of --to FILE, or glb)",
     )
     parser.add_argument(
         "--style",
@@ -94,49 +101,48 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="N",
         help="lattice cells along each side of [-1, 1]^3 (runs only)",
     )
-    parser.add_argument("--to", type=Path, metavar="DIR", help="where to write (default: beside the source)")
+    parser.add_argument(
+        "--to",
+        metavar="DIR|FILE",
+        help="a folder, or a file such as chair.stl (default: beside the source, which is never replaced)",
+    )
     parser.add_argument(
         "--name", metavar="NAME", help="file name without suffix (default: that of the source)"
     )
+    add_up_option(parser)
     add_runs_option(parser)
     add_output_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.cli.subject import mesh_and_home, run_config
+    from dreamlab.cli.subject import check_up, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.run.resolve import from_values
     from dreamlab.stages import ExportStageConfig
 
+    to = destination(args.to, args.format, args.name)
     config = run_config(args.subject, args.out)
+    check_up(args.up, config)
     if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
         raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
-    changed = _changed(config or from_values({"prompt": "export"}), args)
+    changed = _changed(config or from_values({"prompt": "export"}), args, to)
     for stage in changed.stages:
         stage.check()
-    folder = _folder(args.to)
-    mesh, home, name = mesh_and_home(args.subject, args.out, changed)
+    to.make_folder()
+    mesh, home, name = mesh_and_home(args.subject, args.out, changed, args.up)
     if config is None:
         mesh = _reworked(mesh, args, changed)
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
-    tell_files(args, export.build().write(mesh, folder or home, args.name or name))
+    folder = to.folder or home
+    stem = to.name or name
+    if config is None:
+        stem = to.beside(Path(args.subject), folder, stem)
+    tell_files(args, export.build().write(mesh, folder, stem))
     return 0
-
-
-def _folder(to: Path | None) -> Path | None:
-    """--to, made if it is not there. InputError if it cannot be."""
-    from dreamlab.core.errors import InputError
-
-    try:
-        if to is not None:
-            to.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--to {to} cannot be made", got=error.strerror or str(error)) from error
-    return to
 
 
 def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -> SurfaceMesh:
@@ -155,12 +161,12 @@ def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -
     return export.build().placed(replace(scene, mesh=mesh, quads=args.quads))
 
 
-def _changed(config: RunConfig, args: argparse.Namespace) -> RunConfig:
+def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> RunConfig:
     """The run's settings with the options on top, checked like a config file's."""
     from dreamlab.run.resolve import from_values, merge
 
     stages = _finish(config, args)
-    stages["export"] = {"formats": _formats(args.format)}
+    stages["export"] = {"formats": list(to.formats)}
     if args.faces is not None:
         stages.setdefault("simplify", {})["faces"] = args.faces
     if args.quads:
@@ -216,7 +222,3 @@ def _recoloring(options: list[str]) -> dict[str, str]:
             raise InputError("--recolor cannot be read", expected="OLD=NEW, such as red=navy", got=option)
         changes[old] = new
     return changes
-
-
-def _formats(text: str) -> list[str]:
-    return [name.strip().lstrip(".").lower() for name in text.split(",")]

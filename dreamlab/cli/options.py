@@ -39,6 +39,16 @@ def add_runs_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_up_option(parser: argparse.ArgumentParser) -> None:
+    """--up, for mesh files that do not stand as their format has it."""
+    parser.add_argument(
+        "--up",
+        choices=("y", "z"),
+        metavar="AXIS",
+        help="the axis of a mesh file that points up (default: z for STL and 3MF, y for the others)",
+    )
+
+
 def view_mode(args: argparse.Namespace) -> Mode:
     """How to show events."""
     return "json" if args.json else "quiet" if args.quiet else "rich"

@@ -7,7 +7,13 @@ from math import radians
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, set_up_messages
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    add_runs_option,
+    add_up_option,
+    set_up_messages,
+)  # fmt: skip
 from dreamlab.cli.tell import tell_files
 
 if TYPE_CHECKING:
@@ -16,6 +22,9 @@ if TYPE_CHECKING:
 
 STYLES = ("lit", "albedo", "normal", "clay", "wireframe")
 RENDERERS = ("auto", "pyrender", "native")
+STILLS = (".png", ".jpg", ".jpeg")
+FILMS = (".mp4", ".webp")
+SHEETS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -30,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=".mp4 or .webp for a turntable, .png for a still or a sheet (default: turntable.mp4)",
+        help=".mp4 or .webp for a turntable, .png or .jpg for a still or a sheet (default: turntable.mp4)",
     )
     parser.add_argument(
         "--style",
@@ -59,6 +68,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--elevation", type=float, default=17.0, metavar="DEG", help="camera height (default: 17)"
     )
     parser.add_argument("--transparent", action="store_true", help="no background (.png and .webp)")
+    add_up_option(parser)
     add_runs_option(parser)
     add_output_options(parser)
 
@@ -79,7 +89,7 @@ def _styles(text: str) -> tuple[str, ...]:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.cli.subject import mesh_and_home
+    from dreamlab.cli.subject import check_up, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.views.render import WHITE
     from dreamlab.views.turntable import write_turntable
@@ -89,20 +99,25 @@ def execute(args: argparse.Namespace) -> int:
         ("frames", args.frames, 1, 2000),
         ("fps", args.fps, 1, 120),
         ("sheet", args.sheet if args.sheet is not None else 1, 1, 100),
+        ("azimuth", args.azimuth, -3600, 3600),
+        ("elevation", args.elevation, -90, 90),
     ):
-        if not least <= value <= most:
+        if not least <= value <= most:  # also where it is no number
             raise InputError(f"--{name} cannot be used", expected=f"{least} to {most}", got=str(value))
     if len(args.style) > 1 and args.sheet is None:
         raise InputError(
             "several styles make a contact sheet", got=", ".join(args.style), mend="Add --sheet 4"
         )
-    scene, home, _ = mesh_and_home(args.subject, args.out, None)
+    _check_target(args)
+    if args.up is not None:
+        check_up(args.up, run_config(args.subject, args.out))
+    scene, home, _ = mesh_and_home(args.subject, args.out, None, args.up)
     target = args.to or home / ("turntable.mp4" if args.sheet is None else "sheet.png")
     background = None if args.transparent else WHITE
     elevation = radians(args.elevation)
     if args.sheet is not None:
         _sheet(scene.mesh, target, args, elevation, background)
-    elif target.suffix.lower() == ".png":
+    elif target.suffix.lower() in STILLS:
         _still(scene.mesh, target, args, elevation, background)
     else:
         write_turntable(
@@ -111,6 +126,27 @@ def execute(args: argparse.Namespace) -> int:
         )  # fmt: skip
     tell_files(args, {target.suffix.lstrip("."): target})
     return 0
+
+
+def _check_target(args: argparse.Namespace) -> None:
+    """InputError for a --to that is no picture's or film's, or that the mesh is read from."""
+    from dreamlab.cli.subject import is_mesh_file
+    from dreamlab.core.errors import InputError
+    from dreamlab.mesh.io.sources import files_of, same_file
+
+    if args.to is None:
+        return
+    known = (*FILMS, *STILLS) if args.sheet is None else SHEETS
+    kind = args.to.suffix.lower()
+    if kind not in known:
+        expected = "a name ending in " + ", ".join(known)
+        raise InputError(f"cannot write {args.to.name}", expected=expected, got=kind or "no suffix")
+    if args.transparent and kind in (".jpg", ".jpeg", ".mp4"):
+        raise InputError(f"{kind[1:].upper()} cannot be transparent", mend="Write .png or .webp")
+    if is_mesh_file(args.subject) and same_file(args.to, files_of(Path(args.subject))) is not None:
+        raise InputError(
+            f"{args.to} would be replaced, which {args.subject} is read from", mend="Choose another --to"
+        )
 
 
 def _still(
@@ -129,7 +165,10 @@ def _still(
     camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (args.size, args.size))
     picture = render_mesh(framed(mesh), camera, args.style[0], background, args.renderer)[0]
     with atomic_path(target) as temporary:
-        Image.fromarray(picture).save(temporary, "png")
+        if target.suffix.lower() == ".png":
+            Image.fromarray(picture).save(temporary, "png")
+        else:
+            Image.fromarray(picture).save(temporary, "jpeg", quality=95, subsampling=0)
 
 
 def _sheet(

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from dreamlab.core.errors import InputError
 from dreamlab.run.config import RunConfig
+from dreamlab.run.presets import did_you_mean
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages.protocol import SurfaceMesh
 
+Axis = Literal["y", "z"]
 
-def mesh_and_home(subject: str, runs: Path, config: RunConfig | None) -> tuple[SurfaceMesh, Path, str]:
+
+def mesh_and_home(
+    subject: str, runs: Path, config: RunConfig | None, up: Axis | None = None
+) -> tuple[SurfaceMesh, Path, str]:
     """A mesh, the folder that belongs to it and its name without suffix.
 
-    A file is loaded. A run's mesh is the one it has written, or with a `config` made anew from its newest
-    checkpoint.
+    A file is loaded, `up` being the axis that points up in it. A run's mesh is the one it has written, or
+    with a `config` made anew from its newest checkpoint.
     """
     from dreamlab.mesh.io.load import load
 
     path = Path(subject)
-    if path.is_file():
-        return SurfaceMesh(load(path)), path.parent, path.stem
+    if is_mesh_file(subject):
+        return SurfaceMesh(load(path, up)), path.parent, path.stem
     run = RunDir.find(runs, subject)
     written = run.path / "mesh.glb"
     if config is None and written.is_file():
@@ -31,4 +38,28 @@ def mesh_and_home(subject: str, runs: Path, config: RunConfig | None) -> tuple[S
 
 def run_config(subject: str, runs: Path) -> RunConfig | None:
     """The settings that a run was started with; None for a mesh file."""
-    return None if Path(subject).is_file() else RunDir.find(runs, subject).config()
+    return None if is_mesh_file(subject) else RunDir.find(runs, subject).config()
+
+
+def check_up(up: Axis | None, config: RunConfig | None) -> None:
+    """InputError for an axis of a run's mesh."""
+    if up is not None and config is not None:
+        raise InputError("--up needs a mesh file: the mesh of a run has +Y up")
+
+
+def is_mesh_file(subject: str) -> bool:
+    """Whether a file is meant, not a run. InputError if it is, and is not there or is none: a name with a
+    mesh's suffix is never a run's."""
+    from dreamlab.mesh.io.load import READABLE
+
+    path = Path(subject)
+    if path.is_file() or (path.exists() and not path.is_dir()):  # a pipe or device: load says so
+        return True
+    if path.suffix.lower() in READABLE and not (path / "config.yaml").is_file():
+        if path.is_dir():
+            raise InputError(f"{subject} cannot be read", expected="a file", got="a folder")
+        near = ""
+        if path.parent.is_dir():
+            near = did_you_mean(path.name, sorted(p.name for p in path.parent.iterdir()))
+        raise InputError(f"there is no file {subject}", mend=near or "Is it in another folder?")
+    return False

@@ -36,7 +36,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             f"could not write {target}",
             expected="a folder that exists and can be written to, with room left",
             got=error.strerror or str(error),
-            mend="Choose another place with --out",
+            mend="Choose another place to write to",
         ) from error
     finally:
         if temporary is not None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.files import atomic_path, write_atomic
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import png, texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
 from dreamlab.mesh.geometry.shape import normals_of
@@ -91,7 +91,7 @@ def write(
         write_usdz(mesh, path)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, path.stem, compression, parts)
+        data = glb_bytes(mesh, _utf8(path.stem).decode("utf-8", "replace"), compression, parts)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
@@ -109,8 +109,8 @@ def write(
 
 
 def _write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) -> list[Path]:
-    """OBJ with its MTL and textures beside it. All are written before any takes its place, the OBJ last: it
-    never points at nothing, and what fails leaves nothing."""
+    """OBJ with its MTL and textures beside it (see `targets`). All are written before any takes its place,
+    the OBJ last: it never points at nothing, and what fails leaves nothing."""
     base = companion_name(path.stem)
     images: list[tuple[Path, bytes]] = []
     maps = []
@@ -120,7 +120,8 @@ def _write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) ->
             images.append((path.with_name(f"{base}_{name}.png"), png(image)))
             maps.append(f"{keyword} {images[-1][0].name}")
     pieces = [] if parts is None else split_parts(mesh, parts)
-    lines = [line for name, color in _obj_materials(pieces).items() for line in _mtl(name, color, maps)]
+    found = _obj_materials(pieces).items()
+    lines = [line for name, color in found for line in _mtl(name, color, maps, mesh.material)]
     material = path.with_name(f"{base}.mtl")
     files = [
         (path, obj_bytes(mesh, material.name, quads, pieces)),
@@ -139,16 +140,30 @@ def _obj_materials(pieces: Sequence[NamedPart]) -> dict[str, np.ndarray | None]:
     return found if all(color is not None for color in found.values()) else dict.fromkeys(found)
 
 
-def _mtl(name: str, color: np.ndarray | None, maps: Sequence[str]) -> list[str]:
+def _mtl(name: str, color: np.ndarray | None, maps: Sequence[str], material: Material) -> list[str]:
     kd = " ".join(f"{c:.6g}" for c in (np.ones(3) if color is None else color))
-    return [f"newmtl {name}", "Ka 0 0 0", f"Kd {kd}", "Ks 0 0 0", "Pm 0", "Pr 1", "illum 1", *maps]
+    return [f"newmtl {name}", "Ka 0 0 0", f"Kd {kd}", "Ks 0 0 0",
+            f"Pm {material.metallic:.6g}", f"Pr {material.roughness:.6g}", "illum 1", *maps]  # fmt: skip
 
 
 def companion_name(stem: str) -> str:
     """A name for the files beside an OBJ that every parser reads: OBJ has no way to quote a space or an
     emoji."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("_")
-    return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(stem.encode()).hexdigest()[:6]}"
+    return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(_utf8(stem)).hexdigest()[:6]}"
+
+
+def _utf8(name: str) -> bytes:
+    """A file name's own bytes, which need not be UTF-8."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def targets(path: Path) -> list[Path]:
+    """Every file that `write` may write for a name."""
+    if path.suffix.lower() != ".obj":
+        return [path]
+    base = companion_name(path.stem)
+    return [path, *(path.with_name(base + end) for end in (".mtl", "_albedo.png", "_normal.png"))]
 
 
 def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False, pieces: Sequence[NamedPart] = ()) -> bytes:
@@ -168,7 +183,7 @@ def _obj_piece(piece: NamedPart, begin: int, quads: bool, with_colors: bool) -> 
     rows = mesh.vertices.double().numpy()
     if mesh.colors is not None and with_colors and texture_of(mesh, "albedo") is None:
         rows = np.concatenate([rows, mesh.colors.double().numpy().clip(0, 1)], 1)
-    lines = [f"o {piece.name}", *_lines("v", rows)]
+    lines = [f"o {piece.name}", *_lines("v", rows[:, :3], rows[:, 3:])]
     if mesh.uv is not None:
         lines += _lines("vt", mesh.uv.double().numpy())
     lines += [*_lines("vn", normals_of(mesh)), f"usemtl {piece.material}"]
@@ -177,9 +192,18 @@ def _obj_piece(piece: NamedPart, begin: int, quads: bool, with_colors: bool) -> 
     return lines + [f"f {' '.join(corner.format(i + begin) for i in polygon)}" for polygon in polygons]
 
 
-def _lines(word: str, rows: np.ndarray) -> Iterable[str]:
-    form = word + " %.6g" * rows.shape[1]
+def _lines(word: str, rows: np.ndarray, more: np.ndarray | None = None) -> Iterable[str]:
+    form = word + f" %.{digits(rows, 6)}g" * rows.shape[1]
+    if more is not None:
+        rows, form = np.concatenate([rows, more], 1), form + " %.6g" * more.shape[1]
     return (form % tuple(row) for row in rows.tolist())
+
+
+def digits(points: np.ndarray, least: int) -> int:
+    """How many digits coordinates need: `least`, and as many more as the points lie farther from the origin
+    than they spread. 32-bit numbers have 9."""
+    far, spread = np.abs(points).max(initial=0), np.ptp(points, axis=0).max(initial=0) if len(points) else 0
+    return 9 if far > 1e9 * spread else min(9, least + max(0, int(np.ceil(np.log10(max(far / spread, 1))))))
 
 
 def ply_bytes(mesh: Mesh) -> bytes:
@@ -236,7 +260,8 @@ def threemf_bytes(mesh: Mesh) -> bytes:
         group = f'<m:colorgroup id="2">{inner}</m:colorgroup>'
         picked = swatch.reshape(-1)[mesh.faces.numpy()].tolist()
         style = [f' pid="2" p1="{a}" p2="{b}" p3="{c}"' for a, b, c in picked]
-    points = "".join(f'<vertex x="{x:.7g}" y="{y:.7g}" z="{z:.7g}"/>' for x, y, z in vertices.tolist())
+    form = '<vertex x="%.{0}g" y="%.{0}g" z="%.{0}g"/>'.format(digits(vertices, 7))
+    points = "".join(form % tuple(row) for row in vertices.tolist())
     triangles = "".join(
         f'<triangle v1="{a}" v2="{b}" v3="{c}"{s}/>'
         for (a, b, c), s in zip(faces.tolist(), style, strict=True)

@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.color import srgb_to_linear
-from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.geometry.shape import CREASE, creased_normals, normals_of
+from dreamlab.mesh.geometry.topology import unique_rows
+from dreamlab.mesh.io.companions import listed
 from dreamlab.mesh.io.gltf_read import read_gltf
 from dreamlab.mesh.io.join import joined
+from dreamlab.mesh.io.obj import read_obj
+from dreamlab.mesh.io.off import read_off
 from dreamlab.mesh.io.parts import FlatMesh, Part, flattened
+from dreamlab.mesh.io.ply import read_ply
+from dreamlab.mesh.io.stl import read_stl
+from dreamlab.mesh.io.threemf import read_3mf
 from dreamlab.mesh.surface.clean import check_faces
 
 log = logging.getLogger(__name__)
@@ -27,19 +33,20 @@ log = logging.getLogger(__name__)
 READABLE = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".off")
 GLTF = (".glb", ".gltf")
 PRINT = (".stl", ".3mf")  # +Z up, millimetres: see export
+Axis = Literal["y", "z"]
 
 
-def load(path: str | os.PathLike[str]) -> Mesh:
+def load(path: str | os.PathLike[str], up: Axis | None = None) -> Mesh:
     """The file's triangles as one Mesh in metres, +Y up, with its textures or vertex colours (sRGB) and
     normals.
 
-    STL and 3MF are taken as slicers take them, +Z up in millimetres. Several parts become one mesh, their
-    textures one atlas. What a file says and a mesh cannot hold is logged, in one line. 3MF colours are not
-    read.
+    STL and 3MF are taken as slicers take them, +Z up in millimetres (of 3MF: in the file's unit); `up` is the
+    axis that points up in the file where that is not so. Several parts become one mesh, their textures one
+    atlas. What a file says and a mesh cannot hold, or what is not there, is logged, in one line.
 
     Raises:
-        InputError: no such file, a format that cannot be read, points without faces, a texture that is not
-        there. UnavailableError: a compressed GLB where DracoPy or meshopt is missing.
+        InputError: no such file, a format that cannot be read, points without faces, a file that unfolds
+        beyond what memory holds. UnavailableError: a compressed GLB where DracoPy or meshopt is missing.
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)
@@ -49,16 +56,23 @@ def load(path: str | os.PathLike[str]) -> Mesh:
             raise InputError(
                 f"{path.name} holds no triangles", expected="a mesh", got="points, lines or nothing"
             )
-        if path.suffix.lower() in GLTF:  # which asks for it; other formats leave it to the reader
-            parts = [part if part.normals is not None else part.faceted() for part in parts]
-        mesh, unlike = joined(parts)
+        kind = path.suffix.lower()
+        bare = Part.faceted if kind in GLTF else _creased  # glTF asks for flat faces
+        parts = [part if part.normals is not None else bare(part) for part in parts]
+        upright = [_upright(part, up or ("z" if kind in PRINT else "y"), kind in PRINT) for part in parts]
+        mesh, unlike = joined(upright)
     if lost := [*lost, *unlike]:
-        line = ", ".join(lost)  # with names from the file, which may hold anything
-        log.warning("%s: left out: %s", path.name, "".join(c if c.isprintable() else "?" for c in line))
-    if path.suffix.lower() in PRINT:
-        x, y, z = mesh.vertices.T
-        mesh = replace(mesh, vertices=torch.stack([x, z, -y], 1) / 1000, normals=None)
+        log.warning("%s: left out: %s", path.name, listed(lost))
     return replace(mesh, normals=torch.from_numpy(normals_of(mesh)).float())
+
+
+def _upright(part: Part, up: Axis, millimetres: bool) -> Part:
+    """In metres with +Y up."""
+    points, normals = part.vertices / (1000 if millimetres else 1), part.normals
+    if up == "z":
+        points = points[:, [0, 2, 1]] * [1, 1, -1]
+        normals = None if normals is None else normals[:, [0, 2, 1]] * [1, 1, -1]
+    return replace(part, vertices=points, normals=normals)
 
 
 def load_flat(path: str | os.PathLike[str]) -> FlatMesh:
@@ -77,14 +91,14 @@ def _readable(path: Path) -> Iterator[None]:
     """Check that a file can be read as a mesh at all; whatever its parser raises becomes DamagedError."""
     kind = path.suffix.lower()
     if not path.is_file():
-        got = "a folder" if path.is_dir() else "nothing there"
+        got = "a folder" if path.is_dir() else "a pipe or device" if path.exists() else "nothing there"
         raise InputError(f"{path} cannot be read", expected="a file", got=got)
     if kind not in READABLE:
         expected = "a name ending in " + ", ".join(READABLE)
         raise InputError(f"{path.name} cannot be read as a mesh", expected=expected, got=kind or "no suffix")
+    if path.stat().st_size == 0:
+        raise DamagedError(f"{path.name} is empty", mend="Export it again")
     try:
-        if kind == ".obj":
-            _check_companions(path)
         yield
     except DreamlabError:
         raise
@@ -105,7 +119,7 @@ def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
             raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
         lost += missing[:3] + [f"{len(missing) - 3} more pictures"] * (len(missing) > 3)
     else:
-        parts, lost = _parts_of_trimesh(path), []
+        parts, lost = _read(path)
     parts = [part for part in parts if len(part.faces)]
     for part in parts:
         try:
@@ -117,46 +131,27 @@ def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
     return parts, lost
 
 
-def _parts_of_trimesh(path: Path) -> list[Part]:
-    """trimesh's triangle meshes of a file, moved to where its scene has them."""
-    import trimesh
-
-    scene = trimesh.load_scene(path, process=False)
-    return [_part(mesh) for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh)]
-
-
-def _part(mesh: Any) -> Part:
-    part = Part(np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64), opaque=False)
-    visual, material = mesh.visual, getattr(mesh.visual, "material", None)
-    uv, image = getattr(visual, "uv", None), getattr(material, "image", None)
-    if material is not None and "kd" in getattr(material, "kwargs", ()):  # else diffuse is trimesh's own grey
-        diffuse = np.asarray(material.diffuse, np.float64) / 255
-        part = replace(part, factor=np.append(srgb_to_linear(diffuse[:3]), diffuse[3]))
-    if uv is not None and image is not None and len(uv) == len(part.vertices):
-        return replace(part, uv=np.array(uv, np.float64), albedo=np.array(image.convert("RGBA")))
-    colors = mesh.vertex_attributes.get("color")
-    if colors is None and visual.kind in ("vertex", "face"):
-        colors = visual.vertex_colors
-    if colors is None:
-        return part
-    colors = np.asarray(colors)[:, :3]
-    shares = (colors.astype(np.float64) / (255 if colors.dtype == np.uint8 else 1)).clip(0, 1)
-    return replace(part, color=srgb_to_linear(shares))
+def _read(path: Path) -> tuple[list[Part], list[str]]:
+    """The parts of a file that is not glTF, and what else it says, by name."""
+    kind = path.suffix.lower()
+    if kind == ".obj":
+        return read_obj(path)
+    if kind == ".ply":
+        return read_ply(path)
+    if kind == ".stl":
+        return read_stl(path)
+    return read_3mf(path) if kind == ".3mf" else read_off(path)
 
 
-def _check_companions(path: Path) -> None:
-    """InputError if the OBJ names a material file, or that an image, which is not beside it."""
-    for material in _named(path, "mtllib"):
-        if not material.is_file():
-            raise InputError(f"{path.name} names a material file that is not there", got=material.name)
-        for keyword in ("map_Kd", "map_Bump", "norm"):
-            for image in _named(material, keyword):
-                if not image.is_file():
-                    raise InputError(f"{material.name} names a texture that is not there", got=image.name)
-
-
-def _named(path: Path, keyword: str) -> list[Path]:
-    """The files that lines of this keyword name, options such as "-bm 1" left out."""
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    names = [line.split(maxsplit=1)[1].strip() for line in lines if line.startswith(keyword + " ")]
-    return [path.parent / (name.split()[-1] if name.startswith("-") else name) for name in names]
+def _creased(part: Part) -> Part:
+    """With normals that are smooth up to sharp edges, for a file that has none: its balls are round and its
+    boxes have edges. Corners on sharp edges are doubled."""
+    _, index = unique_rows(part.vertices)
+    corner = index[part.faces]
+    first = np.unique(index, return_index=True)[1]
+    _, fans, normals = creased_normals(part.vertices[first], corner, CREASE)
+    rows, faces = np.unique(
+        np.stack([part.faces.reshape(-1), fans.reshape(-1)], -1), axis=0, return_inverse=True
+    )
+    out = replace(part.picked(rows[:, 0]), normals=normals[rows[:, 1]])
+    return replace(out, faces=faces.reshape(-1, 3).astype(np.int64))

@@ -1,0 +1,97 @@
+"""Where `dreamlab export` writes: a folder or a file, and never over what it reads."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamlab.core.errors import InputError
+
+log = logging.getLogger(__name__)
+
+WRITTEN = (".glb", ".obj", ".ply", ".stl", ".3mf", ".usdz", ".splat.ply")  # without torch; a test compares
+OTHERS = (
+    ".gltf", ".off", ".fbx", ".dae", ".blend", ".usd", ".usda", ".usdc", ".abc", ".step", ".stp", ".x3d",
+    ".wrl", ".png", ".jpg", ".jpeg", ".webp", ".mp4", ".zip", ".json",
+)  # fmt: skip
+"""Suffixes that are taken for those of files, not for the end of a folder's name."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The folder and the name without suffix, where they were asked for, and the formats."""
+
+    folder: Path | None
+    name: str | None
+    formats: tuple[str, ...]
+
+    def make_folder(self) -> None:
+        """Make the folder if it is not there. InputError if it cannot be."""
+        try:
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"--to {self.folder} cannot be made", got=reason) from error
+
+    def beside(self, source: Path, folder: Path, stem: str) -> str:
+        """A name under which nothing is written over the source, its materials or its textures.
+
+        InputError where the name was asked for; else another one, which is said.
+        """
+        from dreamlab.mesh.io.sources import files_of
+
+        files = files_of(source)
+        if (hit := self._hit(files, folder, stem)) is None:
+            return stem
+        if self.name is not None:
+            raise InputError(
+                f"{hit} would be replaced, which {source.name} is read from",
+                mend="Choose another --name or --to",
+            )
+        other = f"{stem}-export"
+        while self._hit(files, folder, other) is not None:
+            other += "-export"
+        log.warning("%s is left as it is: what is made of it is called %s", hit, other)
+        return other
+
+    def _hit(self, files: list[Path], folder: Path, stem: str) -> Path | None:
+        from dreamlab.mesh.io.export import targets
+        from dreamlab.mesh.io.sources import same_file
+
+        written = [target for kind in self.formats for target in targets(folder / f"{stem}.{kind}")]
+        return next((file for target in written if (file := same_file(target, files)) is not None), None)
+
+
+def destination(to: str | None, formats: str | None, name: str | None) -> Destination:
+    """What --to, --format and --name ask for.
+
+    InputError for a file whose format is not written, or which is not that of --format, and for two names.
+    """
+    asked = None if formats is None else tuple(dict.fromkeys(_formats(formats)))
+    if name is not None and (Path(name).name != name or name in ("", ".", "..")):
+        raise InputError("--name cannot be used", expected="a file name without folders", got=name)
+    if to is None or to.endswith("/") or Path(to).is_dir():
+        return Destination(None if to is None else Path(to), name, asked or ("glb",))
+    path = Path(to)
+    kind = next((k for k in reversed(WRITTEN) if path.name.lower().endswith(k)), None)
+    if kind is None:
+        if path.suffix.lower() in OTHERS:
+            expected = "a folder, or a name ending in " + ", ".join(WRITTEN)
+            raise InputError(f"cannot write {path.name}", expected=expected, got=path.suffix)
+        return Destination(path, name, asked or ("glb",))
+    if name is not None:
+        raise InputError(f"--to {path.name} is a name already", mend="Take --name away")
+    if asked not in (None, (kind[1:],)):
+        raise InputError(
+            f"--to {path.name} is one file of one format",
+            expected=f"--format {kind[1:]}",
+            got=formats or "",
+            mend="Give a folder, or take --format away",
+        )
+    return Destination(path.parent, path.name[: -len(kind)], (kind[1:],))
+
+
+def _formats(text: str) -> list[str]:
+    return [name.strip().lstrip(".").lower() for name in text.split(",")]

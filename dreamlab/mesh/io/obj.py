@@ -1,0 +1,261 @@
+"""Read Wavefront OBJ as its many writers write it: one Part for every material."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from dreamlab.core.errors import DamagedError
+from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.color import srgb_to_linear
+from dreamlab.mesh.io.companions import companion, listed, plain_name
+from dreamlab.mesh.io.mtl import Pictures, Surface, decoded, read_mtl
+from dreamlab.mesh.io.parts import Part
+from dreamlab.mesh.io.polygons import triangulated
+
+OTHERS = {"l": "lines", "p": "points", "curv": "free curves", "surf": "free surfaces"}
+# The names of an mtllib line: quoted, or up to .mtl, spaces and all, or a word.
+NAMES = re.compile(r'"[^"]*"|\S.*?\.mtl(?=\s|$)|\S+', re.IGNORECASE)
+
+
+def read_obj(path: Path) -> tuple[list[Part], list[str]]:
+    """The triangles by material, and what else the file says, by name: also materials and textures that are
+    not there. Without normals, faces are smooth inside smoothing groups and flat elsewhere.
+
+    Raises DamagedError for lines that cannot be read.
+    """
+    return _Obj(path, _continued(decoded(path.read_bytes()))).parts()
+
+
+@dataclass
+class _Lines:
+    """The lines of a file by what they say; a face's material and smoothing group by number."""
+
+    rows: dict[str, list[str]] = field(default_factory=lambda: {"v": [], "vt": [], "vn": []})
+    faces: list[str] = field(default_factory=list)
+    material: list[int] = field(default_factory=list)
+    smooth: list[int] = field(default_factory=list)
+    relative: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=lambda: {"": 0})
+    libraries: list[str] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
+
+
+class _Obj:
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.lines, self.lost = path, _lines(text), list[str]()
+        self.lost += sorted(self.lines.others)
+        numbers = self._table("v")
+        self.vertices, self.colors = numbers[:, :3], _colors(numbers)
+        self.uv, self.normals = self._table("vt"), self._table("vn")
+        counts, corners = self._corners()
+        valid = np.where(corners[:, 0] < 0, len(self.vertices), corners[:, 0])
+        self.rows, owner = triangulated(self.vertices, counts, valid)
+        self.corners = corners
+        self.material = np.array(self.lines.material, np.int64)[owner]
+        smooth = np.array(self.lines.smooth, np.int64)
+        flat = smooth.max(initial=0) + 1 + np.arange(len(smooth))  # faces that are a group of their own
+        self.groups = np.where(smooth > 0, smooth, flat)[owner]
+
+    def parts(self) -> tuple[list[Part], list[str]]:
+        surfaces = self._surfaces()
+        names = list(self.lines.names)
+        parts = []
+        for k in np.unique(self.material).tolist():
+            of = self.material == k
+            surface = surfaces.get(names[k], Surface())
+            parts.append(self._part(self.corners[self.rows[of]], self.groups[of], surface))
+        return parts, self.lost
+
+    def _table(self, word: str) -> Float[np.ndarray, "N W"]:
+        """The numbers of all v, vt or vn lines; short rows are filled with nan."""
+        lines = self.lines.rows[word]
+        least = {"v": 3, "vt": 2, "vn": 3}[word]
+        try:
+            rows = [[float(x) for x in line.split()] for line in lines]
+        except ValueError:  # a comma for the point
+            try:
+                rows = [[float(x) for x in line.replace(",", ".").split()] for line in lines]
+            except ValueError as error:
+                raise DamagedError(f"{self.path.name} is damaged: a line {word} is no numbers") from error
+        width = max([least, *(len(row) for row in rows)])
+        if word == "v" and any(len(row) < 3 for row in rows):
+            raise DamagedError(f"{self.path.name} is damaged: a vertex has fewer than three coordinates")
+        if all(len(row) == width for row in rows):
+            return np.array(rows, np.float64).reshape(-1, width)
+        fill = 0.0 if word == "vt" else np.nan
+        return np.array([row + [fill] * (width - len(row)) for row in rows], np.float64)
+
+    def _corners(self) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, "N 3"]]:
+        """How many corners each face has, and the rows of v, vt and vn of every corner, -1 for none."""
+        words = [line.split() for line in self.lines.faces]
+        counts = np.array([len(w) for w in words], np.int64)
+        flat = [word for w in words for word in w]
+        try:
+            out = _indices(flat)
+        except ValueError as error:
+            raise DamagedError(f"{self.path.name} is damaged: a face is no numbers") from error
+        starts = np.cumsum(counts) - counts
+        for face, known in self.lines.relative.items():
+            some = slice(starts[face], starts[face] + counts[face])
+            out[some] = np.where(out[some] < 0, out[some] + np.array(known) + 1, out[some])
+        return counts, out - 1
+
+    def _part(
+        self, corners: Int[np.ndarray, "F 3 3"], groups: Int[np.ndarray, " F"], surface: Surface
+    ) -> Part:
+        """The faces of one material, corners doubled where their uv or normals differ."""
+        textured = surface.albedo is not None or surface.normal_map is not None
+        vertex, uv, normal = np.moveaxis(corners, -1, 0).reshape(3, -1)
+        if ((vertex < 0) | (vertex >= len(self.vertices))).any():
+            raise DamagedError(
+                f"{self.path.name} is damaged: it names corners that are not there",
+                expected=f"1 to {len(self.vertices)}",
+                got=str(int(vertex[(vertex < 0) | (vertex >= len(self.vertices))][0]) + 1),
+            )
+        has_uv = len(uv) > 0 and (uv >= 0).all() and (uv < len(self.uv)).all()
+        if textured and not has_uv:
+            self.lost.append("a texture where its coordinates are not there")
+        has_normals = len(normal) > 0 and (normal >= 0).all() and (normal < len(self.normals)).all()
+        if has_normals:
+            given = self.normals[:, :3]
+            length = np.linalg.norm(given, axis=1)
+            has_normals = bool((length[normal] > 1e-12).all())  # also false for nan
+        third = normal if has_normals else np.repeat(groups, 3)
+        keys = np.stack([vertex, uv if has_uv and textured else np.full_like(uv, -1), third], -1)
+        rows, index = np.unique(keys, axis=0, return_inverse=True)
+        faces = index.reshape(-1, 3).astype(np.int64)
+        points = self.vertices[rows[:, 0]]
+        if has_normals:
+            normals = self.normals[rows[:, 2], :3]
+            normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+        else:
+            normals = _grouped_normals(points, faces, rows[:, [0, 2]])
+        color, factor = None if self.colors is None else self.colors[rows[:, 0]], surface.factor
+        if color is not None and factor is not None and np.ptp(factor[:3]) < 0.02:
+            factor = np.append(np.ones(3), factor[3])  # a grey that nobody means, as under textures
+        return Part(
+            points, faces, normals,
+            self.uv[rows[:, 1], :2] * surface.scale + surface.offset if has_uv and textured else None,
+            color, factor,
+            surface.albedo if has_uv else None, surface.normal_map if has_uv else None,
+            opaque=False, material=surface.material,
+        )  # fmt: skip
+
+    def _surfaces(self) -> dict[str, Surface]:
+        """The materials that faces have. Those that are missing are told."""
+        used = {name for name, k in self.lines.names.items() if name and k in set(self.material.tolist())}
+        pictures, out = Pictures(self.path.parent, self.lost), dict[str, Surface]()
+        gone = []
+        for line in self.lines.libraries if used else ():
+            for name, file in _libraries(line, self.path.parent).items():
+                if file is None:
+                    gone.append(name)
+                else:
+                    out = read_mtl(file, pictures, used) | out
+        if gone and used - set(out):
+            names = listed(plain_name(name) for name in gone)
+            self.lost.append(f"the materials of {names}, which is not beside it")
+        elif used - set(out):
+            names = listed(plain_name(name) for name in sorted(used - set(out)))
+            self.lost.append(f"materials that are described nowhere ({names})")
+        return out
+
+
+def library_files(text: str, folder: Path) -> list[Path]:
+    """The material files that an OBJ names and that are there."""
+    lines = (line.strip().replace("\t", " ") for line in text.split("\n"))
+    names = [line[8:].strip() for line in lines if line.startswith("mtllib ")]
+    return [file for name in names for file in _libraries(name, folder).values() if file is not None]
+
+
+def _libraries(line: str, folder: Path) -> dict[str, Path | None]:
+    """What an mtllib line names: one file, spaces and all, or several; None for what is no MTL there."""
+    whole = companion(line, folder)
+    found = {line: whole} if whole else {name: companion(name, folder) for name in NAMES.findall(line)}
+    return {name: file if file and file.suffix.lower() == ".mtl" else None for name, file in found.items()}
+
+
+def _continued(text: str) -> str:
+    """With lines that a backslash ends put together with the next; comments may end so in other scripts."""
+    if "\\\n" not in text:
+        return text
+    whole, pieces = list[str](), list[str]()
+    for line in text.split("\n"):
+        goes_on = line.endswith("\\") and (bool(pieces) or not line.lstrip().startswith("#"))
+        pieces.append(line[:-1] if goes_on else line)
+        if not goes_on:
+            whole.append(" ".join(pieces))
+            pieces = []
+    return "\n".join([*whole, " ".join(pieces)])
+
+
+def _lines(text: str) -> _Lines:
+    out = _Lines()
+    rows, faces = out.rows, out.faces
+    material, smooth = 0, 0
+    for line in text.split("\n"):
+        word, _, rest = line.strip().replace("\t", " ").partition(" ")
+        if word in rows:
+            rows[word].append(rest)
+        elif word in ("f", "fo"):
+            rest = rest.partition("#")[0]
+            if "-" in rest:
+                out.relative[len(faces)] = (len(rows["v"]), len(rows["vt"]), len(rows["vn"]))
+            faces.append(rest)
+            out.material.append(material)
+            out.smooth.append(smooth)
+        elif word == "usemtl":
+            material = out.names.setdefault(rest.strip(), len(out.names))
+        elif word == "s":
+            smooth = _smoothing_group(rest.strip())
+        elif word == "mtllib":
+            out.libraries.append(rest.strip())
+        elif word in OTHERS:
+            out.others.add(OTHERS[word])
+    return out
+
+
+def _smoothing_group(word: str) -> int:
+    return min(int(word), 1 << 30) if word.isdecimal() else int(word == "on")
+
+
+def _indices(words: list[str]) -> Int[np.ndarray, "N 3"]:
+    """Rows of v, vt and vn as they are written, 0 where there is none."""
+    text, n = " ".join(words), len(words)
+    slashes, double = text.count("/"), text.count("//")
+    out = np.zeros((n, 3), np.int64)
+    columns = {(0, 0): [0], (n, 0): [0, 1], (2 * n, 0): [0, 1, 2], (2 * n, n): [0, 2]}.get((slashes, double))
+    if columns is not None and all(word.count("/") == slashes // max(n, 1) for word in words):
+        numbers = text.replace("/", " ").split()
+        if len(numbers) == n * len(columns):
+            out[:, columns] = np.array(list(map(int, numbers)), np.int64).reshape(n, -1)
+            return out
+    for row, word in enumerate(words):
+        for column, number in enumerate(word.split("/")[:3]):
+            out[row, column] = int(number or 0)
+    return out
+
+
+def _colors(rows: Float[np.ndarray, "V W"]) -> Float[np.ndarray, "V 3"] | None:
+    """Colours after the coordinates, in linear light; white where only other vertices have some."""
+    if rows.shape[1] < 6:
+        return None
+    colors = np.nan_to_num(rows[:, 3:6], nan=-1.0)
+    missing = (colors < 0).any(1)
+    top = 255.0 if colors.max(initial=0) > 1 else 1.0
+    colors[missing] = top
+    return srgb_to_linear((colors / top).clip(0, 1))
+
+
+def _grouped_normals(
+    points: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], keys: Int[np.ndarray, "V 2"]
+) -> Float[np.ndarray, "V 3"]:
+    """Normals that are shared by the corners of one vertex and one group, across texture seams."""
+    first, index = np.unique(keys, axis=0, return_index=True, return_inverse=True)[1:]
+    index = index.reshape(-1)
+    return topo.vertex_normals(points[first], index[faces])[index]

@@ -1,0 +1,69 @@
+"""Faces of any number of corners, as triangles."""
+
+from __future__ import annotations
+
+import manifold3d
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+MOST_CORNERS = 20_000  # of one face that is looked at for dents; the time grows faster than the corners
+FLAT = 1e-9  # of a face's size: a turn by less than this is straight on
+
+
+def triangulated(
+    vertices: Float[np.ndarray, "V 3"], counts: Int[np.ndarray, " P"], corners: Int[np.ndarray, " N"]
+) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " F"]]:
+    """Triangles of polygons, which follow each other in `corners`, `counts` to each: positions in `corners`
+    [F,3], and the polygon that each is of [F].
+
+    Convex polygons become fans around their first corner, dented ones are cut by manifold3d. Those with fewer
+    than three corners are left out.
+    """
+    starts = np.cumsum(counts) - counts
+    faces, owners = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
+    for n in np.unique(counts[counts >= 3]).tolist():
+        of = np.flatnonzero(counts == n)
+        rows = starts[of, None] + np.arange(n)
+        fan = np.stack([np.zeros(n - 2, int), np.arange(1, n - 1), np.arange(2, n)], -1)
+        faces.append(rows[:, fan].reshape(-1, 3))
+        owners.append(np.repeat(of, n - 2))
+        if 3 < n <= MOST_CORNERS:
+            for k in np.flatnonzero(_dented(vertices, corners[rows])):
+                cut = _cut(vertices[corners[rows[k]]])
+                if cut is not None:
+                    faces[-1][k * (n - 2) : (k + 1) * (n - 2)] = rows[k][cut]
+    order = np.argsort(np.concatenate(owners), kind="stable")
+    return np.concatenate(faces)[order], np.concatenate(owners)[order]
+
+
+def _normals(points: Float[np.ndarray, "P n 3"]) -> Float[np.ndarray, "P 3"]:
+    """Twice the area of each polygon times its normal (Newell)."""
+    from_first = points - points[:, :1]
+    return np.cross(from_first, np.roll(from_first, -1, axis=1)).sum(1)
+
+
+def _dented(vertices: Float[np.ndarray, "V 3"], rows: Int[np.ndarray, "P n"]) -> Bool[np.ndarray, " P"]:
+    """Which polygons turn against their own winding somewhere."""
+    valid = (rows.min(1) >= 0) & (rows.max(1) < len(vertices))  # others are told as damage later
+    points = np.nan_to_num(vertices[np.where(valid[:, None], rows, 0)], posinf=0.0, neginf=0.0)
+    edges = np.roll(points, -1, axis=1) - points
+    turns = np.einsum("pni,pi->pn", np.cross(edges, np.roll(edges, -1, axis=1)), _normals(points))
+    return valid & (turns.min(1) < -FLAT * np.abs(turns).max(1))
+
+
+def _cut(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "F 3"] | None:
+    """Triangles of one dented polygon, in the plane across its normal; None where it crosses itself."""
+    normal = _normals(points[None])[0]
+    area = np.linalg.norm(normal)
+    if not area > 0:
+        return None
+    drop = int(np.abs(normal).argmax())
+    plane = np.delete(points - points[0], drop, axis=1)
+    if (normal[drop] < 0) != (drop == 1):  # dropping y turns the plane over
+        plane = plane * [-1, 1]
+    cut = np.asarray(manifold3d.triangulate([plane / max(np.abs(plane).max(), 1e-300)]), np.int64)
+    if len(cut) != len(points) - 2:
+        return None
+    a, b, c = (points[cut[:, k]] for k in range(3))
+    whole = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
+    return cut if whole <= 1.5 * area else None  # more, where it folds over itself
