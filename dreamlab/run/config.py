@@ -17,6 +17,7 @@ from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
+from dreamlab.run.partial_ramps import whole_ramps
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig
@@ -89,14 +90,14 @@ class RunConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _whole_stages(cls, values: Any) -> Any:
-        """Every stage in full: kinds, the usual end, and the run's `cfg` and `noise` where a stage sets
-        parts of them, so that the resolved config needs nothing else."""
+        """Every stage in full: kinds, the usual end, the run's `cfg` and `noise` where a stage sets parts of
+        them, and whole ramps, so that the resolved config needs nothing else."""
         if not isinstance(values, dict):
             return values
         stages = listed(values.get("stages", [{}]))
         if not isinstance(stages, list):
             return values
-        return values | {"stages": [inheriting(values, stage) for stage in stages]}
+        return whole_ramps(cls, values | {"stages": [inheriting(values, stage) for stage in stages]})
 
     @field_validator("begin")
     @classmethod
