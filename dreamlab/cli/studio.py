@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 from dreamlab.cli.stopping import StopRequest
+from dreamlab.cli.tell import visible
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -235,5 +236,5 @@ def _say(args: argparse.Namespace, event: dict[str, object], text: str) -> None:
     if args.json:
         sys.stdout.write(json.dumps(event) + "\n")
     elif not args.quiet:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(visible(text) + "\n")
     sys.stdout.flush()

@@ -90,7 +90,8 @@ class Corpus:
 def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     """Generate the procedural objects and read the folder. The same config gives the same bytes.
 
-    Raises InputError where scenes are asked for of nouns that cannot share one.
+    Raises InputError where scenes are asked for of nouns that cannot share one, and where nothing comes of
+    it.
     """
     nouns = shapes.NOUNS if config.nouns is None else config.nouns
     if config.scenes and not shapes.relations_among(nouns):
@@ -104,6 +105,12 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
         *_procedural(config, nouns),
         *((Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out) for a in assets),
     ]
+    if not rows:
+        raise InputError(
+            "the corpus would be empty",
+            expected="an object at least",
+            mend="Ask for some with --per-noun or --scenes, or name a --folder that has captioned models",
+        )
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
     count = [(len(m.vertices), len(m.faces)) for m in meshes]
     starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(count, axis=0)])

@@ -87,9 +87,12 @@ def _write_mp4(pictures: list[np.ndarray], path: Path, fps: int) -> None:
 
     height, width = (n - n % 2 for n in pictures[0].shape[:2])  # 4:2:0 wants even sides
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "fast"})
+        # One thread, and the colours converted before the encoder sees them: else the same pictures give
+        # other bytes now and then, the more so the busier the machine is.
+        options = {"crf": "18", "preset": "fast", "threads": "1"}
+        stream = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in pictures:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode(None))
