@@ -32,7 +32,9 @@ def explained(error: BaseException, config: RunConfig, phase: str, folder: objec
     stage = next((stage for stage in config.stages if stage.name == phase), None)
     if phase in ("load", "embed"):
         mend = "Close other programs, or take a smaller prior; --vram makes a pretrained one fit"
-    for name, least in (("views", 1), ("resolution", 32), ("size", 32)) if stage is not None else ():
+    steps = stage is not None and stage.total_steps > 0
+    settings = (("views", 1),) if steps else (("resolution", 32), ("size", 32))
+    for name, least in settings:
         value = getattr(stage, name, None)
         if isinstance(value, int) and value // 2 >= least:
             less = f"--set stages.{phase}.{name}={value // 2}"

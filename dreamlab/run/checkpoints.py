@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamlab.core.errors import DamagedError, InputError
 
 FORMAT = 2
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _SCENE = "scene."
 
 
@@ -118,7 +119,7 @@ def load(path: Path) -> Checkpoint:
         config = meta.get("config")
         state = scene | tensors["state.safetensors"]
         return Checkpoint(*place, state=state, config=config if isinstance(config, dict) else {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+    except (*_UNREADABLE, SafetensorError) as error:
         raise DamagedError(f"{path} cannot be read", got=f"{type(error).__name__}: {error}") from error
 
 

@@ -75,8 +75,8 @@ def with_threads(config: RunConfig) -> RunConfig:
     number, alone = threads.apply(config.threads), threads.of_a_run_alone()
     if config.threads is None and number < alone:
         warnings.warn(
-            f"other runs share this machine, this one takes {number} of {alone} threads; --set threads={alone} "
-            "gives the bytes of a run alone",
+            f"other runs share this machine, this one takes {number} of {alone} threads; "
+            f"--set threads={alone} gives the bytes of a run alone",
             stacklevel=1,
         )
     return config.model_copy(update={"threads": number})

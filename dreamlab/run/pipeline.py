@@ -31,7 +31,7 @@ from dreamlab.stages.protocol import Scene, Stage, StageConfig, SurfaceMesh
 
 log = logging.getLogger(__name__)
 _NO_ENVIRONMENT = (
-    "environment.json is missing or damaged: what has changed on this machine since the run began is not known"
+    "environment.json is missing or damaged: what has changed on this machine since the start is not known"
 )
 
 

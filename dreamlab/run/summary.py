@@ -22,7 +22,10 @@ def write_summary(
     measures: dict[str, float],
     rows: list[dict[str, Any]],
 ) -> dict[str, Path]:
-    """Write summary.json, and report.html where there is a GLB to show; the page by kind. rows: those of metrics.jsonl."""
+    """Write summary.json, and report.html where there is a GLB to show; the page by kind.
+
+    rows: those of metrics.jsonl.
+    """
     sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files.values()}
     summary = {"files": sums, "seconds": seconds, "measures": measures}
     write_atomic(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
