@@ -1,7 +1,7 @@
-"""What scripts/torture.py works with: commands in processes that can be struck down, and inputs that are wrong.
+"""What scripts/torture.py works with: commands that can be struck down, and inputs that are wrong.
 
-A command runs in a fork of a process that has loaded everything already, so that hundreds of runs take minutes.
-Nothing is computed in that process itself: torch's threads do not survive a fork.
+A command runs in a fork of a process that has loaded everything already, so that hundreds of runs take
+minutes. Nothing is computed in that process itself: torch's threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ TOO_MUCH = 4 * 2**30
 """Bytes of memory that no small input may take."""
 NASTY = (
     ".inf", "-.inf", ".nan", "2001-99-99", "!!python/object/apply:os.getcwd []", "[[[[", "&a [*a]", "1e400",
-    "-1", "0", "0.5", "99999999999999999999", "null", "true", "''", "{}", "[]", "!!set {a}", "!!binary x",
-    "!!timestamp x", "1024", "512", "256", "x" * 3000, "'\\e[31m'", "{? [a] : 1}", "{kind: mlp}", "{start: 1}",
+    "-1", "0", "0.5", "9" * 20, "null", "true", "''", "{}", "[]", "!!set {a}", "!!binary x",
+    "!!timestamp x", "1024", "512", "256", "x" * 3000, "{? [a] : 1}", "{kind: mlp}", "{start: 1}",
     "[1, 2, 3]", "{end: 3}", "../../etc/passwd", "/dev/zero", "~", "\"\\u202e\"",
 )  # fmt: skip
 
@@ -66,8 +66,8 @@ def command(
     before: Callable[[], Any] | None = None,
     limit: float = HANGS + 5,
 ) -> Outcome:
-    """`dreamlab ARGUMENTS` in the folder `home`. strike: after how many seconds to send which signal; `before`
-    is called in the new process; after `limit` seconds it is killed."""
+    """`dreamlab ARGUMENTS` in the folder `home`. strike: after how many seconds to send which signal;
+    `before` is called in the new process; after `limit` seconds it is killed."""
     sys.stdout.flush()
     began = time.monotonic()
     child = os.fork()
@@ -112,23 +112,18 @@ def _be_the_command(arguments: list[str], home: Path, before: Callable[[], Any] 
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    """The bytes with one to four wrongs: flipped, cut off, doubled, left out, or other ones in their place."""
+    """The bytes with one to four wrongs: flipped, cut off, doubled, left out, or others in their place."""
     for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(data) + 1)
-        long = rng.choice((1, 1, 4, 64))
-        data = rng.choice((
-            lambda: data[:at] + bytes(b ^ (1 << rng.randrange(8)) for b in data[at : at + long]) + data[at + long :],
-            lambda: data[:at],
-            lambda: data[:at] + data[at : at + long] * 3 + data[at + long :],
-            lambda: data[:at] + data[at + long :],
-            lambda: data[:at] + rng.randbytes(long) + data[at + long :],
-            lambda: data[:at] + b"\xff" * long + data[at + long :],
-        ))()  # fmt: skip
+        at, long = rng.randrange(len(data) + 1), rng.choice((1, 1, 4, 64))
+        here, rest = data[at : at + long], data[at + long :]
+        flipped = bytes(byte ^ (1 << rng.randrange(8)) for byte in here)
+        others = (flipped, here * 3, b"", rng.randbytes(long), b"\xff" * long, b"\x00" * long)
+        data = data[:at] if rng.random() < 0.1 else data[:at] + rng.choice(others) + rest
     return data
 
 
 def wrong_settings(values: dict[str, Any], rng: random.Random) -> str:
-    """Settings as YAML, one to three of which are something that they must not be; now and then damaged text."""
+    """Settings as YAML, one to three of which are odd; now and then the text is damaged too."""
     text = yaml.safe_dump(values)
     for _ in range(rng.randint(1, 3)):
         lines = text.splitlines()

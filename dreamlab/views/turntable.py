@@ -87,12 +87,13 @@ def _write_mp4(pictures: list[np.ndarray], path: Path, fps: int) -> None:
 
     height, width = (n - n % 2 for n in pictures[0].shape[:2])  # 4:2:0 wants even sides
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        # One thread, and the colours converted before the encoder sees them: else the same pictures give
-        # other bytes now and then, the more so the busier the machine is.
+        # One thread, and plain copies of colours that are converted before: else the same pictures give other
+        # bytes now and then, the more so the busier the machine is.
         options = {"crf": "18", "preset": "fast", "threads": "1"}
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            planes = rgb.reformat(format="yuv420p").to_ndarray()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode(None))
