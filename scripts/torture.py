@@ -118,7 +118,7 @@ class Torture:
             strike = (rng.uniform(0.2, 1) * self.seconds, signal.SIGKILL)
             command(RUN, folder, strike=strike, before=lambda jumps=jumps: _jumping(jumps), limit=300)
             for path in folder.rglob("*"):
-                os.utime(path, (rng.uniform(0, 2e9),) * 2, follow_symlinks=False)
+                os.utime(path, (when := rng.uniform(0, 2e9), when), follow_symlinks=False)
             self.finish(figures, folder, before=lambda jumps=jumps: _jumping(jumps))
 
     def moves(self, count: int, until: float) -> None:
@@ -189,7 +189,7 @@ class Torture:
 
 
 def _small() -> dict[str, object]:
-    from known import small_values
+    from known import small_values  # pyright: ignore[reportMissingImports]
 
     values = small_values(stages={"turntable": {"frames": 4, "size": 48}}, threads=1)
     del values["prompt"]
@@ -230,12 +230,12 @@ def prepare() -> None:
     os.environ["DREAMLAB_THREADS"] = "1"
     for name in ("av", "trimesh", "dreamlab.cli.drive", "dreamlab.cli.dry_run", "dreamlab.mesh.io.load"):
         import_module(name)
-    from known import red_ball_prior
+    from known import red_ball_prior  # pyright: ignore[reportMissingImports]
 
     from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 
     _BUILD = _BUILD or EmbeddedPriorConfig.build
-    EmbeddedPriorConfig.build = lambda self, device="cpu": red_ball_prior()  # type: ignore[method-assign]
+    EmbeddedPriorConfig.build = lambda self, device="cpu": red_ball_prior()
 
 
 def main(argv: list[str] | None = None) -> int:

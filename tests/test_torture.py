@@ -14,8 +14,8 @@ import yaml
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-from torture_report import Figures, table
-from torture_tools import Outcome, command, damaged, wrong_settings
+from torture_report import Figures, table  # noqa: E402
+from torture_tools import Outcome, command, damaged, wrong_settings  # noqa: E402
 
 
 def raising() -> None:
