@@ -80,6 +80,7 @@ class Torture:
             figures.failed("lost", done.err or done.out[-300:])
         elif unequal := [name for name, data in self.whole.items() if _files(run).get(name) != data]:
             figures.failed("unequal", ", ".join(unequal))
+            figures.counts[f"with another {', '.join(unequal)}"] += 1
         self.look(figures, done)
 
     def look(self, figures: Figures, outcome: Outcome, detail: str = "") -> None:
