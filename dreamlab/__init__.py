@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
+        from dreamlab.core.waiting import wait_for_work
+
+        wait_for_work()  # before torch is loaded
         from dreamlab import api
 
         return getattr(api, name)

@@ -19,12 +19,11 @@ from dreamlab.core.cameras import turntable
 from dreamlab.core.types import Cameras, Field, Mesh
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
-from dreamlab.ops import threads
 from dreamlab.priors.protocols import Prior
 from dreamlab.run import pipeline
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
-from dreamlab.run.machine import environment, pick_device
+from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
@@ -160,9 +159,10 @@ def events(
     nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
     pick_device(config.device)  # before anything is written
-    threads.apply()
+    config = with_threads(config)
     run = RunDir.create(Path(out), config, environment())
-    yield from pipeline.generate(config, run, prior)
+    with run.unless_stillborn():
+        yield from pipeline.generate(config, run, prior)
 
 
 def _split(settings: Settings | None) -> tuple[dict[str, Any], list[str]]:

@@ -486,7 +486,7 @@ def files(home: Path) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() for name in ("mesh.glb", "metrics.jsonl")}
 
 
-@pytest.mark.parametrize(("strike", "code"), [("INT", 130), ("TERM", 143), ("KILL", -9)])
+@pytest.mark.parametrize(("strike", "code"), [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", -9)])
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(
     tmp_path: Path, uninterrupted: dict[str, bytes], strike: str, code: int
 ) -> None:

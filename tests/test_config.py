@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,8 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from known import small_config, small_values
+from pydantic import BaseModel
 
 from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.core.schedules import Ramp
 from dreamlab.guidance import CFGConfig, GuidanceConfig
 from dreamlab.run.config import LONGEST_PROMPT, checked_prompt
 from dreamlab.run.migrate import MOVED, migrated
@@ -269,6 +272,23 @@ def test_an_unknown_preset_is_told_the_nearest() -> None:
         ("just words", "mapping"),
         ("a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
         ("a: \x00\n", "not valid YAML"),
+        ("seed: 2001-99-99\n", "a value cannot be read"),
+        ("seed: !!timestamp soon\n", "not valid YAML"),
+        ("seed: !!int ''\n", "a value cannot be read"),
+        ("seed: !!float x\n", "a value cannot be read"),
+        ("seed: !!binary x\n", "not valid YAML"),
+        ("seed: !!set [1]\n", "not valid YAML"),
+        ("seed: !unknown 3\n", "not valid YAML"),
+        ("? [a, b]\n: 3\n", "a key must be a word"),
+        ("? {a: b}\n: 3\n", "a key must be a word"),
+        ("3: seed\n", "'3' is no word"),
+        ("2001-01-01: seed\n", "is no word"),
+        ("seed: " + "[" * 2000 + "]" * 2000, "nested too deeply"),
+        ("a: &a [*a]\n", "nested too deeply"),
+        ("a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+            f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+        ), "too many values"),
+        ("a: '" + "x" * 1_000_001 + "'\n", "a megabyte at most"),
     ],
 )
 def test_damaged_or_dangerous_yaml_is_refused(tmp_path: Path, text: str, output: str) -> None:
@@ -329,3 +349,87 @@ def test_a_resolved_config_is_plain_yaml() -> None:
 def test_a_config_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         small_config().seed = 5
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder"])
+def test_a_config_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    os.mkfifo(path) if name == "pipe" else path.mkdir()
+    with pytest.raises(ConfigError, match="no regular file"):
+        load_yaml(path)
+
+
+@pytest.mark.parametrize("path", ["stages.0.betas.1", "stages.0.lr", "seed", "noise.t_min"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), "inf"])
+def test_no_setting_is_infinite(path: str, value: Any) -> None:
+    values = small_values()
+    values["stages"][0]["betas"] = [0.9, 0.99]
+    here: Any = values
+    *keys, last = path.split(".")
+    for key in keys:
+        here = here[int(key)] if isinstance(here, list) else here[key]
+    here[int(last) if isinstance(here, list) else last] = value
+    with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
+        from_values(values)
+
+
+# ---- ramps of which a part is set ----
+
+
+def ramps_of(model: Any, prefix: str = "") -> list[str]:
+    """The paths of all ramps in a resolved config."""
+    found = []
+    for name, value in [(name, getattr(model, name)) for name in type(model).model_fields]:
+        if isinstance(value, Ramp):
+            found.append(prefix + name)
+        elif isinstance(value, BaseModel):
+            found += ramps_of(value, f"{prefix}{name}.")
+        elif name == "stages":
+            for i, stage in enumerate(value):
+                found += ramps_of(stage, f"stages.{i}.")
+    return found
+
+
+def at(config: Any, path: str) -> Any:
+    for key in path.split("."):
+        config = config[int(key)] if key.isdigit() else getattr(config, key)
+    return config
+
+
+@pytest.mark.parametrize("base", [["field.kind=sdf"], ["guidance={kind: csd}"], ["guidance={kind: ism}"]])
+def test_the_end_of_any_ramp_can_be_set_and_its_beginning_stays(base: list[str]) -> None:
+    plain = resolve("a cat", preset="fast", overrides=base)
+    paths = ramps_of(plain)
+    assert len(paths) > 6
+    for path in paths:
+        if path.endswith("size"):
+            continue  # whole pixels only
+        before = at(plain, path)
+        end = before.end * 0.9 if "t_min" in path else (before.end + before.start) / 2 + 0.01
+        config = resolve("a cat", preset="fast", overrides=[*base, f"{path}.end={end}"])
+        after = at(config, path)
+        assert after == before.model_copy(update={"end": end}), path
+        if base[0].startswith(path.partition(".")[0]):
+            continue  # another kind, set later, forgets what stood there
+        nested: dict[str, Any] = {"end": end}
+        for key in reversed(path.split(".")):
+            nested = {key: nested}
+        assert at(resolve("a cat", preset="fast", overrides=base, settings=nested), path) == after
+
+
+def test_a_part_of_a_stages_ramp_leaves_the_rest_as_the_runs() -> None:
+    values = small_values(noise={"t_min": 0.1, "t_max": {"start": 0.9, "end": 0.6, "to": 0.5}})
+    values["stages"][0]["noise"] = {"t_max": {"end": 0.4}}
+    noise = from_values(values).stages[0].noise
+    assert noise is not None and noise.t_max == Ramp(start=0.9, end=0.4, to=0.5) and noise.t_min(0) == 0.1
+
+
+def test_a_ramp_that_has_no_default_says_what_is_missing() -> None:
+    with pytest.raises(ConfigError, match=r"stages\.0\.size\.start is missing"):
+        small_config(stages={"shape": {"size": {"end": 16}}})
+
+
+@pytest.mark.parametrize("short", ["opacity", "orientation"])
+def test_the_short_form_of_losses_takes_a_part_of_a_ramp_too(short: str) -> None:
+    (loss,) = small_config(stages={"shape": {"losses": {short: {"end": 0}}}}).stages[0].losses
+    assert loss.weight == Ramp(start=1, end=0)

@@ -8,11 +8,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
 from dreamlab.cli import doctor, export, priors, render, resume, run, studio
+from dreamlab.cli.memory import FEWER, out_of_memory, reason_of
+from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
+from dreamlab.core.waiting import wait_for_work
 from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
@@ -29,35 +33,69 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code: 0 done, 1 a bug, 2 something the user can mend, 130 / 143 interrupted."""
+    """Run a command; the exit code: 0 done, 1 a bug, 2 something the user can mend, 129 / 130 / 143
+    interrupted.
+    """
+    wait_for_work()  # before anything loads torch
     args = _parser().parse_args(argv)
     try:
-        return args.execute(args)
+        code = args.execute(args)
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return code
     except DreamlabError as error:
         return _failed(args, str(error), 2, error)
     except KeyboardInterrupt as error:
         return _failed(args, "interrupted", 130, error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at exit
+        _silence(sys.stdout)
         return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _failed(args, f"{place}{error.strerror or error}", 2, error)
+        reason = f"{place}{error.strerror or error}"
+        return _failed(args, reason if _can_be_written() else f"cannot write the output: {reason}", 2, error)
     except Exception as error:
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        if out_of_memory(error):
+            return _failed(args, f"there is not enough memory; {reason_of(error)}. {FEWER}", 2, error)
+        message = f"{type(error).__name__}: {reason_of(error)}"
         return _failed(args, f"this is a bug in dreamlab: {message} (--debug shows where)", 1, error)
 
 
 def _failed(args: argparse.Namespace, message: str, code: int, error: BaseException) -> int:
     if getattr(args, "debug", False):
         raise error
-    if getattr(args, "json", False):
-        import json
+    line = f"dreamlab: {visible(message)}\n"
+    try:
+        if getattr(args, "json", False):
+            import json
 
-        sys.stdout.write(json.dumps({"event": "error", "message": message, "exit_code": code}) + "\n")
-    else:
-        sys.stderr.write(f"dreamlab: {message}\n")
+            event = {"event": "error", "message": message, "exit_code": code}
+            sys.stdout.write(json.dumps(event) + "\n")
+            sys.stdout.flush()
+            return code
+    except OSError:  # the output is what fails: the one line goes to the other
+        _silence(sys.stdout)
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except OSError:  # nobody is left to be told, as after a closed terminal
+        _silence(sys.stderr)
     return code
+
+
+def _can_be_written() -> bool:
+    """Whether the output takes what is still to be written; it is silenced if not."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence(sys.stdout)
+        return False
+    return True
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is left in the stream go nowhere: else Python complains of it at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

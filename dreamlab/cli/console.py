@@ -17,6 +17,7 @@ from rich.text import Text
 from torch import Tensor
 from typing_extensions import Self
 
+from dreamlab.cli.tell import shown_path, visible
 from dreamlab.run.events import Event, Finished, Note, Phase, Step
 
 Mode = Literal["rich", "quiet", "json"]
@@ -81,7 +82,7 @@ class QuietView(_Plain):
     def show(self, event: Event) -> None:
         if isinstance(event, Finished):
             files = list(event.files.values())
-            self._out.write(f"{files[0] if files else event.folder}\n")
+            self._out.write(f"{shown_path(files[0] if files else event.folder)}\n")
 
 
 class RichView(_Plain):
@@ -109,7 +110,7 @@ class RichView(_Plain):
 
     def __enter__(self) -> Self:
         if self._title:
-            self.console.print(Text(self._title, style="bold"))
+            self.console.print(Text(visible(self._title), style="bold"))
         if self.console.is_terminal:
             self._live.start()
         return self
@@ -124,7 +125,7 @@ class RichView(_Plain):
         if isinstance(event, Phase):
             self._show_phase(event)
         elif isinstance(event, Note):
-            self.console.print(Text(f"note: {event.text}", style="yellow"))
+            self.console.print(Text(f"note: {visible(event.text)}", style="yellow"))
         elif isinstance(event, Step):
             self._show_step(event)
         else:
@@ -136,7 +137,7 @@ class RichView(_Plain):
         if not event.steps:
             self._progress.update(self._task, visible=False)
             self._picture = None
-        self.console.print(Text.assemble((f"{event.name:<10}", "cyan"), " ", event.detail))
+        self.console.print(Text.assemble((f"{event.name:<10}", "cyan"), " ", visible(event.detail)))
 
     def _show_step(self, event: Step) -> None:
         now = time.monotonic()
@@ -171,8 +172,8 @@ class RichView(_Plain):
         self._progress.update(self._task, visible=False)
         table = Table.grid(padding=(0, 2))
         for kind, path in event.files.items():
-            table.add_row(Text(kind, style="cyan"), Text(str(path), overflow="fold"))
-        table.add_row(Text("run", style="cyan"), Text(str(event.folder), overflow="fold"))
+            table.add_row(Text(kind, style="cyan"), Text(visible(str(path)), overflow="fold"))
+        table.add_row(Text("run", style="cyan"), Text(visible(str(event.folder)), overflow="fold"))
         seconds = sum(value for key, value in event.seconds.items() if "." not in key)
         iou, faces = event.measures.get("silhouette_iou"), event.measures.get("faces")
         done = f"{seconds:.0f} s" + (f", {faces:.0f} faces" if faces is not None else "")

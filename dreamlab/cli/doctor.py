@@ -7,6 +7,7 @@ import json
 import sys
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
+from dreamlab.cli.tell import visible
 
 _MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "broken": ("NO", "red")}
 
@@ -43,5 +44,5 @@ def _table(findings: list) -> None:
     table = Table("", "what", "found")
     for finding in findings:
         mark, color = _MARKS[finding.state]
-        table.add_row(Text(mark, style=color), Text(finding.name), Text(finding.detail))
+        table.add_row(Text(mark, style=color), Text(finding.name), Text(visible(finding.detail)))
     Console().print(table)

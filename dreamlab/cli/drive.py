@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from dreamlab.cli.console import Mode, open_view
+from dreamlab.cli.memory import explained, out_of_memory
 from dreamlab.cli.stopping import Interrupted, StopRequest
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Note, Phase
@@ -14,20 +15,37 @@ from dreamlab.run.run_dir import RunDir
 
 def drive(config: RunConfig, run: RunDir, mode: Mode) -> int:
     """Work on a run and show it; the exit code: 0, or 128 + the signal that stopped it."""
-    with StopRequest() as stop, open_view(mode, config.prompt) as view:
+    with StopRequest() as stop:
+        try:
+            if _shown(config, run, mode, stop):
+                return 0
+        except OSError:  # a closed terminal takes no words; what it was to tell is on disk
+            if stop.signal is None:
+                raise
+    return 128 + (stop.signal or signal.SIGINT)
+
+
+def _shown(config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest) -> bool:
+    """Whether the run came to its end."""
+    phase = ""
+    with open_view(mode, config.prompt) as view:
         events = generate(config, run)
         try:
             for event in events:
                 if isinstance(event, Phase):
-                    stop.patient = event.steps > 0
+                    stop.patient, phase = event.steps > 0, event.name
                 view.show(event)
                 if stop.signal is not None:
                     break
             else:
-                return 0
+                return True
         except Interrupted:
             pass
+        except Exception as error:
+            if out_of_memory(error):
+                raise explained(error, config, phase, run.path) from error
+            raise
         finally:
             events.close()  # keeps a checkpoint if the optimisation was under way
         view.show(Note(f"stopped; go on with: dreamlab resume {run.path}"))
-    return 128 + (stop.signal or signal.SIGINT)
+    return False

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import statistics
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import torch
 
-from dreamlab.core.errors import DreamlabError
+from dreamlab.cli.memory import out_of_memory, reason_of
+from dreamlab.core.errors import DreamlabError, InputError, UnavailableError
 from dreamlab.core.types import Mesh
+from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
 from dreamlab.run.pipeline import work_of
@@ -20,6 +25,8 @@ from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.optimise import StepEvent
 from dreamlab.stages.protocol import SurfaceMesh
 
+_PATIENCE = 15.0  # seconds for all timed steps together
+_MOST_SAMPLES = {"cpu": 4e7, "cuda": 1e9}  # of a step: more take minutes or tens of GB
 _STEPS = 4  # of each stage; the first warms up and does not count
 
 
@@ -45,9 +52,15 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     images = sum(stage.steps * stage.views for stage in config.optimisations)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
     try:
-        seconds, notes = _measured(config)
+        with without_hub():
+            seconds, notes = _measured(config)
     except DreamlabError as error:
         return cost | {"optimisation": f"unknown: {error}"}, []
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        why = f"unknown: there is not enough memory for a single step; {reason_of(error)}"
+        return cost | {"optimisation": why}, []
     cost["optimisation"] = (
         f"about {sum(seconds):.0f} s, from {_STEPS - 1} timed steps of each optimisation; the other stages "
         "come on top"
@@ -70,11 +83,66 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     from dreamlab.run.machine import pick_device
 
     context, found = RunContext(config, pick_device(config.device)), []
-    for stage, kind in config.optimisations_on():
-        scene = SurfaceMesh(_ball(), context.field()) if kind == "mesh" else None
-        found.append(_seconds_of(stage, scene, context))
-        context.left = None
-    return found, context.notes()
+    for stage, _ in config.optimisations_on():
+        _refuse_to_time(stage, config, context.device.type)
+    notes = context.notes()
+    with _no_longer_than(_PATIENCE):
+        for stage, kind in config.optimisations_on():
+            scene = SurfaceMesh(_ball(), context.field()) if kind == "mesh" else None
+            found.append(_seconds_of(stage, scene, context))
+            context.left = None
+    return found, notes
+
+
+def _refuse_to_time(stage: DistilConfig | FitViewsConfig, config: RunConfig, device: str) -> None:
+    """Raise InputError where a single step would take minutes or fill the memory."""
+    renderer = stage.renderer or config.renderer
+    sides, size = [64.0], stage.size
+    while size is not None:
+        sides, size = [*sides, size.start, size.end], size.then
+    side = max(sides)
+    samples = renderer.samples if isinstance(renderer, VolumeRendererConfig) else 8 * renderer.supersample**2
+    count, most = stage.views * side**2 * samples, _MOST_SAMPLES.get(device, _MOST_SAMPLES["cuda"])
+    if count > most:
+        raise InputError(
+            f"a step of {stage.name!r} is too large to be timed",
+            expected=f"at most {most:.0e} samples (views x size x size x samples)",
+            got=f"{count:.0e}",
+            mend="Lower one of these, or run it and see",
+        )
+
+
+@contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    """Raise UnavailableError in the midst of what takes longer, where signals can be had."""
+
+    def late(*_: object) -> None:
+        raise UnavailableError(f"the timed steps take longer than {seconds:.0f} s on this machine")
+
+    try:
+        before = signal.signal(signal.SIGALRM, late)
+    except (AttributeError, ValueError):  # Windows; another thread than the main one
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def without_hub() -> Iterator[None]:
+    """No model is asked for or downloaded: a dry run takes what is on this machine."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _seconds_of(

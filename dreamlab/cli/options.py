@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamlab.cli.tell import visible
+
 if TYPE_CHECKING:
     from dreamlab.cli.console import Mode
 
@@ -65,4 +67,4 @@ def set_up_messages(args: argparse.Namespace) -> None:
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
-    return f"dreamlab: {message}\n"
+    return f"dreamlab: {visible(str(message))}\n"

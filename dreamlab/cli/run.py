@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.run.resolve import resolve
 
-    settings = _settings(args)
+    with _as_planned(args):
+        settings = _settings(args)
     preset = args.preset or _preset_for(settings)
     config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
     if args.dry_run:
@@ -93,14 +95,23 @@ def execute(args: argparse.Namespace) -> int:
 
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
-    from dreamlab.ops import threads
-    from dreamlab.run.machine import environment, pick_device
+    from dreamlab.run.machine import environment, pick_device, with_threads
     from dreamlab.run.run_dir import RunDir
 
     pick_device(config.device)  # before anything is written
-    threads.apply()  # before the environment is written down
+    config = with_threads(config)  # before the environment is written down
     run = RunDir.create(args.out, config, environment())
-    return drive(config, run, view_mode(args))
+    with run.unless_stillborn():
+        return drive(config, run, view_mode(args))
+
+
+def _as_planned(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """A dry run looks at a prior without asking the hub for it."""
+    if not args.dry_run or args.prior is None:
+        return nullcontext()
+    from dreamlab.cli.dry_run import without_hub
+
+    return without_hub()
 
 
 def _preset_for(settings: dict[str, Any]) -> str:

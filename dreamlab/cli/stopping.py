@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests that wait for a good moment."""
+"""Ctrl-C, SIGTERM and a closed terminal as requests that wait for a good moment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from types import FrameType, TracebackType
 
 from typing_extensions import Self
 
+_HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM came at a moment at which nothing need be saved."""
+    """A request to stop came at a moment at which nothing need be saved."""
 
 
 class StopRequest:
-    """Notes Ctrl-C and SIGTERM. While `patient`, the first is only remembered; else, and at the second, it
-    raises.
+    """Notes Ctrl-C, SIGTERM and SIGHUP. While `patient`, the first is only remembered; else, and at the
+    second, it raises.
+
+    A terminal that closes sends SIGHUP more than once, and others after it: beside one, nothing counts as a
+    second request. What is ignored already, as under nohup, stays ignored.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -23,8 +28,9 @@ class StopRequest:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM, _HANG_UP):
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -34,6 +40,7 @@ class StopRequest:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        again, self.signal = self.signal is not None, number
+        again = self.signal is not None and _HANG_UP not in (self.signal, number)
+        self.signal = number if self.signal is None else self.signal
         if again or not self.patient:
             raise Interrupted

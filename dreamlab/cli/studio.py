@@ -7,12 +7,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 from dreamlab.cli.stopping import StopRequest
+from dreamlab.cli.tell import visible
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,9 +113,10 @@ def gather(args: argparse.Namespace) -> int:
     from dreamlab.studio.corpus import gather as gather_corpus
 
     nouns = _names(args.nouns)
-    config = CorpusConfig(
-        nouns=nouns, per_noun=args.per_noun, scenes=args.scenes, folder=args.folder, seed=args.seed
-    )
+    with _options_checked():
+        config = CorpusConfig(
+            nouns=nouns, per_noun=args.per_noun, scenes=args.scenes, folder=args.folder, seed=args.seed
+        )
     corpus, report = gather_corpus(config)
     corpus.save(args.corpus)
     text = f"{len(corpus)} objects of {len(set(corpus.nouns))} nouns in {args.corpus}"
@@ -179,7 +182,8 @@ def measure(args: argparse.Namespace) -> int:
     nouns = _names(args.nouns)
     if nouns is None and prior.vocabulary is not None:
         nouns = known_nouns(prior.vocabulary) or None
-    config = MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes)
+    with _options_checked():
+        config = MeasureConfig(prompts=args.prompts, nouns=nouns, scenes=args.scenes)
     halves = halves_of(args.folder) if args.folder is not None else None  # before minutes of measuring
     figures = measure_prior(prior, config, judge_of(config, args.judge))
     if halves is not None:
@@ -205,6 +209,20 @@ def vocabulary(args: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _options_checked() -> Iterator[None]:
+    """An option out of its range is told as such."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        option = "--" + str(detail["loc"][0] if detail["loc"] else "config").replace("_", "-")
+        got = repr(detail["input"])
+        raise InputError(f"{option} cannot be used", expected=detail["msg"], got=got) from error
+
+
 def _train_config(path: Path | None) -> TrainConfig | None:
     """Settings of a training from a JSON file. Raises InputError if it holds none."""
     from dreamlab.studio.train import TrainConfig
@@ -212,6 +230,8 @@ def _train_config(path: Path | None) -> TrainConfig | None:
     if path is None:
         return None
     try:
+        if not path.is_file():
+            raise InputError(f"{path} is no training config", got="no regular file")
         return TrainConfig.model_validate_json(path.read_text())
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is no training config", got=str(error).splitlines()[0]) from error
@@ -235,5 +255,5 @@ def _say(args: argparse.Namespace, event: dict[str, object], text: str) -> None:
     if args.json:
         sys.stdout.write(json.dumps(event) + "\n")
     elif not args.quiet:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(visible(text) + "\n")
     sys.stdout.flush()

@@ -1,12 +1,34 @@
-"""Say which files were written, as the output options ask for."""
+"""What is told of files, whatever their names are: nothing reaches a terminal but what can be shown."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def visible(text: str) -> str:
+    """The text with every control character, unpaired surrogate and turn of direction spelt out, but for line
+    ends: a file's name or a caption cannot move a terminal's cursor, colour it or type into it.
+    """
+    return "".join(c if c == "\n" or not _hidden(c) else _spelt(c) for c in text)
+
+
+def _hidden(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs") or unicodedata.bidirectional(character) in _TURNS
+
+
+def _spelt(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def tell_files(args: argparse.Namespace, files: Mapping[str, Path]) -> None:
@@ -16,4 +38,17 @@ def tell_files(args: argparse.Namespace, files: Mapping[str, Path]) -> None:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
     for kind, path in files.items():
-        sys.stdout.write(f"{path}\n" if args.quiet else f"{kind:<10} {path}\n")
+        sys.stdout.write(f"{shown_path(path)}\n" if args.quiet else f"{kind:<10} {visible(str(path))}\n")
+
+
+def shown_path(path: Path) -> str:
+    """A path by itself: as it is for a script that reads it, spelt out on a terminal."""
+    return visible(str(path)) if sys.stdout.isatty() or not _sayable(str(path)) else str(path)
+
+
+def _sayable(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict")
+    except UnicodeEncodeError:
+        return False
+    return True

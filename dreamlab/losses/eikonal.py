@@ -28,7 +28,7 @@ class EikonalLossConfig(LossConfig):
     needs_distance: ClassVar[bool] = True
 
     kind: Literal["eikonal"] = "eikonal"
-    points: int = Setting(default=4096, ge=8)
+    points: int = Setting(default=4096, ge=8, le=1_000_000)
     near: float = Setting(default=0.5, ge=0.0, le=1.0)
     spread: float = Setting(default=0.05, ge=0.0)
     epsilon: float | None = Setting(default=None, gt=0.0)

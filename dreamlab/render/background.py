@@ -71,7 +71,7 @@ class LearnedBackgroundConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["learned"] = "learned"
     frequencies: int = Field(default=4, ge=1, le=10)
-    width: int = Field(default=32, ge=4)
+    width: int = Field(default=32, ge=4, le=1024)
     random: float = Field(default=0.0, ge=0.0, le=1.0)
 
     def build(self, generator: torch.Generator) -> LearnedBackground:

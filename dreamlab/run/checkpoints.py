@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from dreamlab.core.errors import DamagedError, InputError
 
 FORMAT = 2
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _SCENE = "scene."
 
 
@@ -25,7 +26,7 @@ class Checkpoint:
     """A moment of a run: `step` steps of stage number `stage` are done, `total_step` over all stages.
 
     metrics_bytes is the length of metrics.jsonl at that moment; state is the optimiser's flat state_dict, the
-    scene among it as "scene.…".
+    scene among it as "scene.…". config is what the run was set to at that moment, where it was read back.
     """
 
     stage: int
@@ -33,6 +34,7 @@ class Checkpoint:
     total_step: int
     metrics_bytes: int
     state: dict[str, Tensor]
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 def save(folder: Path, checkpoint: Checkpoint, config: dict[str, Any], keep: int) -> Path:
@@ -114,8 +116,10 @@ def load(path: Path) -> Checkpoint:
             tensors = _from_format_1(tensors)
         scene = {_SCENE + k: v for k, v in tensors["scene.safetensors"].items()}
         place = (int(meta[k]) for k in ("stage", "step", "total_step", "metrics_bytes"))
-        return Checkpoint(*place, state=scene | tensors["state.safetensors"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        config = meta.get("config")
+        state = scene | tensors["state.safetensors"]
+        return Checkpoint(*place, state=state, config=config if isinstance(config, dict) else {})
+    except (*_UNREADABLE, SafetensorError) as error:
         raise DamagedError(f"{path} cannot be read", got=f"{type(error).__name__}: {error}") from error
 
 
@@ -139,10 +143,15 @@ def _all(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("[0-9]*") if p.is_dir() and p.name.isdigit())
 
 
+def drop_surplus(folder: Path, newest: int, keep: int) -> None:
+    """Drop all up to `newest` but `keep`: a kill may come between a new one and the removal of an old."""
+    for path in [p for p in _all(folder) if int(p.name) <= newest][:-keep]:
+        _remove(path)
+
+
 def _drop_others(folder: Path, newest: int, keep: int) -> None:
-    behind = [p for p in _all(folder) if int(p.name) <= newest]
-    ahead = [p for p in _all(folder) if int(p.name) > newest]
-    for path in [*behind[:-keep], *ahead]:
+    drop_surplus(folder, newest, keep)
+    for path in [p for p in _all(folder) if int(p.name) > newest]:
         _remove(path)
 
 

@@ -17,6 +17,7 @@ from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
+from dreamlab.run.partial_ramps import whole_ramps
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig
@@ -55,6 +56,8 @@ class RunConfig(BaseModel):
     camera.
     seed: same seed, same bytes.
     device: auto, cpu, cuda, cuda:N or mps.
+    threads: of the processor, on which sums depend in their last digits; null: this machine's cores, shared
+    with the runs that are alive, and written here when the run begins.
     begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
     its field, the latter is for stages that work on meshes.
     prior: the 2D diffusion model.
@@ -75,6 +78,7 @@ class RunConfig(BaseModel):
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
+    threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
     prior: PriorConfig = EmbeddedPriorConfig()
     priors: dict[str, PriorConfig] = {}
@@ -89,14 +93,14 @@ class RunConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _whole_stages(cls, values: Any) -> Any:
-        """Every stage in full: kinds, the usual end, and the run's `cfg` and `noise` where a stage sets
-        parts of them, so that the resolved config needs nothing else."""
+        """Every stage in full: kinds, the usual end, the run's `cfg` and `noise` where a stage sets parts of
+        them, and whole ramps, so that the resolved config needs nothing else."""
         if not isinstance(values, dict):
             return values
         stages = listed(values.get("stages", [{}]))
         if not isinstance(stages, list):
             return values
-        return values | {"stages": [inheriting(values, stage) for stage in stages]}
+        return whole_ramps(cls, values | {"stages": [inheriting(values, stage) for stage in stages]})
 
     @field_validator("begin")
     @classmethod

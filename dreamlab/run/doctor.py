@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from dreamlab.core.waiting import how_they_wait
+
 State = Literal["ok", "missing", "broken"]
 
 _PACKAGES = (
@@ -76,7 +78,8 @@ def _packages() -> Finding:
 def _processor() -> Finding:
     import torch
 
-    return Finding("processor", "ok", f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads")
+    cores = f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads"
+    return Finding("processor", "ok", f"{cores}, which wait by {how_they_wait()}")
 
 
 def _cuda() -> Finding:

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from importlib import metadata
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 
 from dreamlab import __version__
 from dreamlab.core.errors import UnavailableError
+from dreamlab.ops import threads
+from dreamlab.run.config import RunConfig
 
 
 def pick_device(name: str) -> torch.device:
@@ -63,6 +66,22 @@ def environment() -> dict[str, Any]:
     }
 
 
+def with_threads(config: RunConfig) -> RunConfig:
+    """Decide the threads of a new run, and write their number into its config: sums depend on it in their
+    last digits, so a run resumed or repeated takes the same.
+
+    Warns where other runs leave it fewer than it would take alone.
+    """
+    number, alone = threads.apply(config.threads), threads.of_a_run_alone()
+    if config.threads is None and number < alone:
+        warnings.warn(
+            f"other runs share this machine, this one takes {number} of {alone} threads; "
+            f"--set threads={alone} gives the bytes of a run alone",
+            stacklevel=1,
+        )
+    return config.model_copy(update={"threads": number})
+
+
 def changes(before: dict[str, Any]) -> list[str]:
     """What differs from an earlier `environment()`, a line each: results may differ in their last digits
     then.
@@ -73,7 +92,8 @@ def changes(before: dict[str, Any]) -> list[str]:
         for key in ("dreamlab", "platform", "threads", "cuda")
         if key in before and before[key] != now[key]
     ]
-    for name, version in before.get("packages", {}).items():
+    packages = before.get("packages")
+    for name, version in packages.items() if isinstance(packages, dict) else ():
         if now["packages"].get(name) != version:
             lines.append(f"{name} was {version} when this run began and is {now['packages'].get(name)} now")
     return lines

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from dreamlab.ops import threads
 from dreamlab.priors.protocols import Prior
+from dreamlab.run.changed import settings_changed
 from dreamlab.run.checkpoints import Checkpoint
 from dreamlab.run.clock import Clock
 from dreamlab.run.config import RunConfig
@@ -28,6 +30,9 @@ from dreamlab.stages import ExportStageConfig, TurntableStageConfig
 from dreamlab.stages.protocol import Scene, Stage, StageConfig, SurfaceMesh
 
 log = logging.getLogger(__name__)
+_NO_ENVIRONMENT = (
+    "environment.json is missing or damaged: what has changed on this machine since the start is not known"
+)
 
 
 def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Generator[Event, None, None]:
@@ -41,15 +46,20 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         prior: instead of building `config.prior`.
     """
     with run.at_work():
-        threads.apply()
+        before = run.environment()
+        threads.apply(config.threads or _threads_of(before))
         for stage in config.stages:
             stage.check()
         context = RunContext(config, pick_device(config.device), prior, run.path)
         clock, recorder = Clock(), Recorder(config, run)
-        checkpoint, complaints = run.restore()
+        checkpoint, complaints = run.restore(config.saving.keep)
+        if checkpoint is not None and (line := settings_changed(checkpoint, config)):
+            complaints.append(line)
+        if before is None:
+            complaints.append(_NO_ENVIRONMENT)
         for line in complaints:
             log.warning(line)
-        for line in (*changes(run.environment()), *complaints):
+        for line in (*changes(before or {}), *complaints):
             yield Note(line)
         first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
@@ -64,7 +74,12 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
         clock.stop()
-        files = recorder.files | write_summary(config, run, recorder.files, clock.seconds, recorder.measures)
+        rows, damaged = run.metrics()
+        if damaged:
+            yield Note(f"{damaged} lines of metrics.jsonl are damaged, and the report goes without them")
+        files = recorder.files | write_summary(
+            config, run, recorder.files, clock.seconds, recorder.measures, rows
+        )
         log.info("finished: %s", {kind: path.name for kind, path in files.items()})
         yield Finished(run.path, files, clock.seconds, recorder.measures)
 
@@ -81,9 +96,14 @@ def where_to_begin(
     if checkpoint is None:
         return 0, context.begun(), None
     scene = scene_in(checkpoint, config)
-    if checkpoint.total_step >= config.total_steps:
+    if _all_steps_done(config, checkpoint):
         return checkpoint.stage + 1, scene, None
     return checkpoint.stage, scene, checkpoint.state
+
+
+def _all_steps_done(config: RunConfig, checkpoint: Checkpoint) -> bool:
+    present, *later = config.stages[checkpoint.stage :]
+    return checkpoint.step >= present.total_steps and not any(stage.total_steps for stage in later)
 
 
 def surface_of_run(run: RunDir, config: RunConfig) -> SurfaceMesh:
@@ -130,6 +150,13 @@ def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
 
 
 def _standing(config: RunConfig, checkpoint: Checkpoint) -> str:
-    if checkpoint.total_step >= config.total_steps:
+    if _all_steps_done(config, checkpoint):
         return f"all {config.total_steps} steps are done; what is left is the mesh"
-    return f"going on from step {checkpoint.total_step} of {config.total_steps}"
+    done = checkpoint.step + sum(stage.total_steps for stage in config.stages[: checkpoint.stage])
+    return f"going on from step {done} of {config.total_steps}"
+
+
+def _threads_of(environment: dict[str, Any] | None) -> int | None:
+    """What a run of before `threads` was a setting began with."""
+    number = (environment or {}).get("threads")
+    return number if isinstance(number, int) and 1 <= number <= 1024 else None

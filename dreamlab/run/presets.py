@@ -10,6 +10,7 @@ from typing import Any
 from dreamlab.core.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_MOST_BYTES, _MOST_VALUES, _DEEPEST = 1_000_000, 100_000, 40
 
 
 def presets_folder() -> Path:
@@ -36,10 +37,18 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping, read safely. Raises ConfigError for a missing or damaged file."""
+    """A YAML file that holds a mapping, read safely. Raises ConfigError for a missing or damaged file, and
+    for what is no file, such as a pipe that nobody writes to.
+    """
     mend = "See the files in configs/ for what a config looks like"
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read the config {path}", got="no regular file", mend=mend)
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ConfigError(f"cannot read the config {path}", expected="a megabyte at most", mend=mend)
+        text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"cannot read the config {path}", got=reason, mend=mend) from error
@@ -47,11 +56,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, name: str) -> dict[str, Any]:
-    """The mapping in a YAML text; `name` is what errors call it."""
+    """The mapping in a YAML text; `name` is what errors call it. Raises ConfigError for what is none."""
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_loader())
+        value = _loaded(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
@@ -73,9 +82,41 @@ def parse_value(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())
+        return _loaded(text)
     except yaml.YAMLError:
         return text
+
+
+def _loaded(text: str) -> Any:
+    """The value in a YAML text. Whatever is wrong with it is a YAMLError."""
+    import yaml
+
+    try:
+        value = yaml.load(text, Loader=_loader())
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        # PyYAML's own constructors let these through: 2001-99-99, !!int "", !!timestamp x.
+        raise yaml.YAMLError(f"a value cannot be read: {error}".splitlines()[0]) from error
+    _check_size(value)
+    return value
+
+
+def _check_size(value: Any) -> None:
+    """Refuse what is nested without end, or doubles by aliases until nothing can hold it."""
+    import yaml
+
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        count += 1
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            problem = "it is nested too deeply" if depth > _DEEPEST else "it holds too many values"
+            raise yaml.YAMLError(problem)
+        if isinstance(item, dict):
+            waiting += [(part, depth + 1) for part in item.values()]
+        elif isinstance(item, list | tuple | set):
+            waiting += [(part, depth + 1) for part in item]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -94,11 +135,18 @@ def _loader() -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    problem = "a key must be a word"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 if key.value in seen and key.value != "<<":
                     problem = f"the key {key.value!r} is given twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 seen.add(key.value)
-            return super().construct_mapping(node, deep)
+            found = super().construct_mapping(node, deep)
+            if odd := [key for key in found if not isinstance(key, str)]:
+                problem = f"the key {str(odd[0])!r} is no word; put it in quotes"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+            return found
 
     exponent = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")  # YAML 1.1 wants a point and a sign there
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+.0123456789"))

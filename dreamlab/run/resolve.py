@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from dreamlab.losses import LOSS_KINDS
 from dreamlab.run.config import RunConfig, checked_prompt
 from dreamlab.run.config_errors import explained
 from dreamlab.run.migrate import moved_section
+from dreamlab.run.partial_ramps import as_ramp
 from dreamlab.run.presets import load_preset, load_yaml, parse_value
 from dreamlab.run.stage_list import index_of, listed
 
@@ -45,10 +47,24 @@ def resolve(
 
 def from_values(values: dict[str, Any]) -> RunConfig:
     """Check plain values against RunConfig; a ConfigError tells the first thing that is wrong."""
+    _refuse_infinite(values)
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise explained(error, RunConfig) from error
+    _refuse_infinite(config.model_dump(by_alias=True))  # text such as "inf" may have become a number
+    return config
+
+
+def _refuse_infinite(value: Any, path: str = "") -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path} cannot be used", expected="a finite number", got=str(value))
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _refuse_infinite(part, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            _refuse_infinite(part, f"{path}.{number}")
 
 
 def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +73,7 @@ def merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     """
     merged = dict(base)
     for key, value in top.items():
-        old = merged.get(key)
+        old = as_ramp(merged.get(key), value)
         if isinstance(old, dict) and isinstance(value, dict):
             if value.get("kind", old.get("kind")) == old.get("kind"):
                 value = merge(old, value)
@@ -90,7 +106,8 @@ def assign(values: dict[str, Any], override: str) -> None:
         if isinstance(here, list):
             here = here[index_of(here, key, f"--set {path}")]
         else:
-            if not isinstance(here.get(key), dict | list):
+            here[key] = as_ramp(here.get(key), {keys[-1]: value})
+            if not isinstance(here[key], dict | list):
                 here[key] = {}
             here = here[key]
     last = keys[-1]

@@ -72,5 +72,7 @@ def _fitting() -> Iterator[None]:
         yield
     except (IndexError, KeyError, RuntimeError) as error:
         raise DamagedError(
-            "the checkpoint does not fit the run's config", got=str(error).splitlines()[0]
+            "the checkpoint does not fit the run's config",
+            got=(str(error).splitlines() or [""])[0],
+            mend="Put back what was changed in config.yaml since it was written",
         ) from error

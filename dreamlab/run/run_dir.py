@@ -6,10 +6,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -56,9 +57,13 @@ class RunDir:
         """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same
         moment.
         """
+        files = {
+            "config.yaml": config.yaml().encode(),
+            "environment.json": (json.dumps(environment, indent=1) + "\n").encode(),
+        }
         try:
             root.mkdir(parents=True, exist_ok=True)
-            path = _allocate(root, slug(config.prompt))
+            return cls(_allocate(root, slug(config.prompt), files))
         except OSError as error:
             raise InputError(
                 f"cannot make a run folder in {root}",
@@ -66,19 +71,18 @@ class RunDir:
                 got=error.strerror or str(error),
                 mend="Choose another place with --out",
             ) from error
-        run = cls(path)
-        write_atomic(path / "config.yaml", config.yaml().encode())
-        write_atomic(path / "environment.json", (json.dumps(environment, indent=1) + "\n").encode())
-        return run
 
     @classmethod
     def find(cls, root: Path, name: str) -> RunDir:
-        """A run by path, by folder name, by number, or "latest". Raises InputError if there is none."""
+        """A run by path, by folder name (its own or one that it was given later), by number, or "latest".
+
+        Raises InputError if there is none.
+        """
         if name != "latest" and (Path(name) / "config.yaml").is_file():
             return cls(Path(name))
         runs = {p.name: p for p in _runs(root)}
         if name == "latest" and runs:
-            return cls(runs[max(runs, key=_number)])
+            return cls(max(runs.values(), key=_age))
         matching = [
             p for key, p in runs.items() if key == name or (name.isdigit() and _number(key) == int(name))
         ]
@@ -103,12 +107,40 @@ class RunDir:
             warnings.warn(f"{path} is of an older dreamlab and is read in today's settings", stacklevel=1)
         return from_values(today)
 
-    def environment(self) -> dict[str, Any]:
-        """Versions and machine at the start of the run; empty if that file is gone."""
+    def environment(self) -> dict[str, Any] | None:
+        """Versions and machine at the start of the run; None if that file is gone or damaged."""
         try:
-            return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+            found = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def change(self, config: RunConfig) -> None:
+        """Go on with other settings: the run's config from now on."""
+        write_atomic(self.path / "config.yaml", config.yaml().encode())
+
+    def metrics(self) -> tuple[list[dict[str, Any]], int]:
+        """The rows of metrics.jsonl, and how many lines of it are damaged."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return [], 0
+        rows = [row for line in lines if (row := _row(line)) is not None]
+        return rows, len(lines) - len(rows)
+
+    @contextmanager
+    def unless_stillborn(self) -> Iterator[None]:
+        """Around the first work on a new run: if that fails before there is anything to go on from, the
+        folder goes, and is nobody's latest run."""
+        try:
+            yield
+        except Exception:
+            if not (self.path / "checkpoints").exists() and not (self.path / "metrics.jsonl").exists():
+                for name in ("config.yaml", "environment.json", "log.txt", ".lock"):
+                    (self.path / name).unlink(missing_ok=True)
+                with suppress(OSError):  # someone has put something there
+                    self.path.rmdir()
+            raise
 
     # ---- while it is worked on ----
 
@@ -119,8 +151,9 @@ class RunDir:
         """
         with _locked(self.path):
             checkpoints.tidy(self.path / "checkpoints")
-            for left in self.path.glob(".writing-*"):
-                left.unlink(missing_ok=True)
+            for left in (*self.path.glob(".writing-*"), *self.path.glob("previews/.writing-*")):
+                if not left.is_dir():
+                    left.unlink(missing_ok=True)
             handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
             logger = logging.getLogger("dreamlab")
@@ -135,15 +168,19 @@ class RunDir:
                 handler.close()
                 self._close_metrics()
 
-    def restore(self) -> tuple[checkpoints.Checkpoint | None, list[str]]:
+    def restore(self, keep: int | None = None) -> tuple[checkpoints.Checkpoint | None, list[str]]:
         """The newest good checkpoint, with metrics.jsonl cut back to its moment, and complaints about bad
-        ones.
+        ones. Of those behind it no more than `keep` in all stay (None: all).
         """
         checkpoint, complaints = checkpoints.load_latest(self.path / "checkpoints")
+        if checkpoint is not None and keep is not None:
+            checkpoints.drop_surplus(self.path / "checkpoints", checkpoint.total_step, keep)
         metrics = self.path / "metrics.jsonl"
         length = checkpoint.metrics_bytes if checkpoint else 0
         self._close_metrics()
-        if metrics.exists():
+        if length and not metrics.exists():
+            complaints.append("metrics.jsonl is gone: earlier steps are missing from it")
+        elif metrics.exists():
             if metrics.stat().st_size < length:
                 complaints.append("metrics.jsonl is shorter than it was: earlier steps are missing from it")
             else:
@@ -188,7 +225,24 @@ class RunDir:
 def _runs(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    return sorted(p for p in root.iterdir() if _NAME.fullmatch(p.name) and (p / "config.yaml").is_file())
+    hidden = (p for p in root.iterdir() if not p.name.startswith("."))
+    return sorted(p for p in hidden if (p / "config.yaml").is_file())
+
+
+def _age(run: Path) -> tuple[int, float]:
+    """Runs in the order of their numbers, after those that were given names without one."""
+    return _number(run.name), (run / "config.yaml").stat().st_mtime
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        return None
+    numbers = [value for value in row.values() if isinstance(value, int)]
+    return row if all(abs(number) < 2**53 for number in numbers) else None
 
 
 def _number(name: str) -> int:
@@ -196,8 +250,10 @@ def _number(name: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _allocate(root: Path, name: str) -> Path:
-    """The next number's folder. A claim folder per number keeps two processes from taking the same one."""
+def _allocate(root: Path, name: str, files: dict[str, bytes]) -> Path:
+    """The next number's folder, with its first files. A claim folder per number keeps two processes from
+    taking the same one, and becomes the run's: no folder of a run is ever without its config.
+    """
     while True:
         number = 1 + max((_number(p.name) for p in root.iterdir()), default=0)
         claim = root / f".claim-{number:04d}"
@@ -211,11 +267,14 @@ def _allocate(root: Path, name: str) -> Path:
         try:
             # Between our look and our claim another may have taken the number and let its claim go.
             if all(_number(p.name) != number for p in root.iterdir()):
+                for file, data in files.items():
+                    write_atomic(claim / file, data)
                 path = root / f"{number:04d}-{name}"
-                path.mkdir()
+                claim.rename(path)
                 return path
         finally:
-            claim.rmdir()
+            if claim.exists():
+                shutil.rmtree(claim, ignore_errors=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from dreamlab.core.errors import ConfigError
+from dreamlab.run.partial_ramps import as_ramp, is_part_of_ramp
 from dreamlab.run.presets import did_you_mean
 
 _WHOLE_LIST = "A stage more is a line more of the whole list, in a file for --config"
@@ -44,10 +45,17 @@ def inheriting(run: dict[str, Any], stage: Any) -> Any:
         return stage
     parts = {name: (run.get(name), stage.get(name)) for name in ("cfg", "noise")}
     return stage | {
-        name: {**whole, **part}
+        name: whole | {key: _changed(whole.get(key), value) for key, value in part.items()}
         for name, (whole, part) in parts.items()
         if isinstance(whole, dict) and isinstance(part, dict)
     }
+
+
+def _changed(old: Any, change: Any) -> Any:
+    """The stage's own value; of a ramp that it names a part of, the rest is the run's."""
+    old = as_ramp(old, change)
+    partial = is_part_of_ramp(change) and isinstance(old, dict) and is_part_of_ramp(old)
+    return old | change if partial and not {"start", "end"} <= change.keys() else change
 
 
 def index_of(items: list[Any], key: str, path: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from dreamlab.core.files import write_atomic
 from dreamlab.priors.diffusers.licence import provenance
@@ -19,8 +20,12 @@ def write_summary(
     files: dict[str, Path],
     seconds: dict[str, float],
     measures: dict[str, float],
+    rows: list[dict[str, Any]],
 ) -> dict[str, Path]:
-    """Write summary.json, and report.html where there is a GLB to show; the page by kind."""
+    """Write summary.json, and report.html where there is a GLB to show; the page by kind.
+
+    rows: those of metrics.jsonl.
+    """
     sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files.values()}
     summary = {"files": sums, "seconds": seconds, "measures": measures}
     write_atomic(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
@@ -32,7 +37,6 @@ def write_summary(
 
     export = config.last(ExportStageConfig)
     packed = export is not None and export.compression != "none"  # the page's viewer reads plain GLB
-    rows = (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     watertight = {"watertight": measures["watertight"] > 0} if "watertight" in measures else {}
     write_report(
         run.path / "report.html",
@@ -41,7 +45,7 @@ def write_summary(
         turntable=files.get("webp"),
         facts=measures | watertight,
         timings={name: value for name, value in seconds.items() if "." not in name},
-        metrics=[json.loads(row) for row in rows],
+        metrics=rows,
         settings=config.model_dump(mode="json", by_alias=True),
         prior=provenance(config.prior),
     )

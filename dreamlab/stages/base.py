@@ -63,6 +63,9 @@ def _whole_sizes(size: Ramp) -> Ramp:
     return size if size.then is None else size.model_copy(update={"then": _whole_sizes(size.then)})
 
 
+_Decay = Annotated[float, Setting(ge=0.0, lt=1.0)]
+
+
 class OptimiseConfig(BaseModel):
     """One optimisation: how long, from where, how lit, and how fast.
 
@@ -75,8 +78,8 @@ class OptimiseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "distil"
-    steps: int = Setting(default=400, ge=1)
-    views: int = Setting(default=4, ge=1)
+    steps: int = Setting(default=400, ge=1, le=10_000_000)
+    views: int = Setting(default=4, ge=1, le=1024)
     size: Annotated[Ramp, AfterValidator(_whole_sizes)] | None = None
     cameras: CamerasConfig = OrbitCamerasConfig()
     shading: ShadingConfig = AlbedoShadingConfig()
@@ -86,7 +89,7 @@ class OptimiseConfig(BaseModel):
     lr: Ramp = Ramp.constant(0.01)
     background_lr: Ramp = Ramp.constant(0.001)
     lr_scale: dict[str, Annotated[float, Setting(ge=0.0)]] = Setting(default_factory=dict)
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[_Decay, _Decay] = (0.9, 0.99)
     eps: float = Setting(default=1e-15, gt=0)
     clip_norm: float | None = Setting(default=None, gt=0)
 

@@ -91,7 +91,8 @@ class Corpus:
 def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     """Generate the procedural objects and read the folder. The same config gives the same bytes.
 
-    Raises InputError where scenes are asked for of nouns that cannot share one.
+    Raises InputError where scenes are asked for of nouns that cannot share one, and where nothing comes of
+    it.
     """
     nouns = shapes.NOUNS if config.nouns is None else config.nouns
     if config.scenes and not shapes.relations_among(nouns):
@@ -105,6 +106,12 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
         *_procedural(config, nouns),
         *((Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out) for a in assets),
     ]
+    if not rows:
+        raise InputError(
+            "the corpus would be empty",
+            expected="an object at least",
+            mend="Ask for some with --per-noun or --scenes, or name a --folder that has captioned models",
+        )
     meshes, captions, nouns, sources, held_out = zip(*rows, strict=True)
     random = np.random.default_rng((config.seed, 2))
     captions = tuple(with_paraphrases(c, noun, random) for c, noun in zip(captions, nouns, strict=True))

@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
 from known import red_ball_prior, small_config
 
 from dreamlab.cli import main
+from dreamlab.core import waiting
 from dreamlab.core.errors import ConfigError
 from dreamlab.ops import threads
-from dreamlab.run.machine import environment
+from dreamlab.run.machine import environment, with_threads
 from dreamlab.run.pipeline import generate
 from dreamlab.run.run_dir import RunDir
 
@@ -165,3 +167,107 @@ def test_the_command_line_writes_down_the_threads_it_decided(tmp_path, three_ask
     monkeypatch.setattr("dreamlab.cli.drive.drive", lambda config, run, mode: seen.append(run) or 0)
     assert main(["run", "a red ball", "--out", str(tmp_path)]) == 0
     assert seen[0].environment()["threads"] == 3
+
+
+# ---- a temporary directory that anyone may write to ----
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("Cargo.lock", "poetry.lock", "7.lock"):
+        (folder / name).touch()
+    yield folder
+    assert sorted(p.name for p in folder.iterdir()) == ["7.lock", "Cargo.lock", "poetry.lock"]
+
+
+def test_a_planted_link_is_not_followed(tmp_path, fresh_lock, project):
+    (tmp_path / "locks").symlink_to(project)
+    with pytest.warns(UserWarning, match="not ours alone"):
+        assert threads.live_runs(tmp_path / "locks") == 1
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path, fresh_lock, project, mode):
+    project.chmod(mode)
+    with pytest.warns(UserWarning, match="not ours alone"):
+        assert threads.live_runs(project) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_not_used(tmp_path, fresh_lock, project):
+    project.chmod(0o700)
+    os.chown(project, 4321, 4321)
+    with pytest.warns(UserWarning, match="not ours alone"):
+        assert threads.live_runs(project) == 1
+
+
+def test_only_files_of_runs_are_looked_at_in_our_own_folder(tmp_path, fresh_lock, project):
+    folder = tmp_path / "locks"
+    folder.mkdir(mode=0o700)
+    (folder / "Cargo.lock").touch()
+    (folder / "1.lock").symlink_to(project / "7.lock")
+    os.mkfifo(folder / "2.lock")
+    (folder / "3.lock").mkdir()
+    assert threads.live_runs(folder) == 1
+    assert (folder / "Cargo.lock").exists() and (project / "7.lock").exists()
+
+
+# ---- the number is the run's ----
+
+
+def test_what_a_run_began_with_counts_more_than_the_machine_and_less_than_our_own_variable(
+    unset, monkeypatch
+):
+    before = torch.get_num_threads()
+    try:
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        assert (threads.apply(), threads.apply(3)) == (2, 3)
+        monkeypatch.setenv("DREAMLAB_THREADS", "1")
+        assert threads.apply(3) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_run_beside_another_says_that_it_takes_fewer_and_how_not_to(unset, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(threads, "live_runs", lambda: 2)
+    monkeypatch.setattr(threads, "available_cores", lambda: 4)
+    try:
+        with pytest.warns(UserWarning, match="2 of 4 threads; --set threads=4"):
+            assert with_threads(small_config()).threads == 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert with_threads(small_config(threads=3)).threads == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+# ---- how they wait ----
+
+
+def test_threads_sleep_unless_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    for given in ({}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"KMP_BLOCKTIME": "1"}):
+        environ = dict(given)
+        waiting.wait_for_work(environ)
+        assert environ == (given or {"GOMP_SPINCOUNT": waiting.SPIN_COUNT})
+
+
+def test_nothing_is_pretended_where_torch_is_loaded_already():
+    environ: dict[str, str] = {}
+    waiting.wait_for_work(environ)
+    assert environ == {} and "torch was loaded before" in waiting.how_they_wait(environ)
+
+
+@pytest.mark.parametrize("first", ["from dreamlab.cli import main; main(['doctor', '--json'])",
+                                   "import dreamlab; dreamlab.generate"])  # fmt: skip
+def test_it_is_decided_before_torch_is_loaded(first):
+    code = f"import sys; assert 'torch' not in sys.modules; {first}; import os, torch; print(os.environ)"
+    hidden = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environ = {k: v for k, v in os.environ.items() if k not in hidden} | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ)
+    assert f"'GOMP_SPINCOUNT': '{waiting.SPIN_COUNT}'" in done.stdout, done.stderr
+    if "doctor" in first:
+        assert f"wait by GOMP_SPINCOUNT={waiting.SPIN_COUNT}" in done.stdout

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -115,3 +120,23 @@ def test_sheets_that_cannot_be_are_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="image format"):
         write_contact_sheet(tmp_path / "s.xyz", [np.zeros((8, 8, 3), np.uint8)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_pictures_are_the_same_film_however_busy_the_machine_is(tmp_path: Path) -> None:
+    """Other processes take the cores meanwhile: an encoder of several threads gives other bytes then."""
+    y, x = np.mgrid[:96, :96] / 96
+    pictures = []
+    for k in range(12):
+        inside = (x - 0.5 - 0.2 * np.cos(k)) ** 2 + (y - 0.5) ** 2 < 0.06
+        pictures.append(np.where(inside[..., None], [[[230, 40, 40]]] * x[..., None], 255).astype(np.uint8))
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        sums = set()
+        for _ in range(12):
+            write_video(pictures, tmp_path / "film.mp4")
+            sums.add(sha256((tmp_path / "film.mp4").read_bytes()).hexdigest())
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert len(sums) == 1, sums
