@@ -1,5 +1,7 @@
 """Every shape and type annotation of the numerical packages is checked at run time while tests run."""
 
+import signal
+
 import huggingface_hub.utils.logging  # noqa: F401  (its handler keeps the stderr of its first import)
 from jaxtyping import install_import_hook
 
@@ -9,3 +11,6 @@ CHECKED = (
 )
 
 install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typechecker.checked")
+
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored, in runs that tests start as well

@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_training_that_is_called_again_goes_on(trained: Path) -> None:
     vocabulary = read_vocabulary(trained / "training" / "embedded.safetensors")
-    assert vocabulary is not None and vocabulary.steps == 2 and set(vocabulary.nouns) == {"banana", "car"}
+    assert vocabulary is not None and vocabulary.steps == 2 and {"banana", "car"} <= set(vocabulary.nouns)
 
 
 def test_a_sheet_is_a_picture_of_eight_sides(trained: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ PLACES = {
     ),
     "the chunks of a GLB": (
         r"0x4E4F534A",
-        {"mesh/io/gltf.py", "mesh/io/gltf_read.py"},  # the writer and the reader
+        {"mesh/io/gltf.py", "mesh/io/gltf_file.py"},  # the writer and the reader
     ),
     "the angle-weighted normal": (r"def vertex_normals", {"mesh/geometry/topology.py"}),
     "abilities of priors by the names of attributes": (r"(get|has)attr\((self\.)?_?prior\b", set()),

@@ -37,7 +37,8 @@ class StopRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            if number != _HANG_UP or self.signal != _HANG_UP:  # more of them may come while the process ends
+                signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         again = self.signal is not None and _HANG_UP not in (self.signal, number)
