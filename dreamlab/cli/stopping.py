@@ -36,6 +36,7 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.patient = True  # what stays below raises no more
         for number, handler in self._before.items():
             if number != _HANG_UP or self.signal != _HANG_UP:  # more of them may come while the process ends
                 signal.signal(number, handler)  # type: ignore[arg-type]
