@@ -12,5 +12,7 @@ CHECKED = (
 
 install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typechecker.checked")
 
+# A shell ignores SIGINT in what it runs in the background, and nohup SIGHUP; what tests start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored, in runs that tests start as well
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
