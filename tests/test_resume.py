@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from known import red_ball_prior, small_config, small_values
 from test_pipeline import result, stop_after, whole_run
@@ -263,45 +265,38 @@ def test_more_steps_from_the_start_or_later_are_the_same_where_rates_do_not_chan
 # ---- threads ----
 
 
+def threads_at_the_start(run: RunDir) -> int:
+    events = generate(run.config(), run, red_ball_prior())
+    next(events)
+    number = torch.get_num_threads()
+    events.close()
+    return number
+
+
+@pytest.fixture
+def own_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("DREAMLAB_THREADS", raising=False)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("own_threads")
 def test_a_run_goes_on_with_the_threads_that_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
-    monkeypatch.delenv("DREAMLAB_THREADS", raising=False)
-    before = torch.get_num_threads()
     run = RunDir.create(tmp_path, small_config(threads=3), environment())
-    try:
-        for given, wanted in (("1", 3), ("2", 3)):
-            monkeypatch.setenv("OMP_NUM_THREADS", given)
-            events = generate(run.config(), run, red_ball_prior())
-            next(events)
-            assert torch.get_num_threads() == wanted
-            events.close()
-        monkeypatch.setenv("DREAMLAB_THREADS", "1")
-        events = generate(run.config(), run, red_ball_prior())
-        next(events)
-        assert torch.get_num_threads() == 1
-        events.close()
-    finally:
-        torch.set_num_threads(before)
+    for given, wanted in (("1", 3), ("2", 3)):
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+        assert threads_at_the_start(run) == wanted
+    monkeypatch.setenv("DREAMLAB_THREADS", "1")
+    assert threads_at_the_start(run) == 1
 
 
-def test_a_run_of_before_threads_were_a_setting_takes_those_of_its_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    monkeypatch.delenv("DREAMLAB_THREADS", raising=False)
-    before = torch.get_num_threads()
+@pytest.mark.usefixtures("own_threads")
+def test_a_run_of_before_threads_were_a_setting_takes_those_of_its_environment(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, small_config(), environment() | {"threads": 3})
-    try:
-        events = generate(run.config(), run, red_ball_prior())
-        next(events)
-        assert torch.get_num_threads() == 3
-        events.close()
-    finally:
-        torch.set_num_threads(before)
+    assert threads_at_the_start(run) == 3
 
 
 def test_surplus_is_counted_from_the_one_that_is_trusted(tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from dreamlab.core.errors import InputError
+from dreamlab.mesh.io.load import READABLE, Axis, load
 from dreamlab.run.config import RunConfig
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages.protocol import SurfaceMesh
-
-Axis = Literal["y", "z"]
 
 
 def mesh_and_home(
@@ -22,8 +20,6 @@ def mesh_and_home(
     A file is loaded, `up` being the axis that points up in it. A run's mesh is the one it has written, or
     with a `config` made anew from its newest checkpoint.
     """
-    from dreamlab.mesh.io.load import load
-
     path = Path(subject)
     if is_mesh_file(subject):
         return SurfaceMesh(load(path, up)), path.parent, path.stem
@@ -50,8 +46,6 @@ def check_up(up: Axis | None, config: RunConfig | None) -> None:
 def is_mesh_file(subject: str) -> bool:
     """Whether a file is meant, not a run. InputError if it is, and is not there or is none: a name with a
     mesh's suffix is never a run's."""
-    from dreamlab.mesh.io.load import READABLE
-
     path = Path(subject)
     if path.is_file() or (path.exists() and not path.is_dir()):  # a pipe or device: load says so
         return True

@@ -23,6 +23,11 @@ def is_part_of_ramp(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and value.keys() <= _PARTS
 
 
+def over_ramp(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """A ramp with parts of it changed; where both ends are named, it is another ramp."""
+    return change if {"start", "end"} <= change.keys() else old | change
+
+
 def whole_ramps(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     """Plain values of a model, where each ramp without `start` or `end` has the rest of its default's."""
     whole = dict(values)
@@ -35,14 +40,8 @@ def whole_ramps(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any
 def _whole(field: FieldInfo, value: Any) -> Any:
     models, default = _models_in(field.annotation), field.get_default(call_default_factory=True)
     if isinstance(value, dict) and Ramp in models and value.keys() <= _PARTS:
-        return _over(default, value) if isinstance(default, Ramp) else value
+        return over_ramp(default.model_dump(mode="json"), value) if isinstance(default, Ramp) else value
     return _inside(models, default, value)
-
-
-def _over(default: Ramp, value: dict[str, Any]) -> dict[str, Any]:
-    if {"start", "end"} <= value.keys():
-        return value
-    return default.model_dump(mode="json") | value
 
 
 def _inside(models: list[type[BaseModel]], default: Any, value: Any) -> Any:

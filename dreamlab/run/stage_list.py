@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from dreamlab.core.errors import ConfigError
-from dreamlab.run.partial_ramps import as_ramp, is_part_of_ramp
+from dreamlab.run.partial_ramps import as_ramp, is_part_of_ramp, over_ramp
 from dreamlab.run.presets import did_you_mean
 
 _WHOLE_LIST = "A stage more is a line more of the whole list, in a file for --config"
@@ -54,8 +54,7 @@ def inheriting(run: dict[str, Any], stage: Any) -> Any:
 def _changed(old: Any, change: Any) -> Any:
     """The stage's own value; of a ramp that it names a part of, the rest is the run's."""
     old = as_ramp(old, change)
-    partial = is_part_of_ramp(change) and isinstance(old, dict) and is_part_of_ramp(old)
-    return old | change if partial and not {"start", "end"} <= change.keys() else change
+    return over_ramp(old, change) if is_part_of_ramp(change) and is_part_of_ramp(old) else change
 
 
 def index_of(items: list[Any], key: str, path: str) -> int:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dreamlab.core.files import atomic_path
 from dreamlab.core.types import Condition
 from dreamlab.priors.embedded.text import encode_text
 from dreamlab.studio.corpus import Corpus
@@ -77,6 +78,5 @@ def _kept(path: Path, captions: list[str]) -> dict[str, Tensor] | None:
 
 def _keep(path: Path, captions: list[str], packed: dict[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(packed, partial, metadata={"captions": _fingerprint(captions)})
-    partial.replace(path)
+    with atomic_path(path) as temporary:
+        save_file(packed, temporary, metadata={"captions": _fingerprint(captions)})

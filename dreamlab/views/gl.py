@@ -11,10 +11,8 @@ import numpy as np
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Cameras, Material
+from dreamlab.mesh.io.gltf import NEAREST, WRAPS
 from dreamlab.views.layers import Geometry, Layer, RenderedLayers
-
-GL_WRAP = {"repeat": 10497, "mirror": 33648, "clamp": 33071}  # as glTF numbers them, too
-GL_NEAREST = 9728
 
 
 class PyrenderRenderer:
@@ -90,7 +88,7 @@ class PyrenderRenderer:
         return pyrender.Mesh([primitive])
 
     def _texture(self, image: np.ndarray, material: Material) -> Any:
-        wrap_s, wrap_t = (GL_WRAP[wrap] for wrap in material.wrap)
-        filters = {"magFilter": GL_NEAREST, "minFilter": GL_NEAREST} if material.nearest else {}
+        wrap_s, wrap_t = (WRAPS[wrap] for wrap in material.wrap)
+        filters = {"magFilter": NEAREST, "minFilter": NEAREST} if material.nearest else {}
         sampler = self._pyrender.Sampler(wrapS=wrap_s, wrapT=wrap_t, **filters)
         return self._pyrender.Texture(source=image, source_channels="RGB", sampler=sampler)

@@ -17,7 +17,8 @@ from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.geometry.shape import place
-from dreamlab.mesh.io.export import companion_name, write
+from dreamlab.mesh.io.export import write
+from dreamlab.mesh.io.obj_write import companion_name
 from tests.mesh.analytic import ball_volume
 
 FORMATS = ["glb", "obj", "ply", "stl", "3mf", "splat.ply"]

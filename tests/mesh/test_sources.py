@@ -24,6 +24,12 @@ def test_an_obj_is_all_the_files_that_it_names(chair: Path) -> None:
     assert {file.name for file in files_of(chair)} == {"chair.obj", "chair.mtl", "my wood.png"}
 
 
+def test_a_line_that_goes_on_names_files_too(chair: Path) -> None:
+    """Read as the reader of the mesh reads it, or the material would be written over."""
+    chair.write_text(chair.read_text().replace("mtllib chair.mtl", "mtllib \\\nchair.mtl"))
+    assert {file.name for file in files_of(chair)} == {"chair.obj", "chair.mtl", "my wood.png"}
+
+
 def test_a_file_is_the_same_by_another_name(chair: Path) -> None:
     os.symlink(chair, chair.with_name("other.obj"))
     assert same_file(chair.with_name("other.obj"), files_of(chair)) == chair

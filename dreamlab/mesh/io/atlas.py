@@ -126,11 +126,9 @@ def _in_first_tile(part: Part) -> Part:
             tile[:, axis] = np.floor((along.min(1) + SLACK) / PERIOD[wrap]) * PERIOD[wrap]
     if not tile.any():
         return replace(part, uv=uv)
-    rows = np.concatenate([part.faces.reshape(-1, 1), np.repeat(tile, 3, 0)], 1)
-    kinds, index = np.unique(rows, axis=0, return_inverse=True)
-    moved = replace(part, uv=uv).picked(kinds[:, 0].astype(np.int64))
+    moved, tiles = replace(part, uv=uv).doubled(np.repeat(tile, 3, 0))
     assert moved.uv is not None
-    return replace(moved, uv=moved.uv - kinds[:, 1:], faces=index.reshape(-1, 3).astype(np.int64))
+    return replace(moved, uv=moved.uv - tiles)
 
 
 def _room(parts: Sequence[Part]) -> _Room:

@@ -36,14 +36,14 @@ def _inside(place: Path, parts: list[str], folder: Path) -> Path | None:
     try:
         for part in parts:
             exact = at / part
-            at = exact if part == ".." or exact.exists() else _any_case(at, part)
+            at = exact if part == ".." or exact.exists() else any_case(at, part)
         found = at.resolve()
         return found if found.is_relative_to(root) and found.is_file() else None
     except OSError:
         return None
 
 
-def _any_case(folder: Path, name: str) -> Path:
+def any_case(folder: Path, name: str) -> Path:
     """The entry that is called so but for its case, the first by name."""
     same = (entry for entry in sorted(os.listdir(folder)) if entry.casefold() == name.casefold())
     return folder / next(same, name)

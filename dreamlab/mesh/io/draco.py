@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dreamlab.core.errors import DamagedError, UnavailableError
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.extras import extra
 
 EXTENSION = "KHR_draco_mesh_compression"
 POSITION_BITS, UV_BITS, NORMAL_BITS, LEVEL = 14, 14, 12, 7
@@ -84,12 +85,6 @@ def _doubles(rows: np.ndarray | None) -> np.ndarray | None:
 
 
 def _library() -> ModuleType:
-    try:
+    with extra("draco", "Draco compression needs DracoPy", "leave the file uncompressed"):
         import DracoPy
-    except ImportError as error:
-        raise UnavailableError(
-            "Draco compression needs DracoPy, which is not installed",
-            got=str(error),
-            mend="pip install 'dreamlab[draco]', or leave the file uncompressed",
-        ) from error
     return DracoPy

@@ -6,31 +6,28 @@ GLB, OBJ, PLY and USDZ are +Y up in metres. STL and 3MF are what printers' slice
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
 import logging
 import os
-import re
 import struct
 import zipfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from dreamlab.core.errors import InputError, UnavailableError
-from dreamlab.core.files import atomic_path, write_atomic
-from dreamlab.core.types import Material, Mesh
-from dreamlab.mesh.geometry.color import png, texture_of, to_bytes, vertex_colors
-from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
+from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
+from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
+from dreamlab.mesh.io.obj_write import companion_name, digits, utf8, write_obj
 from dreamlab.mesh.io.splat import splat_bytes
 from dreamlab.mesh.io.usd import write_usdz
 from dreamlab.mesh.surface.clean import check_faces
-from dreamlab.mesh.surface.quads import quads_of
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +83,12 @@ def write(
     if kind in (".obj", ".usdz") and mesh.colors is not None and texture_of(mesh, "albedo") is not None:
         log.warning("%s: left out: the colours at corners that tint the texture (GLB has both)", path.name)
     if kind == ".obj":
-        return _write_obj(mesh, path, quads, parts)
+        return write_obj(mesh, path, quads, parts)
     if kind == ".usdz":
         write_usdz(mesh, path)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, _utf8(path.stem).decode("utf-8", "replace"), compression, parts)
+        data = glb_bytes(mesh, utf8(path.stem).decode("utf-8", "replace"), compression, parts)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
@@ -108,102 +105,12 @@ def write(
     return [path]
 
 
-def _write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) -> list[Path]:
-    """OBJ with its MTL and textures beside it (see `targets`). All are written before any takes its place,
-    the OBJ last: it never points at nothing, and what fails leaves nothing."""
-    base = companion_name(path.stem)
-    images: list[tuple[Path, bytes]] = []
-    maps = []
-    for name, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
-        image = texture_of(mesh, name)
-        if image is not None:
-            images.append((path.with_name(f"{base}_{name}.png"), png(image)))
-            maps.append(f"{keyword} {images[-1][0].name}")
-    pieces = [] if parts is None else split_parts(mesh, parts)
-    found = _obj_materials(pieces).items()
-    lines = [line for name, color in found for line in _mtl(name, color, maps, mesh.material)]
-    material = path.with_name(f"{base}.mtl")
-    files = [
-        (path, obj_bytes(mesh, material.name, quads, pieces)),
-        (material, "\n".join([*lines, ""]).encode()),
-        *images,
-    ]
-    with ExitStack() as stack:  # whose contexts end in the opposite order
-        for target, data in files:
-            stack.enter_context(atomic_path(target)).write_bytes(data)
-    return [target for target, _ in files]
-
-
-def _obj_materials(pieces: Sequence[NamedPart]) -> dict[str, np.ndarray | None]:
-    """Materials with their colours, or all white if one has none: an OBJ has all in its corners or none."""
-    found = materials_of(pieces) or {"surface": None}
-    return found if all(color is not None for color in found.values()) else dict.fromkeys(found)
-
-
-def _mtl(name: str, color: np.ndarray | None, maps: Sequence[str], material: Material) -> list[str]:
-    kd = " ".join(f"{c:.6g}" for c in (np.ones(3) if color is None else color))
-    return [f"newmtl {name}", "Ka 0 0 0", f"Kd {kd}", "Ks 0 0 0",
-            f"Pm {material.metallic:.6g}", f"Pr {material.roughness:.6g}", "illum 1", *maps]  # fmt: skip
-
-
-def companion_name(stem: str) -> str:
-    """A name for the files beside an OBJ that every parser reads: OBJ has no way to quote a space or an
-    emoji."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("_")
-    return stem if plain == stem else f"{plain or 'mesh'}_{hashlib.sha256(_utf8(stem)).hexdigest()[:6]}"
-
-
-def _utf8(name: str) -> bytes:
-    """A file name's own bytes, which need not be UTF-8."""
-    return name.encode("utf-8", "surrogateescape")
-
-
 def targets(path: Path) -> list[Path]:
     """Every file that `write` may write for a name."""
     if path.suffix.lower() != ".obj":
         return [path]
     base = companion_name(path.stem)
     return [path, *(path.with_name(base + end) for end in (".mtl", "_albedo.png", "_normal.png"))]
-
-
-def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False, pieces: Sequence[NamedPart] = ()) -> bytes:
-    """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them; none
-    where the materials of all pieces have them. Each piece is an object of its own."""
-    with_colors = any(color is None for color in _obj_materials(pieces).values())
-    lines, begin = [f"mtllib {material_file}"], 1
-    for piece in pieces or [NamedPart("object", "surface", mesh, None)]:
-        lines += _obj_piece(piece, begin, quads, with_colors)
-        begin += len(piece.mesh.vertices)
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _obj_piece(piece: NamedPart, begin: int, quads: bool, with_colors: bool) -> list[str]:
-    """One object, whose corners are numbered from `begin`."""
-    mesh = piece.mesh
-    rows = mesh.vertices.double().numpy()
-    if mesh.colors is not None and with_colors and texture_of(mesh, "albedo") is None:
-        rows = np.concatenate([rows, mesh.colors.double().numpy().clip(0, 1)], 1)
-    lines = [f"o {piece.name}", *_lines("v", rows[:, :3], rows[:, 3:])]
-    if mesh.uv is not None:
-        lines += _lines("vt", mesh.uv.double().numpy())
-    lines += [*_lines("vn", normals_of(mesh)), f"usemtl {piece.material}"]
-    corner = "{0}/{0}/{0}" if mesh.uv is not None else "{0}//{0}"
-    polygons = quads_of(mesh.faces.numpy()) if quads else mesh.faces.tolist()
-    return lines + [f"f {' '.join(corner.format(i + begin) for i in polygon)}" for polygon in polygons]
-
-
-def _lines(word: str, rows: np.ndarray, more: np.ndarray | None = None) -> Iterable[str]:
-    form = word + f" %.{digits(rows, 6)}g" * rows.shape[1]
-    if more is not None:
-        rows, form = np.concatenate([rows, more], 1), form + " %.6g" * more.shape[1]
-    return (form % tuple(row) for row in rows.tolist())
-
-
-def digits(points: np.ndarray, least: int) -> int:
-    """How many digits coordinates need: `least`, and as many more as the points lie farther from the origin
-    than they spread. 32-bit numbers have 9."""
-    far, spread = np.abs(points).max(initial=0), np.ptp(points, axis=0).max(initial=0) if len(points) else 0
-    return 9 if far > 1e9 * spread else min(9, least + max(0, int(np.ceil(np.log10(max(far / spread, 1))))))
 
 
 def ply_bytes(mesh: Mesh) -> bytes:

@@ -29,7 +29,9 @@ SLOTS = {
     "normal": "normalTexture",
     "metallic_roughness": "metallicRoughnessTexture",
 }
+# Numbers of samplers, which glTF has from OpenGL.
 WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
+NEAREST, LINEAR = 9728, 9729
 
 
 class _Buffer:
@@ -194,7 +196,7 @@ def _add_textures(
     ]
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
     # with mipmaps: linear between the texels, or squares near and far
-    magnified, shrunk = (9728, 9986) if how.nearest else (9729, 9987)
+    magnified, shrunk = (NEAREST, 9986) if how.nearest else (LINEAR, 9987)
     wrap_s, wrap_t = (WRAPS[wrap] for wrap in how.wrap)
     sampler = {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
     document["samplers"] = [sampler]

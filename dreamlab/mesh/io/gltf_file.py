@@ -13,6 +13,7 @@ import numpy as np
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.mesh.io import meshopt
+from dreamlab.mesh.io.companions import any_case
 
 KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -162,7 +163,4 @@ class GltfFile:
 
 def _cased(path: Path) -> Path:
     """The file itself, or the one whose name differs by capitals alone: it may come from Windows."""
-    if path.exists() or not path.parent.is_dir():
-        return path
-    wanted = path.name.casefold()
-    return next((other for other in sorted(path.parent.iterdir()) if other.name.casefold() == wanted), path)
+    return path if path.exists() or not path.parent.is_dir() else any_case(path.parent, path.name)

@@ -11,12 +11,12 @@ from jaxtyping import Float, UInt8
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Material, Wrap
+from dreamlab.mesh.io import gltf
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.images import decode_image, lit
 from dreamlab.mesh.io.parts import REPEAT
 
-WRAPS: dict[int, Wrap] = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
-NEAREST = 9728
+WRAPS: dict[int, Wrap] = {number: wrap for wrap, number in gltf.WRAPS.items()}
 GLOSSY = "KHR_materials_pbrSpecularGlossiness"
 TRANSFORM = "KHR_texture_transform"
 STRENGTH = "KHR_materials_emissive_strength"
@@ -163,7 +163,7 @@ class Looks:
         index = self.file.json["textures"][texture].get("sampler")
         spec = {} if index is None else self.file.json["samplers"][index]
         wrap = WRAPS[spec.get("wrapS", 10497)], WRAPS[spec.get("wrapT", 10497)]
-        return Material(wrap=wrap, nearest=spec.get("magFilter") == NEAREST)
+        return Material(wrap=wrap, nearest=spec.get("magFilter") == gltf.NEAREST)
 
     def _there(self, texture: Texture | None, mapped: Mapped | None, what: str) -> Texture | None:
         """The texture, if its coordinates are the first one's: a mesh has one set."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from dreamlab.core.errors import DamagedError, UnavailableError
+from dreamlab.core.errors import DamagedError
+from dreamlab.core.extras import extra
 
 EXTENSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")  # one layout, two names
 MOST_BYTES = 1 << 30  # of one view: a few bytes can claim any size
@@ -39,12 +40,6 @@ def unpack(data: bytes, spec: Mapping[str, Any]) -> bytes:
 
 
 def _library() -> ModuleType:
-    try:
+    with extra("meshopt", "meshopt compression needs the package meshopt", "save the file uncompressed"):
         import meshopt
-    except ImportError as error:
-        raise UnavailableError(
-            "meshopt compression needs the package meshopt, which is not installed",
-            got=str(error),
-            mend="pip install 'dreamlab[meshopt]', or save the file uncompressed",
-        ) from error
     return meshopt

@@ -168,7 +168,7 @@ class _Obj:
 
 def library_files(text: str, folder: Path) -> list[Path]:
     """The material files that an OBJ names and that are there."""
-    lines = (line.strip().replace("\t", " ") for line in text.split("\n"))
+    lines = (line.strip().replace("\t", " ") for line in _continued(text).split("\n"))
     names = [line[7:].strip() for line in lines if line.startswith("mtllib ")]
     return [file for name in names for file in _libraries(name, folder).values() if file is not None]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 
 from dreamlab.core.types import Material, Mesh, Wrap
 from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear, wrapped
@@ -99,6 +99,15 @@ class Part:
         names = ("vertices", "normals", "uv", "color")
         rows = {name: None if (of := getattr(self, name)) is None else of[corners] for name in names}
         return replace(self, **rows)
+
+    def doubled(self, own: Num[np.ndarray, "N K"]) -> tuple[Part, Num[np.ndarray, "V K"]]:
+        """With corners doubled where faces differ in what is their own: `own` has a row for each corner of
+        each face, one after another. Also the row that each corner of the result has.
+        """
+        keys = np.concatenate([self.faces.reshape(-1, 1), own], 1)
+        rows, index = np.unique(keys, axis=0, return_inverse=True)
+        moved = self.picked(rows[:, 0].astype(np.int64))
+        return replace(moved, faces=index.reshape(-1, 3).astype(np.int64)), rows[:, 1:]
 
     def flat(self) -> tuple[Float[np.ndarray, "F 3"], Float[np.ndarray, " F"]]:
         """The mean colour of every face in linear light, and its alpha, 1 throughout opaque parts."""

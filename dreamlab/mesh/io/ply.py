@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,7 @@ def read_ply(path: Path) -> tuple[list[Part], list[str]]:
     points = _table(vertex, ("x", "y", "z"))
     if points is None:
         raise DamagedError(f"{path.name} is damaged: its vertices have no x, y and z")
-    corners, owner, rows = _faces(face, file.elements.get("tristrips", {}), points)
-    index = corners  # of the vertex that each corner of each triangle is
+    index, owner, rows = _faces(face, file.elements.get("tristrips", {}), points)
     if ((index < 0) | (index >= len(points))).any():
         raise DamagedError(
             f"{path.name} is damaged: it names corners that are not there", expected=f"0 to {len(points) - 1}"
@@ -49,7 +49,7 @@ def read_ply(path: Path) -> tuple[list[Part], list[str]]:
     if normals is not None:
         length = np.linalg.norm(normals, axis=1, keepdims=True)
         normals = normals / length if (length > 1e-12).all() else None
-    part = Part(points, index.astype(np.int64), normals, color=color, opaque=False)
+    part = Part(points, index, normals, color=color, opaque=False)
     own_color = face_color[owner] if face_color is not None and color is None and owner is not None else None
     return [_parted(part, own_color, uv if image is not None else None, image)], lost
 
@@ -63,17 +63,15 @@ def _parted(
     """With what its triangles, not its vertices, have: corners are doubled where triangles differ in it."""
     if face_color is None and uv is None:
         return part
-    keys = [part.faces.reshape(-1, 1).astype(np.float64)]
-    keys += [] if face_color is None else [np.repeat(face_color, 3, axis=0)]
-    keys += [] if uv is None else [uv.reshape(-1, 2)]
-    rows, index = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
-    out = part.picked(rows[:, 0].astype(np.int64))
-    return Part(
-        out.vertices, index.reshape(-1, 3).astype(np.int64), out.normals,
-        None if uv is None else rows[:, -2:],
-        out.color if face_color is None else rows[:, 1:4],
-        albedo=image, opaque=False,
-    )  # fmt: skip
+    own = [] if face_color is None else [np.repeat(face_color, 3, axis=0)]
+    own += [] if uv is None else [uv.reshape(-1, 2)]
+    out, rows = part.doubled(np.concatenate(own, 1))
+    return replace(
+        out,
+        uv=None if uv is None else rows[:, -2:],
+        color=out.color if face_color is None else rows[:, :3],
+        albedo=image,
+    )
 
 
 def _faces(

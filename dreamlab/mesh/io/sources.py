@@ -11,8 +11,7 @@ from urllib.parse import unquote
 from dreamlab.mesh.io.companions import companion
 from dreamlab.mesh.io.mtl import MOST_BYTES, decoded, map_of
 from dreamlab.mesh.io.obj import library_files
-
-MOST_HEADER = 1 << 20
+from dreamlab.mesh.io.ply_file import MOST_HEADER
 
 
 def files_of(path: Path) -> list[Path]:

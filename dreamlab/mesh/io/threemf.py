@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -201,7 +201,5 @@ def _colored(part: Part, placed: list[tuple[_Object, np.ndarray]]) -> Part:
     none = [np.full((len(o.faces), 3, 3), np.nan) if o.color is None else o.color for o, _ in placed]
     mirrored = [c[:, ::-1] if np.linalg.det(t[:3]) < 0 else c for c, (_, t) in zip(none, placed, strict=True)]
     color = np.nan_to_num(np.concatenate(mirrored), nan=1.0).reshape(-1, 3)
-    keys = np.concatenate([part.faces.reshape(-1, 1), color], 1)
-    rows, index = np.unique(keys, axis=0, return_inverse=True)
-    at = rows[:, 0].astype(np.int64)
-    return Part(part.vertices[at], index.reshape(-1, 3).astype(np.int64), color=rows[:, 1:], opaque=False)
+    out, of_corners = part.doubled(color)
+    return replace(out, color=of_corners)

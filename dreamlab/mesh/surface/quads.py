@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from dreamlab.core.errors import UnavailableError
+from dreamlab.core.extras import extra
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.surface.decimate import decimate, mended
 
@@ -31,14 +31,8 @@ def remesh_quads(vertices: np.ndarray, faces: np.ndarray, budget: int) -> tuple[
 
     Raises UnavailableError without pynanoinstantmeshes.
     """
-    try:
+    with extra("quads", "quads need Instant Meshes", "keep clean.remesh=triangles"):
         from pynanoinstantmeshes import remesh
-    except ImportError as error:
-        raise UnavailableError(
-            "quads need Instant Meshes, which is not installed",
-            got=str(error),
-            mend="pip install 'dreamlab[quads]', or keep clean.remesh=triangles",
-        ) from error
     closed = topo.is_closed(faces)
     fine, corners = decimate(vertices, faces, max(budget * FINER, 20_000))
     wanted = budget / 2
