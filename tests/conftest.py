@@ -3,6 +3,7 @@
 import signal
 
 import huggingface_hub.utils.logging  # noqa: F401  (its handler keeps the stderr of its first import)
+import pytest
 from jaxtyping import install_import_hook
 
 CHECKED = (
@@ -14,5 +15,10 @@ install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typ
 
 # A shell ignores SIGINT in what it runs in the background, and nohup SIGHUP; what tests start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def hang_up_is_heard() -> None:
+    """A command that was hung up on leaves SIGHUP ignored to the process that it ends with."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)

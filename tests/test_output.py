@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -106,6 +107,7 @@ def test_a_closed_terminal_keeps_a_checkpoint(tmp_path: Path) -> None:
 def test_a_second_request_is_impatience_but_for_a_closed_terminal(
     first: str, second: str, raises: bool
 ) -> None:
+    before = signal.getsignal(signal.SIGHUP)
     with StopRequest(patient=True) as stop:
         os.kill(os.getpid(), getattr(signal, f"SIG{first}"))
         try:
@@ -115,6 +117,16 @@ def test_a_second_request_is_impatience_but_for_a_closed_terminal(
         except Interrupted:
             assert raises
         assert stop.signal == getattr(signal, f"SIG{first}")
+    assert signal.getsignal(signal.SIGHUP) == (signal.SIG_IGN if first == "HUP" else before)
+
+
+@pytest.mark.parametrize(("said", "after"), [
+    (errno.EIO, signal.SIG_IGN), (errno.EPIPE, signal.SIG_IGN), (errno.ENOSPC, signal.SIG_DFL),
+])  # fmt: skip
+def test_a_hang_up_may_come_after_the_failing_write(said: int, after: signal.Handlers) -> None:
+    with pytest.raises(OSError), StopRequest(patient=True):
+        raise OSError(said, os.strerror(said))
+    assert signal.getsignal(signal.SIGHUP) == after
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from types import FrameType, TracebackType
 
@@ -36,10 +37,12 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.patient = True  # what stays below raises no more
+        # A terminal that has closed may send more while the process ends. Python takes its own handlers away
+        # before its last steps and leaves the default, which kills; what is ignored stays ignored.
+        closed = self.signal == _HANG_UP or getattr(error, "errno", None) in (errno.EIO, errno.EPIPE)
         for number, handler in self._before.items():
-            if number != _HANG_UP or self.signal != _HANG_UP:  # more of them may come while the process ends
-                signal.signal(number, handler)  # type: ignore[arg-type]
+            after = signal.SIG_IGN if closed and number == _HANG_UP else handler
+            signal.signal(number, after)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         again = self.signal is not None and _HANG_UP not in (self.signal, number)
