@@ -123,7 +123,8 @@ def test_sheets_that_cannot_be_are_refused(tmp_path) -> None:
 
 
 def test_the_same_pictures_are_the_same_film_however_busy_the_machine_is(tmp_path: Path) -> None:
-    """Other processes take the cores meanwhile: an encoder of several threads gives other bytes then."""
+    """Other processes take the cores meanwhile: an encoder of several threads gives other bytes then, and
+    x264's macroblock tree at any time."""
     y, x = np.mgrid[:96, :96] / 96
     pictures = []
     for k in range(12):
