@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from known import small_config, small_values
 from pydantic import BaseModel
 
+from dreamlab.core.cameras import OrbitCamerasConfig
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.core.schedules import Ramp
 from dreamlab.guidance import CFGConfig, GuidanceConfig
@@ -224,7 +225,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("stages.0.losses.opasity", 1, ["stages.0.losses.opasity", "The nearest is opacity"]),
         ("stages.0.cameras", {"kind": "orbti"}, ["stages.0.cameras.kind", "orbit", "The nearest is orbit"]),
         ("field", {"kind": "hashgird"}, ["field.kind", "hashgrid, mlp", "The nearest is hashgrid"]),
-        ("field", {"levels": 3}, ["field.kind cannot be used"]),
+        ("stages.0.renderer", {"supersample": 3}, ["stages.0.renderer.kind", "volume, raster", "nothing"]),
+        ("stages.0.background", {"color": 1}, ["setting stages.0.background.color;", "one of kind, still"]),
         ("guidance.weighting", "sigma", ["guidance.weighting", "The nearest is sigma2"]),
         ("stages.0.steps", "many", ["stages.0.steps", "integer", "'many'"]),
         ("stages.0.steps", 0, ["stages.0.steps", "greater than or equal to 1", "got 0"]),
@@ -241,6 +243,12 @@ def test_a_wrong_setting_is_named_with_the_nearest_right_one(
         from_values(changed(path, value))
     line = str(caught.value)
     assert "\n" not in line and all(part in line for part in output), line
+
+
+def test_what_is_named_without_its_kind_is_of_the_kind_that_it_has_by_default() -> None:
+    config = from_values(changed("stages.0.cameras", {"shared": False}))
+    assert config.stages[0].cameras == OrbitCamerasConfig(shared=False)
+    assert from_values(changed("field", {"levels": 3})).field.levels == 3
 
 
 def test_a_missing_prompt_is_told() -> None:

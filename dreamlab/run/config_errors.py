@@ -33,12 +33,13 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
         if new := moved_kind(str(context.get("tag"))):
             gone = f"{path}.kind={context['tag']} is no guidance any more{more}"
             return ConfigError(gone, mend=f"Use {new}")
-        tags = str(context.get("expected_tags", "")).replace("'", "")
+        told = str(context.get("expected_tags", "")).replace("'", "")
+        tags = told.split(", ") if told else _kinds_at(model, place)
         return ConfigError(
             f"{path}.kind cannot be used{more}",
-            expected=f"one of {tags}" if tags else "a kind",
-            got=repr(context.get("tag", "nothing")),
-            mend=did_you_mean(str(context.get("tag", "")), tags.split(", ")),
+            expected="one of " + ", ".join(tags),
+            got=repr(context["tag"]) if "tag" in context else "nothing",
+            mend=did_you_mean(str(context.get("tag", "")), tags),
         )
     if kind == "missing":
         return ConfigError(
@@ -75,23 +76,20 @@ def _walk(model: Any, place: Sequence[int | str]) -> tuple[list[int | str], list
     path: list[int | str] = []
     models: list[type[BaseModel]] = [model]
     for part in place:
+        tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
         fields = [m.model_fields[str(part)] for m in models if part in m.model_fields]
-        if fields:
+        if tagged and len(models) > 1:
+            models = tagged  # a union's tag, which is no key; some member may have a setting of that name
+        elif fields:
             models = [found for field in fields for found in _models_in(field.annotation)]
             path.append(part)
         elif isinstance(part, int):
             path.append(part)
+        elif part in [m.__name__ for m in models]:
+            models = [m for m in models if m.__name__ == part]
         else:
-            tagged = [
-                m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part
-            ]
-            if tagged:
-                models = tagged  # a union's tag, which is no key
-            elif part in [m.__name__ for m in models]:
-                models = [m for m in models if m.__name__ == part]
-            else:
-                path.append(part)
-                models = []
+            path.append(part)
+            models = []
     return path, models
 
 
@@ -103,3 +101,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _names_at(model: Any, place: Sequence[int | str]) -> list[str]:
     return sorted({name for found in _walk(model, place)[1] for name in found.model_fields})
+
+
+def _kinds_at(model: Any, place: Sequence[int | str]) -> list[str]:
+    return [m.model_fields["kind"].default for m in _walk(model, place)[1] if "kind" in m.model_fields]

@@ -1,4 +1,5 @@
-"""Ramps of which a setting names only a part: the rest stays as it was, or is the default's."""
+"""Settings that name only a part of something: the rest of a ramp stays as it was, or is the default's, as is
+the kind of what has one."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def _inside(models: list[type[BaseModel]], default: Any, value: Any) -> Any:
     kind = value.get("kind", getattr(default, "kind", None))
     fitting = [m for m in models if "kind" not in m.model_fields or m.model_fields["kind"].default == kind]
     if len(fitting) == 1 and fitting[0] is not Ramp:
-        return whole_ramps(fitting[0], value)
+        known = kind is None or "kind" not in fitting[0].model_fields
+        return whole_ramps(fitting[0], value if known else {"kind": kind} | value)
     return {name: _named(models, name, part) for name, part in value.items()} if kind is None else value
 
 
