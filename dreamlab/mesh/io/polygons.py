@@ -21,8 +21,11 @@ def triangulated(
     """
     starts = np.cumsum(counts) - counts
     faces, owners = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
-    for n in np.unique(counts[counts >= 3]).tolist():
-        of = np.flatnonzero(counts == n)
+    order = np.argsort(counts, kind="stable")
+    sizes, firsts = np.unique(counts[order], return_index=True)
+    for n, of in zip(sizes.tolist(), np.split(order, firsts[1:]), strict=False):  # of nothing, one piece
+        if n < 3:
+            continue
         rows = starts[of, None] + np.arange(n)
         fan = np.stack([np.zeros(n - 2, int), np.arange(1, n - 1), np.arange(2, n)], -1)
         faces.append(rows[:, fan].reshape(-1, 3))
@@ -34,6 +37,15 @@ def triangulated(
                     faces[-1][k * (n - 2) : (k + 1) * (n - 2)] = rows[k][cut]
     order = np.argsort(np.concatenate(owners), kind="stable")
     return np.concatenate(faces)[order], np.concatenate(owners)[order]
+
+
+def unit_normals(rows: Float[np.ndarray, "V 3"], lost: list[str]) -> Float[np.ndarray, "V 3"] | None:
+    """Normals of length one; None, which is noted, where any has no direction."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    if (length > 1e-12).all() and np.isfinite(length).all():
+        return rows / length
+    lost.append("normals, some of which point nowhere")
+    return None
 
 
 def _normals(points: Float[np.ndarray, "P n 3"]) -> Float[np.ndarray, "P 3"]:

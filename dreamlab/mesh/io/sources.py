@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from dreamlab.mesh.io.companions import companion
-from dreamlab.mesh.io.mtl import MOST_BYTES, decoded, map_of
+from dreamlab.mesh.io.mtl import MOST_BYTES, map_of
 from dreamlab.mesh.io.obj import library_files
-from dreamlab.mesh.io.ply_file import MOST_HEADER
+from dreamlab.mesh.io.ply_file import MOST_HEADER, header_of, textures_of
+from dreamlab.mesh.io.text import MOST_TEXT, decoded, file_bytes
 
 
 def files_of(path: Path) -> list[Path]:
@@ -39,12 +40,10 @@ def _named(path: Path) -> Iterator[Path]:
         yield from _present(names, path.parent)
     elif kind == ".ply":
         with path.open("rb") as file:
-            header = file.read(MOST_HEADER).partition(b"end_header")[0]
-        lines = [line.split(maxsplit=2) for line in decoded(header).split("\n")]
-        names = [words[2] for words in lines if len(words) == 3 and words[1].lower() == "texturefile"]
-        yield from _present(names, path.parent)
+            header = header_of(file.read(MOST_HEADER))
+        yield from _present(textures_of(header), path.parent)
     elif kind == ".obj":
-        for library in library_files(decoded(path.read_bytes()), path.parent):
+        for library in library_files(decoded(file_bytes(path, MOST_TEXT)), path.parent):
             yield library
             if library.stat().st_size <= MOST_BYTES:
                 yield from _present(_maps(decoded(library.read_bytes())), path.parent, library.parent)
