@@ -53,8 +53,8 @@ def any_case(folder: Path, name: str) -> Path:
 
 def plain_name(name: str) -> str:
     """The end of a path that a file names, as it can be shown: short, and without control characters."""
-    end = re.split(r"[\\/]+", name.strip().strip("\"'"))[-1]
-    shown = _printable(end)
+    steps = [step for step in re.split(r"[\\/]+", name.strip().strip("\"'")) if step]
+    shown = _printable(steps[-1] if steps else "?")
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
 
 

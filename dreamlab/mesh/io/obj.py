@@ -59,7 +59,7 @@ class _Obj:
         self.uv, self.normals = self._table("vt"), self._table("vn")
         counts, corners = self._corners()
         valid = np.where(corners[:, 0] < 0, len(self.vertices), corners[:, 0])
-        self.rows, owner = triangulated(self.vertices, counts, valid)
+        self.rows, owner = triangulated(self.vertices, counts, valid, self.lost)
         self.corners = corners
         self.material = np.array(self.lines.material, np.int64)[owner]
         smooth = np.array(self.lines.smooth, np.int64)

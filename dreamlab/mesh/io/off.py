@@ -63,7 +63,7 @@ def _read(
     counts, index = _corners(polygons, name)
     if ((index < 0) | (index >= len(points))).any():
         raise DamagedError(f"{name} is damaged: it names corners that are not there")
-    found, owner = triangulated(points, counts, index)
+    found, owner = triangulated(points, counts, index, lost)
     part = Part(points, index[found], normals, color=color, opaque=False)
     tails = [row[1 + n :] for row, n in zip(polygons, counts.tolist(), strict=True)]
     painted = _colors(tails, name, lost)

@@ -38,12 +38,13 @@ def read_ply(path: Path) -> tuple[list[Part], list[str], list[str]]:
     points = _table(vertex, ("x", "y", "z"))
     if points is None:
         raise DamagedError(f"{path.name} is damaged: its vertices have no x, y and z")
-    index, owner, rows = _faces(face, strips, points)
+    lost, missing = list[str](), list[str]()
+    index, owner, rows = _faces(face, strips, points, lost)
     if ((index < 0) | (index >= len(points))).any():
         raise DamagedError(
             f"{path.name} is damaged: it names corners that are not there", expected=f"0 to {len(points) - 1}"
         )
-    lost, missing = _left_out(file, rows is not None), list[str]()
+    lost += _left_out(file, rows is not None)
     uv = _coordinates(vertex, face, index, rows)
     image = None
     if file.textures and uv is None:
@@ -112,7 +113,7 @@ def _parted(
 
 
 def _faces(
-    face: Columns, strips: Columns, points: Float[np.ndarray, "V 3"]
+    face: Columns, strips: Columns, points: Float[np.ndarray, "V 3"], lost: list[str]
 ) -> tuple[
     Int[np.ndarray, "F 3"],
     Int[np.ndarray, " F"] | None,
@@ -123,7 +124,7 @@ def _faces(
     lists = next((face[name] for name in INDICES if name in face), None)
     if isinstance(lists, Lists) and len(lists.values):
         index = _whole(lists.values)
-        rows, owner = triangulated(points, lists.counts, index)
+        rows, owner = triangulated(points, lists.counts, index, lost)
         return index[rows], owner, (rows, lists.counts)
     lists = next((strips[name] for name in INDICES if name in strips), None)
     if isinstance(lists, Lists) and len(lists.values):

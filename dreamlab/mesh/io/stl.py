@@ -65,7 +65,7 @@ def _text(data: bytes, name: str) -> tuple[Float[np.ndarray, "F 3 3"], list[str]
     if len(ends) == 0:  # bare triangles
         return points[: len(points) // 3 * 3].reshape(-1, 3, 3), lost
     counts = np.diff(ends, prepend=0)
-    rows, _ = triangulated(points, counts, np.arange(ends[-1]))
+    rows, _ = triangulated(points, counts, np.arange(ends[-1]), lost)
     return points[rows], lost
 
 

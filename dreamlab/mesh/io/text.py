@@ -12,7 +12,7 @@ from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.mesh.io.companions import plain_name
 
 MOST_BYTES = 4 << 30  # of a binary file
-MOST_TEXT = 1 << 30  # of a text, which takes some ten times as much memory
+MOST_TEXT = 1 << 30  # of a text, which takes up to sixteen times as much memory
 
 
 def file_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
