@@ -125,7 +125,8 @@ class _Archive:
                     if self.left < 0:
                         raise too_large(self.name, f"at most {MOST_BYTES / 2**30:.3g} GiB unpacked")
                     parser.feed(data)
-            return parser.close(), tree
+            root = parser.close()  # None, where it is none of KEPT
+            return ElementTree.Element("none") if root is None else root, tree
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
             raise DamagedError(f"{self.name} is damaged or cut off", got=str(error)) from error
         except (ElementTree.ParseError, LookupError, ValueError) as error:  # also an unknown encoding
@@ -135,6 +136,10 @@ class _Archive:
         """The root of a model, whose objects are kept."""
         self.models.add(name)
         root, tree = self._xml(name)
+        if root.tag.rpartition("}")[2] != "model":
+            raise DamagedError(
+                f"{self.name} is damaged: a model of it is something else", got=plain_name(name)
+            )
         groups = {e.get("id", ""): _linear(codes) for e, codes in tree.colors.items()}
         for element in root.iterfind("{*}resources/{*}object"):
             mesh = element.find("{*}mesh")
