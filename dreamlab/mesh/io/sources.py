@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from dreamlab.mesh.io.companions import companion
+from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.mtl import MOST_BYTES, map_of
 from dreamlab.mesh.io.obj import library_files
 from dreamlab.mesh.io.ply_file import MOST_HEADER, header_of, textures_of
@@ -22,7 +22,7 @@ def files_of(path: Path) -> list[Path]:
     """
     try:
         return [path, *_named(path)]
-    except (OSError, ValueError, AttributeError, TypeError):  # damage is told by the reader
+    except Exception:  # whatever the bytes lead to: damage is told by the reader
         return [path]
 
 
@@ -33,8 +33,8 @@ def same_file(target: Path, files: Iterable[Path]) -> Path | None:
 
 def _named(path: Path) -> Iterator[Path]:
     kind = path.suffix.lower()
-    if kind == ".gltf":
-        document = json.loads(path.read_bytes())
+    if kind in (".glb", ".gltf"):
+        document = GltfFile(path).json
         uris = [entry.get("uri") for name in ("buffers", "images") for entry in document.get(name, [])]
         names = [unquote(uri) for uri in uris if isinstance(uri, str) and not uri.startswith("data:")]
         yield from _present(names, path.parent)
