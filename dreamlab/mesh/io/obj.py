@@ -56,7 +56,7 @@ class _Obj:
         self.lost += sorted(self.lines.others)
         numbers = self._table("v")
         self.vertices, self.colors = numbers[:, :3], _colors(numbers)
-        self.uv, self.normals = self._table("vt"), self._table("vn")
+        self.uv, self.normals = self._table("vt"), _directions(self._table("vn")[:, :3])
         counts, corners = self._corners()
         valid = np.where(corners[:, 0] < 0, len(self.vertices), corners[:, 0])
         self.rows, owner = triangulated(self.vertices, counts, valid, self.lost)
@@ -67,11 +67,12 @@ class _Obj:
         self.groups = np.where(smooth > 0, smooth, flat)[owner]
 
     def parts(self) -> tuple[list[Part], list[str], list[str]]:
-        surfaces = self._surfaces()
         names = list(self.lines.names)
+        order = np.argsort(self.material, kind="stable")
+        found, firsts = np.unique(self.material[order], return_index=True)
+        surfaces = self._surfaces({names[k] for k in found.tolist()} - {""})
         parts = []
-        for k in np.unique(self.material).tolist():
-            of = self.material == k
+        for k, of in zip(found.tolist(), np.split(order, firsts[1:]), strict=False):  # of nothing, one piece
             surface = surfaces.get(names[k], Surface())
             parts.append(self._part(self.corners[self.rows[of]], self.groups[of], surface))
         return parts, self.lost, self.missing
@@ -92,10 +93,10 @@ class _Obj:
         words = [line.split() for line in self.lines.faces]
         counts = np.array([len(w) for w in words], np.int64)
         out = _indices([word for w in words for word in w], self.path.name)
-        starts = np.cumsum(counts) - counts
-        for face, known in self.lines.relative.items():
-            some = slice(starts[face], starts[face] + counts[face])
-            out[some] = np.where(out[some] < 0, out[some] + np.array(known) + 1, out[some])
+        if self.lines.relative:
+            known = np.zeros((len(counts), 3), np.int64)  # rows that were there when a face was written
+            known[list(self.lines.relative)] = list(self.lines.relative.values())
+            out = np.where(out < 0, out + np.repeat(known, counts, axis=0) + 1, out)
         return counts, out - 1
 
     def _part(
@@ -114,18 +115,16 @@ class _Obj:
         if textured and not has_uv:
             self.lost.append("a texture where its coordinates are not there")
         has_normals = len(normal) > 0 and (normal >= 0).all() and (normal < len(self.normals)).all()
-        if has_normals:
-            given = self.normals[:, :3]
-            length = np.linalg.norm(given, axis=1)
-            has_normals = bool((length[normal] > 1e-12).all())  # also false for nan
+        has_normals = has_normals and bool(np.isfinite(self.normals[normal]).all())
+        if not has_normals and (normal >= 0).any():
+            self.lost.append("normals, which are not there for all corners")
         third = normal if has_normals else np.repeat(groups, 3)
         keys = np.stack([vertex, uv if has_uv and textured else np.full_like(uv, -1), third], -1)
         rows, index = np.unique(keys, axis=0, return_inverse=True)
         faces = index.reshape(-1, 3).astype(np.int64)
         points = self.vertices[rows[:, 0]]
         if has_normals:
-            normals = self.normals[rows[:, 2], :3]
-            normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+            normals = self.normals[rows[:, 2]]
         else:
             normals = _grouped_normals(points, faces, rows[:, [0, 2]])
         color, factor = None if self.colors is None else self.colors[rows[:, 0]], surface.factor
@@ -139,9 +138,8 @@ class _Obj:
             opaque=False, material=surface.material,
         )  # fmt: skip
 
-    def _surfaces(self) -> dict[str, Surface]:
+    def _surfaces(self, used: set[str]) -> dict[str, Surface]:
         """The materials that faces have. Those that are missing are told."""
-        used = {name for name, k in self.lines.names.items() if name and k in set(self.material.tolist())}
         pictures, out = Pictures(self.path.parent, self.lost, self.missing), dict[str, Surface]()
         files = libraries(self.lines.libraries if used else (), self.path.parent)
         for file in dict.fromkeys(files.values()):
@@ -249,6 +247,12 @@ def _colors(rows: Float[np.ndarray, "V W"]) -> Float[np.ndarray, "V 3"] | None:
     top = 255.0 if colors.max(initial=0) > 1 else 1.0
     colors[missing] = top
     return srgb_to_linear((colors / top).clip(0, 1))
+
+
+def _directions(normals: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """Of length one; nan for those that have no direction."""
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals / np.where(length > 1e-12, length, np.nan)
 
 
 def _grouped_normals(
