@@ -181,7 +181,7 @@ def libraries(lines: Iterable[str], folder: Path) -> dict[str, Path | None]:
 
 def _continued(text: str) -> str:
     """With lines that a backslash ends put together with the next; comments may end so in other scripts."""
-    if "\\\n" not in text:
+    if "\\\n" not in text and not text.endswith("\\"):
         return text
     whole, pieces = list[str](), list[str]()
     for line in text.split("\n"):
