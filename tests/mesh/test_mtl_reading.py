@@ -213,6 +213,16 @@ def test_what_a_mesh_does_not_hold_is_named(tmp_path: Path) -> None:
     assert [name for name in lost if name != "light of its own"] == wanted and len(lost) == 9
 
 
+def test_a_picture_in_floating_point_is_no_black(tmp_path: Path) -> None:
+    grey = np.array([[0, 0.2], [1, 7], [np.nan, -1]], np.float32)
+    Image.fromarray(grey).save(tmp_path / "a.tiff")
+    part, _, missing = read(tmp_path, "newmtl m\nmap_Kd a.tiff\n")
+    assert part.albedo is not None and not missing
+    assert (
+        part.albedo[..., 0].tolist() == [[0, 51], [255, 255], [0, 0]] and (part.albedo[..., 3] == 255).all()
+    )
+
+
 # ---- bounds ----
 
 
