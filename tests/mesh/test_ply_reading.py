@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
 from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import linear_to_srgb
 from dreamlab.mesh.io import ply_file, polygons
+from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load, load_flat
 from dreamlab.mesh.io.parts import Part
 from dreamlab.mesh.io.ply import read_ply
@@ -195,6 +198,13 @@ def test_points_are_said_to_be_points(tmp_path: Path) -> None:
         assert len(read(tmp_path, data)[0].faces) == 0
         with pytest.raises(InputError, match="no triangles; expected a mesh, got points"):
             load(tmp_path / "thing.ply")
+
+
+def test_splats_are_said_to_be_splats(tmp_path: Path) -> None:
+    triangle = Mesh(torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), torch.tensor([[0, 1, 2]]))
+    write(triangle, tmp_path / "m.splat.ply")
+    with pytest.raises(InputError, match="holds Gaussian splats; expected triangles"):
+        load(tmp_path / "m.splat.ply")
 
 
 # ---- what else there is ----

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from dreamlab.core.errors import DamagedError
+from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.io.mtl import Pictures
 from dreamlab.mesh.io.parts import Part
@@ -30,7 +30,7 @@ Columns = Mapping[str, "np.ndarray | Lists"]
 def read_ply(path: Path) -> tuple[list[Part], list[str], list[str]]:
     """The triangles as one part, what else the file says, and textures that cannot be had.
 
-    Raises DamagedError for a broken file, InputError for one that is too large.
+    Raises DamagedError for a broken file, InputError for one that is too large or holds Gaussian splats.
     """
     file = parse_ply(file_bytes(path), path.name)
     vertex, face = file.elements.get("vertex", {}), file.elements.get("face", {})
@@ -38,6 +38,8 @@ def read_ply(path: Path) -> tuple[list[Part], list[str], list[str]]:
     points = _table(vertex, ("x", "y", "z"))
     if points is None:
         raise DamagedError(f"{path.name} is damaged: its vertices have no x, y and z")
+    if "f_dc_0" in vertex and not face and not strips:
+        raise InputError(f"{path.name} holds Gaussian splats", expected="triangles")
     lost, missing = list[str](), list[str]()
     index, owner, rows = _faces(face, strips, points, lost)
     if ((index < 0) | (index >= len(points))).any():
