@@ -116,7 +116,11 @@ def test_a_text_that_breaks_off_is_read_up_to_there_and_this_is_said(tmp_path: P
     assert len(inside[0].faces) == 11 and inside[1] == lost
 
 
-@pytest.mark.parametrize("data", [b"solid nothing\nendsolid nothing\n", bytes(84)], ids=["text", "binary"])
+@pytest.mark.parametrize(
+    "data",
+    [b"solid nothing\nendsolid nothing\n", b"\xef\xbb\xbfSolid\nEndSolid", bytes(84)],
+    ids=["text", "with a mark", "binary"],
+)
 def test_a_solid_without_triangles_is_said_to_be_one(data: bytes, tmp_path: Path) -> None:
     assert len(read(tmp_path, data)[0].faces) == 0
     with pytest.raises(InputError, match="holds no triangles"):
