@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.mesh.io.companions import plain_name
 
-MOST_BYTES = 4 << 30  # of a binary file
+MOST_BYTES = 2 << 30  # of a binary file, which takes up to twelve times as much memory
 MOST_TEXT = 1 << 30  # of a text, which takes up to sixteen times as much memory
 
 
