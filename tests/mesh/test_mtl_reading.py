@@ -250,6 +250,16 @@ def test_pictures_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.Monk
     assert pictures.missing == ["the texture c.png (all together have more than 0 million pixels)"]
 
 
+def test_pictures_are_not_looked_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step of every name is asked for in the folder."""
+    asked: list[str] = []
+    monkeypatch.setattr(mtl, "MOST_GONE", 5)
+    monkeypatch.setattr(mtl, "companion", lambda name, *_: asked.append(name))
+    pictures = Pictures(tmp_path, [], [])
+    assert all(pictures(f"{k}.png") is None for k in range(9))
+    assert len(asked) == 5 and len(pictures.missing) == 9
+
+
 def test_thousands_of_material_files_are_not_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

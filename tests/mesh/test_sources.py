@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from dreamlab.cli import main
+from dreamlab.mesh.io import sources
+from dreamlab.mesh.io.companions import companion
 from dreamlab.mesh.io.sources import files_of, same_file
 
 
@@ -104,3 +106,16 @@ def test_a_picture_of_a_ply_is_its_own_whatever_the_header_says_before(tmp_path:
     header = "ply\nformat ascii 1.0\ncomment end_header comes later\ncomment TextureFile a.png\nend_header\n"
     (tmp_path / "m.ply").write_text(header)
     assert files_of(tmp_path / "m.ply") == [tmp_path / "m.ply", tmp_path / "a.png"]
+
+
+def test_a_name_is_looked_for_once(chair: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "chair.mtl").write_text("newmtl m\n" + "map_Kd my wood.png\n" * 1000)
+    asked: list[str] = []
+
+    def counted(name: str, folder: Path, base: Path | None = None) -> Path | None:
+        asked.append(name)
+        return companion(name, folder, base)
+
+    monkeypatch.setattr(sources, "companion", counted)
+    assert {file.name for file in files_of(chair)} == {"chair.obj", "chair.mtl", "my wood.png"}
+    assert asked == ["my wood.png"]

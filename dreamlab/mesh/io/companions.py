@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-DEEPEST = 64  # steps of a path
+DEEPEST = 32  # steps of a path
 SHOWN = 8  # names in one line
 LONGEST = 60  # of them, in characters
 

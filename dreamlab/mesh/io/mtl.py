@@ -20,6 +20,7 @@ from dreamlab.mesh.io.text import decoded, is_number
 
 MOST_BYTES = 64 << 20  # of an MTL
 MOST_PICTURE = 512 << 20  # of a picture's file
+MOST_GONE = 1000  # pictures that are not there; no further ones are looked for
 MOST_TEXELS = 500_000_000  # of all pictures of a file together: 2 GB
 UNUSED = {"map_ka": "", "map_kd": "", "map_d": "", "norm": "", "bump": "bumps", "map_bump": "bumps"} | {
     "disp": "displacement", "refl": "reflections", "map_ke": "light of its own", "map_ks": "gloss",
@@ -68,14 +69,15 @@ class Pictures:
     def __init__(self, folder: Path, lost: list[str], missing: list[str]) -> None:
         self.folder, self.lost, self.missing = folder, lost, missing
         self._read: dict[Path, Picture] = {}
-        self._left = MOST_TEXELS
+        self._left, self._gone = MOST_TEXELS, 0
 
     def __call__(
         self, name: str, base: Path | None = None, colors: bool = True
     ) -> UInt8[np.ndarray, "H W 4"] | None:
         told, shown = self.missing if colors else self.lost, plain_name(name)
-        path = companion(name, self.folder, base)
+        path = companion(name, self.folder, base) if self._gone < MOST_GONE else None
         if path is None:
+            self._gone += 1
             told.append(f"the texture {shown}, which is not beside it")
             return None
         try:

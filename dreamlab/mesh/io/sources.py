@@ -60,5 +60,5 @@ def _maps(text: str) -> Iterator[str]:
 
 
 def _present(names: Iterable[str], folder: Path, base: Path | None = None) -> Iterator[Path]:
-    found = (companion(name, folder, base) for name in names)
+    found = (companion(name, folder, base) for name in dict.fromkeys(names))
     return (path for path in found if path is not None)
