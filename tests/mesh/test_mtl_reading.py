@@ -148,6 +148,13 @@ def test_colours_that_are_missing_are_said_by_load_and_refused_by_load_flat(
     assert words in str(caught.value) and "Put it there" in str(caught.value)
 
 
+def test_an_object_that_never_had_material_files_misses_none(tmp_path: Path) -> None:
+    (tmp_path / "thing.obj").write_text(f"{SQUARE}usemtl (null)\n{FACE}")
+    _, lost, missing = read_obj(tmp_path / "thing.obj")
+    assert lost == ["materials that are described nowhere ((null))"] and not missing
+    assert load_flat(tmp_path / "thing.obj").face_colors == pytest.approx(1.0)
+
+
 def test_a_normal_map_that_is_missing_is_no_colour(tmp_path: Path) -> None:
     _, lost, missing = read(tmp_path, "newmtl m\nKd 1 0 0\nnorm gone.png\n")
     assert lost == ["the texture gone.png, which is not beside it"] and not missing

@@ -151,7 +151,8 @@ class _Obj:
             self.missing.append(f"the materials of {names}, which is not beside it")
         elif used - set(out):
             names = listed(plain_name(name) for name in sorted(used - set(out)))
-            self.missing.append(f"materials that are described nowhere ({names})")
+            told = self.missing if files else self.lost  # without material files there never were colours
+            told.append(f"materials that are described nowhere ({names})")
         return out
 
 
