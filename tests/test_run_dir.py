@@ -198,6 +198,27 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert json.loads((path / "meta.json").read_text())["config"] == {"seed": 1}
 
 
+def test_a_run_that_was_moved_off_a_full_disk_is_found_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the error advises: --out is where all runs are, not where this one goes on."""
+    run = RunDir.create(tmp_path / "full", CONFIG, {})
+    run.save_checkpoint(0, 1, 1, state(), CONFIG)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "_write_synced", full)
+        with pytest.raises(
+            InputError, match=r"No space left.*move the run's folder, then `dreamlab resume FOLDER`"
+        ):
+            run.save_checkpoint(0, 2, 2, state(), CONFIG)
+    moved = shutil.move(run.path, tmp_path / "room")
+    found = RunDir.find(tmp_path / "full", str(moved))
+    assert found.path == tmp_path / "room" and found.config() == CONFIG
+
+
 def test_a_checkpoint_of_the_format_before_is_still_read(tmp_path: Path) -> None:
     """Format 1 knew only fields and called every scene so."""
     folder = checkpoints.save(tmp_path, moment(7), {}, keep=2)

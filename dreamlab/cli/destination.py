@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,32 +38,45 @@ class Destination:
             raise InputError(f"--to {self.folder} cannot be made", got=reason) from error
 
     def beside(self, source: Path, folder: Path, stem: str) -> str:
-        """A name under which nothing is written over the source, its materials or its textures.
+        """A name under which nothing is written over the source, its materials or its textures, and over no
+        other file either unless the name was asked for.
 
-        InputError where the name was asked for; else another one, which is said.
+        InputError where the name was asked for and is a source's; another name, which is said, where one
+        that was not asked for is taken.
         """
         from dreamlab.mesh.io.sources import files_of
 
         files = files_of(source)
-        if (hit := self._hit(files, folder, stem)) is None:
-            return stem
+        own = next((file for target in self._targets(folder, stem) if (file := _same(target, files))), None)
         if self.name is not None:
-            raise InputError(
-                f"{hit} would be replaced, which {source.name} is read from",
-                mend="Choose another --name or --to",
-            )
-        other = f"{stem}-export"
-        while self._hit(files, folder, other) is not None:
-            other += "-export"
-        log.warning("%s is left as it is: what is made of it is called %s", hit, other)
+            if own is not None:
+                raise InputError(
+                    f"{own} would be replaced, which {source.name} is read from",
+                    mend="Choose another --name or --to",
+                )
+            return stem
+        other, tries = stem, 0
+        while any(os.path.lexists(target) for target in self._targets(folder, other)):
+            tries += 1
+            other = f"{stem}-export" if tries == 1 else f"{stem}-export-{tries}"
+        if tries:
+            taken = own or next(t for t in self._targets(folder, stem) if os.path.lexists(t))
+            option = f"--name{'=' if stem.startswith('-') else ' '}{shlex.quote(stem)}"
+            hint = "" if own else f" ({option} replaces it)"
+            log.warning("%s is left as it is: what is made now is called %s%s", taken, other, hint)
         return other
 
-    def _hit(self, files: list[Path], folder: Path, stem: str) -> Path | None:
+    def _targets(self, folder: Path, stem: str) -> list[Path]:
+        """Every file that may be written under a name."""
         from dreamlab.mesh.io.export import targets
-        from dreamlab.mesh.io.sources import same_file
 
-        written = [target for kind in self.formats for target in targets(folder / f"{stem}.{kind}")]
-        return next((file for target in written if (file := same_file(target, files)) is not None), None)
+        return [target for kind in self.formats for target in targets(folder / f"{stem}.{kind}")]
+
+
+def _same(target: Path, files: list[Path]) -> Path | None:
+    from dreamlab.mesh.io.sources import same_file
+
+    return same_file(target, files)
 
 
 def destination(to: str | None, formats: str | None, name: str | None) -> Destination:
@@ -81,6 +96,8 @@ def destination(to: str | None, formats: str | None, name: str | None) -> Destin
             expected = "a folder, or a name ending in " + ", ".join(WRITTEN)
             raise InputError(f"cannot write {path.name}", expected=expected, got=path.suffix)
         return Destination(path, name, asked or ("glb",))
+    if path.name.lower() == kind:
+        raise InputError(f"--to {to} has no name", expected=f"such as chair{kind}")
     if name is not None:
         raise InputError(f"--to {path.name} is a name already", mend="Take --name away")
     if asked not in (None, (kind[1:],)):

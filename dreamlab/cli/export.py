@@ -104,7 +104,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--to",
         metavar="DIR|FILE",
-        help="a folder, or a file such as chair.stl (default: beside the source, which is never replaced)",
+        help="a folder, or a file such as chair.stl (default: beside the source). A mesh file is never "
+        "written over itself, and over other files only where --to FILE or --name names them",
     )
     parser.add_argument(
         "--name", metavar="NAME", help="file name without suffix (default: that of the source)"

@@ -112,7 +112,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.up is not None:
         check_up(args.up, run_config(args.subject, args.out))
     scene, home, _ = mesh_and_home(args.subject, args.out, None, args.up)
-    target = args.to or home / ("turntable.mp4" if args.sheet is None else "sheet.png")
+    target = args.to or home / _usual(args)
     background = None if args.transparent else WHITE
     elevation = radians(args.elevation)
     if args.sheet is not None:
@@ -128,12 +128,23 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
+def _usual(args: argparse.Namespace) -> str:
+    """What is written where no --to says more."""
+    return "turntable.mp4" if args.sheet is None else "sheet.png"
+
+
 def _check_target(args: argparse.Namespace) -> None:
-    """InputError for a --to that is no picture's or film's, or that the mesh is read from."""
+    """InputError for a --to that is no picture's or film's, and for a file that the mesh is read from."""
     from dreamlab.cli.subject import is_mesh_file
     from dreamlab.core.errors import InputError
     from dreamlab.mesh.io.sources import files_of, same_file
 
+    if is_mesh_file(args.subject):
+        target = args.to or Path(args.subject).parent / _usual(args)
+        if same_file(target, files_of(Path(args.subject))) is not None:
+            raise InputError(
+                f"{target} would be replaced, which {args.subject} is read from", mend="Choose another --to"
+            )
     if args.to is None:
         return
     known = (*FILMS, *STILLS) if args.sheet is None else SHEETS
@@ -143,10 +154,6 @@ def _check_target(args: argparse.Namespace) -> None:
         raise InputError(f"cannot write {args.to.name}", expected=expected, got=kind or "no suffix")
     if args.transparent and kind in (".jpg", ".jpeg", ".mp4"):
         raise InputError(f"{kind[1:].upper()} cannot be transparent", mend="Write .png or .webp")
-    if is_mesh_file(args.subject) and same_file(args.to, files_of(Path(args.subject))) is not None:
-        raise InputError(
-            f"{args.to} would be replaced, which {args.subject} is read from", mend="Choose another --to"
-        )
 
 
 def _still(

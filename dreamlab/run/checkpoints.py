@@ -77,7 +77,7 @@ def save(folder: Path, checkpoint: Checkpoint, config: dict[str, Any], keep: int
         raise InputError(
             f"could not write the checkpoint {target}",
             got=error.strerror or str(error),
-            mend="Make room or choose another place with --out, then `dreamlab resume`",
+            mend="Make room, then `dreamlab resume`; or move the run's folder, then `dreamlab resume FOLDER`",
         ) from error
     finally:
         _remove(temporary)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+DEEPEST = 32  # steps of a path
 SHOWN = 8  # names in one line
 LONGEST = 60  # of them, in characters
 
@@ -19,7 +20,7 @@ def companion(name: str, folder: Path, base: Path | None = None) -> Path | None:
     longest end of the path that is there is taken, seen from `base` (default: `folder`) first.
     """
     parts = [part for part in re.split(r"[\\/]+", name.strip().strip("\"'")) if part not in ("", ".")]
-    if not parts or "\0" in name:
+    if not parts or len(parts) > DEEPEST or "\0" in name:
         return None
     places = dict.fromkeys([base or folder, folder])
     for start in range(len(parts)):
@@ -32,14 +33,15 @@ def companion(name: str, folder: Path, base: Path | None = None) -> Path | None:
 
 def _inside(place: Path, parts: list[str], folder: Path) -> Path | None:
     """The regular file at these steps from a place, each in any case, if it lies in the folder."""
-    at, root = place, folder.resolve()
+    at = place
     try:
+        root = folder.resolve()
         for part in parts:
             exact = at / part
             at = exact if part == ".." or exact.exists() else any_case(at, part)
         found = at.resolve()
         return found if found.is_relative_to(root) and found.is_file() else None
-    except OSError:
+    except (OSError, RuntimeError, ValueError):  # names that are none, links in a ring
         return None
 
 
@@ -51,8 +53,8 @@ def any_case(folder: Path, name: str) -> Path:
 
 def plain_name(name: str) -> str:
     """The end of a path that a file names, as it can be shown: short, and without control characters."""
-    end = re.split(r"[\\/]+", name.strip().strip("\"'"))[-1]
-    shown = _printable(end)
+    steps = [step for step in re.split(r"[\\/]+", name.strip().strip("\"'")) if step]
+    shown = _printable(steps[-1] if steps else "?")
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
 
 

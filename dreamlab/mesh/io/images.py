@@ -29,7 +29,8 @@ class Picture(NamedTuple):
 def decode_image(data: bytes, name: str) -> Picture:
     """A picture, at most MOST_SIDE each way.
 
-    Of 16-bit greys the upper 8 bits are kept; embedded profiles and orientations are ignored, as glTF asks.
+    Of 16-bit greys the upper 8 bits are kept, greys in floating point are of 1; embedded profiles and
+    orientations are ignored, as glTF asks.
 
     Raises InputError for a format that is not one of FORMATS, a damaged file and one of too many pixels.
     """
@@ -57,6 +58,8 @@ def _rgba(image: Any) -> Picture:
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
         image = Image.fromarray((deep >> 8).astype(np.uint8))
+    elif image.mode == "F":  # shares of 1, which Pillow would cut off at 255
+        image = Image.fromarray(to_bytes(np.nan_to_num(np.asarray(image)).clip(0, 1)))
     elif image.mode in ("P", "1"):  # cannot be averaged
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     smaller = -(-max(image.size) // MOST_SIDE)

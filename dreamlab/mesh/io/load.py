@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 READABLE = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".off")
 GLTF = (".glb", ".gltf")
 PRINT = (".stl", ".3mf")  # +Z up, millimetres: see export
+FURTHEST, FURTHEST_UV = 1e18, 1e6  # squares of 32-bit coordinates are finite; texels are told apart
 Axis = Literal["y", "z"]
 
 
@@ -99,7 +100,8 @@ def _readable(path: Path) -> Iterator[None]:
     if path.stat().st_size == 0:
         raise DamagedError(f"{path.name} is empty", mend="Export it again")
     try:
-        yield
+        with np.errstate(all="ignore"):  # what is not finite is told by _sound
+            yield
     except DreamlabError:
         raise
     except Exception as error:  # parsers raise whatever the bytes lead them to
@@ -112,35 +114,48 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _parts(path: Path, pictures: bool = False) -> tuple[list[Part], list[str]]:
     """The parts that have faces, and what else the file says, by name. Raises DamagedError where faces name
-    missing corners, and InputError for a missing picture, if the pictures matter."""
-    if path.suffix.lower() in GLTF:
-        parts, lost, missing = read_gltf(path, colors_only=pictures)
-        if pictures and missing:
-            raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
-        lost += missing[:3] + [f"{len(missing) - 3} more pictures"] * (len(missing) > 3)
-    else:
-        parts, lost = _read(path)
-    parts = [part for part in parts if len(part.faces)]
-    for part in parts:
-        try:
-            check_faces(part.vertices, part.faces)
-        except InputError as error:
-            raise DamagedError(
-                f"{path.name} is damaged: {error.what}", expected=error.expected, got=error.got
-            ) from error
-    return parts, lost
+    missing corners, and InputError for a missing picture or material, if the pictures matter."""
+    parts, lost, missing = _read(path, pictures)
+    if pictures and missing:
+        raise InputError(f"{path.name}: {missing[0]}", mend="Put it there, or export the model again")
+    lost = [*lost, *missing[:3], *[f"{len(missing) - 3} more pictures"] * (len(missing) > 3)]
+    return [_sound(part, path.name) for part in parts if len(part.faces)], lost
 
 
-def _read(path: Path) -> tuple[list[Part], list[str]]:
-    """The parts of a file that is not glTF, and what else it says, by name."""
+def _read(path: Path, pictures: bool) -> tuple[list[Part], list[str], list[str]]:
+    """The parts of a file, what else it says, by name, and what of its colours is not there."""
     kind = path.suffix.lower()
-    if kind == ".obj":
-        return read_obj(path)
-    if kind == ".ply":
-        return read_ply(path)
-    if kind == ".stl":
-        return read_stl(path)
-    return read_3mf(path) if kind == ".3mf" else read_off(path)
+    if kind in GLTF:
+        return read_gltf(path, colors_only=pictures)
+    if kind in (".obj", ".ply"):
+        return (read_obj if kind == ".obj" else read_ply)(path)
+    return *{".stl": read_stl, ".3mf": read_3mf, ".off": read_off}[kind](path), []
+
+
+def _sound(part: Part, name: str) -> Part:
+    """A part that every further step can count on: corners are there, finite and within FURTHEST; texture
+    coordinates are finite. Corners that no face uses may have been anything. Raises DamagedError."""
+    vertices, used = part.vertices, part.faces.reshape(-1)
+    if used.min() >= 0 and used.max() < len(vertices):
+        unused = np.ones(len(vertices), bool)
+        unused[used] = False
+        if unused.any():
+            vertices = np.where(unused[:, None], vertices[used[0]], vertices)
+    try:
+        check_faces(vertices, part.faces)
+    except InputError as error:
+        damage = f"{name} is damaged: {error.what}"
+        raise DamagedError(damage, expected=error.expected, got=error.got) from error
+    if (furthest := np.abs(vertices).max()) > FURTHEST:
+        raise DamagedError(
+            f"{name} is damaged: it has corners too far out",
+            expected=f"{FURTHEST:.0e}",
+            got=f"{furthest:.1e}",
+        )
+    uv = part.uv
+    if uv is not None:
+        uv = np.nan_to_num(uv, posinf=0.0, neginf=0.0).clip(-FURTHEST_UV, FURTHEST_UV)
+    return replace(part, vertices=vertices, uv=uv)
 
 
 def _creased(part: Part) -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.io.companions import companion, plain_name
 from dreamlab.mesh.io.images import Picture, decode_image
 from dreamlab.mesh.io.parts import REPEAT
+from dreamlab.mesh.io.text import decoded, is_number
 
 MOST_BYTES = 64 << 20  # of an MTL
 MOST_PICTURE = 512 << 20  # of a picture's file
+MOST_GONE = 1000  # pictures that are not there; no further ones are looked for
+MOST_TEXELS = 500_000_000  # of all pictures of a file together: 2 GB
 UNUSED = {"map_ka": "", "map_kd": "", "map_d": "", "norm": "", "bump": "bumps", "map_bump": "bumps"} | {
     "disp": "displacement", "refl": "reflections", "map_ke": "light of its own", "map_ks": "gloss",
     "map_ns": "gloss", "map_pr": "roughness", "map_pm": "metal", "decal": "decals",
@@ -57,30 +61,45 @@ class _Entry:
 
 
 class Pictures:
-    """Pictures beside a file, each read once; what is not there or cannot be read is noted in `lost`."""
+    """Pictures beside a file, each read once.
 
-    def __init__(self, folder: Path, lost: list[str]) -> None:
-        self.folder, self.lost = folder, lost
+    Of those that are not there or cannot be read, `missing` has the ones that colour it, `lost` the others.
+    """
+
+    def __init__(self, folder: Path, lost: list[str], missing: list[str]) -> None:
+        self.folder, self.lost, self.missing = folder, lost, missing
         self._read: dict[Path, Picture] = {}
+        self._left, self._gone = MOST_TEXELS, 0
 
-    def __call__(self, name: str, base: Path | None = None) -> UInt8[np.ndarray, "H W 4"] | None:
-        path = companion(name, self.folder, base)
+    def __call__(
+        self, name: str, base: Path | None = None, colors: bool = True
+    ) -> UInt8[np.ndarray, "H W 4"] | None:
+        told, shown = self.missing if colors else self.lost, plain_name(name)
+        path = companion(name, self.folder, base) if self._gone < MOST_GONE else None
         if path is None:
-            self.lost.append(f"the texture {plain_name(name)}, which is not beside it")
+            self._gone += 1
+            told.append(f"the texture {shown}, which is not beside it")
             return None
         try:
-            if path not in self._read:
-                if path.stat().st_size > MOST_PICTURE:
-                    raise InputError(f"{plain_name(name)} is too large")
-                self._read[path] = decode_image(path.read_bytes(), plain_name(name))
+            picture = self._picture(path, shown)
         except (InputError, OSError) as error:
             reason = error.what if isinstance(error, InputError) else error.strerror
-            self.lost.append(f"the texture {plain_name(name)} ({reason})")
+            told.append(f"the texture {shown} ({reason})")
             return None
-        picture = self._read[path]
         if picture.smaller > 1:
-            self.lost.append(f"the full size of {plain_name(name)} ({picture.smaller} times smaller now)")
+            self.lost.append(f"the full size of {shown} ({picture.smaller} times smaller now)")
         return picture.rgba
+
+    def _picture(self, path: Path, shown: str) -> Picture:
+        if path not in self._read:
+            if path.stat().st_size > MOST_PICTURE:
+                raise InputError(f"{shown} is too large")
+            picture = decode_image(path.read_bytes(), shown)
+            self._left -= picture.rgba.size // 4
+            if self._left < 0:
+                raise InputError(f"all together have more than {MOST_TEXELS // 10**6} million pixels")
+            self._read[path] = picture
+        return self._read[path]
 
 
 def read_mtl(path: Path, pictures: Pictures, used: set[str]) -> dict[str, Surface]:
@@ -89,19 +108,10 @@ def read_mtl(path: Path, pictures: Pictures, used: set[str]) -> dict[str, Surfac
     What they say and a Surface cannot hold is noted in `pictures.lost`.
     """
     if path.stat().st_size > MOST_BYTES:
-        pictures.lost.append(f"the materials of {plain_name(path.name)}, which is too large")
+        pictures.missing.append(f"the materials of {plain_name(path.name)}, which is too large")
         return {}
     entries = _entries(decoded(path.read_bytes()))
     return {name: _surface(entry, pictures, path.parent) for name, entry in entries.items() if name in used}
-
-
-def decoded(data: bytes) -> str:
-    """Text in UTF-8 or, failing that, Latin-1, in which names that are equal stay equal; lines end in \\n."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _entries(text: str) -> dict[str, _Entry]:
@@ -124,28 +134,27 @@ def _entries(text: str) -> dict[str, _Entry]:
 def _numbers(words: list[str]) -> Iterator[float]:
     """Those that the words begin with."""
     for word in words:
-        try:
-            yield float(word.replace(",", "."))
-        except ValueError:
+        if not is_number(word) or not isfinite(number := float(word.replace(",", "."))):
             return
+        yield number
 
 
 def map_of(text: str) -> Map | None:
     """The file that a map's line names after its options, spaces and all; None if it names none."""
     out, rest = Map(""), text.strip()
-    while rest.startswith("-"):
+    while rest.startswith("-") and " " in rest:  # a dash alone may begin a file's name
         option, _, rest = rest.partition(" ")
-        rest = rest.lstrip()
-        if option.lower() in WORDS:
+        option, rest = option.lower(), rest.lstrip()
+        if option in WORDS:
             value, _, rest = rest.partition(" ")
-            if option.lower() == "-clamp":
+            if option == "-clamp":
                 out = replace(out, clamp=value.lower() == "on")
-        elif option.lower() in NUMBERS:
-            values = list(_numbers(rest.split(" ")[: NUMBERS[option.lower()]]))
-            rest = rest.split(" ", len(values))[-1] if len(rest.split(" ")) > len(values) else ""
-            u, v = (*values[:2], *[1.0 if option == "-s" else 0.0] * 2)[:2]
-            if option.lower() in ("-s", "-o"):
-                out = replace(out, **{"scale" if option.lower() == "-s" else "offset": (u, v)})
+        elif option in NUMBERS:
+            values = list(_numbers(rest.split(maxsplit=NUMBERS[option])[: NUMBERS[option]]))
+            rest = "".join(rest.split(maxsplit=len(values))[len(values) :])
+            u, v = (*values, *[1.0 if option == "-s" else 0.0] * 2)[:2]
+            if option in ("-s", "-o"):
+                out = replace(out, **{"scale" if option == "-s" else "offset": (u, v)})
         rest = rest.lstrip()
     return replace(out, file=rest) if rest else None
 
@@ -154,7 +163,7 @@ def _surface(entry: _Entry, pictures: Pictures, base: Path) -> Surface:
     color = entry.maps.get("map_kd")
     albedo = None if color is None else pictures(color.file, base)
     bumps = entry.maps.get("norm")
-    normals = None if bumps is None else pictures(bumps.file, base)
+    normals = None if bumps is None else pictures(bumps.file, base, colors=False)
     alpha = _alpha(entry)
     cut = entry.maps.get("map_d")
     if cut is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,22 +14,26 @@ from dreamlab.core.errors import DamagedError
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import srgb_to_linear
 from dreamlab.mesh.io.companions import companion, listed, plain_name
-from dreamlab.mesh.io.mtl import Pictures, Surface, decoded, read_mtl
+from dreamlab.mesh.io.mtl import Pictures, Surface, read_mtl
 from dreamlab.mesh.io.parts import Part
 from dreamlab.mesh.io.polygons import triangulated
+from dreamlab.mesh.io.text import MOST_TEXT, decoded, file_bytes, numbers, whole_numbers
 
 OTHERS = {"l": "lines", "p": "points", "curv": "free curves", "surf": "free surfaces"}
 # The names of an mtllib line: quoted, or up to .mtl, spaces and all, or a word.
 NAMES = re.compile(r'"[^"]*"|\S.*?\.mtl(?=\s|$)|\S+', re.IGNORECASE)
+LONGEST_NAME, LONGEST_LINE = 1024, 4096  # of material files: the pattern takes the square of a line's length
+MOST_LIBRARIES = 64
+WIDEST = 7  # numbers of a line: x, y, z, w and a colour
 
 
-def read_obj(path: Path) -> tuple[list[Part], list[str]]:
-    """The triangles by material, and what else the file says, by name: also materials and textures that are
-    not there. Without normals, faces are smooth inside smoothing groups and flat elsewhere.
+def read_obj(path: Path) -> tuple[list[Part], list[str], list[str]]:
+    """The triangles by material; what else the file says, by name; and materials and textures of colours that
+    cannot be had. Without normals, faces are smooth inside smoothing groups and flat elsewhere.
 
-    Raises DamagedError for lines that cannot be read.
+    Raises DamagedError for lines that cannot be read, InputError for a file that is too large.
     """
-    return _Obj(path, _continued(decoded(path.read_bytes()))).parts()
+    return _Obj(path, _continued(decoded(file_bytes(path, MOST_TEXT)))).parts()
 
 
 @dataclass
@@ -47,62 +52,51 @@ class _Lines:
 
 class _Obj:
     def __init__(self, path: Path, text: str) -> None:
-        self.path, self.lines, self.lost = path, _lines(text), list[str]()
+        self.path, self.lines, self.lost, self.missing = path, _lines(text), list[str](), list[str]()
         self.lost += sorted(self.lines.others)
         numbers = self._table("v")
         self.vertices, self.colors = numbers[:, :3], _colors(numbers)
-        self.uv, self.normals = self._table("vt"), self._table("vn")
+        self.uv, self.normals = self._table("vt"), _directions(self._table("vn")[:, :3])
         counts, corners = self._corners()
         valid = np.where(corners[:, 0] < 0, len(self.vertices), corners[:, 0])
-        self.rows, owner = triangulated(self.vertices, counts, valid)
+        self.rows, owner = triangulated(self.vertices, counts, valid, self.lost)
         self.corners = corners
         self.material = np.array(self.lines.material, np.int64)[owner]
         smooth = np.array(self.lines.smooth, np.int64)
         flat = smooth.max(initial=0) + 1 + np.arange(len(smooth))  # faces that are a group of their own
         self.groups = np.where(smooth > 0, smooth, flat)[owner]
 
-    def parts(self) -> tuple[list[Part], list[str]]:
-        surfaces = self._surfaces()
+    def parts(self) -> tuple[list[Part], list[str], list[str]]:
         names = list(self.lines.names)
+        order = np.argsort(self.material, kind="stable")
+        found, firsts = np.unique(self.material[order], return_index=True)
+        surfaces = self._surfaces({names[k] for k in found.tolist()} - {""})
         parts = []
-        for k in np.unique(self.material).tolist():
-            of = self.material == k
+        for k, of in zip(found.tolist(), np.split(order, firsts[1:]), strict=False):  # of nothing, one piece
             surface = surfaces.get(names[k], Surface())
             parts.append(self._part(self.corners[self.rows[of]], self.groups[of], surface))
-        return parts, self.lost
+        return parts, self.lost, self.missing
 
     def _table(self, word: str) -> Float[np.ndarray, "N W"]:
         """The numbers of all v, vt or vn lines; short rows are filled with nan."""
-        lines = self.lines.rows[word]
-        least = {"v": 3, "vt": 2, "vn": 3}[word]
-        try:
-            rows = [[float(x) for x in line.split()] for line in lines]
-        except ValueError:  # a comma for the point
-            try:
-                rows = [[float(x) for x in line.replace(",", ".").split()] for line in lines]
-            except ValueError as error:
-                raise DamagedError(f"{self.path.name} is damaged: a line {word} is no numbers") from error
-        width = max([least, *(len(row) for row in rows)])
-        if word == "v" and any(len(row) < 3 for row in rows):
-            raise DamagedError(f"{self.path.name} is damaged: a vertex has fewer than three coordinates")
-        if all(len(row) == width for row in rows):
-            return np.array(rows, np.float64).reshape(-1, width)
-        fill = 0.0 if word == "vt" else np.nan
-        return np.array([row + [fill] * (width - len(row)) for row in rows], np.float64)
+        lines, name = self.lines.rows[word], self.path.name
+        words = [line.split(maxsplit=WIDEST)[:WIDEST] for line in lines]
+        counts = np.array([len(row) for row in words], np.int64)
+        if word == "v" and counts.min(initial=3) < 3:
+            raise DamagedError(f"{name} is damaged: a vertex has fewer than three coordinates")
+        out = np.full((len(words), counts.max(initial=3)), 0.0 if word == "vt" else np.nan)
+        out[np.arange(out.shape[1]) < counts[:, None]] = numbers([x for row in words for x in row], name)
+        return out
 
     def _corners(self) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, "N 3"]]:
         """How many corners each face has, and the rows of v, vt and vn of every corner, -1 for none."""
         words = [line.split() for line in self.lines.faces]
         counts = np.array([len(w) for w in words], np.int64)
-        flat = [word for w in words for word in w]
-        try:
-            out = _indices(flat)
-        except ValueError as error:
-            raise DamagedError(f"{self.path.name} is damaged: a face is no numbers") from error
-        starts = np.cumsum(counts) - counts
-        for face, known in self.lines.relative.items():
-            some = slice(starts[face], starts[face] + counts[face])
-            out[some] = np.where(out[some] < 0, out[some] + np.array(known) + 1, out[some])
+        out = _indices([word for w in words for word in w], self.path.name)
+        if self.lines.relative:
+            known = np.zeros((len(counts), 3), np.int64)  # rows that were there when a face was written
+            known[list(self.lines.relative)] = list(self.lines.relative.values())
+            out = np.where(out < 0, out + np.repeat(known, counts, axis=0) + 1, out)
         return counts, out - 1
 
     def _part(
@@ -121,18 +115,16 @@ class _Obj:
         if textured and not has_uv:
             self.lost.append("a texture where its coordinates are not there")
         has_normals = len(normal) > 0 and (normal >= 0).all() and (normal < len(self.normals)).all()
-        if has_normals:
-            given = self.normals[:, :3]
-            length = np.linalg.norm(given, axis=1)
-            has_normals = bool((length[normal] > 1e-12).all())  # also false for nan
+        has_normals = has_normals and bool(np.isfinite(self.normals[normal]).all())
+        if not has_normals and (normal >= 0).any():
+            self.lost.append("normals, which are not there for all corners")
         third = normal if has_normals else np.repeat(groups, 3)
         keys = np.stack([vertex, uv if has_uv and textured else np.full_like(uv, -1), third], -1)
         rows, index = np.unique(keys, axis=0, return_inverse=True)
         faces = index.reshape(-1, 3).astype(np.int64)
         points = self.vertices[rows[:, 0]]
         if has_normals:
-            normals = self.normals[rows[:, 2], :3]
-            normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+            normals = self.normals[rows[:, 2]]
         else:
             normals = _grouped_normals(points, faces, rows[:, [0, 2]])
         color, factor = None if self.colors is None else self.colors[rows[:, 0]], surface.factor
@@ -146,23 +138,21 @@ class _Obj:
             opaque=False, material=surface.material,
         )  # fmt: skip
 
-    def _surfaces(self) -> dict[str, Surface]:
+    def _surfaces(self, used: set[str]) -> dict[str, Surface]:
         """The materials that faces have. Those that are missing are told."""
-        used = {name for name, k in self.lines.names.items() if name and k in set(self.material.tolist())}
-        pictures, out = Pictures(self.path.parent, self.lost), dict[str, Surface]()
-        gone = []
-        for line in self.lines.libraries if used else ():
-            for name, file in _libraries(line, self.path.parent).items():
-                if file is None:
-                    gone.append(name)
-                else:
-                    out = read_mtl(file, pictures, used) | out
+        pictures, out = Pictures(self.path.parent, self.lost, self.missing), dict[str, Surface]()
+        files = libraries(self.lines.libraries if used else (), self.path.parent)
+        for file in dict.fromkeys(files.values()):
+            if file is not None:
+                out = read_mtl(file, pictures, used) | out
+        gone = [name for name, file in files.items() if file is None]
         if gone and used - set(out):
             names = listed(plain_name(name) for name in gone)
-            self.lost.append(f"the materials of {names}, which is not beside it")
+            self.missing.append(f"the materials of {names}, which is not beside it")
         elif used - set(out):
             names = listed(plain_name(name) for name in sorted(used - set(out)))
-            self.lost.append(f"materials that are described nowhere ({names})")
+            told = self.missing if files else self.lost  # without material files there never were colours
+            told.append(f"materials that are described nowhere ({names})")
         return out
 
 
@@ -170,19 +160,29 @@ def library_files(text: str, folder: Path) -> list[Path]:
     """The material files that an OBJ names and that are there."""
     lines = (line.strip().replace("\t", " ") for line in _continued(text).split("\n"))
     names = [line[7:].strip() for line in lines if line.startswith("mtllib ")]
-    return [file for name in names for file in _libraries(name, folder).values() if file is not None]
+    return list(dict.fromkeys(file for file in libraries(names, folder).values() if file is not None))
 
 
-def _libraries(line: str, folder: Path) -> dict[str, Path | None]:
-    """What an mtllib line names: one file, spaces and all, or several; None for what is no MTL there."""
-    whole = companion(line, folder)
-    found = {line: whole} if whole else {name: companion(name, folder) for name in NAMES.findall(line)}
-    return {name: file if file and file.suffix.lower() == ".mtl" else None for name, file in found.items()}
+def libraries(lines: Iterable[str], folder: Path) -> dict[str, Path | None]:
+    """What mtllib lines name, each one file, spaces and all, or several; MOST_LIBRARIES at most.
+
+    None for what is no MTL there.
+    """
+    out: dict[str, Path | None] = {}
+    for line in dict.fromkeys(lines):
+        whole = companion(line, folder) if len(line) < LONGEST_NAME else None
+        found = [line] if whole else [match[0] for match in NAMES.finditer(line[:LONGEST_LINE])]
+        for name in found:
+            file = whole or companion(name, folder)
+            out[name] = file if file and file.suffix.lower() == ".mtl" else None
+            if len(out) == MOST_LIBRARIES:
+                return out
+    return out
 
 
 def _continued(text: str) -> str:
     """With lines that a backslash ends put together with the next; comments may end so in other scripts."""
-    if "\\\n" not in text:
+    if "\\\n" not in text and not text.endswith("\\"):
         return text
     whole, pieces = list[str](), list[str]()
     for line in text.split("\n"):
@@ -221,24 +221,22 @@ def _lines(text: str) -> _Lines:
 
 
 def _smoothing_group(word: str) -> int:
-    return min(int(word), 1 << 30) if word.isdecimal() else int(word == "on")
+    return min(int(word[:18]), 1 << 30) if word.isdecimal() else int(word == "on")
 
 
-def _indices(words: list[str]) -> Int[np.ndarray, "N 3"]:
+def _indices(words: list[str], name: str) -> Int[np.ndarray, "N 3"]:
     """Rows of v, vt and vn as they are written, 0 where there is none."""
     text, n = " ".join(words), len(words)
     slashes, double = text.count("/"), text.count("//")
     out = np.zeros((n, 3), np.int64)
     columns = {(0, 0): [0], (n, 0): [0, 1], (2 * n, 0): [0, 1, 2], (2 * n, n): [0, 2]}.get((slashes, double))
     if columns is not None and all(word.count("/") == slashes // max(n, 1) for word in words):
-        numbers = text.replace("/", " ").split()
-        if len(numbers) == n * len(columns):
-            out[:, columns] = np.array(list(map(int, numbers)), np.int64).reshape(n, -1)
+        given = text.replace("/", " ").split()
+        if len(given) == n * len(columns):
+            out[:, columns] = whole_numbers(given, name).reshape(n, len(columns))
             return out
-    for row, word in enumerate(words):
-        for column, number in enumerate(word.split("/")[:3]):
-            out[row, column] = int(number or 0)
-    return out
+    rows = [[*word.split("/", 3), "", ""][:3] for word in words]
+    return whole_numbers([number or "0" for row in rows for number in row], name).reshape(-1, 3)
 
 
 def _colors(rows: Float[np.ndarray, "V W"]) -> Float[np.ndarray, "V 3"] | None:
@@ -250,6 +248,12 @@ def _colors(rows: Float[np.ndarray, "V W"]) -> Float[np.ndarray, "V 3"] | None:
     top = 255.0 if colors.max(initial=0) > 1 else 1.0
     colors[missing] = top
     return srgb_to_linear((colors / top).clip(0, 1))
+
+
+def _directions(normals: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """Of length one; nan for those that have no direction."""
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals / np.where(length > 1e-12, length, np.nan)
 
 
 def _grouped_normals(

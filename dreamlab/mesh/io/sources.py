@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from dreamlab.mesh.io.companions import companion
-from dreamlab.mesh.io.mtl import MOST_BYTES, decoded, map_of
+from dreamlab.mesh.io.gltf_file import GltfFile
+from dreamlab.mesh.io.mtl import MOST_BYTES, map_of
 from dreamlab.mesh.io.obj import library_files
-from dreamlab.mesh.io.ply_file import MOST_HEADER
+from dreamlab.mesh.io.ply_file import MOST_HEADER, header_of, textures_of
+from dreamlab.mesh.io.text import MOST_TEXT, decoded, file_bytes
 
 
 def files_of(path: Path) -> list[Path]:
@@ -21,7 +22,7 @@ def files_of(path: Path) -> list[Path]:
     """
     try:
         return [path, *_named(path)]
-    except (OSError, ValueError, AttributeError, TypeError):  # damage is told by the reader
+    except Exception:  # whatever the bytes lead to: damage is told by the reader
         return [path]
 
 
@@ -32,19 +33,17 @@ def same_file(target: Path, files: Iterable[Path]) -> Path | None:
 
 def _named(path: Path) -> Iterator[Path]:
     kind = path.suffix.lower()
-    if kind == ".gltf":
-        document = json.loads(path.read_bytes())
+    if kind in (".glb", ".gltf"):
+        document = GltfFile(path).json
         uris = [entry.get("uri") for name in ("buffers", "images") for entry in document.get(name, [])]
         names = [unquote(uri) for uri in uris if isinstance(uri, str) and not uri.startswith("data:")]
         yield from _present(names, path.parent)
     elif kind == ".ply":
         with path.open("rb") as file:
-            header = file.read(MOST_HEADER).partition(b"end_header")[0]
-        lines = [line.split(maxsplit=2) for line in decoded(header).split("\n")]
-        names = [words[2] for words in lines if len(words) == 3 and words[1].lower() == "texturefile"]
-        yield from _present(names, path.parent)
+            header = header_of(file.read(MOST_HEADER))
+        yield from _present(textures_of(header), path.parent)
     elif kind == ".obj":
-        for library in library_files(decoded(path.read_bytes()), path.parent):
+        for library in library_files(decoded(file_bytes(path, MOST_TEXT)), path.parent):
             yield library
             if library.stat().st_size <= MOST_BYTES:
                 yield from _present(_maps(decoded(library.read_bytes())), path.parent, library.parent)
@@ -61,5 +60,5 @@ def _maps(text: str) -> Iterator[str]:
 
 
 def _present(names: Iterable[str], folder: Path, base: Path | None = None) -> Iterator[Path]:
-    found = (companion(name, folder, base) for name in names)
+    found = (companion(name, folder, base) for name in dict.fromkeys(names))
     return (path for path in found if path is not None)
