@@ -23,10 +23,11 @@ from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.diffusers.adapters import learn_words, merge_loras
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.image_space import ImageSpace, LatentSpace, to_pixels
-from dreamlab.priors.diffusers.loading import load
+from dreamlab.priors.diffusers.loading import layout_source, load
 from dreamlab.priors.diffusers.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
 from dreamlab.priors.diffusers.prompt_cache import PromptCache
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, class_name, find, fingerprint
+from dreamlab.priors.diffusers.tokenisers import check_encoding, check_tokenisers, require_vocabularies
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 Schedule = DiscreteSchedule | FlowSchedule
@@ -208,16 +209,23 @@ class PretrainedPrior(ABC):
     def _encoded(self, prompts: list[str]) -> Condition:
         """Load the text parts, encode, and let go of them."""
         bits = {"quantization_config": eight_bits(self.t5_parts)} if self.memory.encoder_8bit else {}
+        layout = layout_source(self.config, self.source)
+        if layout.path is not None:  # of the hub nothing may be here yet
+            require_vocabularies(self.config, layout, self.text_parts)
         pipe = self._load((self.network_part, "vae"), **bits)
+        require_vocabularies(self.config, layout, self.text_parts)
         learn_words(pipe, self.config.textual_inversion, self.config.model)
         for part in self.text_parts:
             module = getattr(pipe, part, None)
             if isinstance(module, torch.nn.Module) and not (bits and part in self.t5_parts):
                 module.to(self.device)
         with listening():
-            return self._encode_text(pipe, prompts)
+            check_tokenisers(pipe, self.text_parts, layout.place)
+            condition = self._encode_text(pipe, prompts)
+            check_encoding(pipe, self.text_parts, prompts, condition)
+        return condition
 
     def _identity(self) -> str | None:
         if not self.config.cache_prompts:
             return None
-        return f"{self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"
+        return f"checked {self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"

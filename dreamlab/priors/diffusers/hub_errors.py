@@ -27,7 +27,10 @@ def translated(place: str) -> Iterator[None]:
 
 
 def _explained(place: str, error: Exception) -> Exception:
-    """The innermost cause that is understood decides; what is not understood stays as it is."""
+    """The innermost cause that is understood decides; what is not understood stays as it is.
+
+    tokenizers raises bare Exceptions for files that it cannot read.
+    """
     from huggingface_hub import errors as hub
     from safetensors import SafetensorError
 
@@ -60,7 +63,7 @@ def _explained(place: str, error: Exception) -> Exception:
         )
     if caused_by(OSError):
         return DamagedError(f"files of {place} are missing or damaged", got=_line(chain), mend=FETCH_AGAIN)
-    if caused_by(ValueError, RuntimeError, KeyError, TypeError, AttributeError):
+    if caused_by(ValueError, RuntimeError, KeyError, TypeError, AttributeError) or type(error) is Exception:
         return DamagedError(
             f"{place} is not a model that can be loaded here", got=_line(chain), mend=FETCH_AGAIN
         )

@@ -71,6 +71,13 @@ def layout_of(config: PretrainedConfig, source: Source) -> str:
     return layout
 
 
+def layout_source(config: PretrainedConfig, source: Source) -> Source:
+    """Where the tokenisers come from: the model itself, or what a single file follows."""
+    if source.path is not None and source.path.is_file():
+        return Source(layout_of(config, source))
+    return source
+
+
 def _usual_layout(source: Source) -> str:
     from diffusers.loaders.single_file_utils import DIFFUSERS_DEFAULT_PIPELINE_PATHS
 
