@@ -12,6 +12,7 @@ from dreamlab.core.errors import DamagedError, DreamlabError, UnavailableError
 
 FETCH_AGAIN = "Download it again"
 _OFFLINE = "Fetch it once while online with `hf download {}`, or give a local folder; see `dreamlab priors`"
+_OF_CONTENT = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, OverflowError)
 _LIBRARIES = ("diffusers", "transformers")
 
 
@@ -63,7 +64,7 @@ def _explained(place: str, error: Exception) -> Exception:
         )
     if caused_by(OSError):
         return DamagedError(f"files of {place} are missing or damaged", got=_line(chain), mend=FETCH_AGAIN)
-    if caused_by(ValueError, RuntimeError, KeyError, TypeError, AttributeError) or type(error) is Exception:
+    if caused_by(*_OF_CONTENT) or type(error) is Exception:
         return DamagedError(
             f"{place} is not a model that can be loaded here", got=_line(chain), mend=FETCH_AGAIN
         )

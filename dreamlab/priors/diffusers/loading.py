@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, UnavailableError
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, listening, translated
 from dreamlab.priors.diffusers.single_file import model_type
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, cached, fetched, index_of, is_offline
+from dreamlab.priors.diffusers.weights import choose_variant, read_weights
 
 
 def load(
@@ -46,10 +46,13 @@ def load(
         if path is not None and path.is_file():
             pipe = kind.from_single_file(str(path), config=layout_of(config, source), **options)
         else:
+            wanted = [
+                name for name, entry in index.items() if isinstance(entry, list) and name not in options
+            ]
             pipe = kind.from_pretrained(
                 source.place,
                 revision=source.revision,
-                variant=config.variant,
+                variant=choose_variant(config, source, wanted),
                 use_safetensors=True,
                 **options,
             )
@@ -108,10 +111,7 @@ def load_part(
         read = json.loads(fetched(config, source, f"{folder}/config.json").read_text(encoding="utf-8"))
         wanted = settings(read)
         network = getattr(diffusers, part_class).from_config(wanted)
-        variant = f".{config.variant}" if config.variant else ""
-        weights = f"{folder}/diffusion_pytorch_model{variant}.safetensors"
-        state = load_file(fetched(config, source, weights))
-        network.load_state_dict(rename(state, wanted))
+        network.load_state_dict(rename(read_weights(config, source, folder), wanted))
         return network.to(dtype)
 
 
@@ -129,7 +129,8 @@ def load_component(
 
         kind = getattr(diffusers, part_class, None) or getattr(transformers, part_class)
         if hasattr(kind, "parameters"):
-            options |= {"torch_dtype": dtype, "use_safetensors": True, "variant": config.variant}
+            variant = choose_variant(config, source, (folder or "",))
+            options |= {"torch_dtype": dtype, "use_safetensors": True, "variant": variant}
         part = kind.from_pretrained(source.place, **options)
     _refuse_random_weights(heard, source)
     return part

@@ -23,6 +23,7 @@ from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
+from dreamlab.priors.diffusers.weights import read_weights
 
 _CLIP_SIDE = 224
 _PROJECTIONS = ("cc_projection", "clip_camera_projection")
@@ -161,13 +162,11 @@ def read_image(file: Path) -> Float[Tensor, "1 3 H W"]:
 
 def _projection(config: PretrainedConfig, source: Any) -> nn.Linear:
     """The layer that joins image and camera, from whichever folder the conversion keeps it in."""
-    from safetensors.torch import load_file
-
     folder = next(name for name in (*_PROJECTIONS, "") if not name or _has(config, source, name))
     if not folder:
         raise DamagedError(f"{source.place} has no camera projection", expected=" or ".join(_PROJECTIONS))
     with translated(source.place), listening():
-        state = load_file(fetched(config, source, f"{folder}/diffusion_pytorch_model.safetensors"))
+        state = read_weights(config, source, folder)
         layer = nn.Linear(state["proj.weight"].shape[1], state["proj.weight"].shape[0])
         layer.load_state_dict({name.removeprefix("proj."): value for name, value in state.items()})
     return layer.requires_grad_(False)
