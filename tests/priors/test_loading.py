@@ -246,7 +246,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from safetensors.torch import save_file
 
     file = tmp_path_factory.mktemp("single") / "model.safetensors"
-    save_file({"model.diffusion_model.joint_blocks.37.x_block.mlp.fc1.weight": torch.zeros(4)}, file)
+    names = ["model.diffusion_model.joint_blocks.37.x_block.mlp.fc1.weight", "first_stage_model.x"]
+    names += [f"text_encoders.{name}.x" for name in ("clip_l", "clip_g", "t5xxl")]
+    save_file({name: torch.zeros(4) for name in names}, file)
     return file
 
 

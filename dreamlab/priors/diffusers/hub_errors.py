@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dreamlab.core.errors import DamagedError, DreamlabError, UnavailableError
+from dreamlab.core.errors import DamagedError, DreamlabError, InputError, UnavailableError
 
 FETCH_AGAIN = "Download it again"
 _OFFLINE = "Fetch it once while online with `hf download {}`, or give a local folder; see `dreamlab priors`"
@@ -54,6 +54,12 @@ def _explained(place: str, error: Exception) -> Exception:
         return UnavailableError(f"{place} has no such revision on the hub", mend="Leave prior.revision out")
     if caused_by(hub.RepositoryNotFoundError):
         return UnavailableError(f"the hub has no {place}, or it is private", mend="See `dreamlab priors`")
+    if any(type(e).__name__ == "SingleFileComponentError" for e in chain):
+        return InputError(
+            f"{place} lacks a part of the model",
+            got=_line(chain),
+            mend="Give a VAE with prior.vae, text encoders with prior.text_encoder; a network it must have",
+        )
     if caused_by(SafetensorError):
         return DamagedError(f"the weights of {place} are damaged", got=_line(chain), mend=FETCH_AGAIN)
     if caused_by(hub.EntryNotFoundError):

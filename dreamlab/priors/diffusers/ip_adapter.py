@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Condition, Views
-from dreamlab.priors.diffusers.base import Image, Level, to_x0
+from dreamlab.priors.diffusers.base import Image, Level
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels
 from dreamlab.priors.diffusers.loading import load_component
@@ -70,12 +70,12 @@ class IPAdapterPrior(StableDiffusionPrior):
         """x0_hat given text and a picture (latents, which are decoded for CLIP), in float32."""
         with torch.no_grad():
             out = self.shown(
-                z_t.to(self.dtype),
+                self.network_input(z_t, t),
                 self.timestep(t),
                 encoder_hidden_states=condition.tokens.to(self.dtype),
                 added_cond_kwargs={"image_embeds": [self.embed_image(image)[:, None]]},
-            ).sample.float()
-        return to_x0(self.prediction, z_t.float(), out, *self.alpha_sigma(t.float()))
+            ).sample
+        return self.to_x0(z_t, out, t)
 
     @torch.no_grad()
     def embed_image(self, image: Image) -> Float[Tensor, "B D"]:

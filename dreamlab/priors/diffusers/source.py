@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.diffusers.aliases import alias
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
+from dreamlab.priors.diffusers.json_files import read_json
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
-_NOT_OF_TEXT = {"model", "revision", "offline", "vae_dtype", "resolution", "cache_prompts"}
+_NOT_OF_TEXT = {"model", "revision", "offline", "vae", "vae_dtype", "resolution", "cache_prompts"}
+_SAFETENSORS = (".safetensors", ".sft")
 
 
 class LoraConfig(BaseModel):
@@ -35,6 +37,8 @@ class PretrainedConfig(BaseModel):
     model: an alias of `dreamlab priors`, a hub id, a pipeline's folder, or a single .safetensors file.
     layout: for a single file, a folder or hub id of a pipeline with the same parts, to read their
     configuration from.
+    vae: another VAE than the model's: a folder, hub id, pipeline or .safetensors file, TAESD for one.
+    text_encoder: a pipeline's folder or hub id to take text encoders and tokenisers from.
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
@@ -53,10 +57,15 @@ class PretrainedConfig(BaseModel):
     # diffusers calls single files of it.
     pipelines: ClassVar[tuple[str, ...]] = ()
     single_files: ClassVar[tuple[str, ...]] = ()
+    # Where a single file keeps its text encoders, and which of them the family can do without.
+    text_in_single_file: ClassVar[dict[str, tuple[str, ...]]] = {}
+    dispensable: ClassVar[tuple[str, ...]] = ()
     half: ClassVar[torch.dtype] = torch.float16
 
     model: str
     layout: str | None = None
+    vae: str | None = None
+    text_encoder: str | None = None
     revision: str | None = None
     variant: str | None = None
     offline: bool = False
@@ -96,7 +105,7 @@ def find(config: PretrainedConfig) -> Source:
     """
     path = Path(config.model).expanduser()
     if path.is_dir() or path.is_file():
-        if path.is_file() and path.suffix != ".safetensors":
+        if path.is_file() and path.suffix not in _SAFETENSORS:
             raise InputError(
                 f"cannot load {path.name}",
                 expected="a .safetensors file or a pipeline's folder (pickled weights can run code)",
@@ -139,6 +148,11 @@ def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) 
     else:
         files = [path] if path.is_file() else sorted(f for part in parts for f in (path / part).rglob("*"))
         state = [_state(file) for file in files if file.is_file()]
+    if config.text_encoder is not None:
+        elsewhere = Path(config.text_encoder).expanduser()
+        files = sorted(f for part in parts for f in (elsewhere / part).rglob("*"))
+        known = cached(config.text_encoder) if not elsewhere.exists() else None
+        state = [str(known and known.parent.name), *(_state(file) for file in files if file.is_file())]
     on_top = [_state(file) for file in (*(lora.file for lora in config.lora), *config.textual_inversion)]
     settings = config.model_dump(mode="json", exclude=_NOT_OF_TEXT)
     return json.dumps([str(path.resolve()) if path else source.place, state, on_top, settings])
@@ -183,10 +197,10 @@ def index_of(config: PretrainedConfig, source: Source) -> dict[str, Any]:
         raise InputError(f"{path} is not a pipeline's folder", expected="a model_index.json in it")
     file = fetched(config, source, "model_index.json")
     try:
-        index = json.loads(file.read_text(encoding="utf-8"))
+        index = read_json(file)
         if not index.get("_class_name"):
             raise ValueError("no _class_name")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, DamagedError) as error:
         raise DamagedError(
             f"{file} is damaged", expected="JSON with _class_name", mend=FETCH_AGAIN
         ) from error

@@ -21,6 +21,7 @@ class StableDiffusionPriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
     single_files: ClassVar = ("v1", "v2")
+    text_in_single_file: ClassVar = {"text_encoder": ("cond_stage_model.",)}
     kind: Literal["stable-diffusion"] = "stable-diffusion"
 
     def build(self, device: torch.device | str = "cpu") -> StableDiffusionPrior:

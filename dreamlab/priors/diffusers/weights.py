@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Collection
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
+from dreamlab.priors.diffusers.json_files import read_json
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, cached, fetched, is_offline
 
 _PLAIN = ""
@@ -123,8 +123,8 @@ def read_weights(config: PretrainedConfig, source: Source, part: str) -> dict[st
         except DreamlabError:
             raise missing from None
     try:
-        shards = set(json.loads(index.read_text(encoding="utf-8-sig"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        shards = set(read_json(index)["weight_map"].values())
+    except (KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{index} is damaged", mend=FETCH_AGAIN) from error
     return {
         name: value

@@ -22,6 +22,7 @@ from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
+from dreamlab.priors.diffusers.parts import given_parts
 from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
 from dreamlab.priors.diffusers.weights import read_weights
 
@@ -61,6 +62,7 @@ class Zero123Prior(PretrainedPrior):
     space: LatentSpace
     text_parts = ("image_encoder",)
     trained_side = 256
+    channels_per_latent = 2
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:
         image = dict(inputs.condition.extras)["image"].to(inputs.z)
@@ -83,12 +85,14 @@ class Zero123Prior(PretrainedPrior):
 
     def _load(self, skip: Any, **parts: Any) -> Any:
         """The parts one by one."""
-        if self.config.lora or self.config.textual_inversion:
-            raise ConfigError("Zero123 takes neither LoRA nor textual inversion")
+        config = self.config
+        if config.lora or config.textual_inversion or config.text_encoder:
+            raise ConfigError("Zero123 takes neither LoRA nor textual inversion nor a text encoder")
         wanted = {"vae": "AutoencoderKL", "unet": "UNet2DConditionModel", "scheduler": "DDIMScheduler"}
         pipe = _Parts()
+        vars(pipe).update(given_parts(config, self.source, wanted.keys() - set(skip), self.dtype))
         for name, kind in wanted.items():
-            if name not in skip:
+            if name not in (*skip, *vars(pipe)):
                 setattr(pipe, name, load_component(self.config, self.source, kind, name, self.dtype))
         if "image_encoder" not in skip:
             kind = "CLIPVisionModelWithProjection"
@@ -110,10 +114,14 @@ class Zero123Prior(PretrainedPrior):
         if kept is None:
             return None
         changed = file.stat().st_mtime_ns if file.is_file() else 0
-        return f"{kept} {file.resolve()} {changed} {self.space.side}"
+        return f"{kept} {file.resolve()} {changed} {self.space.side} {self.config.vae}"
 
     def _space(self, pipe: Any) -> LatentSpace:
         self.projection = _projection(self.config, self.source).to(self.device, self.dtype)
+        if type(pipe.vae).__name__ == "AutoencoderTiny":
+            raise ConfigError(
+                "Zero123 is shown unscaled latents, which TAESD does not make", mend="Leave prior.vae out"
+            )
         return self._latents(pipe)
 
 
