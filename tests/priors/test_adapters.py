@@ -1,15 +1,16 @@
-"""LoRA and textual inversion on a tiny Stable Diffusion."""
+"""LoRA, its relatives and textual inversion on tiny pipelines: merged by definition, or refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from priors import tiny
 
-from dreamlab.core.errors import InputError, UnavailableError
-from dreamlab.priors import StableDiffusionPriorConfig
+from dreamlab.core.errors import DamagedError, InputError, UnavailableError
+from dreamlab.priors import SDXLPriorConfig, StableDiffusionPriorConfig
 from dreamlab.priors.diffusers.source import LoraConfig
 
 
@@ -113,9 +114,141 @@ def test_without_peft_it_is_said(folder: Path, tmp_path: Path, monkeypatch: pyte
     config = StableDiffusionPriorConfig(
         model=str(folder), lora=(LoraConfig(file=lora(tmp_path / "style.safetensors")),)
     )
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("dreamlab.priors.diffusers.lora.find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match=r"LoRA needs the package peft\. pip install peft"):
         config.build()
+
+
+# ---- other layouts, and other kinds ----
+
+
+def adapted(folder: Path, file: Path, state: dict[str, torch.Tensor], scale: float = 1.0) -> Any:
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous() for name, value in state.items()}, file)
+    loras = (LoraConfig(file=file, scale=scale),)
+    return StableDiffusionPriorConfig(model=str(folder), lora=loras, cache_prompts=False).build()
+
+
+def queries() -> list[tuple[str, torch.nn.Linear]]:
+    found = [(name, layer) for name, layer in tiny.unet().named_modules() if name.endswith("to_q")]
+    return [(name, layer) for name, layer in found if isinstance(layer, torch.nn.Linear)]
+
+
+def kohya(name: str) -> str:
+    return "lora_unet_" + name.replace(".", "_")
+
+
+def of_kohya(layers: list[tuple[str, torch.nn.Linear]]) -> dict[str, torch.Tensor]:
+    state = {}
+    for name, layer in layers:
+        state[f"{kohya(name)}.lora_down.weight"] = torch.randn(2, layer.in_features)
+        state[f"{kohya(name)}.lora_up.weight"] = torch.randn(layer.out_features, 2)
+        state[f"{kohya(name)}.alpha"] = torch.tensor(1.0)
+    return state
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "sft"])
+def test_kohyas_names_and_their_alpha_are_understood(folder: Path, tmp_path: Path, ending: str) -> None:
+    state = of_kohya(queries())
+    plain = StableDiffusionPriorConfig(model=str(folder)).build().network.state_dict()
+    after = adapted(folder, tmp_path / f"style.{ending}", state).network.state_dict()
+    for name, _ in queries():
+        low = [state[f"{kohya(name)}.lora_{end}.weight"] for end in ("up", "down")]
+        wanted = plain[f"{name}.weight"] + 0.5 * low[0] @ low[1]  # alpha 1 over rank 2
+        torch.testing.assert_close(after[f"{name}.weight"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_dora_in_pefts_layout_is_merged_by_its_definition(folder: Path, tmp_path: Path) -> None:
+    """W' = m (W + s BA) / |W + s BA| row by row (Liu et al. 2024, eq. 5)."""
+    from safetensors.torch import load_file
+
+    file = lora(tmp_path / "dora.safetensors")
+    state = load_file(file)
+    for name, layer in queries():
+        state[f"unet.{name}.lora_magnitude_vector"] = torch.rand(layer.out_features) + 0.5
+    plain = StableDiffusionPriorConfig(model=str(folder)).build().network.state_dict()
+    after = adapted(folder, file, state, scale=0.7).network.state_dict()
+    for name, _ in queries():
+        low = [state[f"unet.{name}.lora_{end}.weight"] for end in "BA"]
+        summed = plain[f"{name}.weight"] + 0.7 * low[0] @ low[1]
+        wanted = (
+            state[f"unet.{name}.lora_magnitude_vector"][:, None] * summed / summed.norm(dim=1, keepdim=True)
+        )
+        torch.testing.assert_close(after[f"{name}.weight"], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"), "a LoHa"),
+        (("lokr_w1", "lokr_w2"), "a LoKr"),
+        (("oft_blocks",), "an OFT"),
+        (("weight", "on_input"), "an IA3"),
+        (("diff",), "a set of full differences"),
+        (("a1.weight", "b1.weight"), "a GLoRA"),
+        (("lora_down.weight", "lora_up.weight", "lora_mid.weight"), "a LoCon"),
+        (("lora_down.weight", "lora_up.weight", "dora_scale"), "a DoRA in the layout of LyCORIS"),
+    ],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_other_kinds_of_adaptations_are_refused_by_name(
+    folder: Path, tmp_path: Path, ends: tuple[str, ...], kind: str, alone: bool
+) -> None:
+    """Also where the rest of the file is a LoRA: diffusers would merge half of it and say nothing."""
+    (first, _), *rest = queries()
+    state = {f"{kohya(first)}.{end}": torch.ones(2, 2) for end in ends}
+    state |= {} if alone else of_kohya(rest)
+    with pytest.raises(InputError, match=rf"is {kind}.*, which is not read here; got .*Merge it") as error:
+        adapted(folder, tmp_path / "style.safetensors", state)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (
+            "unet.down_blocks.9.attn.to_q",
+            r"1 of \d+ layers that the model does not have: unet\.down_blocks\.9",
+        ),
+        (
+            "text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj",
+            r"1 of \d+ .* lacks, .*text_encoder_2",
+        ),
+        ("transformer.blocks.0.to_q", r"1 of \d+ layers of parts that the model lacks, such as transformer"),
+        ("text_encoder.text_model.encoder.layers.9.self_attn.q_proj", "does not fit"),
+    ],
+)
+def test_layers_that_would_be_left_out_are_counted_and_named(
+    folder: Path, tmp_path: Path, layer: str, line: str
+) -> None:
+    from safetensors.torch import load_file
+
+    state = load_file(lora(tmp_path / "style.safetensors"))
+    state |= {f"{layer}.lora_A.weight": torch.ones(2, 32), f"{layer}.lora_B.weight": torch.ones(32, 2)}
+    with pytest.raises(InputError, match=line) as error:
+        adapted(folder, tmp_path / "style.safetensors", state)
+    assert "\n" not in str(error.value)
+
+
+def test_half_of_a_layer_is_refused(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    state = load_file(lora(tmp_path / "style.safetensors"))
+    del state[next(name for name in state if "lora_B" in name)]
+    with pytest.raises(InputError, match=r"1 of \d+ layers with one of two factors, such as unet\."):
+        adapted(folder, tmp_path / "style.safetensors", state)
+
+
+def test_a_home_is_understood_in_files_on_top(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    lora(tmp_path / "style.safetensors")
+    assert LoraConfig(file=Path("~/style.safetensors")).file == tmp_path / "style.safetensors"
+
+
+# ---- words ----
 
 
 def test_a_learnt_word_is_read(folder: Path, tmp_path: Path) -> None:
@@ -137,3 +270,111 @@ def test_a_word_of_another_width_does_not_fit(folder: Path, tmp_path: Path) -> N
     prior = StableDiffusionPriorConfig(model=str(folder), textual_inversion=(file,)).build()
     with pytest.raises(InputError, match=r"the textual inversion .*gnome\.safetensors does not fit"):
         prior.embed(["a gnome"])
+
+
+def taught(
+    folder: Path, file: Path, config: Any = StableDiffusionPriorConfig, prompt: str = "a gnome"
+) -> Any:
+    prior = config(model=str(folder), textual_inversion=(file,), cache_prompts=False).build()
+    return prior.embed([prompt]).tokens
+
+
+VECTORS = torch.randn(2, tiny.WIDTH, generator=torch.Generator().manual_seed(8))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"<gnome>": VECTORS},
+        {"string_to_token": {"*": 265}, "string_to_param": {"*": torch.nn.Parameter(VECTORS)}, "name": "x"},
+    ],
+)
+@pytest.mark.parametrize("ending", ["pt", "bin"])
+def test_pickled_words_read_as_safetensors_do(
+    folder: Path, tmp_path: Path, held: dict[str, Any], ending: str
+) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"emb_params": VECTORS}, tmp_path / "gnome.safetensors")
+    torch.save(held, tmp_path / f"gnome.{ending}")
+    wanted = taught(folder, tmp_path / "gnome.safetensors")
+    torch.testing.assert_close(taught(folder, tmp_path / f"gnome.{ending}"), wanted)
+    plain = StableDiffusionPriorConfig(model=str(folder), cache_prompts=False).build().embed(["a gnome"])
+    assert not torch.allclose(wanted, plain.tokens)
+
+
+class Payload:
+    """Runs code when a pickle of it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+def test_a_pickle_that_runs_code_is_not_run(folder: Path, tmp_path: Path) -> None:
+    torch.save({"x": Payload(tmp_path / "ran")}, tmp_path / "gnome.pt")
+    with pytest.raises(DamagedError, match=r"holds more than tensors\. Get it as \.safetensors"):
+        taught(folder, tmp_path / "gnome.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pickle_is_bounded_in_size(folder: Path, tmp_path: Path, packed: bool) -> None:
+    """Packed, 20 MB of zeros are a few kB on disk."""
+    import zipfile
+
+    torch.save({"x": torch.zeros(5 * 2**20)}, tmp_path / "gnome.pt")
+    if packed:
+        with (
+            zipfile.ZipFile(tmp_path / "gnome.pt") as before,
+            zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as after,
+        ):
+            for name in before.namelist():
+                after.writestr(name, before.read(name))
+        (tmp_path / "small.pt").replace(tmp_path / "gnome.pt")
+        assert (tmp_path / "gnome.pt").stat().st_size < 2**20
+    with pytest.raises(
+        InputError, match="too large for a textual inversion; expected at most 16 MB, got 20 MB"
+    ):
+        taught(folder, tmp_path / "gnome.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle at all", b"PK\x03\x04 no archive"])
+def test_a_damaged_pickle_is_one_line(folder: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "gnome.pt").write_bytes(content)
+    with pytest.raises(DamagedError) as error:
+        taught(folder, tmp_path / "gnome.pt")
+    assert "\n" not in str(error.value)
+
+
+def test_words_of_xl_reach_both_text_encoders(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    folder, file = tiny.sdxl(tmp_path / "xl"), tmp_path / "gnome.safetensors"
+    both = {name: torch.randn(2, tiny.WIDTH) for name in ("clip_l", "clip_g")}
+    plain = SDXLPriorConfig(model=str(folder), cache_prompts=False).build().embed(["a gnome"]).tokens
+    for ending in ("safetensors", "pt"):
+        save = save_file if ending == "safetensors" else torch.save
+        save(both, tmp_path / f"gnome.{ending}")
+        learnt = taught(folder, tmp_path / f"gnome.{ending}", SDXLPriorConfig)
+        for half in (slice(0, tiny.WIDTH), slice(tiny.WIDTH, None)):  # the encoders side by side
+            assert not torch.allclose(learnt[..., half], plain[..., half])
+    one = StableDiffusionPriorConfig(model=str(tiny.stable_diffusion(tmp_path / "sd")))
+    with pytest.raises(InputError, match=r"vectors for 2 text encoder\(s\), where the model has 1"):
+        taught(Path(one.model), file)
+    save_file({"emb_params": torch.randn(2, tiny.WIDTH)}, file)
+    with pytest.raises(InputError, match=r"vectors for 1 text encoder\(s\), where the model has 2"):
+        taught(folder, file, SDXLPriorConfig)
+
+
+@pytest.mark.parametrize("held", [{"clip_l": VECTORS}, {"a": VECTORS, "b": VECTORS}])
+def test_what_is_no_textual_inversion_is_said(folder: Path, tmp_path: Path, held: dict[str, Any]) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: value.clone() for name, value in held.items()}, tmp_path / "gnome.safetensors")
+    with pytest.raises(
+        InputError, match="is not a textual inversion; expected one tensor, or clip_l and clip_g"
+    ):
+        taught(folder, tmp_path / "gnome.safetensors")

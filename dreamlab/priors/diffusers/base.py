@@ -13,10 +13,10 @@ from torch import Tensor
 from dreamlab.core.diffusion import Image, Level
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
-from dreamlab.priors.diffusers.adapters import learn_words, merge_loras
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.image_space import ImageSpace, LatentSpace, to_pixels
 from dreamlab.priors.diffusers.loading import layout_source, load
+from dreamlab.priors.diffusers.lora import merge_loras
 from dreamlab.priors.diffusers.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
 from dreamlab.priors.diffusers.parts import given_parts, require_parts
 from dreamlab.priors.diffusers.prompt_cache import PromptCache
@@ -31,6 +31,7 @@ from dreamlab.priors.diffusers.schedules import (
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, class_name, find, fingerprint
 from dreamlab.priors.diffusers.tokenisers import check_encoding, check_tokenisers, require_vocabularies
 from dreamlab.priors.diffusers.unusable import check_network
+from dreamlab.priors.diffusers.words import learn_words
 
 
 class NetworkInputs(NamedTuple):

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras
-from dreamlab.priors.diffusers.adapters import merge_loras
 from dreamlab.priors.diffusers.base import NetworkInputs
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.loading import load_component, load_part
+from dreamlab.priors.diffusers.lora import merge_loras
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.mvdream_names import network_settings, renamed
 from dreamlab.priors.diffusers.parts import given_parts

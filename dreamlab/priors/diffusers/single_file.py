@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from dreamlab.core.errors import DamagedError, InputError
 
+SAFETENSORS = (".safetensors", ".sft")  # what files of weights end in
 _LONGEST_HEADER = 100 * 2**20
 _SIZES = "model.diffusion_model.label_emb.0.0.weight"  # diffusers knows XL by its text encoders alone
 _BY_SIZES = {2816: "xl_base", 2560: "xl_refiner"}

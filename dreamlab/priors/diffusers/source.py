@@ -6,20 +6,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.diffusers.aliases import alias
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
 from dreamlab.priors.diffusers.json_files import read_json
+from dreamlab.priors.diffusers.single_file import SAFETENSORS
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
 _NOT_OF_TEXT = {"model", "revision", "offline", "vae", "vae_dtype", "resolution", "cache_prompts"}
-_SAFETENSORS = (".safetensors", ".sft")
 
 
 class LoraConfig(BaseModel):
@@ -27,7 +29,7 @@ class LoraConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: Path
+    file: UserPath
     scale: float = Field(default=1.0, ge=-10.0, le=10.0)
 
 
@@ -74,7 +76,7 @@ class PretrainedConfig(BaseModel):
     vram: Literal[6, 8, 12, 24] | None = None
     resolution: int | None = Field(default=None, ge=8, le=4096)
     lora: tuple[LoraConfig, ...] = ()
-    textual_inversion: tuple[Path, ...] = ()
+    textual_inversion: tuple[UserPath, ...] = ()
     cache_prompts: bool = True
 
     def torch_dtype(self, device: torch.device | str) -> torch.dtype:
@@ -105,7 +107,7 @@ def find(config: PretrainedConfig) -> Source:
     """
     path = Path(config.model).expanduser()
     if path.is_dir() or path.is_file():
-        if path.is_file() and path.suffix not in _SAFETENSORS:
+        if path.is_file() and path.suffix not in SAFETENSORS:
             raise InputError(
                 f"cannot load {path.name}",
                 expected="a .safetensors file or a pipeline's folder (pickled weights can run code)",

@@ -23,7 +23,7 @@ from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.parts import given_parts
-from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
+from dreamlab.priors.diffusers.source import PretrainedConfig, UserPath, fetched
 from dreamlab.priors.diffusers.weights import read_weights
 
 _CLIP_SIDE = 224
@@ -43,7 +43,7 @@ class Zero123PriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("Zero123Pipeline", "Zero1to3StableDiffusionPipeline")
     kind: Literal["zero123"] = "zero123"
-    image: Path
+    image: UserPath
     image_elevation: float = Field(default=0.0, ge=-90.0, le=90.0)
     camera: Literal["zero123", "stable-zero123"] = "zero123"
 
