@@ -10,7 +10,7 @@ import torch
 from priors import tiny
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
-from dreamlab.priors import SDXLPriorConfig, StableDiffusionPriorConfig
+from dreamlab.priors import PixArtPriorConfig, SDXLPriorConfig, StableDiffusionPriorConfig, VideoPriorConfig
 from dreamlab.priors.diffusers.source import LoraConfig
 
 
@@ -229,6 +229,15 @@ def test_layers_that_would_be_left_out_are_counted_and_named(
     with pytest.raises(InputError, match=line) as error:
         adapted(folder, tmp_path / "style.safetensors", state)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["pixart", "video"])
+def test_families_that_take_no_lora_say_so(tmp_path: Path, kind: str) -> None:
+    made = getattr(tiny, kind)(tmp_path / "model")
+    config = {"pixart": PixArtPriorConfig, "video": VideoPriorConfig}[kind]
+    loras = (LoraConfig(file=lora(tmp_path / "style.safetensors")),)
+    with pytest.raises(InputError, match="take no LoRA here; got .*Pipeline"):
+        config(model=str(made), lora=loras).build()
 
 
 def test_half_of_a_layer_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ def merge_loras(pipe: Any, loras: Sequence[LoraConfig], model: str) -> Any:
     if not loras:
         return pipe
     need_peft()
+    networks = [getattr(pipe, part, None) for part in ("unet", "transformer")]
+    takes = hasattr(pipe, "lora_state_dict") and all(
+        hasattr(n, "load_lora_adapter") for n in networks if n is not None
+    )
+    if not takes:
+        raise InputError(f"models of the kind of {model} take no LoRA here", got=type(pipe).__name__)
     names = [f"lora{i}" for i in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
         _load(pipe, name, lora, model)
