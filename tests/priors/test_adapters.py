@@ -236,7 +236,7 @@ def test_families_that_take_no_lora_say_so(tmp_path: Path, kind: str) -> None:
     made = getattr(tiny, kind)(tmp_path / "model")
     config = {"pixart": PixArtPriorConfig, "video": VideoPriorConfig}[kind]
     loras = (LoraConfig(file=lora(tmp_path / "style.safetensors")),)
-    with pytest.raises(InputError, match="take no LoRA here; got .*Pipeline"):
+    with pytest.raises(InputError, match=r"take no LoRA here; got .*Pipeline"):
         config(model=str(made), lora=loras).build()
 
 

@@ -8,7 +8,6 @@ camera's four numbers.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,13 +15,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from dreamlab.core.errors import ConfigError, DamagedError, InputError
+from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras, Condition
 from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.parts import given_parts
+from dreamlab.priors.diffusers.picture import read_image
 from dreamlab.priors.diffusers.source import PretrainedConfig, UserPath, fetched
 from dreamlab.priors.diffusers.weights import read_weights
 
@@ -145,27 +145,6 @@ def camera_numbers(
     azimuth = cameras.azimuth
     lower = image_elevation - cameras.elevation
     return torch.stack([lower, azimuth.sin(), azimuth.cos(), torch.full_like(azimuth, fourth)], dim=1)
-
-
-def read_image(file: Path) -> Float[Tensor, "1 3 H W"]:
-    """A picture in -1..1, transparency on white. Raises InputError for what is no picture or not square."""
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as opened:
-            picture = opened.convert("RGBA")
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"cannot read the picture {file}", got=str(error)) from error
-    if picture.width != picture.height:
-        raise InputError(
-            f"the picture {file} is not square",
-            got=f"{picture.width}x{picture.height}",
-            mend="Crop or pad it",
-        )
-    white = Image.new("RGBA", picture.size, "white")
-    pixels = np.asarray(Image.alpha_composite(white, picture).convert("RGB"), dtype=np.float32)
-    return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
 
 
 def _projection(config: PretrainedConfig, source: Any) -> nn.Linear:
