@@ -17,7 +17,11 @@ from priors import tiny
 from safetensors.torch import load_file, save_file
 
 from dreamlab.core.errors import DamagedError, InputError
-from dreamlab.priors import MVDreamPriorConfig, StableDiffusionPriorConfig, Zero123PriorConfig
+from dreamlab.priors import (
+    MVDreamPriorConfig,
+    StableDiffusionPriorConfig,
+    Zero123PriorConfig,
+)
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source
 from dreamlab.priors.diffusers.weights import Weights, choose_variant
 

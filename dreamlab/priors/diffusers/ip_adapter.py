@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,6 +18,7 @@ from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.shared_weights import shared_weights_copy
+from dreamlab.priors.diffusers.single_file import SAFETENSORS
 from dreamlab.priors.diffusers.source import PretrainedConfig, fetched, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 
@@ -55,6 +57,12 @@ class IPAdapterPrior(StableDiffusionPrior):
         super().__init__(config, device)
         wanted = config.model_copy(update={"model": config.adapter, "revision": None, "variant": None})
         source = find(wanted)
+        if Path(config.adapter_file).suffix not in SAFETENSORS:
+            raise InputError(
+                f"the adapter {config.adapter_file} cannot be read",
+                expected="a .safetensors file",
+                mend="Set prior.adapter_file to the one of that name: pickled weights can run code",
+            )
         with translated(config.adapter):
             from safetensors.torch import load_file
 

@@ -6,6 +6,7 @@ Everything of diffusers and transformers is imported inside functions: the comma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ def layout_of(config: PretrainedConfig, source: Source) -> str:
 
     Raises UnavailableError where that would have to be downloaded and the hub must not be asked.
     """
-    layout = config.layout or _usual_layout(source)
+    layout = str(Path(config.layout).expanduser()) if config.layout else _usual_layout(source)
     if Source(layout).path is None and is_offline(config) and cached(layout) is None:
         raise UnavailableError(
             f"{source.place} does not hold its own configuration, and {layout} is not on this machine",

@@ -113,7 +113,7 @@ def find(config: PretrainedConfig) -> Source:
                 expected="a .safetensors file or a pipeline's folder (pickled weights can run code)",
                 mend="Convert it to safetensors",
             )
-        return Source(str(path))
+        return Source(str(_of_cache(path)))
     known = alias(config.model)
     if known is not None:
         return _first(config, [Source(hub, config.revision or known.revision) for hub in known.hubs])
@@ -124,6 +124,15 @@ def find(config: PretrainedConfig) -> Source:
         expected="an alias, a hub id (owner/name), a pipeline's folder or a .safetensors file",
         mend="See `dreamlab priors`",
     )
+
+
+def _of_cache(path: Path) -> Path:
+    """The newest commit in a folder of the hub's cache (models--owner--name), any other path as it is."""
+    if not (path / "snapshots").is_dir() or (path / "model_index.json").exists():
+        return path
+    main = path / "refs" / "main"
+    commits = [path / "snapshots" / main.read_text(encoding="utf-8").strip()] if main.is_file() else []
+    return next((commit for commit in (*commits, *(path / "snapshots").iterdir()) if commit.is_dir()), path)
 
 
 def _first(config: PretrainedConfig, mirrors: list[Source]) -> Source:
