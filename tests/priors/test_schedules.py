@@ -233,3 +233,10 @@ def test_the_refusal_reaches_who_brings_the_model(tmp_path: Path) -> None:
         InputError, match=r"distilled to few steps .* Take the model that it was distilled from"
     ):
         StableDiffusionPriorConfig(model=str(folder)).build()
+
+
+def test_settings_that_name_no_betas_are_said(tmp_path: Path) -> None:
+    folder = tiny.stable_diffusion(tmp_path)
+    (folder / "scheduler" / "scheduler_config.json").write_text("{}")
+    with pytest.warns(UserWarning, match=r"settings of .* name no betas: DDIM's own are taken"):
+        StableDiffusionPriorConfig(model=str(folder)).build()

@@ -106,13 +106,15 @@ def test_sentencepiece_that_is_not_installed_is_named(
         tokens(made, "pixart")
 
 
-def test_a_tokeniser_without_a_limit_takes_the_text_encoders(folder: Path) -> None:
-    wanted = tokens(folder)
-    file = folder / "tokenizer" / "tokenizer_config.json"
+@pytest.mark.parametrize("kind", ["stable-diffusion", "flux", "sd3", "sdxl"])
+def test_a_tokeniser_without_a_limit_takes_the_text_encoders(tmp_path: Path, kind: str) -> None:
+    made = FAMILIES[kind][0](tmp_path)
+    wanted = tokens(made, kind)
+    file = made / "tokenizer" / "tokenizer_config.json"
     settings = json.loads(file.read_text())
     del settings["model_max_length"]
     file.write_text(json.dumps(settings))
-    torch.testing.assert_close(tokens(folder), wanted)
+    torch.testing.assert_close(tokens(made, kind), wanted)
 
 
 @pytest.mark.parametrize("embeddings", [100, 2000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,6 +118,10 @@ def schedule_of(scheduler: Any, model: str = "the model") -> tuple[Schedule, Pre
         )
     known = {"prediction_type": ("epsilon", "v_prediction", "sample"), "timestep_type": ("discrete", None)}
     _refuse(model, name, config, known)
+    if {"beta_start", "beta_end", "beta_schedule"} <= set(config.get("_use_default_values", ())):
+        warnings.warn(
+            f"the scheduler's settings of {model} name no betas: {name}'s own are taken", stacklevel=3
+        )
     table = scheduler.alphas_cumprod.double().clamp_min(_SMALLEST_ALPHA_BAR)
     return DiscreteSchedule(table), prediction
 

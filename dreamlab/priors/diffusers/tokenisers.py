@@ -75,6 +75,8 @@ def check_tokenisers(pipe: Any, parts: Sequence[str], place: str) -> None:
         positions = getattr(encoder.config, "max_position_embeddings", None)
         if positions is not None:  # settings that name no limit mean one of 10^30
             tokeniser.model_max_length = min(tokeniser.model_max_length, positions)
+            if part == "tokenizer" and hasattr(pipe, "tokenizer_max_length"):  # some pipelines took it along
+                pipe.tokenizer_max_length = tokeniser.model_max_length
 
 
 def check_encoding(pipe: Any, parts: Sequence[str], prompts: Sequence[str], condition: Condition) -> None:
