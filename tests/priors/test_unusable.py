@@ -10,9 +10,9 @@ import pytest
 import torch
 from priors import tiny
 
-from dreamlab.core.errors import InputError
-from dreamlab.priors import SDXLPriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.diffusers.recognise import kind_of
+from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.priors import SanaPriorConfig, SDXLPriorConfig, StableDiffusionPriorConfig
+from dreamlab.priors.diffusers.recognise import FAMILIES, kind_of
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,25 @@ def test_the_refiner_of_xl_is_told_from_xl(tmp_path: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match=r"is a refiner, .*Take sdxl"):
         SDXLPriorConfig(model=str(folder)).build()
+
+
+@pytest.mark.parametrize("kind", ["sdxl", "sd3", "flux", "pixart", "video", "mvdream", "zero123"])
+def test_a_vae_of_other_channels_does_not_fit_any_family(tmp_path: Path, kind: str) -> None:
+    config = next(f for f in FAMILIES if f.model_fields["kind"].default == kind)
+    folder = getattr(tiny, kind)(tmp_path / "model")
+    tiny.vae(6).save_pretrained(tmp_path / "vae")
+    more = {"image": tiny.picture(tmp_path / "p.png")} if kind == "zero123" else {}
+    with pytest.raises(
+        ConfigError, match=r"the VAE does not fit the network .*latents of \d channels, got 6"
+    ):
+        config(model=str(folder), vae=str(tmp_path / "vae"), resolution=32, **more).build()
+
+
+def test_sana_takes_a_deep_autoencoder_alone(tmp_path: Path) -> None:
+    folder = tiny.sana(tmp_path / "model")
+    tiny.vae().save_pretrained(tmp_path / "vae")
+    with pytest.raises(
+        InputError, match="no VAE that can be used; expected AutoencoderDC, got AutoencoderKL"
+    ):
+        SanaPriorConfig(model=str(folder), vae=str(tmp_path / "vae")).build()
+    assert SanaPriorConfig(model=str(folder), vae=str(folder)).build().channels == 4

@@ -68,7 +68,7 @@ class PretrainedPrior(ABC):
     t5_parts: ClassVar[tuple[str, ...]] = ()
     unused_parts: ClassVar[tuple[str, ...]] = ()
     without: tuple[str, ...] = ()  # parts that a single file does not hold
-    channels_per_latent: ClassVar[int] = 1  # of the network's input
+    channels_per_latent: ClassVar[int | None] = None  # of the network's input; None is not checked
     patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
     trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1

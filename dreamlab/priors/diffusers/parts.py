@@ -16,7 +16,8 @@ from dreamlab.priors.diffusers.loading import layout_of, load_component
 from dreamlab.priors.diffusers.single_file import as_safetensors, header
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, fetched, find, index_of
 
-_VAES = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "AsymmetricAutoencoderKL")
+_VAES = ("AutoencoderKL", "AutoencoderTiny", "AsymmetricAutoencoderKL")
+_DEEP = "AutoencoderDC"
 _VAE_PREFIXES = ("first_stage_model.", "vae.")
 
 
@@ -80,7 +81,13 @@ def _vae(config: PretrainedConfig, source: Source, dtype: torch.dtype) -> Any:
     else:
         folder = _vae_folder(elsewhere, there)
     settings = read_json(fetched(elsewhere, there, f"{folder}/config.json" if folder else "config.json"))
-    return load_component(elsewhere, there, _known(settings.get("_class_name"), there.place), folder, dtype)
+    return load_component(
+        elsewhere,
+        there,
+        _known(settings.get("_class_name"), there.place, index_of(config, source).get("vae")),
+        folder,
+        dtype,
+    )
 
 
 def _vae_folder(config: PretrainedConfig, source: Source) -> str | None:
@@ -115,7 +122,10 @@ def _class_in(index: dict[str, Any], part: str, place: str) -> str:
     return entry[-1]
 
 
-def _known(kind: Any, place: str) -> str:
-    if kind not in _VAES:
-        raise InputError(f"{place} is no VAE that can be used", expected=" or ".join(_VAES), got=str(kind))
+def _known(kind: Any, place: str, own: Any) -> str:
+    """The class of a VAE for the model, DC-AE in place of DC-AE alone: latents of others differ in size."""
+    deep = isinstance(own, list) and _DEEP in own
+    fitting = (_DEEP,) if deep else _VAES
+    if kind not in fitting:
+        raise InputError(f"{place} is no VAE that can be used", expected=" or ".join(fitting), got=str(kind))
     return str(kind)

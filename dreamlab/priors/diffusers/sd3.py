@@ -40,6 +40,7 @@ class SD3Prior(PretrainedPrior):
 
     config: SD3PriorConfig
     network_part = "transformer"
+    channels_per_latent = 1
     text_parts = (
         "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "text_encoder_3", "tokenizer_3",
     )  # fmt: skip

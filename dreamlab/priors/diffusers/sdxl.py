@@ -39,6 +39,7 @@ class SDXLPrior(PretrainedPrior):
     """
 
     text_parts = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
+    channels_per_latent = 1
     unused_parts = ("feature_extractor", "image_encoder")
 
     def _checked(self, source: Source) -> Source:

@@ -35,6 +35,7 @@ class StableDiffusionPrior(PretrainedPrior):
     """
 
     unused_parts = ("safety_checker", "feature_extractor", "image_encoder")
+    channels_per_latent = 1
 
     def trainable_copy(self) -> nn.Module:
         """The score model of variational distillation, see LoraScore."""

@@ -40,15 +40,15 @@ def refuse_known(model: str, kind: str) -> None:
         raise InputError(f"{model} is {what}", got=kind, mend=mend)
 
 
-def check_network(model: str, network: Any, latents: int, per_latent: int, own_vae: bool) -> None:
+def check_network(model: str, network: Any, latents: int, per_latent: int | None, own_vae: bool) -> None:
     """Raises InputError where the network wants more than noisy latents of this many channels and text,
     ConfigError where the VAE is another's. per_latent: the network's channels to one of the latents.
     """
     config = network.config
     if getattr(config, "time_cond_proj_dim", None) is not None:
         raise InputError(f"{model} is {_DISTILLED}", got="a network that is told its guidance", mend=_ANOTHER)
-    channels, expected = int(config.in_channels), latents * per_latent
-    if channels == expected:
+    channels = int(config.in_channels)
+    if per_latent is None or channels == latents * per_latent:
         return
     more = {latents + latents + 1: (_WITH_A_HOLE, _ANOTHER), latents + latents: (_EDITING, _ANOTHER)}
     more |= {latents + 1: (_BY_DEPTH, _CONTROL), latents + 3: (_ENLARGING, _ANOTHER)}
