@@ -240,6 +240,20 @@ def test_families_that_take_no_lora_say_so(tmp_path: Path, kind: str) -> None:
         config(model=str(made), lora=loras).build()
 
 
+def test_layers_that_the_library_passed_over_are_counted() -> None:
+    """Whatever diffusers made of the file: what is on the model at the end decides."""
+    from types import SimpleNamespace
+
+    from dreamlab.priors.diffusers.lora import _left_out
+
+    network = torch.nn.ModuleDict({"to_q": torch.nn.Linear(2, 2), "to_k": torch.nn.Linear(2, 2)})
+    network["to_q"].lora_A = torch.nn.ModuleDict({"one": torch.nn.Linear(2, 1)})
+    pipe = SimpleNamespace(unet=network, get_list_adapters=lambda: {"unet": ["one"]})
+    both = {f"unet.{name}": {"down", "up"} for name in ("to_q", "to_k")}
+    assert _left_out(pipe, "one", {"unet.to_q": both["unet.to_q"]}) == ""
+    assert _left_out(pipe, "one", both) == "1 of 2 layers that the model does not have"
+
+
 def test_half_of_a_layer_is_refused(folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

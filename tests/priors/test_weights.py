@@ -206,28 +206,48 @@ def test_a_home_is_understood_in_every_path(
     torch.testing.assert_close(answer("~/model"), answer(good))
 
 
-def test_the_hub_is_asked_for_its_list_and_its_cache_stands_in(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture()
+def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A hub that lists these files of owner/x, and `folder` as the cache of it."""
     from huggingface_hub import HfApi
 
     from dreamlab.priors.diffusers import weights
 
-    config, source = PretrainedConfig(model="owner/x"), Source("owner/x")
-    monkeypatch.setattr(weights, "is_offline", lambda _: False)
-    listed = ["unet/diffusion_pytorch_model.fp16.safetensors"]
-    monkeypatch.setattr(HfApi, "list_repo_files", lambda *_, **__: listed)
-    with pytest.warns(UserWarning, match="fp16 alone"):
-        assert choose_variant(config, source, ["unet"]) == "fp16"
+    listed: list[str] = []
 
-    def unreachable(*_: Any, **__: Any) -> None:
-        raise ConnectionError("no route")
+    def answer(*_: Any, **__: Any) -> list[str]:
+        if not listed:
+            raise ConnectionError("no route")
+        return listed
 
-    monkeypatch.setattr(HfApi, "list_repo_files", unreachable)
+    monkeypatch.setattr(weights, "is_offline", lambda config: config.offline)
+    monkeypatch.setattr(HfApi, "list_repo_files", answer)
     monkeypatch.setattr(weights, "cached", lambda *_: folder / "model_index.json")
+    return listed
+
+
+PARTS = ["unet", "tokenizer", "scheduler"]
+
+
+def test_the_hub_is_asked_where_the_cache_lacks_plain_weights(folder: Path, hub: list[str]) -> None:
+    config, source = PretrainedConfig(model="owner/x"), Source("owner/x")
+    hub.append("unet/diffusion_pytorch_model.fp16.safetensors")
+    assert choose_variant(config, source, PARTS) is None  # the cache has them
     in_variant(folder / "unet", "ema")
+    with pytest.warns(UserWarning, match="fp16 alone"):
+        assert choose_variant(config, source, PARTS) == "fp16"
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_the_cache_stands_in_for_a_hub_that_does_not_answer(
+    folder: Path, hub: list[str], offline: bool
+) -> None:
+    in_variant(folder / "unet", "ema")
+    if offline:
+        hub.append("unet/diffusion_pytorch_model.fp16.safetensors")
+    config = PretrainedConfig(model="owner/x", offline=offline)
     with pytest.warns(UserWarning, match="ema alone"):
-        assert choose_variant(config, source, ["unet"]) == "ema"
+        assert choose_variant(config, Source("owner/x"), PARTS) == "ema"
 
 
 # ---- pickles ----

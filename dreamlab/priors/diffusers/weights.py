@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from torch import Tensor
 
@@ -24,6 +24,7 @@ CONVERT = (
     "w = torch.load('{pickled}', map_location='cpu', weights_only=True); "
     "s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, '{safe}', {{'format': 'pt'}})"
 )
+_WEIGHTLESS = ("tokenizer", "scheduler", "image_noising_scheduler", "feature_extractor")
 _SAFE_NAMES = {"pytorch_model": "model"}
 
 
@@ -42,22 +43,28 @@ class Weights:
                 self.pickled.setdefault(part, str(path))
 
 
-def weights_of(config: PretrainedConfig, source: Source) -> Weights:
-    """What the folder, the hub or, where that must not or cannot be asked, its cache holds."""
-    folder = source.path
-    if folder is None and not is_offline(config):
-        from huggingface_hub import HfApi
+def weights_of(config: PretrainedConfig, source: Source, parts: Collection[str]) -> Weights:
+    """What the folder holds, or the hub. The hub's cache answers where it has plain weights of all these
+    parts, and where the hub must not or cannot be asked.
+    """
+    if source.path is not None:
+        return _in_folder(source.path)
+    of_cache = (cached(source.place, source.revision, name) for name in ("model_index.json", "config.json"))
+    index = next((file for file in of_cache if file is not None), None)
+    kept = Weights(()) if index is None else _in_folder(index.parent)
+    wanted = [part for part in parts if not part.startswith(_WEIGHTLESS)]
+    if is_offline(config) or all(_PLAIN in kept.variants.get(part, ()) for part in wanted):
+        return kept
+    from huggingface_hub import HfApi
 
-        try:
-            with translated(source.place):
-                return Weights(HfApi().list_repo_files(source.place, revision=source.revision))
-        except DreamlabError:
-            pass  # whoever loads the model says what is wrong, unless the cache has it all
-    if folder is None:
-        index = cached(source.place, source.revision)
-        folder = None if index is None else index.parent
-    if folder is None:
-        return Weights(())
+    try:
+        with translated(source.place):
+            return Weights(HfApi().list_repo_files(source.place, revision=source.revision))
+    except DreamlabError:  # whoever loads the model says what is wrong, unless the cache has it all
+        return kept
+
+
+def _in_folder(folder: Path) -> Weights:
     return Weights([file.relative_to(folder).as_posix() for file in (*folder.glob("*"), *folder.glob("*/*"))])
 
 
@@ -67,7 +74,7 @@ def choose_variant(config: PretrainedConfig, source: Source, parts: Collection[s
 
     Raises InputError for parts whose weights are pickled alone, or lack what was asked for.
     """
-    held = weights_of(config, source)
+    held = weights_of(config, source, parts)
     for part in parts:
         if part in held.pickled and part not in held.variants:
             raise InputError(
