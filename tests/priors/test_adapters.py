@@ -1,15 +1,16 @@
-"""LoRA and textual inversion on a tiny Stable Diffusion."""
+"""LoRA and its relatives on tiny pipelines: merged by their definitions, whole, or refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from priors import tiny
 
 from dreamlab.core.errors import InputError, UnavailableError
-from dreamlab.priors import StableDiffusionPriorConfig
+from dreamlab.priors import PixArtPriorConfig, StableDiffusionPriorConfig, VideoPriorConfig
 from dreamlab.priors.diffusers.source import LoraConfig
 
 
@@ -113,27 +114,158 @@ def test_without_peft_it_is_said(folder: Path, tmp_path: Path, monkeypatch: pyte
     config = StableDiffusionPriorConfig(
         model=str(folder), lora=(LoraConfig(file=lora(tmp_path / "style.safetensors")),)
     )
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("dreamlab.priors.diffusers.lora.find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match=r"LoRA needs the package peft\. pip install peft"):
         config.build()
 
 
-def test_a_learnt_word_is_read(folder: Path, tmp_path: Path) -> None:
+# ---- other layouts, and other kinds ----
+
+
+def adapted(folder: Path, file: Path, state: dict[str, torch.Tensor], scale: float = 1.0) -> Any:
     from safetensors.torch import save_file
 
-    file = tmp_path / "<gnome>.safetensors"
-    save_file({"<gnome>": torch.randn(2, tiny.WIDTH)}, file)
-    plain = StableDiffusionPriorConfig(model=str(folder)).build()
-    taught = StableDiffusionPriorConfig(model=str(folder), textual_inversion=(file,)).build()
-    torch.testing.assert_close(plain.embed(["a cube"]).tokens, taught.embed(["a cube"]).tokens)
-    assert not torch.allclose(plain.embed(["a <gnome>"]).tokens, taught.embed(["a <gnome>"]).tokens)
+    save_file({name: value.contiguous() for name, value in state.items()}, file)
+    loras = (LoraConfig(file=file, scale=scale),)
+    return StableDiffusionPriorConfig(model=str(folder), lora=loras, cache_prompts=False).build()
 
 
-def test_a_word_of_another_width_does_not_fit(folder: Path, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+def queries() -> list[tuple[str, torch.nn.Linear]]:
+    found = [(name, layer) for name, layer in tiny.unet().named_modules() if name.endswith("to_q")]
+    return [(name, layer) for name, layer in found if isinstance(layer, torch.nn.Linear)]
 
-    file = tmp_path / "gnome.safetensors"
-    save_file({"gnome": torch.randn(2, 7)}, file)
-    prior = StableDiffusionPriorConfig(model=str(folder), textual_inversion=(file,)).build()
-    with pytest.raises(InputError, match=r"the textual inversion .*gnome\.safetensors does not fit"):
-        prior.embed(["a gnome"])
+
+def kohya(name: str) -> str:
+    return "lora_unet_" + name.replace(".", "_")
+
+
+def of_kohya(layers: list[tuple[str, torch.nn.Linear]]) -> dict[str, torch.Tensor]:
+    state = {}
+    for name, layer in layers:
+        state[f"{kohya(name)}.lora_down.weight"] = torch.randn(2, layer.in_features)
+        state[f"{kohya(name)}.lora_up.weight"] = torch.randn(layer.out_features, 2)
+        state[f"{kohya(name)}.alpha"] = torch.tensor(1.0)
+    return state
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "sft"])
+def test_kohyas_names_and_their_alpha_are_understood(folder: Path, tmp_path: Path, ending: str) -> None:
+    state = of_kohya(queries())
+    plain = StableDiffusionPriorConfig(model=str(folder)).build().network.state_dict()
+    after = adapted(folder, tmp_path / f"style.{ending}", state).network.state_dict()
+    for name, _ in queries():
+        low = [state[f"{kohya(name)}.lora_{end}.weight"] for end in ("up", "down")]
+        wanted = plain[f"{name}.weight"] + 0.5 * low[0] @ low[1]  # alpha 1 over rank 2
+        torch.testing.assert_close(after[f"{name}.weight"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_dora_in_pefts_layout_is_merged_by_its_definition(folder: Path, tmp_path: Path) -> None:
+    """W' = m (W + s BA) / |W + s BA| row by row (Liu et al. 2024, eq. 5)."""
+    from safetensors.torch import load_file
+
+    file = lora(tmp_path / "dora.safetensors")
+    state = load_file(file)
+    for name, layer in queries():
+        state[f"unet.{name}.lora_magnitude_vector"] = torch.rand(layer.out_features) + 0.5
+    plain = StableDiffusionPriorConfig(model=str(folder)).build().network.state_dict()
+    after = adapted(folder, file, state, scale=0.7).network.state_dict()
+    for name, _ in queries():
+        low = [state[f"unet.{name}.lora_{end}.weight"] for end in "BA"]
+        summed = plain[f"{name}.weight"] + 0.7 * low[0] @ low[1]
+        wanted = (
+            state[f"unet.{name}.lora_magnitude_vector"][:, None] * summed / summed.norm(dim=1, keepdim=True)
+        )
+        torch.testing.assert_close(after[f"{name}.weight"], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"), "a LoHa"),
+        (("lokr_w1", "lokr_w2"), "a LoKr"),
+        (("oft_blocks",), "an OFT"),
+        (("weight", "on_input"), "an IA3"),
+        (("diff",), "a set of full differences"),
+        (("a1.weight", "b1.weight"), "a GLoRA"),
+        (("lora_down.weight", "lora_up.weight", "lora_mid.weight"), "a LoCon"),
+        (("lora_down.weight", "lora_up.weight", "dora_scale"), "a DoRA in the layout of LyCORIS"),
+    ],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_other_kinds_of_adaptations_are_refused_by_name(
+    folder: Path, tmp_path: Path, ends: tuple[str, ...], kind: str, alone: bool
+) -> None:
+    """Also where the rest of the file is a LoRA: diffusers would merge half of it and say nothing."""
+    (first, _), *rest = queries()
+    state = {f"{kohya(first)}.{end}": torch.ones(2, 2) for end in ends}
+    state |= {} if alone else of_kohya(rest)
+    with pytest.raises(InputError, match=rf"is {kind}.*, which is not read here; got .*Merge it") as error:
+        adapted(folder, tmp_path / "style.safetensors", state)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (
+            "unet.down_blocks.9.attn.to_q",
+            r"1 of \d+ layers that the model does not have: unet\.down_blocks\.9",
+        ),
+        (
+            "text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj",
+            r"1 of \d+ .* lacks, .*text_encoder_2",
+        ),
+        ("transformer.blocks.0.to_q", r"1 of \d+ layers of parts that the model lacks, such as transformer"),
+        ("text_encoder.text_model.encoder.layers.9.self_attn.q_proj", "does not fit"),
+    ],
+)
+def test_layers_that_would_be_left_out_are_counted_and_named(
+    folder: Path, tmp_path: Path, layer: str, line: str
+) -> None:
+    from safetensors.torch import load_file
+
+    state = load_file(lora(tmp_path / "style.safetensors"))
+    state |= {f"{layer}.lora_A.weight": torch.ones(2, 32), f"{layer}.lora_B.weight": torch.ones(32, 2)}
+    with pytest.raises(InputError, match=line) as error:
+        adapted(folder, tmp_path / "style.safetensors", state)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["pixart", "video"])
+def test_families_that_take_no_lora_say_so(tmp_path: Path, kind: str) -> None:
+    made = getattr(tiny, kind)(tmp_path / "model")
+    config = {"pixart": PixArtPriorConfig, "video": VideoPriorConfig}[kind]
+    loras = (LoraConfig(file=lora(tmp_path / "style.safetensors")),)
+    with pytest.raises(InputError, match=r"take no LoRA here; got .*Pipeline"):
+        config(model=str(made), lora=loras).build()
+
+
+def test_layers_that_the_library_passed_over_are_counted() -> None:
+    """Whatever diffusers made of the file: what is on the model at the end decides."""
+    from types import SimpleNamespace
+
+    from dreamlab.priors.diffusers.lora import _left_out
+
+    network = torch.nn.ModuleDict({"to_q": torch.nn.Linear(2, 2), "to_k": torch.nn.Linear(2, 2)})
+    network["to_q"].lora_A = torch.nn.ModuleDict({"one": torch.nn.Linear(2, 1)})
+    pipe = SimpleNamespace(unet=network, get_list_adapters=lambda: {"unet": ["one"]})
+    both = {f"unet.{name}": {"down", "up"} for name in ("to_q", "to_k")}
+    assert _left_out(pipe, "one", {"unet.to_q": both["unet.to_q"]}) == ""
+    assert _left_out(pipe, "one", both) == "1 of 2 layers that the model does not have"
+
+
+def test_half_of_a_layer_is_refused(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    state = load_file(lora(tmp_path / "style.safetensors"))
+    del state[next(name for name in state if "lora_B" in name)]
+    with pytest.raises(InputError, match=r"1 of \d+ layers with one of two factors, such as unet\."):
+        adapted(folder, tmp_path / "style.safetensors", state)
+
+
+def test_a_home_is_understood_in_files_on_top(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    lora(tmp_path / "style.safetensors")
+    assert LoraConfig(file=Path("~/style.safetensors")).file == tmp_path / "style.safetensors"

@@ -216,6 +216,6 @@ def test_a_network_that_waits_in_main_memory_is_refused(build: Callable[..., Any
 
 def test_without_peft_it_is_said(build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     prior = build("epsilon")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("dreamlab.priors.diffusers.lora.find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match="LoRA needs the package peft"):
         prior.trainable_copy()

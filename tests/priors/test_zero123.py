@@ -93,7 +93,7 @@ def test_pictures_that_cannot_be_used_are_said(tmp_path: Path) -> None:
     from PIL import Image
 
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(InputError, match="cannot read the picture"):
+    with pytest.raises(InputError, match=r"the picture .*text\.png cannot be read"):
         read_image(tmp_path / "text.png")
     Image.new("RGB", (4, 6)).save(tmp_path / "tall.png")
     with pytest.raises(InputError, match="is not square; got 4x6"):

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from dreamlab.core.diffusion import (
-    DiscreteSchedule,
-    FlowSchedule,
-    Image,
-    Level,
-    x0_from_flow,
-    x0_from_noise,
-    x0_from_v,
-)
+from dreamlab.core.diffusion import Image, Level
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
-from dreamlab.priors.diffusers.adapters import learn_words, merge_loras
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.image_space import ImageSpace, LatentSpace, to_pixels
-from dreamlab.priors.diffusers.loading import load
+from dreamlab.priors.diffusers.loading import layout_source, load
+from dreamlab.priors.diffusers.lora import merge_loras
 from dreamlab.priors.diffusers.memory import eight_bits, place, plan, thrifty_vae, weight_bytes
+from dreamlab.priors.diffusers.parts import given_parts, require_parts
 from dreamlab.priors.diffusers.prompt_cache import PromptCache
+from dreamlab.priors.diffusers.schedules import (
+    Prediction,
+    Schedule,
+    network_input,
+    schedule_of,
+    timestep_of,
+    to_x0,
+)
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, class_name, find, fingerprint
-
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
-Schedule = DiscreteSchedule | FlowSchedule
-
-_SMALLEST_ALPHA_BAR = 2.0**-24
+from dreamlab.priors.diffusers.tokenisers import check_encoding, check_tokenisers, require_vocabularies
+from dreamlab.priors.diffusers.unusable import check_network
+from dreamlab.priors.diffusers.words import learn_words
 
 
 class NetworkInputs(NamedTuple):
@@ -56,32 +56,6 @@ class NetworkInputs(NamedTuple):
         return self.views.aux[name].to(self.z)
 
 
-def schedule_of(scheduler: Any) -> tuple[Schedule, Prediction]:
-    """The noise levels that a diffusers scheduler stands for, and what its network predicts.
-
-    Tables of alphas end above zero even where the training rescaled them to end in pure noise (Lin et al.
-    2024), so that log(alpha / sigma) stays finite.
-    """
-    config = scheduler.config
-    flow = "FlowMatch" in type(scheduler).__name__ or config.get("use_flow_sigmas", False)
-    if flow:
-        shift = config.get("shift", None) or config.get("flow_shift", None) or 1.0
-        return FlowSchedule(float(shift)), "flow_prediction"
-    table = scheduler.alphas_cumprod.double().clamp_min(_SMALLEST_ALPHA_BAR)
-    return DiscreteSchedule(table), config.get("prediction_type", "epsilon")
-
-
-def to_x0(kind: Prediction, z: Image, out: Image, alpha: Level, sigma: Level) -> Image:
-    """x0_hat from whatever a network predicts."""
-    if kind == "epsilon":
-        return x0_from_noise(z, out, alpha, sigma)
-    if kind == "v_prediction":
-        return x0_from_v(z, out, alpha, sigma)
-    if kind == "flow_prediction":
-        return x0_from_flow(z, out, alpha, sigma)
-    return out
-
-
 class PretrainedPrior(ABC):
     """Base of the families. A family names its pipeline and parts, and answers for network and text.
 
@@ -93,6 +67,8 @@ class PretrainedPrior(ABC):
     text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer")
     t5_parts: ClassVar[tuple[str, ...]] = ()
     unused_parts: ClassVar[tuple[str, ...]] = ()
+    without: tuple[str, ...] = ()  # parts that a single file does not hold
+    channels_per_latent: ClassVar[int | None] = None  # of the network's input; None is not checked
     patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
     trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1
@@ -132,15 +108,21 @@ class PretrainedPrior(ABC):
 
     def x0_hat(self, z_t: Image, t: Level, condition: Condition, views: Views | None = None) -> Image:
         """What `denoise` answers, with the graph to whatever of the network is trainable."""
-        inputs = NetworkInputs(z_t.to(self.dtype), self.timestep(t), condition, views)
-        out = self._predict(inputs)[:, : z_t.shape[1]].float()  # some networks append a learnt variance
-        return to_x0(self.prediction, z_t.float(), out, *self.alpha_sigma(t.float()))
+        z = self.network_input(z_t, t)
+        out = self._predict(NetworkInputs(z, self.timestep(t), condition, views))
+        return self.to_x0(z_t, out[:, : z_t.shape[1]], t)  # some networks append a learnt variance
+
+    def network_input(self, z_t: Image, t: Level) -> Image:
+        """Noisy images scaled as the network was trained to see them, in its dtype."""
+        return network_input(self.schedule, z_t, t).to(self.dtype)
+
+    def to_x0(self, z_t: Image, out: Tensor, t: Level) -> Image:
+        """x0_hat from what the network predicts, in float32."""
+        return to_x0(self.schedule, self.prediction, z_t.float(), out.float(), t.float())
 
     def timestep(self, t: Level) -> Level:
         """The network's own word for level t: a (fractional) training step, for flows 1000 sigma."""
-        if isinstance(self.schedule, DiscreteSchedule):
-            return self.schedule.timestep(t)
-        return 1000.0 * self.schedule.alpha_sigma(t)[1]
+        return timestep_of(self.schedule, t)
 
     # ---- what a family says ----
 
@@ -174,10 +156,13 @@ class PretrainedPrior(ABC):
 
     def _latents(self, pipe: Any) -> LatentSpace:
         vae = thrifty_vae(pipe.vae, self.memory)
+        given = self.config.vae is not None
+        channels = int(vae.config.latent_channels)
+        check_network(self.config.model, self.network, channels, self.channels_per_latent, given)
         return LatentSpace(vae, self._side(pipe), self.device, self._vae_dtype(vae))
 
     def _schedule(self, pipe: Any) -> tuple[Schedule, Prediction]:
-        return schedule_of(pipe.scheduler)
+        return schedule_of(pipe.scheduler, self.config.model)
 
     # ---- loading ----
 
@@ -190,11 +175,20 @@ class PretrainedPrior(ABC):
                 got=found,
                 mend="Choose it with --prior alone, which finds the kind itself",
             )
+        if source.path is not None and source.path.is_file():
+            missing = require_parts(self.config, source.path)
+            self.without = (*missing, *(part.replace("text_encoder", "tokenizer") for part in missing))
+            if missing:
+                said = f"{source.path} holds no {' and no '.join(missing)}, and is read without"
+                warnings.warn(f"{said}; prior.text_encoder=PLACE would give it one", stacklevel=3)
         return source
 
     def _load(self, skip: Sequence[str], **parts: Any) -> Any:
         """The pipeline without `skip`; whole where adaptations may touch every part of it."""
         skip = self.unused_parts if self.config.lora else (*skip, *self.unused_parts)
+        wanted = [part for part in (*self.text_parts, "vae") if part not in skip]
+        parts |= dict.fromkeys(self.without)
+        parts |= given_parts(self.config, self.source, wanted, self.dtype)
         pipe = load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=self.dtype, **parts)
         return merge_loras(pipe, self.config.lora, self.config.model)
 
@@ -208,16 +202,25 @@ class PretrainedPrior(ABC):
     def _encoded(self, prompts: list[str]) -> Condition:
         """Load the text parts, encode, and let go of them."""
         bits = {"quantization_config": eight_bits(self.t5_parts)} if self.memory.encoder_8bit else {}
+        if bits and self.config.text_encoder is not None:
+            raise ConfigError("prior.text_encoder is not read in 8 bits", mend="Choose a higher memory tier")
+        layout = layout_source(self.config, self.source)
+        if layout.path is not None:  # of the hub nothing may be here yet
+            require_vocabularies(self.config, layout, self.text_parts)
         pipe = self._load((self.network_part, "vae"), **bits)
+        require_vocabularies(self.config, layout, self.text_parts)
         learn_words(pipe, self.config.textual_inversion, self.config.model)
         for part in self.text_parts:
             module = getattr(pipe, part, None)
             if isinstance(module, torch.nn.Module) and not (bits and part in self.t5_parts):
                 module.to(self.device)
         with listening():
-            return self._encode_text(pipe, prompts)
+            check_tokenisers(pipe, self.text_parts, layout.place)
+            condition = self._encode_text(pipe, prompts)
+            check_encoding(pipe, self.text_parts, prompts, condition)
+        return condition
 
     def _identity(self) -> str | None:
         if not self.config.cache_prompts:
             return None
-        return f"{self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"
+        return f"checked {self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"

@@ -50,8 +50,8 @@ class ControlNetPrior(StableDiffusionPrior):
 
     def __init__(self, config: ControlNetPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)
-        wanted = config.model_copy(update={"model": config.controlnet, "revision": None})
-        net = load_component(config, find(wanted), "ControlNetModel", None, self.dtype)
+        wanted = config.model_copy(update={"model": config.controlnet, "revision": None, "variant": None})
+        net = load_component(wanted, find(wanted), "ControlNetModel", None, self.dtype)
         if net.config.cross_attention_dim != self.network.config.cross_attention_dim:
             raise ConfigError(
                 f"the ControlNet {config.controlnet} does not fit {config.model}",

@@ -17,11 +17,12 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.image_space import ImageSpace, PixelSpace, to_pixels
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
-from dreamlab.priors.diffusers.source import PretrainedConfig
+from dreamlab.priors.diffusers.source import PretrainedConfig, Source
 
 _TOKENS = 77  # that T5 was trained with here; diffusers' pipelines use the same
 
@@ -71,6 +72,11 @@ class DeepFloydPrior(PretrainedPrior):
         warn_of_cut(pipe.tokenizer, prompts, _TOKENS)
         tokens, _ = pipe.encode_prompt(prompts, do_classifier_free_guidance=False, device=self.device)
         return Condition(tokens, as_mask(tokens))
+
+    def _checked(self, source: Source) -> Source:
+        if self.config.vae is not None:
+            raise ConfigError("DeepFloyd works on pixels", got="prior.vae", mend="Leave prior.vae out")
+        return super()._checked(source)
 
     def _factor(self, pipe: Any) -> int:
         return 1

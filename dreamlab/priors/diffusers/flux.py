@@ -19,8 +19,9 @@ from torch import Tensor
 
 from dreamlab.core.diffusion import FlowSchedule
 from dreamlab.core.types import Condition
-from dreamlab.priors.diffusers.base import NetworkInputs, Prediction, PretrainedPrior, Schedule, schedule_of
+from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
+from dreamlab.priors.diffusers.schedules import Prediction, Schedule
 from dreamlab.priors.diffusers.source import PretrainedConfig
 
 
@@ -34,6 +35,10 @@ class FluxPriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("FluxPipeline",)
     single_files: ClassVar = ("flux-dev", "flux-schnell")
+    text_in_single_file: ClassVar = {
+        "text_encoder": ("text_encoders.clip_l.",),
+        "text_encoder_2": ("text_encoders.t5xxl.",),
+    }
     half: ClassVar = torch.bfloat16
     kind: Literal["flux"] = "flux"
     embedded_guidance: float = Field(default=1.0, ge=0.0)
@@ -55,6 +60,7 @@ class FluxPrior(PretrainedPrior):
     t5_parts = ("text_encoder_2",)
     unused_parts = ("feature_extractor", "image_encoder")
     trained_side = 1024
+    channels_per_latent = 4
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:
         pooled, tokens = inputs.condition.pooled, inputs.condition.tokens.to(self.dtype)
@@ -87,7 +93,7 @@ class FluxPrior(PretrainedPrior):
         """
         config = pipe.scheduler.config
         if not config.get("use_dynamic_shifting", False):
-            return schedule_of(pipe.scheduler)
+            return super()._schedule(pipe)
         low, high = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
         base, most = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
         mu = base + (most - base) * (self._tokens(pipe) - low) / (high - low)

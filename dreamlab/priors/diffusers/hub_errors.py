@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dreamlab.core.errors import DamagedError, DreamlabError, UnavailableError
+from dreamlab.core.errors import DamagedError, DreamlabError, InputError, UnavailableError
 
 FETCH_AGAIN = "Download it again"
 _OFFLINE = "Fetch it once while online with `hf download {}`, or give a local folder; see `dreamlab priors`"
+_OF_CONTENT = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, OverflowError)
 _LIBRARIES = ("diffusers", "transformers")
 
 
@@ -27,7 +28,10 @@ def translated(place: str) -> Iterator[None]:
 
 
 def _explained(place: str, error: Exception) -> Exception:
-    """The innermost cause that is understood decides; what is not understood stays as it is."""
+    """The innermost cause that is understood decides; what is not understood stays as it is.
+
+    tokenizers raises bare Exceptions for files that it cannot read.
+    """
     from huggingface_hub import errors as hub
     from safetensors import SafetensorError
 
@@ -50,6 +54,12 @@ def _explained(place: str, error: Exception) -> Exception:
         return UnavailableError(f"{place} has no such revision on the hub", mend="Leave prior.revision out")
     if caused_by(hub.RepositoryNotFoundError):
         return UnavailableError(f"the hub has no {place}, or it is private", mend="See `dreamlab priors`")
+    if any(type(e).__name__ == "SingleFileComponentError" for e in chain):
+        return InputError(
+            f"{place} lacks a part of the model",
+            got=_line(chain),
+            mend="Give a VAE with prior.vae, text encoders with prior.text_encoder; a network it must have",
+        )
     if caused_by(SafetensorError):
         return DamagedError(f"the weights of {place} are damaged", got=_line(chain), mend=FETCH_AGAIN)
     if caused_by(hub.EntryNotFoundError):
@@ -60,7 +70,7 @@ def _explained(place: str, error: Exception) -> Exception:
         )
     if caused_by(OSError):
         return DamagedError(f"files of {place} are missing or damaged", got=_line(chain), mend=FETCH_AGAIN)
-    if caused_by(ValueError, RuntimeError, KeyError, TypeError, AttributeError):
+    if caused_by(*_OF_CONTENT) or type(error) is Exception:
         return DamagedError(
             f"{place} is not a model that can be loaded here", got=_line(chain), mend=FETCH_AGAIN
         )

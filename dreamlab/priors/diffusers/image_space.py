@@ -58,7 +58,7 @@ class PixelSpace:
 
 class LatentSpace:
     """The network sees (latent - shift) * scale of a frozen VAE's mean; float32 outside whatever the VAE
-    computes in.
+    computes in. Where the VAE says so, shift and scale are those of each channel.
 
     Some VAEs overflow in float16. A result that is not finite is computed again in float32, and so is
     everything after it; a gradient that is not finite costs that step, and the next ones run in float32. Both
@@ -71,8 +71,12 @@ class LatentSpace:
         self.side, self.dtype = side, dtype
         config = vae.config
         self.channels = int(config.latent_channels)
-        self.scale = float(config.scaling_factor)
-        self.shift = float(getattr(config, "shift_factor", None) or 0.0)
+        mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+        self.scale: float | Tensor = float(config.scaling_factor)
+        self.shift: float | Tensor = float(getattr(config, "shift_factor", None) or 0.0)
+        if mean is not None and deviation is not None:
+            self.shift = torch.tensor(mean, dtype=torch.float32, device=device).reshape(-1, 1, 1)
+            self.scale = self.scale / torch.tensor(deviation, device=device).reshape(-1, 1, 1)
         self._gradient_broke = False
 
     def encode(self, images: Pixels) -> Float[Tensor, "B C h w"]:
@@ -89,8 +93,7 @@ class LatentSpace:
         if inner.requires_grad and self.dtype != torch.float32:
             inner.register_hook(self._look_at)
         out = self.vae.encode(inner)
-        latents = out.latent_dist.mean if hasattr(out, "latent_dist") else out.latent  # DC-AE has no spread
-        return (latents.float() - self.shift) * self.scale
+        return (_mean_of(out).float() - self.shift) * self.scale
 
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Pixels:
@@ -110,3 +113,10 @@ class LatentSpace:
         self.dtype, self._gradient_broke = torch.float32, False
         with listening():
             self.vae.to(torch.float32)
+
+
+def _mean_of(encoded: Any) -> Tensor:
+    """The latents that a VAE's encoder answers: KL's mean; DC-AE and TAESD have no spread."""
+    if hasattr(encoded, "latent_dist"):
+        return encoded.latent_dist.mean
+    return encoded.latent if hasattr(encoded, "latent") else encoded.latents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Condition, Views
-from dreamlab.priors.diffusers.base import Image, Level, to_x0
+from dreamlab.priors.diffusers.base import Image, Level
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.shared_weights import shared_weights_copy
+from dreamlab.priors.diffusers.single_file import SAFETENSORS
 from dreamlab.priors.diffusers.source import PretrainedConfig, fetched, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 
@@ -55,6 +57,12 @@ class IPAdapterPrior(StableDiffusionPrior):
         super().__init__(config, device)
         wanted = config.model_copy(update={"model": config.adapter, "revision": None, "variant": None})
         source = find(wanted)
+        if Path(config.adapter_file).suffix not in SAFETENSORS:
+            raise InputError(
+                f"the adapter {config.adapter_file} cannot be read",
+                expected="a .safetensors file",
+                mend="Set prior.adapter_file to the one of that name: pickled weights can run code",
+            )
         with translated(config.adapter):
             from safetensors.torch import load_file
 
@@ -70,12 +78,12 @@ class IPAdapterPrior(StableDiffusionPrior):
         """x0_hat given text and a picture (latents, which are decoded for CLIP), in float32."""
         with torch.no_grad():
             out = self.shown(
-                z_t.to(self.dtype),
+                self.network_input(z_t, t),
                 self.timestep(t),
                 encoder_hidden_states=condition.tokens.to(self.dtype),
                 added_cond_kwargs={"image_embeds": [self.embed_image(image)[:, None]]},
-            ).sample.float()
-        return to_x0(self.prediction, z_t.float(), out, *self.alpha_sigma(t.float()))
+            ).sample
+        return self.to_x0(z_t, out, t)
 
     @torch.no_grad()
     def embed_image(self, image: Image) -> Float[Tensor, "B D"]:

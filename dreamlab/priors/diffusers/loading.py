@@ -5,18 +5,27 @@ Everything of diffusers and transformers is imported inside functions: the comma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, UnavailableError
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, listening, translated
-from dreamlab.priors.diffusers.single_file import model_type
-from dreamlab.priors.diffusers.source import PretrainedConfig, Source, cached, fetched, index_of, is_offline
+from dreamlab.priors.diffusers.json_files import read_json, refuse_marks
+from dreamlab.priors.diffusers.single_file import as_safetensors, model_type
+from dreamlab.priors.diffusers.source import (
+    PretrainedConfig,
+    Source,
+    cached,
+    fetched,
+    find,
+    index_of,
+    is_offline,
+)
+from dreamlab.priors.diffusers.weights import choose_variant, read_weights
 
 
 def load(
@@ -35,6 +44,7 @@ def load(
         UnavailableError: the model cannot be reached or may not be downloaded.
     """
     path = source.path
+    _refuse_marks_of(source)
     index = index_of(config, source)
     absent = [name for name, entry in index.items() if isinstance(entry, list) and entry and entry[0] is None]
     options: dict[str, Any] = dict.fromkeys([*absent, *skip]) | parts | {"torch_dtype": dtype}
@@ -44,12 +54,16 @@ def load(
 
         kind = getattr(diffusers, pipeline)
         if path is not None and path.is_file():
-            pipe = kind.from_single_file(str(path), config=layout_of(config, source), **options)
+            with as_safetensors(path) as named:
+                pipe = kind.from_single_file(str(named), config=layout_of(config, source), **options)
         else:
+            wanted = [
+                name for name, entry in index.items() if isinstance(entry, list) and name not in options
+            ]
             pipe = kind.from_pretrained(
                 source.place,
                 revision=source.revision,
-                variant=config.variant,
+                variant=choose_variant(config, source, wanted),
                 use_safetensors=True,
                 **options,
             )
@@ -62,13 +76,22 @@ def layout_of(config: PretrainedConfig, source: Source) -> str:
 
     Raises UnavailableError where that would have to be downloaded and the hub must not be asked.
     """
-    layout = config.layout or _usual_layout(source)
+    layout = str(Path(config.layout).expanduser()) if config.layout else _usual_layout(source)
     if Source(layout).path is None and is_offline(config) and cached(layout) is None:
         raise UnavailableError(
             f"{source.place} does not hold its own configuration, and {layout} is not on this machine",
             mend="Give the folder of a pipeline of the same kind with prior.layout=FOLDER",
         )
     return layout
+
+
+def layout_source(config: PretrainedConfig, source: Source) -> Source:
+    """Where the tokenisers come from: the model itself, what a single file follows, or prior.text_encoder."""
+    if config.text_encoder is not None:
+        return find(config.model_copy(update={"model": config.text_encoder, "revision": None}))
+    if source.path is not None and source.path.is_file():
+        return Source(layout_of(config, source))
+    return source
 
 
 def _usual_layout(source: Source) -> str:
@@ -98,13 +121,10 @@ def load_part(
     with translated(source.place), listening():
         import diffusers
 
-        read = json.loads(fetched(config, source, f"{folder}/config.json").read_text(encoding="utf-8"))
+        read = read_json(fetched(config, source, f"{folder}/config.json"))
         wanted = settings(read)
         network = getattr(diffusers, part_class).from_config(wanted)
-        variant = f".{config.variant}" if config.variant else ""
-        weights = f"{folder}/diffusion_pytorch_model{variant}.safetensors"
-        state = load_file(fetched(config, source, weights))
-        network.load_state_dict(rename(state, wanted))
+        network.load_state_dict(rename(read_weights(config, source, folder), wanted))
         return network.to(dtype)
 
 
@@ -114,6 +134,7 @@ def load_component(
     """One component by its class in diffusers or transformers, from a pipeline's folder or from the top of a
     repository. Raises what `load` raises.
     """
+    _refuse_marks_of(source)
     options: dict[str, Any] = {"subfolder": folder} if folder else {}
     options |= {"revision": source.revision, "local_files_only": is_offline(config)}
     with translated(source.place), listening() as heard:
@@ -122,10 +143,16 @@ def load_component(
 
         kind = getattr(diffusers, part_class, None) or getattr(transformers, part_class)
         if hasattr(kind, "parameters"):
-            options |= {"torch_dtype": dtype, "use_safetensors": True, "variant": config.variant}
+            variant = choose_variant(config, source, (folder or "",))
+            options |= {"torch_dtype": dtype, "use_safetensors": True, "variant": variant}
         part = kind.from_pretrained(source.place, **options)
     _refuse_random_weights(heard, source)
     return part
+
+
+def _refuse_marks_of(source: Source) -> None:
+    if source.path is not None and source.path.is_dir():
+        refuse_marks(source.path)
 
 
 def _refuse_random_weights(heard: Sequence[str], source: Source) -> None:

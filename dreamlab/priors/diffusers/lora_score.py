@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from dreamlab.core.types import Condition, Views
-from dreamlab.priors.diffusers.adapters import need_peft
 from dreamlab.priors.diffusers.base import Image, Level, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening
+from dreamlab.priors.diffusers.lora import need_peft
 from dreamlab.priors.diffusers.shared_weights import shared_weights_copy
 
 RANK = 4

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras
-from dreamlab.priors.diffusers.adapters import merge_loras
 from dreamlab.priors.diffusers.base import NetworkInputs
 from dreamlab.priors.diffusers.hub_errors import listening
 from dreamlab.priors.diffusers.loading import load_component, load_part
+from dreamlab.priors.diffusers.lora import merge_loras
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.mvdream_names import network_settings, renamed
+from dreamlab.priors.diffusers.parts import given_parts
 from dreamlab.priors.diffusers.source import PretrainedConfig
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 
@@ -88,8 +89,11 @@ class MVDreamPrior(StableDiffusionPrior):
         """
         skip = () if self.config.lora else skip
         made: dict[str, Any] = dict.fromkeys(_PARTS)
+        made |= given_parts(
+            self.config, self.source, [name for name in _PARTS if name not in skip], self.dtype
+        )
         for name, kind in _PARTS.items():
-            if name not in skip:
+            if name not in skip and made[name] is None:
                 made[name] = load_component(self.config, self.source, kind, name, self.dtype)
         if self.network_part not in skip:
             made["unet"] = self._load_network()

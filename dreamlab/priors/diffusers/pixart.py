@@ -31,6 +31,7 @@ class PixArtPrior(PretrainedPrior):
 
     config: PixArtPriorConfig
     network_part = "transformer"
+    channels_per_latent = 1
     t5_parts = ("text_encoder",)
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:

@@ -16,6 +16,7 @@ from dreamlab.priors.diffusers.sdxl import SDXLPriorConfig
 from dreamlab.priors.diffusers.single_file import header, model_type, refuse_lora
 from dreamlab.priors.diffusers.source import PretrainedConfig, class_name, find
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPriorConfig
+from dreamlab.priors.diffusers.unusable import refuse_known
 from dreamlab.priors.diffusers.video import VideoPriorConfig
 from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
 
@@ -57,6 +58,7 @@ def kind_of(model: str) -> str:
         found = model_type(source.place)
         kinds = [family.model_fields["kind"].default for family in FAMILIES if found in family.single_files]
     if not kinds:
+        refuse_known(model, found)
         supported = sorted({family.pipelines[0] for family in FAMILIES})
         raise InputError(
             f"{model} is a model of a kind that cannot be used",

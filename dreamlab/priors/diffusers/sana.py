@@ -42,6 +42,7 @@ class SanaPrior(PretrainedPrior):
 
     config: SanaPriorConfig
     network_part = "transformer"
+    channels_per_latent = 1
     t5_parts = ("text_encoder",)
     patch = 1
 

@@ -19,6 +19,12 @@ class SD3PriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("StableDiffusion3Pipeline",)
     single_files: ClassVar = ("sd3", "sd35_large", "sd35_medium")
+    text_in_single_file: ClassVar = {
+        "text_encoder": ("text_encoders.clip_l.",),
+        "text_encoder_2": ("text_encoders.clip_g.",),
+        "text_encoder_3": ("text_encoders.t5xxl.",),
+    }
+    dispensable: ClassVar = ("text_encoder_3",)
     kind: Literal["sd3"] = "sd3"
     max_tokens: int = Field(default=256, ge=8, le=512)
 
@@ -34,6 +40,7 @@ class SD3Prior(PretrainedPrior):
 
     config: SD3PriorConfig
     network_part = "transformer"
+    channels_per_latent = 1
     text_parts = (
         "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "text_encoder_3", "tokenizer_3",
     )  # fmt: skip

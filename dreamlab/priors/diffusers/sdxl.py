@@ -11,7 +11,8 @@ from dreamlab.core.types import Condition
 from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.lora_score import LoraScore
 from dreamlab.priors.diffusers.prompt_cache import as_mask, warn_of_cut
-from dreamlab.priors.diffusers.source import PretrainedConfig
+from dreamlab.priors.diffusers.source import PretrainedConfig, Source, index_of
+from dreamlab.priors.diffusers.unusable import refuse_refiner
 
 
 class SDXLPriorConfig(PretrainedConfig):
@@ -20,7 +21,11 @@ class SDXLPriorConfig(PretrainedConfig):
     """
 
     pipelines: ClassVar = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
-    single_files: ClassVar = ("xl_base",)
+    single_files: ClassVar = ("xl_base", "playground-v2-5")
+    text_in_single_file: ClassVar = {
+        "text_encoder": ("conditioner.embedders.0.",),
+        "text_encoder_2": ("conditioner.embedders.1.",),
+    }
     kind: Literal["sdxl"] = "sdxl"
 
     def build(self, device: torch.device | str = "cpu") -> SDXLPrior:
@@ -34,7 +39,12 @@ class SDXLPrior(PretrainedPrior):
     """
 
     text_parts = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
+    channels_per_latent = 1
     unused_parts = ("feature_extractor", "image_encoder")
+
+    def _checked(self, source: Source) -> Source:
+        refuse_refiner(self.config.model, index_of(self.config, source))
+        return super()._checked(source)
 
     def trainable_copy(self) -> nn.Module:
         """The score model of variational distillation, see LoraScore."""

@@ -6,18 +6,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.diffusers.aliases import alias
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
+from dreamlab.priors.diffusers.json_files import read_json
+from dreamlab.priors.diffusers.single_file import SAFETENSORS
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
-_NOT_OF_TEXT = {"model", "revision", "offline", "vae_dtype", "resolution", "cache_prompts"}
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+_NOT_OF_TEXT = {"model", "revision", "offline", "vae", "vae_dtype", "resolution", "cache_prompts"}
 
 
 class LoraConfig(BaseModel):
@@ -25,7 +29,7 @@ class LoraConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: Path
+    file: UserPath
     scale: float = Field(default=1.0, ge=-10.0, le=10.0)
 
 
@@ -35,6 +39,8 @@ class PretrainedConfig(BaseModel):
     model: an alias of `dreamlab priors`, a hub id, a pipeline's folder, or a single .safetensors file.
     layout: for a single file, a folder or hub id of a pipeline with the same parts, to read their
     configuration from.
+    vae: another VAE than the model's: a folder, hub id, pipeline or .safetensors file, TAESD for one.
+    text_encoder: a pipeline's folder or hub id to take text encoders and tokenisers from.
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
@@ -53,10 +59,15 @@ class PretrainedConfig(BaseModel):
     # diffusers calls single files of it.
     pipelines: ClassVar[tuple[str, ...]] = ()
     single_files: ClassVar[tuple[str, ...]] = ()
+    # Where a single file keeps its text encoders, and which of them the family can do without.
+    text_in_single_file: ClassVar[dict[str, tuple[str, ...]]] = {}
+    dispensable: ClassVar[tuple[str, ...]] = ()
     half: ClassVar[torch.dtype] = torch.float16
 
     model: str
     layout: str | None = None
+    vae: str | None = None
+    text_encoder: str | None = None
     revision: str | None = None
     variant: str | None = None
     offline: bool = False
@@ -65,7 +76,7 @@ class PretrainedConfig(BaseModel):
     vram: Literal[6, 8, 12, 24] | None = None
     resolution: int | None = Field(default=None, ge=8, le=4096)
     lora: tuple[LoraConfig, ...] = ()
-    textual_inversion: tuple[Path, ...] = ()
+    textual_inversion: tuple[UserPath, ...] = ()
     cache_prompts: bool = True
 
     def torch_dtype(self, device: torch.device | str) -> torch.dtype:
@@ -96,13 +107,13 @@ def find(config: PretrainedConfig) -> Source:
     """
     path = Path(config.model).expanduser()
     if path.is_dir() or path.is_file():
-        if path.is_file() and path.suffix != ".safetensors":
+        if path.is_file() and path.suffix not in SAFETENSORS:
             raise InputError(
                 f"cannot load {path.name}",
                 expected="a .safetensors file or a pipeline's folder (pickled weights can run code)",
                 mend="Convert it to safetensors",
             )
-        return Source(str(path))
+        return Source(str(_of_cache(path)))
     known = alias(config.model)
     if known is not None:
         return _first(config, [Source(hub, config.revision or known.revision) for hub in known.hubs])
@@ -113,6 +124,15 @@ def find(config: PretrainedConfig) -> Source:
         expected="an alias, a hub id (owner/name), a pipeline's folder or a .safetensors file",
         mend="See `dreamlab priors`",
     )
+
+
+def _of_cache(path: Path) -> Path:
+    """The newest commit in a folder of the hub's cache (models--owner--name), any other path as it is."""
+    if not (path / "snapshots").is_dir() or (path / "model_index.json").exists():
+        return path
+    main = path / "refs" / "main"
+    commits = [path / "snapshots" / main.read_text(encoding="utf-8").strip()] if main.is_file() else []
+    return next((commit for commit in (*commits, *(path / "snapshots").iterdir()) if commit.is_dir()), path)
 
 
 def _first(config: PretrainedConfig, mirrors: list[Source]) -> Source:
@@ -139,6 +159,11 @@ def fingerprint(config: PretrainedConfig, source: Source, parts: Sequence[str]) 
     else:
         files = [path] if path.is_file() else sorted(f for part in parts for f in (path / part).rglob("*"))
         state = [_state(file) for file in files if file.is_file()]
+    if config.text_encoder is not None:
+        elsewhere = Path(config.text_encoder).expanduser()
+        files = sorted(f for part in parts for f in (elsewhere / part).rglob("*"))
+        known = cached(config.text_encoder) if not elsewhere.exists() else None
+        state = [str(known and known.parent.name), *(_state(file) for file in files if file.is_file())]
     on_top = [_state(file) for file in (*(lora.file for lora in config.lora), *config.textual_inversion)]
     settings = config.model_dump(mode="json", exclude=_NOT_OF_TEXT)
     return json.dumps([str(path.resolve()) if path else source.place, state, on_top, settings])
@@ -183,10 +208,10 @@ def index_of(config: PretrainedConfig, source: Source) -> dict[str, Any]:
         raise InputError(f"{path} is not a pipeline's folder", expected="a model_index.json in it")
     file = fetched(config, source, "model_index.json")
     try:
-        index = json.loads(file.read_text(encoding="utf-8"))
+        index = read_json(file)
         if not index.get("_class_name"):
             raise ValueError("no _class_name")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, DamagedError) as error:
         raise DamagedError(
             f"{file} is damaged", expected="JSON with _class_name", mend=FETCH_AGAIN
         ) from error

@@ -21,6 +21,7 @@ class StableDiffusionPriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
     single_files: ClassVar = ("v1", "v2")
+    text_in_single_file: ClassVar = {"text_encoder": ("cond_stage_model.",)}
     kind: Literal["stable-diffusion"] = "stable-diffusion"
 
     def build(self, device: torch.device | str = "cpu") -> StableDiffusionPrior:
@@ -34,6 +35,7 @@ class StableDiffusionPrior(PretrainedPrior):
     """
 
     unused_parts = ("safety_checker", "feature_extractor", "image_encoder")
+    channels_per_latent = 1
 
     def trainable_copy(self) -> nn.Module:
         """The score model of variational distillation, see LoraScore."""

@@ -43,6 +43,7 @@ class VideoPrior(PretrainedPrior):
 
     config: VideoPriorConfig
     trained_side = 256
+    channels_per_latent = 1
 
     def __init__(self, config: VideoPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)

