@@ -46,4 +46,7 @@ it ended in other bytes (of the GLB, OBJ, metrics, MP4 or WebP) than a run that 
 Kills come at any moment of a run, up to three times a run: SIGKILL, SIGTERM, SIGHUP, SIGINT; "too late" is
 one that came after the end. Full disks are a limit on the size of files, and room comes back before the run
 goes on. Clocks jump by up to thirty years. Inputs are files of ours with one to four wrongs in them.
+
+Models that others made are read beside trimesh and compared by number (`scripts/foreign_files.py`):
+[counts, and every file on which the two differ](figures/foreign.json).
 """

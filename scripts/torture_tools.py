@@ -33,6 +33,9 @@ NASTY = (
 )  # fmt: skip
 
 
+_OUTPUTS = (".out", ".err")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended: `code` as the shell has it, minus the signal where one ended it."""
@@ -69,6 +72,8 @@ def command(
     """`dreamlab ARGUMENTS` in the folder `home`. strike: after how many seconds to send which signal;
     `before` is called in the new process; after `limit` seconds it is killed."""
     sys.stdout.flush()
+    for name in _OUTPUTS:  # there even if it is struck before it has begun
+        (home / name).touch()
     began = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -84,7 +89,7 @@ def command(
         if now > limit:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.002)
-    said = [(home / name).read_text(errors="replace") for name in (".out", ".err")]
+    said = [(home / name).read_text(errors="replace") for name in _OUTPUTS]
     memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Outcome(os.waitstatus_to_exitcode(status), said[0], said[1], now, memory)
 
@@ -95,7 +100,7 @@ def _be_the_command(arguments: list[str], home: Path, before: Callable[[], Any] 
     try:
         os.setsid()
         os.chdir(home)
-        for number, name in ((1, ".out"), (2, ".err")):
+        for number, name in enumerate(_OUTPUTS, 1):
             os.dup2(os.open(name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), number)
         from dreamlab.cli import main
 
