@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from trimesh.visual.color import uv_to_color
+from trimesh.visual.material import PBRMaterial
 
 from dreamlab.core.errors import DreamlabError
 from dreamlab.mesh.geometry.color import linear_to_srgb
@@ -99,7 +101,7 @@ def theirs(path: Path) -> dict[str, Any] | None:
 
 def _colors(mesh: trimesh.Trimesh) -> np.ndarray:
     """Of every face [F,3]; NaN where trimesh has none but its own grey."""
-    visual = mesh.visual
+    visual: Any = mesh.visual
     if not visual.defined:
         return np.full((len(mesh.faces), 3), np.nan)
     if visual.kind == "texture":
@@ -109,9 +111,9 @@ def _colors(mesh: trimesh.Trimesh) -> np.ndarray:
             image = None
         if image is not None and visual.uv is not None:
             middle = np.asarray(visual.uv)[mesh.faces].mean(1)
-            return trimesh.visual.color.uv_to_color(middle, image)[:, :3] / 255
+            return uv_to_color(middle, image)[:, :3] / 255
         plain = np.asarray(material.main_color)[:3] / 255
-        if isinstance(material, trimesh.visual.material.PBRMaterial):
+        if isinstance(material, PBRMaterial):
             plain = linear_to_srgb(plain)  # a glTF factor is linear, and trimesh keeps it so
         elif (np.abs(plain - 0.396) < 0.01).all():  # its own grey, where the file names no colour
             plain = np.full(3, np.nan)
