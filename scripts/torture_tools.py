@@ -100,6 +100,8 @@ def _be_the_command(arguments: list[str], home: Path, before: Callable[[], Any] 
     try:
         os.setsid()
         os.chdir(home)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background they are ignored,
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and a child would inherit that
         for number, name in enumerate(_OUTPUTS, 1):
             os.dup2(os.open(name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), number)
         from dreamlab.cli import main
