@@ -107,6 +107,7 @@ def small_values(**changes: Any) -> dict[str, Any]:
             "log2_table_size": 10,
             "finest_resolution": 32,
             "width": 16,
+            "density": {"strength": 10.0, "scale": 1.0},  # whatever the presets begin with
         },
         "renderer": {"samples": 24, "occupancy": {"resolution": 16}},
         "stages": [

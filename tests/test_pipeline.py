@@ -107,6 +107,7 @@ def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
 def test_what_stages_hand_on_is_handed_on_after_a_stop(tmp_path: Path, step: int) -> None:
     """A learned background and a hardening surface, stopped where the second stage begins, and within it."""
     field = {**small_values()["field"], "kind": "sdf"}
+    del field["density"]  # a signed distance has none
     stages = [
         stage | {"background": {"kind": "learned"}, "losses": {"eikonal": {"weight": 1, "points": 64}}}
         for stage in small_values()["stages"][:2]
