@@ -59,8 +59,7 @@ def test_another_kind_replaces_the_old_settings_whole() -> None:
 def test_set_reaches_losses_in_either_form(long: bool) -> None:
     """The short form is what people write, the long form what a resolved config says."""
     losses = [{"kind": "opacity", "weight": 1}, {"kind": "eikonal", "weight": 1, "points": 64}]
-    values = small_values()
-    values["field"]["kind"] = "sdf"
+    values = small_values(field={"kind": "sdf"})
     values["stages"][0]["losses"] = (
         losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
     )
