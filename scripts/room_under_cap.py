@@ -26,7 +26,7 @@ from dreamlab.core.types import Field
 from dreamlab.priors.protocols import Prior
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
-from dreamlab.run.pipeline import work_of
+from dreamlab.run.pipeline import end_of, work_of
 from dreamlab.run.resolve import resolve
 
 FOVY, SIDE, CLOSED = 0.7, 96, 0.45
@@ -36,13 +36,9 @@ def shaped(config: RunConfig, prior: Prior | None) -> tuple[Field, Prior]:
     """What the first stage makes, and the prior, so that it is loaded once."""
     with tempfile.TemporaryDirectory() as folder:
         context = RunContext(config, torch.device("cpu"), prior, Path(folder))
-        events = work_of(config.stages[0]).run(None, context)
-        while True:
-            try:
-                next(events)
-            except StopIteration as end:
-                assert isinstance(end.value, Field)
-                return end.value, context.prior
+        field = end_of(work_of(config.stages[0]).run(None, context))
+        assert isinstance(field, Field)
+        return field, context.prior
 
 
 @torch.no_grad()

@@ -44,10 +44,11 @@ class Destination:
         InputError where the name was asked for and is a source's; another name, which is said, where one
         that was not asked for is taken.
         """
-        from dreamlab.mesh.io.sources import files_of
+        from dreamlab.mesh.io.sources import files_of, same_file
 
         files = files_of(source)
-        own = next((file for target in self._targets(folder, stem) if (file := _same(target, files))), None)
+        hits = (same_file(target, files) for target in self._targets(folder, stem))
+        own = next((file for file in hits if file is not None), None)
         if self.name is not None:
             if own is not None:
                 raise InputError(
@@ -71,12 +72,6 @@ class Destination:
         from dreamlab.mesh.io.export import targets
 
         return [target for kind in self.formats for target in targets(folder / f"{stem}.{kind}")]
-
-
-def _same(target: Path, files: list[Path]) -> Path | None:
-    from dreamlab.mesh.io.sources import same_file
-
-    return same_file(target, files)
 
 
 def destination(to: str | None, formats: str | None, name: str | None) -> Destination:

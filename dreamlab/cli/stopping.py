@@ -37,6 +37,7 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.patient = True  # what comes in this moment raises no more
         # A terminal that has closed may send more while the process ends. Python takes its own handlers away
         # before its last steps and leaves the default, which kills; what is ignored stays ignored.
         closed = self.signal == _HANG_UP or getattr(error, "errno", None) in (errno.EIO, errno.EPIPE)

@@ -121,7 +121,7 @@ def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
             assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
         elif not stage.total_steps and not isinstance(stage, TurntableStageConfig):
-            scene = _end_of(work_of(stage).run(scene, context))
+            scene = end_of(work_of(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene
 
@@ -131,7 +131,8 @@ def work_of(stage: StageConfig) -> Stage:
     return stage.build()
 
 
-def _end_of(events: Generator[object, None, Scene]) -> Scene:
+def end_of(events: Generator[object, None, Scene]) -> Scene:
+    """What a stage makes, whatever happens on the way."""
     while True:
         try:
             next(events)
