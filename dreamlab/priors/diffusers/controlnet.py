@@ -20,7 +20,7 @@ from dreamlab.core.types import Cameras, RenderOutput, Views
 from dreamlab.priors.diffusers.base import NetworkInputs
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.memory import place
-from dreamlab.priors.diffusers.source import PretrainedConfig, find
+from dreamlab.priors.diffusers.source import PretrainedConfig, find_part
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 
 _SOLID = 0.05  # less opacity than this is background
@@ -50,8 +50,7 @@ class ControlNetPrior(StableDiffusionPrior):
 
     def __init__(self, config: ControlNetPriorConfig, device: torch.device | str = "cpu") -> None:
         super().__init__(config, device)
-        wanted = config.model_copy(update={"model": config.controlnet, "revision": None, "variant": None})
-        net = load_component(wanted, find(wanted), "ControlNetModel", None, self.dtype)
+        net = load_component(*find_part(config, config.controlnet), "ControlNetModel", None, self.dtype)
         if net.config.cross_attention_dim != self.network.config.cross_attention_dim:
             raise ConfigError(
                 f"the ControlNet {config.controlnet} does not fit {config.model}",

@@ -21,7 +21,7 @@ from dreamlab.priors.diffusers.source import (
     Source,
     cached,
     fetched,
-    find,
+    find_part,
     index_of,
     is_offline,
 )
@@ -88,7 +88,7 @@ def layout_of(config: PretrainedConfig, source: Source) -> str:
 def layout_source(config: PretrainedConfig, source: Source) -> Source:
     """Where the tokenisers come from: the model itself, what a single file follows, or prior.text_encoder."""
     if config.text_encoder is not None:
-        return find(config.model_copy(update={"model": config.text_encoder, "revision": None}))
+        return find_part(config, config.text_encoder)[1]
     if source.path is not None and source.path.is_file():
         return Source(layout_of(config, source))
     return source

@@ -14,7 +14,7 @@ from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.json_files import read_json
 from dreamlab.priors.diffusers.loading import layout_of, load_component
 from dreamlab.priors.diffusers.single_file import as_safetensors, header
-from dreamlab.priors.diffusers.source import PretrainedConfig, Source, fetched, find, index_of
+from dreamlab.priors.diffusers.source import PretrainedConfig, Source, fetched, find_part, index_of
 
 _VAES = ("AutoencoderKL", "AutoencoderTiny", "AsymmetricAutoencoderKL")
 _DEEP = "AutoencoderDC"
@@ -31,18 +31,12 @@ def given_parts(
     if config.vae is not None and "vae" in parts:
         made["vae"] = _vae(config, source, dtype)
     if config.text_encoder is not None:
-        elsewhere, there = of_part(config, config.text_encoder)
+        elsewhere, there = find_part(config, config.text_encoder)
         for name in parts:
             if name.startswith(("text_encoder", "tokenizer")):
                 kind = _class_in(index_of(elsewhere, there), name, there.place)
                 made[name] = load_component(elsewhere, there, kind, name, dtype)
     return made
-
-
-def of_part(config: PretrainedConfig, place: str) -> tuple[PretrainedConfig, Source]:
-    """The settings and the source of a part that comes from another place than the model."""
-    elsewhere = config.model_copy(update={"model": place, "revision": None, "variant": None})
-    return elsewhere, find(elsewhere)
 
 
 def require_parts(config: PretrainedConfig, file: Path) -> tuple[str, ...]:
@@ -72,7 +66,7 @@ def require_parts(config: PretrainedConfig, file: Path) -> tuple[str, ...]:
 
 def _vae(config: PretrainedConfig, source: Source, dtype: torch.dtype) -> Any:
     assert config.vae is not None
-    elsewhere, there = of_part(config, config.vae)
+    elsewhere, there = find_part(config, config.vae)
     path = there.path
     if path is not None and path.is_file():
         return _vae_of_file(config, source, path, dtype)

@@ -126,6 +126,12 @@ def find(config: PretrainedConfig) -> Source:
     )
 
 
+def find_part(config: PretrainedConfig, place: str) -> tuple[PretrainedConfig, Source]:
+    """Settings and source of a part that comes from another place than the model. Raises as `find`."""
+    elsewhere = config.model_copy(update={"model": place, "revision": None, "variant": None})
+    return elsewhere, find(elsewhere)
+
+
 def _of_cache(path: Path) -> Path:
     """The newest commit in a folder of the hub's cache (models--owner--name), any other path as it is."""
     if not (path / "snapshots").is_dir() or (path / "model_index.json").exists():
