@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from priors import tiny
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +19,14 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr("dreamlab.priors.diffusers.prompt_cache.cache_folder", lambda: cache)
     return cache
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny Stable Diffusion; tests that change it take `copy`."""
+    return tiny.stable_diffusion(tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture()
+def copy(good: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(good, tmp_path / "model")

@@ -20,16 +20,6 @@ from dreamlab.priors.diffusers.single_file import model_type
 from dreamlab.priors.diffusers.source import PretrainedConfig, Source, cached, find, snapshot
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture()
-def copy(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "model")
-
-
 @pytest.fixture()
 def hub(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache that holds one model, owner/here."""

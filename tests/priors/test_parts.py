@@ -27,11 +27,6 @@ VAE, TEXT, NETWORK = "first_stage_model.", "cond_stage_model.", "model.diffusion
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture(scope="module")
 def whole(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.single_file(good, tmp_path_factory.mktemp("file") / "model.safetensors")
 

@@ -28,16 +28,6 @@ from dreamlab.priors.diffusers.weights import Weights, choose_variant
 Z, T = torch.randn(4, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.full((4,), 0.5)
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture()
-def folder(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "model")
-
-
 def answer(folder: Path | str, config: Any = StableDiffusionPriorConfig, **settings: Any) -> torch.Tensor:
     prior = config(model=str(folder), cache_prompts=False, **settings).build()
     return prior.denoise(Z, T, prior.embed(["a cube"] * 4))
@@ -69,54 +59,54 @@ def in_shards(part: Path) -> None:
 @pytest.mark.parametrize("variant", ["fp16", "ema"])
 @pytest.mark.parametrize("parts", [("unet",), ("unet", "vae"), ("unet", "vae", "text_encoder")])
 def test_a_variant_that_is_alone_is_read_and_said(
-    good: Path, folder: Path, variant: str, parts: tuple[str, ...]
+    good: Path, copy: Path, variant: str, parts: tuple[str, ...]
 ) -> None:
     for part in parts:
-        in_variant(folder / part, variant)
+        in_variant(copy / part, variant)
     with pytest.warns(UserWarning, match=rf"come as {variant} alone \(.*unet.*\): these are read") as said:
-        got = answer(folder)
+        got = answer(copy)
     assert all("\n" not in str(line.message) for line in said)
     torch.testing.assert_close(got, answer(good))
 
 
-def test_plain_weights_are_read_where_both_are_there_and_nothing_is_said(good: Path, folder: Path) -> None:
+def test_plain_weights_are_read_where_both_are_there_and_nothing_is_said(good: Path, copy: Path) -> None:
     for part in ("unet", "vae", "text_encoder"):
-        (file,) = (folder / part).glob("*.safetensors")
+        (file,) = (copy / part).glob("*.safetensors")
         zeros = {name: torch.zeros_like(value) for name, value in load_file(file).items()}
         save_file(zeros, file.with_suffix(".fp16.safetensors"), {"format": "pt"})
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        torch.testing.assert_close(answer(folder), answer(good))
+        torch.testing.assert_close(answer(copy), answer(good))
 
 
-def test_half_precision_weights_are_read_as_floats(good: Path, folder: Path) -> None:
+def test_half_precision_weights_are_read_as_floats(good: Path, copy: Path) -> None:
     for part in ("unet", "vae", "text_encoder"):
-        in_variant(folder / part, dtype=torch.float16)
+        in_variant(copy / part, dtype=torch.float16)
     with pytest.warns(UserWarning, match="fp16 alone"):
-        got = answer(folder)
+        got = answer(copy)
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, answer(good), rtol=0.05, atol=0.05)
 
 
-def test_a_variant_that_was_asked_for_and_is_nowhere_is_refused(folder: Path) -> None:
+def test_a_variant_that_was_asked_for_and_is_nowhere_is_refused(copy: Path) -> None:
     with pytest.raises(InputError, match=r"has no weights of prior\.variant=fp16; expected none"):
-        answer(folder, variant="fp16")
-    in_variant(folder / "unet", "ema")
+        answer(copy, variant="fp16")
+    in_variant(copy / "unet", "ema")
     with pytest.raises(InputError, match=r"prior\.variant=fp16; expected ema or none"):
-        answer(folder, variant="fp16")
+        answer(copy, variant="fp16")
 
 
-def test_parts_without_the_variant_that_was_asked_for_are_said(good: Path, folder: Path) -> None:
-    in_variant(folder / "unet")
+def test_parts_without_the_variant_that_was_asked_for_are_said(good: Path, copy: Path) -> None:
+    in_variant(copy / "unet")
     with pytest.warns(UserWarning, match="has no fp16 weights of .*vae.*: plain ones are read"):
-        torch.testing.assert_close(answer(folder, variant="fp16"), answer(good))
+        torch.testing.assert_close(answer(copy, variant="fp16"), answer(good))
 
 
-def test_parts_in_different_variants_alone_are_refused(folder: Path) -> None:
-    in_variant(folder / "unet", "fp16")
-    in_variant(folder / "vae", "ema")
+def test_parts_in_different_variants_alone_are_refused(copy: Path) -> None:
+    in_variant(copy / "unet", "fp16")
+    in_variant(copy / "vae", "ema")
     with pytest.raises(InputError, match="in different variants alone; got unet: fp16, vae: ema"):
-        answer(folder)
+        answer(copy)
 
 
 def test_parts_that_are_read_one_by_one_find_their_variant(tmp_path: Path) -> None:
@@ -200,15 +190,15 @@ def test_a_cache_of_links_is_read_as_its_files(good: Path, tmp_path: Path) -> No
 
 
 def test_a_home_is_understood_in_every_path(
-    good: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    good: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("HOME", str(copy.parent))
     torch.testing.assert_close(answer("~/model"), answer(good))
 
 
 @pytest.fixture()
-def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A hub that lists these files of owner/x, and `folder` as the cache of it."""
+def hub(copy: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A hub that lists these files of owner/x, and `copy` as the cache of it."""
     from huggingface_hub import HfApi
 
     from dreamlab.priors.diffusers import weights
@@ -222,27 +212,27 @@ def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(weights, "is_offline", lambda config: config.offline)
     monkeypatch.setattr(HfApi, "list_repo_files", answer)
-    monkeypatch.setattr(weights, "cached", lambda *_: folder / "model_index.json")
+    monkeypatch.setattr(weights, "cached", lambda *_: copy / "model_index.json")
     return listed
 
 
 PARTS = ["unet", "tokenizer", "scheduler"]
 
 
-def test_the_hub_is_asked_where_the_cache_lacks_plain_weights(folder: Path, hub: list[str]) -> None:
+def test_the_hub_is_asked_where_the_cache_lacks_plain_weights(copy: Path, hub: list[str]) -> None:
     config, source = PretrainedConfig(model="owner/x"), Source("owner/x")
     hub.append("unet/diffusion_pytorch_model.fp16.safetensors")
     assert choose_variant(config, source, PARTS) is None  # the cache has them
-    in_variant(folder / "unet", "ema")
+    in_variant(copy / "unet", "ema")
     with pytest.warns(UserWarning, match="fp16 alone"):
         assert choose_variant(config, source, PARTS) == "fp16"
 
 
 @pytest.mark.parametrize("offline", [False, True])
 def test_the_cache_stands_in_for_a_hub_that_does_not_answer(
-    folder: Path, hub: list[str], offline: bool
+    copy: Path, hub: list[str], offline: bool
 ) -> None:
-    in_variant(folder / "unet", "ema")
+    in_variant(copy / "unet", "ema")
     if offline:
         hub.append("unet/diffusion_pytorch_model.fp16.safetensors")
     config = PretrainedConfig(model="owner/x", offline=offline)
@@ -264,14 +254,14 @@ def pickled(part: Path, name: str) -> Path:
     ("part", "name"), [("unet", "diffusion_pytorch_model.bin"), ("text_encoder", "pytorch_model.bin")]
 )
 def test_pickled_weights_are_never_read_and_their_conversion_works(
-    good: Path, folder: Path, part: str, name: str, monkeypatch: pytest.MonkeyPatch
+    good: Path, copy: Path, part: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pickled(folder / part, name)
+    pickled(copy / part, name)
     with monkeypatch.context() as patch, pytest.raises(InputError, match="are pickled") as error:
         patch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickle was read"))
-        answer(folder)
+        answer(copy)
     line = str(error.value)
     assert "\n" not in line
     command = shlex.split(line[line.index("python -c") :].removesuffix("."))
     subprocess.run([sys.executable, *command[1:]], check=True, capture_output=True)
-    torch.testing.assert_close(answer(folder), answer(good))
+    torch.testing.assert_close(answer(copy), answer(good))
