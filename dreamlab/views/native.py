@@ -40,7 +40,7 @@ class NativeRenderer:
                     texture = torch.from_numpy(layer.texture[..., :3].astype(np.float32) / 255)
                     at = interpolate(uv, faces, fragments)
                     if geometry.material.nearest:
-                        at = _centred(at, texture.shape[1], texture.shape[0])
+                        at = texel_centres(at, texture.shape[1], texture.shape[0])
                     image = sample_texture(texture, at, geometry.material.wrap)
                 elif layer.values is not None:
                     image = interpolate(torch.from_numpy(layer.values).float(), faces, fragments)
@@ -53,7 +53,7 @@ class NativeRenderer:
             )
 
 
-def _centred(uv: torch.Tensor, width: int, height: int) -> torch.Tensor:
+def texel_centres(uv: torch.Tensor, width: int, height: int) -> torch.Tensor:
     """uv [...,2] moved to the centre of the texel that it lies in, where a bilinear lookup blends nothing."""
     size = torch.tensor([width, height], dtype=uv.dtype)
     return ((uv * size).floor() + 0.5) / size
