@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import doctor, export, priors, render, resume, run, studio
+from dreamlab.cli import dataset, doctor, export, priors, render, resume, run, studio
 from dreamlab.cli.memory import FEWER, out_of_memory, reason_of
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
@@ -21,7 +21,7 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, export, render, priors, doctor, studio)
+COMMANDS = (run, resume, export, render, dataset, priors, doctor, studio)
 
 _EXAMPLES = """\
 examples:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dreamlab.core.cameras import Cameras
+from dreamlab.core.types import Cameras
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.dataset import images
@@ -30,7 +30,7 @@ class SceneWriter:
         self.renderer = SceneRenderer(scene)
         self.wanted = set(config.buffers) | config.format.needs
         self.depth_files = config.depth if "depth" in self.wanted else ()
-        if "png" in config.format.needs or (config.format.needs and "png" not in config.depth):
+        if "depth" in config.format.needs and "png" not in config.depth:
             self.depth_files = ("png", *config.depth)
         if self.renderer.radius <= 0:
             raise InputError(f"{scene.name} is a single point")
