@@ -7,7 +7,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 CHECKED = (
-    "core ops scenes render losses priors guidance mesh views stages studio evaluate "
+    "core ops scenes render losses priors guidance mesh views dataset stages studio evaluate "
     "run.checkpoints run.run_dir run.pipeline"
 )
 

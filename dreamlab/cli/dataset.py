@@ -8,7 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamlab.cli.options import Subparsers, add_output_options, add_up_option, examples, set_up_messages, view_mode
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    add_up_option,
+    examples,
+    set_up_messages,
+    view_mode,
+)
 from dreamlab.cli.tell import tell_files
 from dreamlab.core.errors import InputError
 
@@ -28,9 +35,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "dataset",
         help="render posed pictures of meshes for training and benchmarks",
-        description="Render posed pictures of a run, of any mesh, of a folder of meshes or of prompts: colour, "
-        "depth, normals, masks and cameras, in a format that other tools read. The same command goes on where "
-        "it was stopped.",
+        description="Render posed pictures of a run, of any mesh, of a folder of meshes or of prompts: "
+        "colour, depth, normals, masks and cameras, in a format that other tools read. The same command "
+        "goes on where it was stopped.",
         **examples(
             "dreamlab dataset latest --out data/mushroom                 100 views for nerfstudio",
             "dreamlab dataset chair.glb --out data/chair --format blender --scale unit",
@@ -44,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "subjects",
         nargs="+",
         metavar="RUN|MESH|FOLDER|PROMPTS",
-        help="a run's folder, name or number; a mesh file; a folder of meshes; a .txt file with a prompt a line",
+        help="a run's folder, name or number; a mesh file; a folder of meshes; a .txt file of prompts",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
     parser.add_argument(
@@ -123,9 +130,15 @@ def _add_subjects(parser: argparse.ArgumentParser) -> None:
         help="keep, unit (into the unit ball), or a length of the longest side such as 30cm (default: keep)",
     )
     group.add_argument(
-        "--objects", type=int, default=1, metavar="N", help="objects of a scene, picked and placed by the seed"
+        "--objects",
+        type=int,
+        default=1,
+        metavar="N",
+        help="objects of a scene, picked and placed by the seed",
     )
-    group.add_argument("--scenes", type=int, default=1, metavar="N", help="scenes, with --objects (default: 1)")
+    group.add_argument(
+        "--scenes", type=int, default=1, metavar="N", help="scenes, with --objects (default: 1)"
+    )
     group.add_argument(
         "--palette-parts",
         action="store_true",
@@ -135,7 +148,11 @@ def _add_subjects(parser: argparse.ArgumentParser) -> None:
         "--preset", default="default", metavar="NAME", help="for prompts: as dreamlab run --preset"
     )
     group.add_argument(
-        "--runs", type=Path, default=Path("outputs"), metavar="DIR", help="folder of all runs (default: outputs)"
+        "--runs",
+        type=Path,
+        default=Path("outputs"),
+        metavar="DIR",
+        help="folder of all runs (default: outputs)",
     )
     add_up_option(group)  # type: ignore[arg-type]
 
@@ -257,7 +274,7 @@ def _cameras(args: argparse.Namespace) -> dict[str, Any] | Any:
         raise InputError(
             f"--elevation of --cameras {args.cameras} is the lowest and the highest",
             expected="two angles such as 0,60",
-            got=args.elevation,
+            got=str(args.elevation),
         )
     return {"kind": args.cameras, **values}
 
@@ -311,7 +328,9 @@ def _numbers(option: str, text: str, least: int, most: int) -> list[float]:
         numbers = []
     if not least <= len(numbers) <= most:
         count = str(least) if least == most else f"{least} to {most}"
-        raise InputError(f"--{option} cannot be used", expected=f"{count} numbers with commas", got=repr(text))
+        raise InputError(
+            f"--{option} cannot be used", expected=f"{count} numbers with commas", got=repr(text)
+        )
     return numbers
 
 

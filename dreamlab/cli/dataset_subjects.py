@@ -31,6 +31,10 @@ def sources_of(args: argparse.Namespace) -> list[Source]:
             found += of_folder(path, args.up)
         elif is_mesh_file(subject):
             found.append(of_file(path, args.up))
+        elif "/" in subject and not path.exists():
+            raise InputError(
+                f"there is no {subject}", expected="a run, a mesh file, a folder of meshes or a .txt"
+            )
         else:
             found.append(_of_run(RunDir.find(args.runs, subject), args))
     return found

@@ -1,1 +1,1 @@
-"""Posed pictures of meshes for training and benchmarks: colour, depth, normals and masks, in known formats."""
+"""Posed pictures of meshes for training and benchmarks, in the formats of other tools."""

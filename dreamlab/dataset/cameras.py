@@ -1,4 +1,4 @@
-"""Where the cameras of a data set stand: rings, a sphere, a random hemisphere, a spiral, or a path of one's own.
+"""Where the cameras of a data set stand: rings, a sphere, a random hemisphere, a spiral, or a path.
 
 All look through one lens. Angles in settings are degrees, as on the command line.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -61,11 +62,9 @@ class _Placed(BaseModel):
     ) -> Cameras:
         """Cameras at these angles (radians) around the frame's centre."""
         factor = rng.uniform(*self.distance, size=len(azimuth))
-        cameras = orbit_cameras(
-            *(torch.from_numpy(v).float() for v in (azimuth, elevation, factor * frame.distance)),
-            torch.full((len(azimuth),), frame.fovy),
-            frame.size,
-        )
+        angles = _tensor(azimuth), _tensor(elevation)
+        fovy = torch.full((len(azimuth),), frame.fovy)
+        cameras = orbit_cameras(*angles, _tensor(factor * frame.distance), fovy, frame.size)
         cameras.c2w[:, :3, 3] += frame.centre
         return cameras
 
@@ -182,18 +181,17 @@ class KeyframesConfig(BaseModel):
                 f"view {int(steep.argmax())} of the path looks straight up or down, or at where it stands",
                 mend="Move that keyframe a little aside",
             )
-        up = np.tile([0.0, 1.0, 0.0], (n, 1))
-        places = (torch.from_numpy(v).float() for v in (position, target, up))
-        cameras = look_at_cameras(*places, torch.full((n,), frame.fovy), frame.size)
-        away = torch.from_numpy(np.linalg.norm(position - frame.centre.numpy(), axis=1)).float()
-        return Cameras(
-            cameras.c2w, cameras.fovy, cameras.azimuth, cameras.elevation, away, cameras.size
-        )
+        up = torch.tensor([0.0, 1.0, 0.0]).expand(n, 3)
+        fovy = torch.full((n,), frame.fovy)
+        cameras = look_at_cameras(_tensor(position), _tensor(target), up, fovy, frame.size)
+        return replace(cameras, distance=(cameras.c2w[:, :3, 3] - frame.centre).norm(dim=1))
 
 
-def catmull_rom(
-    keys: Float[np.ndarray, "K C"], n: int, closed: bool = False
-) -> Float[np.ndarray, "n C"]:
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values).float()
+
+
+def catmull_rom(keys: Float[np.ndarray, "K C"], n: int, closed: bool = False) -> Float[np.ndarray, "n C"]:
     """n points, evenly spaced in the parameter, on the uniform Catmull-Rom spline through K >= 2 keys: from
     the first to the last, or around and not quite back to the first. Each key is reached."""
     spans = len(keys) if closed else len(keys) - 1
@@ -205,9 +203,9 @@ def catmull_rom(
     else:  # beyond the ends the path goes straight on
         ends = np.concatenate([2 * keys[:1] - keys[1:2], keys, 2 * keys[-1:] - keys[-2:-1]])
         before, here, there, after = (ends[k + i] for i in range(4))
-    return here + u / 2 * (
-        there - before + u * (2 * before - 5 * here + 4 * there - after + u * (3 * (here - there) + after - before))
-    )
+    square = 2 * before - 5 * here + 4 * there - after
+    cube = 3 * (here - there) + after - before
+    return here + u / 2 * (there - before + u * (square + u * cube))
 
 
 CamerasConfig = Annotated[

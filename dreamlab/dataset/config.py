@@ -45,10 +45,12 @@ class DatasetConfig(BaseModel):
     )
     scale: Literal["keep", "unit"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default="keep",
-        description="'keep': as each mesh has it; 'unit': into the unit ball around the origin; or the length of "
-        "the longest side in metres",
+        description="'keep': as each mesh has it; 'unit': into the unit ball around the origin; or the "
+        "length of the longest side in metres",
     )
-    samples: int = Field(default=2, ge=1, le=8, description="samples of a pixel each way, for colour and alpha")
+    samples: int = Field(
+        default=2, ge=1, le=8, description="samples of a pixel each way, for colour and alpha"
+    )
     objects: int = Field(default=1, ge=1, le=100, description="objects of a scene")
     scenes: int = Field(default=1, ge=1, le=100_000, description="scenes, where they have several objects")
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -67,7 +69,9 @@ class DatasetConfig(BaseModel):
         """The split of each view of a scene, mixed by the seed. No split with a share is empty where there
         are views enough."""
         counts = shared_out(self.views, self.split)
-        names = [name for name, count in zip(SPLITS, counts, strict=True) for _ in range(count)]
+        names: list[Split] = []
+        for k, count in enumerate(counts):
+            names.extend([SPLITS[k]] * count)
         order = self.rng(scene, 1).permutation(self.views)
         out: list[Split] = ["train"] * self.views
         for place, name in zip(order.tolist(), names, strict=True):

@@ -24,7 +24,8 @@ CONVENTIONS = {
     "c2w": "OpenGL camera to world: looks along -Z, +Y up, +X right",
     "pixels": "the centre of the first pixel is at (0.5, 0.5)",
     "depth": "metres along the camera's axis, not along the ray; 0: nothing",
-    "normal": "(n + 1) / 2 of the unit normal towards the camera, in the world; normal_camera: in c2w's camera",
+    "normal": "(n + 1) / 2 of the unit normal towards the camera, in the world",
+    "normal_camera": "the same in the camera's own axes, those of c2w",
 }
 
 
@@ -58,7 +59,9 @@ class DatasetFolder:
             ) from error
         if not (path / SETTINGS).is_file():
             if not empty:
-                raise InputError(f"{path} holds other things", expected="a new or empty folder, or a data set")
+                raise InputError(
+                    f"{path} holds other things", expected="a new or empty folder, or a data set"
+                )
             write_atomic(path / SETTINGS, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
         else:
             _check_same(path, json.loads(json.dumps(about)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ FURTHEST = 2**16 - 1  # steps of 16-bit depth
 FAST = 1  # zlib's level: a third larger than the usual 6, in a quarter of its time
 
 
-def png(image: UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "H W"]) -> bytes:
+def png(image: UInt8[np.ndarray, "*HWC"] | UInt16[np.ndarray, "H W"]) -> bytes:
     """Grey [H,W] of 8 or 16 bits, sRGB [H,W,3] or with alpha [H,W,4]."""
     from PIL import Image
 
@@ -26,7 +27,8 @@ def png(image: UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "H W"]) -> bytes:
 
 
 def depth_steps(depth: Float[np.ndarray, "H W"], unit: float) -> UInt16[np.ndarray, "H W"]:
-    """Metres in steps of `unit`, rounded; 0 is nothing. Raises InputError beyond 65,535 steps."""
+    """Metres in steps of `unit`, rounded; 0 is nothing, and nothing else is 0. Raises InputError beyond
+    65,535 steps."""
     steps = np.rint(depth.astype(np.float64) / unit)
     if steps.max(initial=0) > FURTHEST:
         raise too_far(float(depth.max()), unit)
@@ -35,7 +37,7 @@ def depth_steps(depth: Float[np.ndarray, "H W"], unit: float) -> UInt16[np.ndarr
 
 def too_far(metres: float, unit: float) -> InputError:
     """The error for a depth that 16 bits do not hold."""
-    fitting = next(u for u in (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, metres / FURTHEST * 2) if metres <= u * FURTHEST)
+    fitting = next(u for k in range(-6, 30) if metres <= (u := 10.0**k) * FURTHEST)
     return InputError(
         f"16-bit depth in steps of {unit:g} m ends at {unit * FURTHEST:.3g} m",
         expected=f"room for {metres:.3g} m",
@@ -67,7 +69,7 @@ def over(
 def check_exr() -> None:
     """Raise UnavailableError where OpenEXR is not installed."""
     with extra("exr", "EXR depth needs OpenEXR", "write --depth png"):
-        import OpenEXR  # noqa: F401
+        import_module("OpenEXR")
 
 
 def write_exr(path: Path, depth: Float[np.ndarray, "H W"]) -> None:

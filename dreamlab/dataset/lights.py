@@ -82,9 +82,7 @@ class RandomLights(_Lights):
         return Rig(towards(place), torch.tensor([strength]), ambient, sky)
 
 
-LightsConfig = Annotated[
-    NoLights | Headlight | Sun | ThreePoint | RandomLights, Field(discriminator="kind")
-]
+LightsConfig = Annotated[NoLights | Headlight | Sun | ThreePoint | RandomLights, Field(discriminator="kind")]
 
 
 def towards(*places: tuple[float, float]) -> Float[Tensor, "L 3"]:

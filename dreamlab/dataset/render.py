@@ -147,9 +147,7 @@ class _Seen:
         self, attributes: Float[Tensor, "V A"], faces: Int[Tensor, "F 3"]
     ) -> Float[Tensor, "P A"]:
         count = len(self.pixel)
-        fragments = Fragments(
-            self.face[None, None], self.weights[None, None], torch.zeros(1, 1, count)
-        )
+        fragments = Fragments(self.face[None, None], self.weights[None, None], torch.zeros(1, 1, count))
         return interpolate(attributes, faces, fragments).reshape(count, -1)
 
 
@@ -188,7 +186,9 @@ def _stacked(rows: Sequence[Float[Tensor, "_V _A"]]) -> Float[Tensor, "V A"]:
 
 def _to_srgb(linear: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
     """IEC 61966-2-1, as dreamlab.mesh.geometry.color, in torch."""
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+    return torch.where(
+        linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055
+    )
 
 
 def _to_bytes(values: Float[Tensor, "*N"]) -> UInt8[np.ndarray, "*N"]:

@@ -74,13 +74,15 @@ def scaled(subject: Subject, scale: Literal["keep", "unit"] | float) -> Subject:
     """As DatasetConfig.scale has it."""
     if scale == "keep":
         return subject
-    mesh = framed(subject.mesh) if scale == "unit" else place(subject.mesh, size=float(scale), origin="centre")
+    mesh = (
+        framed(subject.mesh) if scale == "unit" else place(subject.mesh, size=float(scale), origin="centre")
+    )
     return replace(subject, mesh=mesh)
 
 
 def parts_of_file(path: Path, mesh: Mesh) -> NamedParts | None:
-    """The parts of a GLB, glTF or OBJ that has several (primitives, materials), else those that the colours of
-    its faces tell; None where there is one only."""
+    """The parts of a GLB, glTF or OBJ that has several (primitives, materials), else those that the colours
+    of its faces tell; None where there is one only."""
     if path.suffix.lower() in GLTF:
         parts = read_gltf(path, colors_only=True).parts
     else:
@@ -132,6 +134,9 @@ def _sha256(path: Path) -> str:
     """Of a file that can be read; else what keeps it from being so, which `load` will tell."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            total = hashlib.sha256()
+            while block := file.read(1 << 20):
+                total.update(block)
+            return total.hexdigest()
     except OSError as error:
         return error.strerror or "unreadable"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from dreamlab.core.types import Cameras
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
+from dreamlab.core.types import Cameras
 from dreamlab.dataset import images
 from dreamlab.dataset.cameras import Frame
 from dreamlab.dataset.config import DatasetConfig

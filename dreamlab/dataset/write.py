@@ -153,8 +153,7 @@ class _Writer:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, data)
         if self.left_out:
-            count = len(self.left_out)
-            yield Remark(f"{count} of {len(self.plans)} could not be read and {'is' if count == 1 else 'are'} left out")
+            yield Remark(f"left out: {len(self.left_out)} of {len(self.plans)}, which cannot be read")
 
 
 def _plans(config: DatasetConfig, sources: Sequence[Source]) -> Iterator[tuple[str, list[Source]]]:

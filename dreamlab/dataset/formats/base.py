@@ -28,8 +28,8 @@ class Slot:
 
 @dataclass(frozen=True)
 class Whole:
-    """A data set whose views are all written: the scenes' folders by number, the names of the subjects that it
-    shows, `load` to have one, and the metres of a step of 16-bit depth."""
+    """A data set whose views are all written: the scenes' folders by number, the names of the subjects
+    that it shows, `load` to have one, and the metres of a step of 16-bit depth."""
 
     records: Sequence[ViewRecord]
     folders: Sequence[str]

@@ -148,7 +148,12 @@ def ply_text(mesh: Mesh, corners: Float[np.ndarray, "V 3"]) -> bytes:
     """ASCII PLY with normals (+Z up) and, where the mesh has colours, 8-bit sRGB at these corners."""
     colors = vertex_colors(mesh)
     names = ["x", "y", "z", "nx", "ny", "nz"]
-    head = ["ply", "format ascii 1.0", f"element vertex {len(corners)}", *(f"property float {n}" for n in names)]
+    head = [
+        "ply",
+        "format ascii 1.0",
+        f"element vertex {len(corners)}",
+        *(f"property float {n}" for n in names),
+    ]
     if colors is not None:
         head += [f"property uchar {n}" for n in ("red", "green", "blue")]
     head += [f"element face {len(mesh.faces)}", "property list uchar int vertex_indices", "end_header"]
