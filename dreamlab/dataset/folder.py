@@ -65,6 +65,8 @@ class DatasetFolder:
             write_atomic(path / SETTINGS, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
         else:
             _check_same(path, json.loads(json.dumps(about)))
+            for left in path.rglob(".writing-*"):  # of one that was killed
+                left.unlink(missing_ok=True)
         return cls(path, _written(path))
 
     def add(self, record: ViewRecord) -> None:

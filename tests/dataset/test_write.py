@@ -225,7 +225,7 @@ def test_parts_are_a_files_primitives_or_the_colours_of_its_faces(tmp_path: Path
     by_color = parts_by_color(mesh)
     assert by_color is not None and by_color.names == ("blue", "red")
     assert by_color.labels.tolist() == [0] * 12 + [1] * 12
-    assert parts_by_color(box(color=(1, 0, 0))) is None and parts_by_color(box()) is None
+    assert parts_by_color(box(color=(1.0, 0.0, 0.0))) is None and parts_by_color(box()) is None
     blended = replace(mesh, colors=torch.rand(len(mesh.vertices), 3))
     assert parts_by_color(blended) is None
     write(mesh, tmp_path / "parts.glb", parts=NamedParts(by_color.labels, ("low", "high")))
