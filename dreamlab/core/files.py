@@ -12,11 +12,13 @@ from dreamlab.core.errors import InputError
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(target: str | os.PathLike[str], durable: bool = True) -> Iterator[Path]:
     """A temporary path beside `target` (same suffix) to write to; renamed onto it if the block ends well.
 
-    Nothing half-written is ever left under either name. An OSError (no such folder, no permission, disk full)
-    becomes an InputError that names the target and the reason.
+    Nothing half-written is ever left under either name. durable: forced onto the disk before it gets its
+    name, and so as it is after a power cut; without, which takes a tenth of the time, it may then be empty.
+    An OSError (no such folder, no permission, disk full) becomes an InputError that names the target and the
+    reason.
     """
     target = Path(target)
     temporary: Path | None = None
@@ -27,8 +29,9 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
@@ -44,9 +47,9 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
                 temporary.unlink()
 
 
-def write_atomic(target: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `target`, all of it or nothing."""
-    with atomic_path(target) as temporary:
+def write_atomic(target: str | os.PathLike[str], data: bytes, durable: bool = True) -> None:
+    """Write `data` to `target`, all of it or nothing; see `atomic_path`."""
+    with atomic_path(target, durable) as temporary:
         temporary.write_bytes(data)
 
 

@@ -70,8 +70,8 @@ class DatasetConfig(BaseModel):
         are views enough."""
         counts = shared_out(self.views, self.split)
         names: list[Split] = []
-        for k, count in enumerate(counts):
-            names.extend([SPLITS[k]] * count)
+        for name, count in zip(SPLITS, counts, strict=True):
+            names.extend(name for _ in range(count))
         order = self.rng(scene, 1).permutation(self.views)
         out: list[Split] = ["train"] * self.views
         for place, name in zip(order.tolist(), names, strict=True):

@@ -145,9 +145,14 @@ def _written(path: Path) -> list[ViewRecord]:
             record = ViewRecord.model_validate_json(line)
         except ValidationError:
             break
-        if not line.endswith(b"\n") or not all((path / name).is_file() for name in record.files.values()):
+        if not line.endswith(b"\n") or not all(_whole(path / name) for name in record.files.values()):
             break
         records.append(record)
         good += len(line)
     os.truncate(journal, good)
     return records
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file is there. It is whole then, but after a power cut it may be empty."""
+    return path.is_file() and path.stat().st_size > 0

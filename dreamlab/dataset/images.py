@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import struct
+import zlib
 from importlib import import_module
 from pathlib import Path
 
@@ -14,16 +15,32 @@ from dreamlab.core.extras import extra
 from dreamlab.core.files import atomic_path
 
 FURTHEST = 2**16 - 1  # steps of 16-bit depth
-FAST = 1  # zlib's level: a third larger than the usual 6, in a quarter of its time
+FAST = 1  # zlib's level: 0.6 of the time of 3, for files a sixth larger
+GREY, RGB, RGBA = 0, 2, 6  # PNG's colour types
+UP = 2  # PNG's filter: what differs from the pixel above
 
 
 def png(image: UInt8[np.ndarray, "*HWC"] | UInt16[np.ndarray, "H W"]) -> bytes:
-    """Grey [H,W] of 8 or 16 bits, sRGB [H,W,3] or with alpha [H,W,4]."""
-    from PIL import Image
+    """Grey [H,W] of 8 or 16 bits, sRGB [H,W,3] or with alpha [H,W,4], as PNG (W3C, 2003).
 
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, format="PNG", compress_level=FAST)
-    return out.getvalue()
+    Written here because it is what takes longest beside the rendering: every row by the one filter that suits
+    smooth pictures takes half the time of trying five.
+    """
+    height, width = image.shape[:2]
+    kind = GREY if image.ndim == 2 else {3: RGB, 4: RGBA}[image.shape[2]]
+    bits = 8 * image.dtype.itemsize
+    big = np.ascontiguousarray(image, image.dtype.newbyteorder(">")).view(np.uint8).reshape(height, -1)
+    rows = np.empty((height, big.shape[1] + 1), np.uint8)
+    rows[:, 0] = UP
+    rows[0, 1:] = big[0]
+    np.subtract(big[1:], big[:-1], out=rows[1:, 1:])
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    parts = (b"IHDR", head), (b"IDAT", zlib.compress(rows.data, FAST)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def depth_steps(depth: Float[np.ndarray, "H W"], unit: float) -> UInt16[np.ndarray, "H W"]:
@@ -49,7 +66,11 @@ def normal_bytes(
     normal: Float[np.ndarray, "H W 3"], hit: Bool[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W 3"]:
     """(n + 1) / 2 in 8 bits; 0 where nothing is hit."""
-    return ((normal * 0.5 + 0.5) * 255 + 0.5).astype(np.uint8) * hit[..., None]
+    scaled = normal * np.float32(127.5)
+    scaled += np.float32(128)
+    out = scaled.astype(np.uint8)
+    out *= hit[..., None]
+    return out
 
 
 def labels_png(labels: Int[np.ndarray, "H W"]) -> bytes:
@@ -77,5 +98,8 @@ def write_exr(path: Path, depth: Float[np.ndarray, "H W"]) -> None:
     import OpenEXR
 
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with atomic_path(path) as temporary, OpenEXR.File(header, {"Z": np.ascontiguousarray(depth)}) as file:
+    with (
+        atomic_path(path, durable=False) as temporary,
+        OpenEXR.File(header, {"Z": np.ascontiguousarray(depth)}) as file,
+    ):
         file.write(str(temporary))

@@ -71,17 +71,21 @@ class SceneRenderer:
         normal[seen.pixel], albedo = self._looked_up(seen, front)
         instance, part = (torch.zeros(height * width, dtype=torch.int64) for _ in range(2))
         instance[seen.pixel], part[seen.pixel] = self.instance[seen.face], self.part[seen.face]
+        rgb, alpha = torch.zeros(height * width, 3, dtype=torch.uint8), torch.zeros(height * width)
         if samples > 1:
             fine = _Seen.of(rasterise(clip[None], self.faces, (height * samples, width * samples)))
             shaded = rig.shade(*reversed(self._looked_up(fine, front)))
-            rgb, alpha = _averaged(fine, shaded, (height, width), samples)
+            total, count = _summed(fine, shaded, (height, width), samples)
+            touched = count.nonzero()[:, 0]
+            rgb[touched] = _srgb_bytes(total[touched] / count[touched, None])
+            alpha = count / samples**2
         else:
-            rgb, alpha = torch.zeros(height * width, 3), torch.zeros(height * width)
-            rgb[seen.pixel], alpha[seen.pixel] = rig.shade(albedo, normal[seen.pixel]), 1.0
+            rgb[seen.pixel] = _srgb_bytes(rig.shade(albedo, normal[seen.pixel]))
+            alpha[seen.pixel] = 1.0
         shape = (height, width)
         return View(
-            _to_bytes(_to_srgb(rgb)).reshape(*shape, 3),
-            _to_bytes(alpha).reshape(shape),
+            rgb.reshape(*shape, 3).numpy(),
+            _bytes(alpha).reshape(shape).numpy(),
             depth.reshape(shape).numpy(),
             normal.reshape(*shape, 3).numpy(),
             instance.reshape(shape).numpy(),
@@ -151,16 +155,15 @@ class _Seen:
         return interpolate(attributes, faces, fragments).reshape(count, -1)
 
 
-def _averaged(
+def _summed(
     fine: _Seen, color: Float[Tensor, "P 3"], size: tuple[int, int], samples: int
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-    """Linear colour over the samples that see something, and their share, of every pixel."""
+    """Linear colour over the samples that see something, and how many they are, of every pixel."""
     height, width = size
     row, column = fine.pixel // (width * samples), fine.pixel % (width * samples)
     pixel = (row // samples) * width + column // samples
     total = torch.zeros(height * width, 3).index_add_(0, pixel, color.clamp(0, 1))
-    count = torch.bincount(pixel, minlength=height * width).float()
-    return total / count.clamp_min(1)[:, None], count / samples**2
+    return total, torch.bincount(pixel, minlength=height * width).float()
 
 
 def _parts(scene: Scene) -> tuple[Int[Tensor, " F"], list[str]]:
@@ -184,12 +187,11 @@ def _stacked(rows: Sequence[Float[Tensor, "_V _A"]]) -> Float[Tensor, "V A"]:
     return torch.cat([F.pad(part, (0, width - part.shape[1])) for part in rows])
 
 
-def _to_srgb(linear: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+def _srgb_bytes(linear: Float[Tensor, "N 3"]) -> UInt8[Tensor, "N 3"]:
     """IEC 61966-2-1, as dreamlab.mesh.geometry.color, in torch."""
-    return torch.where(
-        linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055
-    )
+    curve = 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055
+    return _bytes(torch.where(linear <= 0.0031308, linear * 12.92, curve))
 
 
-def _to_bytes(values: Float[Tensor, "*N"]) -> UInt8[np.ndarray, "*N"]:
-    return (values.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
+def _bytes(values: Float[Tensor, "*N"]) -> UInt8[Tensor, "*N"]:
+    return (values.clamp(0, 1) * 255 + 0.5).to(torch.uint8)

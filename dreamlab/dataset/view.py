@@ -57,31 +57,32 @@ class SceneWriter:
         seen = self.renderer.render(camera, rig, self.config.samples)
         whole = self.renderer.silhouettes(camera) if len(self.poses) > 1 else (seen.instance > 0)[None]
         objects, visible = objects_of(self.poses, seen.instance, whole, self.config.format)
-        rgb, data = self._colored(seen, view)
+        rgb = self._colored(seen, view)
         c2w = camera.c2w[0].numpy()
-        files = {"rgb": self._put(slot, "rgb", data)}
+        files = {"rgb": self._put(slot, "rgb", images.png(rgb))}
         for buffer, data in self._buffers(seen, c2w):
             files[buffer] = self._put(slot, buffer, data)
         if "exr" in self.depth_files:
             files["depth_exr"] = self.config.format.name("depth", slot) + ".exr"
             images.write_exr(self._target(files["depth_exr"]), seen.depth)
         for name, mask in self.config.format.masks(slot, visible, whole).items():
-            write_atomic(self._target(f"{name}.png"), images.png(mask.astype(np.uint8) * 255))
+            write_atomic(self._target(f"{name}.png"), images.png(mask.astype(np.uint8) * 255), durable=False)
             files[name.removeprefix(f"{slot.split}/")] = f"{name}.png"
         record = ViewRecord(
             file_name=files["rgb"], text=self.scene.caption, scene=self.scene.name, scene_number=self.number,
             view=view, split=slot.split, files=files, camera=intrinsics(camera),
             c2w=pose_to_z_up(c2w).tolist(), objects=objects, part_names=self.renderer.part_names,
         )  # fmt: skip
-        return record, rgb
+        return record, rgb[..., :3]
 
-    def _colored(self, seen: View, view: int) -> tuple[UInt8[np.ndarray, "H W 3"], bytes]:
-        """The colour before its background, and the file."""
+    def _colored(self, seen: View, view: int) -> UInt8[np.ndarray, "H W C"]:
+        """The colour as it is written: with alpha, or before its background."""
         behind = self.config.background.picture(self.config.size, self.config.rng(self.number, 5, view))
-        shown = images.over(seen.rgb, seen.alpha, np.zeros_like(seen.rgb) if behind is None else behind)
-        if behind is None and self.config.format.keeps_alpha:
-            return shown, images.png(np.concatenate([seen.rgb, seen.alpha[..., None]], -1))
-        return shown, images.png(shown)
+        if behind is not None:
+            return images.over(seen.rgb, seen.alpha, behind)
+        if self.config.format.keeps_alpha:
+            return np.concatenate([seen.rgb, seen.alpha[..., None]], -1)
+        return images.over(seen.rgb, seen.alpha, np.zeros_like(seen.rgb))
 
     def _buffers(self, seen: View, c2w: Float[np.ndarray, "4 4"]) -> Iterator[tuple[str, bytes]]:
         """The files beside the colour, but for EXR, by buffer."""
@@ -103,7 +104,7 @@ class SceneWriter:
 
     def _put(self, slot: Slot, buffer: str, data: bytes) -> str:
         name = self.config.format.name(buffer, slot) + ".png"
-        write_atomic(self._target(name), data)
+        write_atomic(self._target(name), data, durable=False)
         return name
 
     def _target(self, name: str) -> Path:

@@ -73,7 +73,9 @@ def test_a_random_hemisphere_is_above_uniform_by_area_and_its_seed_decides() -> 
     one, again, other = (from_centre(HemisphereConfig().cameras(2000, FRAME, rng(k))) for k in (0, 0, 1))
     assert (one == again).all() and not (one == other).any(0).any()
     assert one[:, 1].min() >= -1e-6
-    assert np.abs(np.sort(one[:, 1]) - np.linspace(0, 1, 2000)).max() < 0.05  # Archimedes: heights are uniform
+    assert (
+        np.abs(np.sort(one[:, 1]) - np.linspace(0, 1, 2000)).max() < 0.05
+    )  # Archimedes: heights are uniform
 
 
 def test_an_orbits_rings_share_the_views_and_stand_at_their_elevations() -> None:

@@ -1,5 +1,5 @@
-"""Each format is read by its own rules alone: known points of the mesh are looked for in the pictures, and the
-tools' own readers are asked where they can be installed."""
+"""Each format is read by its own rules alone: known points of the mesh are looked for in the pictures, and
+the tools' own readers are asked where they can be installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.dataset.solids import box, source, two_colored
 
 from dreamlab.core.types import Mesh
 from dreamlab.dataset.config import DatasetConfig
@@ -21,6 +20,7 @@ from dreamlab.dataset.formats.base import run_lengths
 from dreamlab.dataset.formats.bop import diameter
 from dreamlab.dataset.write import write_dataset
 from dreamlab.mesh.io.load import load
+from tests.dataset.solids import box, source, two_colored
 
 # Coloured cubes of 0.1 m at known places (dreamlab's world: +Y up, the front is +Z).
 MARKS = {(255, 0, 0): (0.6, 0.0, 0.0), (0, 255, 0): (0.0, 0.7, 0.0), (0, 0, 255): (0.0, 0.0, 0.8)}
@@ -122,7 +122,9 @@ def test_nerfstudio_splits_hold_every_view_once() -> None:
     meta = read(written("nerfstudio") / "transforms.json")
     lists = [meta[f"{split}_filenames"] for split in ("train", "val", "test")]
     assert [len(names) for names in lists] == [8, 1, 1]
-    assert sorted(sum(lists, [])) == sorted(frame["file_path"] for frame in meta["frames"])
+    assert sorted(name for names in lists for name in names) == sorted(
+        frame["file_path"] for frame in meta["frames"]
+    )
 
 
 def test_world_normals_are_in_the_world_of_the_matrices() -> None:

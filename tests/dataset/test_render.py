@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.dataset.solids import ball, box, two_colored
 
 from dreamlab.core.cameras import camera_rays, orbit_cameras
 from dreamlab.core.types import Cameras, Mesh
@@ -16,6 +15,7 @@ from dreamlab.dataset.lights import Headlight, NoLights, RandomLights, Rig, Sun,
 from dreamlab.dataset.render import SceneRenderer, View
 from dreamlab.dataset.scene import Instance, Scene, Subject, alone, arranged
 from dreamlab.dataset.sources import parts_by_color
+from tests.dataset.solids import ball, box, two_colored
 
 DARK = Rig(torch.zeros(0, 3), torch.zeros(0), 1.0, 0.0)
 
@@ -45,7 +45,7 @@ def into_box(origin: np.ndarray, direction: np.ndarray, half: np.ndarray) -> np.
 
 @pytest.mark.parametrize(("azimuth", "elevation"), [(0.4, 0.3), (2.0, -1.1), (-1.0, 1.5)])
 def test_depth_and_normals_of_a_box_are_those_of_its_slabs(azimuth: float, elevation: float) -> None:
-    """Metres along the camera's axis, to a hundred-thousandth; the mask but at pixels that a rounding decides."""
+    """Metres along the camera's axis, to a hundred-thousandth; the mask but where a rounding decides."""
     size = np.array([1.0, 0.6, 1.4])
     cameras = camera(azimuth, elevation)
     view = seen(box(tuple(size.tolist())), cameras)
@@ -65,7 +65,7 @@ def test_depth_and_normals_of_a_box_are_those_of_its_slabs(azimuth: float, eleva
 
 
 def test_depth_and_normals_of_a_ball_are_those_of_the_sphere() -> None:
-    """Its flat faces lie up to 5e-4 below the sphere, so along a ray that meets it at 60 degrees a thousandth."""
+    """Its flat faces lie up to 5e-4 below the sphere: along a ray that meets it at 60 degrees a thousandth."""
     cameras = camera()
     view = seen(ball(), cameras)
     origin, direction, share = rays(cameras)
@@ -125,7 +125,9 @@ def test_a_normal_map_bends_the_normals() -> None:
     lean = torch.tensor([218, 128, 218], dtype=torch.uint8).expand(4, 4, 3).contiguous()
     corners = torch.tensor([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]])
     uv = torch.tensor([[0.0, 0], [1, 0], [0.5, 1]])
-    view = seen(Mesh(corners, torch.tensor([[0, 1, 2]]), uv=uv, textures=(("normal", lean),)), camera(0.0, 0.0))
+    view = seen(
+        Mesh(corners, torch.tensor([[0, 1, 2]]), uv=uv, textures=(("normal", lean),)), camera(0.0, 0.0)
+    )
     assert np.allclose(view.normal[view.instance > 0], [math.sqrt(0.5), 0, math.sqrt(0.5)], atol=0.01)
 
 
@@ -151,7 +153,8 @@ def test_instances_are_numbered_and_what_is_nearer_hides() -> None:
     assert (view.instance == 1)[whole[0]].all()  # the nearer box is seen whole
     hidden = whole[1] & (view.instance != 2)
     assert hidden.any() and (view.instance[hidden] == 1).all()
-    single = [SceneRenderer(Scene("one", "", (i,))).render(cameras, DARK, 1).depth for i in scene.instances]
+    alone_each = [SceneRenderer(Scene("one", "", (i,))) for i in scene.instances]
+    single = [one.render(cameras, DARK, 1).depth for one in alone_each]
     nearest = np.where(single[0] > 0, single[0], np.inf)
     nearest = np.minimum(nearest, np.where(single[1] > 0, single[1], np.inf))
     assert np.abs(view.depth - np.where(np.isfinite(nearest), nearest, 0)).max() < 1e-5
@@ -215,5 +218,3 @@ def test_a_mesh_without_faces_is_refused() -> None:
 
     with pytest.raises(InputError, match="has no faces to render"):
         Subject("points", Mesh(torch.zeros(3, 3), torch.zeros(0, 3, dtype=torch.int64)), "points")
-
-

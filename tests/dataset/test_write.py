@@ -15,13 +15,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.dataset.solids import ball, box, source, two_colored
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.dataset.config import DatasetConfig, shared_out
-from dreamlab.dataset.sources import Source, distinct, of_file, of_folder, parts_by_color, parts_of_file, scaled
+from dreamlab.dataset.sources import (
+    Source,
+    distinct,
+    of_file,
+    of_folder,
+    parts_by_color,
+    parts_of_file,
+    scaled,
+)
 from dreamlab.dataset.write import Progress, Remark, write_dataset
 from dreamlab.mesh.io.export import write
+from tests.dataset.solids import ball, box, source, two_colored
 
 TINY = {"size": (24, 32), "views": 5, "lights": {"kind": "random"}, "background": {"kind": "gradient"}}
 
@@ -66,16 +74,16 @@ def test_the_bytes_are_the_same_for_any_number_of_workers_and_after_any_break(
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    """SIGKILL in the middle of a view, a half line in the journal, a picture that is gone: as if uninterrupted."""
+    """SIGKILL in the middle of a view, half a line in the journal, a picture that is gone: as if unbroken."""
     write(box(), tmp_path / "box.glb")
     script = (
         "import os, sys; from pathlib import Path; from dreamlab.dataset import view, write\n"
         "from dreamlab.dataset.config import DatasetConfig; from dreamlab.dataset.sources import of_file\n"
         "put = view.write_atomic; left = [9]\n"
-        "def killing(path, data):\n"
+        "def killing(path, data, durable):\n"
         "    left[0] -= 1\n"
         "    if left[0] == 0: path.with_name('.writing-x.png').write_bytes(data[:9]); os.kill(os.getpid(), 9)\n"
-        "    put(path, data)\n"
+        "    put(path, data, durable)\n"
         "view.write_atomic = killing\n"
         "config = DatasetConfig.model_validate_json(sys.argv[1])\n"
         "list(write.write_dataset(config, [of_file(Path('box.glb'))], Path('out'), 1))\n"
@@ -181,7 +189,9 @@ def test_splits_are_shared_out_mixed_and_the_seeds(tmp_path: Path) -> None:
 # ---- subjects ----
 
 
-def test_a_folder_is_read_by_name_with_captions_beside_and_a_broken_file_is_passed_over(tmp_path: Path) -> None:
+def test_a_folder_is_read_by_name_with_captions_and_a_broken_file_is_passed_over(
+    tmp_path: Path,
+) -> None:
     meshes = tmp_path / "meshes"
     (meshes / "deep").mkdir(parents=True)
     write(box(), meshes / "blue_box.glb")
