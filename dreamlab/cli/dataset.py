@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ from dreamlab.cli.tell import tell_files
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from jaxtyping import UInt8
+
     from dreamlab.dataset.config import DatasetConfig
     from dreamlab.dataset.write import Progress
     from dreamlab.run.events import Step
@@ -178,8 +183,9 @@ def execute(args: argparse.Namespace) -> int:
         closing(write_dataset(config, sources, args.out, args.workers)) as events,
     ):
         count = f"{len(sources)} subject" + ("s" if len(sources) > 1 else "")
-        view.show(Phase("views", f"of {count}, {config.format.kind}", steps=config.views))
-        for event in events:
+        for number, event in enumerate(events):
+            if number == 0:
+                view.show(Phase("views", f"of {count}, {config.format.kind}", steps=config.views))
             view.show(_step(event) if isinstance(event, Progress) else Note(event.text))
             if stop.signal is not None:
                 view.show(Note("stopped; the same command goes on"))
@@ -190,24 +196,29 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _View:
+    """What the console shows of a run's step, here of a view: there is no optimiser."""
+
+    stage: str
+    rgb: UInt8[np.ndarray, "H W 3"]
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def preview(self, size: int) -> torch.Tensor:
+        import numpy as np
+        import torch
+        from PIL import Image
+
+        return torch.from_numpy(np.array(Image.fromarray(self.rgb).resize((size, size))))
+
+
 def _step(event: Progress) -> Step:
     """A view as the console shows a step of a run, with its picture."""
-    from typing import cast
-
-    import torch
-    from PIL import Image
-
     from dreamlab.run.events import Step
-    from dreamlab.stages.optimise import StepEvent
 
-    def preview(size: int) -> torch.Tensor:
-        import numpy as np
-
-        return torch.from_numpy(np.array(Image.fromarray(event.rgb).resize((size, size))))
-
-    nothing = cast(Any, None)  # there is no optimiser here
-    step = StepEvent(event.record.scene, event.record.view + 1, event.total, {}, {}, nothing, preview)
-    return Step(step, event.done, event.total)
+    shown: Any = _View(event.record.scene, event.rgb)
+    return Step(shown, event.done, event.total)
 
 
 # ---- from options to settings ----

@@ -24,8 +24,10 @@ class Rig(NamedTuple):
 
     def shade(self, albedo: Float[Tensor, "P 3"], normal: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
         """Linear light from points of this albedo (linear) and unit normal; may be above 1."""
-        falling = (normal @ self.directions.T).clamp_min(0) @ self.strengths
-        return albedo * (falling + self.ambient + self.sky * 0.5 * (normal[:, 1] + 1))[:, None]
+        total = normal[:, 1] * (self.sky / 2) + (self.ambient + self.sky / 2)
+        for direction, strength in zip(self.directions, self.strengths.tolist(), strict=True):
+            total += (normal @ direction).clamp_min_(0).mul_(strength)
+        return albedo * total[:, None]
 
 
 class _Lights(BaseModel):

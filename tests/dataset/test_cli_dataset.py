@@ -189,7 +189,8 @@ def prior(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_prompts_become_runs_and_runs_pictures_with_their_captions(home: Path, prior, capsys) -> None:
-    """Runs that are there are not made again; a run by its number is the same subject."""
+    """Runs that are there are not made again; a run by its number is the same subject, whose parts are its
+    palette where that is asked for."""
     Path("prompts.txt").write_text("a red ball\n\n# not this\na ball\na red ball\n")
     assert command("prompts.txt", "--out", "data", *SMALL, "--quiet") == 0
     runs = sorted(p.name for p in Path("outputs").iterdir())
@@ -203,13 +204,10 @@ def test_prompts_become_runs_and_runs_pictures_with_their_captions(home: Path, p
     assert command("1", "--out", "one", *SMALL, "--lights", "none", "--quiet") == 0
     red = np.asarray(Image.open("one/images/000001.png"))
     assert (red[..., 3] == 255).mean() > 0.1 and red[red[..., 3] == 255][:, 0].mean() > 150
-
-
-def test_a_runs_palette_is_its_parts_where_asked(home: Path, prior) -> None:
-    Path("prompts.txt").write_text("a red ball\n")
-    assert command("prompts.txt", "--out", "data", *SMALL, "--palette-parts", "--quiet") == 0
-    record = json.loads(Path("data/metadata.jsonl").read_text().splitlines()[0])
-    assert record["part_names"] and np.asarray(Image.open(Path("data") / record["files"]["parts"])).max() >= 1
+    assert command("1", "--out", "parts", *SMALL, "--palette-parts", "--quiet") == 0
+    record = json.loads(Path("parts/metadata.jsonl").read_text().splitlines()[0])
+    assert record["part_names"]
+    assert np.asarray(Image.open(Path("parts") / record["files"]["parts"])).max() == len(record["part_names"])
 
 
 def test_options_become_settings_without_running_anything() -> None:

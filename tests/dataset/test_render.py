@@ -65,7 +65,7 @@ def test_depth_and_normals_of_a_box_are_those_of_its_slabs(azimuth: float, eleva
 
 
 def test_depth_and_normals_of_a_ball_are_those_of_the_sphere() -> None:
-    """Its flat faces lie up to 5e-4 below the sphere: along a ray that meets it at 60 degrees a thousandth."""
+    """Its flat faces lie up to 5e-4 below the sphere: a thousandth along a ray at 60 degrees."""
     cameras = camera()
     view = seen(ball(), cameras)
     origin, direction, share = rays(cameras)
@@ -193,7 +193,7 @@ def test_arranged_objects_stand_on_the_ground_turned_only_about_the_vertical_and
 
 
 def test_light_is_lamberts_law() -> None:
-    """A white sheet under one sun is as bright as the cosine of its angle, over what comes from everywhere."""
+    """A sheet under one sun is as bright as the cosine of its angle, and what comes from everywhere."""
     rig = Rig(towards((0, 60)), torch.tensor([0.6]), 0.1, 0.0)
     normal = torch.nn.functional.normalize(torch.tensor([[0.0, 1, 0], [0, 0, 1], [0, -1, 0]]), dim=1)
     shaded = rig.shade(torch.full((3, 3), 0.5), normal)[:, 0]
