@@ -4,8 +4,8 @@
 
 One textured mesh of about 5,000 faces, every buffer that it has, to a temporary folder. views_a_minute is by
 the clock; core_seconds is the processor time of a view, all threads together, which other programs disturb
-less; free is the part of their time for which as many busy threads got a core just before. The parts of a view
-are timed one by one on one thread, least of the repeats.
+less; free is the part of their time for which as many busy threads got a core just before. The parts of a
+view are timed one by one on one thread, least of the repeats.
 """
 
 from __future__ import annotations

@@ -388,7 +388,7 @@ def test_an_option_is_explained_as_the_setting_that_it_sets(name: str, option: s
     assert wanted and (action.help or "").startswith(wanted)
 
 
-@pytest.mark.parametrize("name", ["run", "resume", "export"])
+@pytest.mark.parametrize("name", ["run", "resume", "export", "dataset"])
 def test_the_examples_of_the_help_can_be_parsed(name: str) -> None:
     title, *lines = (subparser(name).epilog or "").splitlines()
     assert title == "examples:" and 2 <= len(lines) <= 4

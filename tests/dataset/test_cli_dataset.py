@@ -13,7 +13,7 @@ from known import red_ball_prior, small_config
 from PIL import Image
 
 from dreamlab.cli import dataset_subjects, main
-from dreamlab.cli.dataset import BUFFERS, CAMERAS, DEPTHS, FORMATS, LIGHTS, config_of
+from dreamlab.cli.dataset_options import BUFFERS, CAMERAS, DEPTHS, FORMATS, LIGHTS, config_of
 from dreamlab.dataset import backgrounds, cameras, formats, lights, record, write
 from dreamlab.mesh.io.export import write as write_mesh
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
