@@ -30,17 +30,20 @@ CONVENTIONS = {
 
 
 class DatasetFolder:
-    """An open data set. `records` are the views that are written, in order."""
+    """An open data set, this process's alone until `close`. `records` are the views that are written, in
+    order."""
 
-    def __init__(self, path: Path, records: list[ViewRecord]) -> None:
+    def __init__(self, path: Path, records: list[ViewRecord], lock: int | None) -> None:
         self.path, self.records = path, records
+        self._lock = lock
         self._journal: IO[bytes] | None = None
 
     @classmethod
     def open(cls, path: Path, config: DatasetConfig, sources: Sequence[Source]) -> Self:
         """Begin a data set in a new or empty folder, or go on with one of the same settings and subjects.
 
-        Raises InputError for a folder of something else or of other settings, and where it cannot be made.
+        Raises InputError for a folder of something else or of other settings, for one that another process
+        is writing, and where it cannot be made.
         """
         about = {
             "dreamlab": __version__,
@@ -65,9 +68,11 @@ class DatasetFolder:
             write_atomic(path / SETTINGS, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
         else:
             _check_same(path, json.loads(json.dumps(about)))
+        lock = _locked(path)
+        if not empty:
             for left in path.rglob(".writing-*"):  # of one that was killed
                 left.unlink(missing_ok=True)
-        return cls(path, _written(path))
+        return cls(path, _written(path), lock)
 
     def add(self, record: ViewRecord) -> None:
         """A view is written, with all its files."""
@@ -90,6 +95,24 @@ class DatasetFolder:
             os.fsync(self._journal.fileno())
             self._journal.close()
             self._journal = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _locked(path: Path) -> int | None:
+    """A lock on the settings' file that vanishes with the process; none where files cannot be locked."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes on one data set are not noticed there
+        return None
+    handle = os.open(path / SETTINGS, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise InputError(f"another process is writing {path}", mend="Wait for it, or stop it") from error
+    return handle
 
 
 def _check_same(path: Path, about: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.dataset.config import DatasetConfig, shared_out
+from dreamlab.dataset.images import labels_png, png
 from dreamlab.dataset.sources import (
     Source,
     distinct,
@@ -126,6 +127,14 @@ def test_the_number_of_threads_is_put_back(tmp_path: Path) -> None:
         torch.set_num_threads(1)
 
 
+def test_pictures_that_a_power_cut_has_emptied_are_written_anew(tmp_path: Path) -> None:
+    run(tmp_path / "out", config())
+    (tmp_path / "out/box/masks/000003.png").write_bytes(b"")
+    assert [e.record.view for e in run(tmp_path / "out", config()) if isinstance(e, Progress)][:2] == [3, 4]
+    run(tmp_path / "whole", config())
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
 # ---- what is written ----
 
 
@@ -146,6 +155,28 @@ def test_exr_without_its_package_names_the_extra(tmp_path: Path, monkeypatch) ->
     with pytest.raises(UnavailableError, match=r"pip install 'dreamlab\[exr\]', or write --depth png"):
         run(tmp_path / "out", config(depth=("exr",)))
     assert not (tmp_path / "out").exists()
+
+
+def test_png_is_what_pillow_reads(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((5, 7), (5, 7, 3), (5, 7, 4), (1, 1), (64, 1, 3)):
+        image = rng.integers(0, 256, shape, np.uint8)
+        path = tmp_path / "it.png"
+        path.write_bytes(png(image))
+        assert (np.asarray(Image.open(path)) == image).all()
+    deep = rng.integers(0, 2**16, (9, 11), np.uint16)
+    path.write_bytes(png(deep))
+    assert (np.asarray(Image.open(path)) == deep).all() and Image.open(path).mode.startswith("I")
+    turned = rng.integers(0, 256, (6, 8, 3), np.uint8).transpose(1, 0, 2)  # not contiguous
+    path.write_bytes(png(turned))
+    assert (np.asarray(Image.open(path)) == turned).all()
+
+
+def test_labels_of_more_than_255_things_have_16_bits(tmp_path: Path) -> None:
+    for most, dtype in ((255, np.uint8), (256, np.uint16)):
+        (tmp_path / "it.png").write_bytes(labels_png(np.array([[0, most]])))
+        read = np.asarray(Image.open(tmp_path / "it.png"))
+        assert read.tolist() == [[0, most]] and read.dtype == dtype
 
 
 def test_backgrounds(tmp_path: Path) -> None:
@@ -281,6 +312,15 @@ def test_a_folder_of_other_settings_or_things_is_never_written_into(tmp_path: Pa
     (tmp_path / "out" / "dataset.json").write_text("{")
     with pytest.raises(DamagedError, match=r"dataset\.json cannot be read"):
         run(tmp_path / "out", config(views=2))
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    events = write_dataset(config(), sources(), tmp_path, 1)
+    next(events)
+    with pytest.raises(InputError, match="another process is writing"):
+        run(tmp_path, config())
+    events.close()
+    assert len(run(tmp_path, config())) >= 8
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path: Path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -56,7 +57,7 @@ def _file(split: Split, numbered: list[tuple[int, ViewRecord]]) -> dict[str, Any
     }
 
 
-def _instances(numbered: list[tuple[int, ViewRecord]], names: Any) -> dict[str, Any]:
+def _instances(numbered: list[tuple[int, ViewRecord]], names: Sequence[str]) -> dict[str, Any]:
     category = {name: k for k, name in enumerate(names, 1)}
     annotations = []
     for k, record in numbered:
