@@ -159,7 +159,7 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.cli.console import open_view
     from dreamlab.cli.dataset_subjects import run_prompts, sources_of
     from dreamlab.cli.stopping import StopRequest
-    from dreamlab.dataset.write import Progress, write_dataset
+    from dreamlab.dataset.write import Begun, Progress, write_dataset
     from dreamlab.run.events import Note, Phase
 
     config = config_of(args)
@@ -175,10 +175,13 @@ def execute(args: argparse.Namespace) -> int:
         closing(write_dataset(config, sources, args.out, args.workers)) as events,
     ):
         count = f"{len(sources)} subject" + ("s" if len(sources) > 1 else "")
-        for number, event in enumerate(events):
-            if number == 0:
-                view.show(Phase("views", f"of {count}, {config.format.kind}", steps=config.views))
-            view.show(_step(event) if isinstance(event, Progress) else Note(event.text))
+        for event in events:
+            if isinstance(event, Begun):
+                there = f"; {event.done} are there already" if event.done else ""
+                told = f"{event.total} of {count}, {config.format.kind}{there}"
+                view.show(Phase("views", told, steps=event.total))
+            else:
+                view.show(_step(event) if isinstance(event, Progress) else Note(event.text))
             if stop.signal is not None:
                 view.show(Note("stopped; the same command goes on"))
                 break

@@ -29,6 +29,14 @@ COARSE = 200  # steps of 16-bit depth over a scene below which it is said
 
 
 @dataclass(frozen=True)
+class Begun:
+    """All is checked and rendering begins: `done` of `total` views are there already."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """A view is written: `done` of `total`, and its colour."""
 
@@ -47,7 +55,7 @@ class Remark:
 
 def write_dataset(
     config: DatasetConfig, sources: Sequence[Source], out: Path, workers: int | None = None
-) -> Generator[Progress | Remark, None, None]:
+) -> Generator[Begun | Progress | Remark, None, None]:
     """Write what the settings ask for into `out`, and tell of it. Closed early, or killed, it goes on when
     called again with the same settings and subjects; the bytes are the same as without a break, and for any
     number of workers (default: the machine's cores).
@@ -77,7 +85,8 @@ class _Writer:
         self.folders = [""] if len(names) == 1 else [f"{name}/" for name in names]
         self.left_out: set[str] = set()
 
-    def run(self) -> Iterator[Progress | Remark]:
+    def run(self) -> Iterator[Begun | Progress | Remark]:
+        yield Begun(len(self.folder.records), self._total())
         before = torch.get_num_threads()
         pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
         try:
@@ -126,8 +135,10 @@ class _Writer:
     def _kept(self, future: Future[tuple[ViewRecord, np.ndarray]]) -> Progress:
         record, rgb = future.result()
         self.folder.add(record)
-        total = (len(self.plans) - len(self.left_out)) * self.config.views
-        return Progress(record, rgb, len(self.folder.records), total)
+        return Progress(record, rgb, len(self.folder.records), self._total())
+
+    def _total(self) -> int:
+        return (len(self.plans) - len(self.left_out)) * self.config.views
 
     def _load(self, source: Source) -> Subject:
         return scaled(replace(source.load(), name=source.name, caption=source.caption), self.config.scale)

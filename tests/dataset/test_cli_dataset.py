@@ -62,7 +62,7 @@ def test_progress_is_told_as_that_of_a_run(home: Path, capsys) -> None:
     ]
     assert command("meshes", "--out", "plain", *SMALL) == 0
     out = capsys.readouterr().out
-    assert "of 2 subjects, nerfstudio" in out and "tower 6/6" in out and "s left" in out
+    assert "6 of 2 subjects, nerfstudio" in out and "tower 6/6" in out and "s left" in out
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -175,6 +175,7 @@ def test_ctrl_c_stops_after_a_view_and_the_same_line_goes_on(home: Path, capsys,
     assert "stopped; the same command goes on" in capsys.readouterr().out
     assert len(Path("data/metadata.jsonl").read_text().splitlines()) == 1
     assert command("tower.glb", "--out", "data", *SMALL) == 0
+    assert "3 of 1 subject, nerfstudio; 1 are there already" in capsys.readouterr().out
     assert len(Path("data/metadata.jsonl").read_text().splitlines()) == 3
 
 

@@ -28,7 +28,7 @@ from dreamlab.dataset.sources import (
     parts_of_file,
     scaled,
 )
-from dreamlab.dataset.write import Progress, Remark, write_dataset
+from dreamlab.dataset.write import Begun, Progress, Remark, write_dataset
 from dreamlab.mesh.io.export import write
 from tests.dataset.solids import ball, box, source, two_colored
 
@@ -101,7 +101,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert len((out / "metadata.jsonl").read_text().splitlines()) == 1
     subjects = [of_file(tmp_path / "box.glb")]
-    list(islice(write_dataset(settings, subjects, out, 1), 3))
+    list(islice(write_dataset(settings, subjects, out, 1), 4))
     with (out / "metadata.jsonl").open("ab") as journal:
         journal.write(b'{"file_name": "ima')
     (out / "depths/000002.png").unlink()
@@ -114,7 +114,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 def test_a_finished_data_set_is_left_as_it_is(tmp_path: Path) -> None:
     run(tmp_path, config())
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
-    assert run(tmp_path, config()) == []
+    assert run(tmp_path, config()) == [Begun(10, 10)]
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == before
 
 
@@ -316,7 +316,7 @@ def test_a_folder_of_other_settings_or_things_is_never_written_into(tmp_path: Pa
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     events = write_dataset(config(), sources(), tmp_path, 1)
-    next(events)
+    list(islice(events, 2))
     with pytest.raises(InputError, match="another process is writing"):
         run(tmp_path, config())
     events.close()
