@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dreamlab.core import files as files_module
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.dataset.config import DatasetConfig, shared_out
 from dreamlab.dataset.images import labels_png, png
@@ -133,6 +134,17 @@ def test_pictures_that_a_power_cut_has_emptied_are_written_anew(tmp_path: Path) 
     assert [e.record.view for e in run(tmp_path / "out", config()) if isinstance(e, Progress)][:2] == [3, 4]
     run(tmp_path / "whole", config())
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_pictures_are_not_forced_onto_the_disk_one_by_one_and_indexes_are(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """Which takes longer than rendering them."""
+    forced, put = [], files_module.os.fsync
+    monkeypatch.setattr(files_module.os, "fsync", lambda handle: (forced.append(1), put(handle)))
+    events = run(tmp_path, config(views=3), sources()[:1])
+    assert len([e for e in events if isinstance(e, Progress)]) == 3
+    assert len(forced) == 3  # dataset.json, metadata.jsonl, transforms.json
 
 
 # ---- what is written ----
