@@ -139,7 +139,7 @@ def test_pictures_that_a_power_cut_has_emptied_are_written_anew(tmp_path: Path) 
 def test_pictures_are_not_forced_onto_the_disk_one_by_one_and_indexes_are(
     tmp_path: Path, monkeypatch
 ) -> None:
-    """Which takes longer than rendering them."""
+    """Which would add tens of milliseconds to a view."""
     forced, put = [], files_module.os.fsync
     monkeypatch.setattr(files_module.os, "fsync", lambda handle: (forced.append(1), put(handle)))
     events = run(tmp_path, config(views=3), sources()[:1])
