@@ -1,9 +1,9 @@
 """The hot loops behind one small interface, in three back ends that agree.
 
 "reference" is plain torch: always there, any device, float32 and float64, the oracle of every test. "native"
-is C++ built at install, float32 on the CPU. "cuda" is tiny-cuda-nn and nerfacc. Unless `use_backend` says
-otherwise, a CPU tensor goes to native and a CUDA tensor to cuda; where that is missing, to the reference,
-which is said aloud once.
+is C++ built at install, float32 on the CPU. "cuda" is tiny-cuda-nn and nerfacc, each for its operations.
+Unless `use_backend` says otherwise, a CPU tensor goes to native and a CUDA tensor to cuda; an operation
+that is missing there is done by the reference, which is said aloud once.
 """
 
 from __future__ import annotations
@@ -64,11 +64,21 @@ _chosen: ContextVar[BackendName | None] = ContextVar("dreamlab_ops_backend", def
 # ---- which back end ----
 
 
-def backend(device: torch.device | str = "cpu") -> BackendName:
-    """The back end that tensors on `device` go to: the one chosen by `use_backend`, else the best that is
-    there.
+OPERATIONS = ("hash_encode", "mlp", "encode_mlp", "march", "sample_points", "composite")
+"""Those that a field's rendering is made of, and whose back ends are chosen one by one."""
+
+
+def backend(device: torch.device | str = "cpu", operation: str = "encode_mlp") -> BackendName:
+    """The back end that an operation on tensors of `device` goes to: the one chosen by `use_backend`, else
+    the best that is there.
     """
-    return _chosen.get() or _best(torch.device(device).type)
+    return _chosen.get() or _best(torch.device(device).type, operation)
+
+
+def choices(device: torch.device | str) -> dict[str, tuple[BackendName, str]]:
+    """By operation the back end that it takes on this device unless told otherwise, and why not a faster
+    one ("" where there is none)."""
+    return {name: _choice(torch.device(device).type, name) for name in OPERATIONS}
 
 
 @contextmanager
@@ -86,24 +96,38 @@ def use_backend(name: BackendName) -> Iterator[None]:
 
 
 @cache
-def _best(device_type: str) -> BackendName:
+def _choice(device_type: str, operation: str) -> tuple[BackendName, str]:
     if device_type == "cpu":
-        wanted, reason = "native", native.why_not()
-    elif device_type == "cuda":
+        reason = native.why_not()
+        return ("reference", reason) if reason else ("native", "")
+    if device_type == "cuda":
         from dreamlab.ops.field import cuda
 
-        wanted, reason = "cuda", cuda.why_not()
-    else:
-        return "reference"
-    if not reason:
-        return wanted
+        reason = cuda.why_not(operation)
+        return ("reference", reason) if reason else ("cuda", "")
+    return "reference", ""
+
+
+@cache
+def _best(device_type: str, operation: str) -> BackendName:
+    name, reason = _choice(device_type, operation)
+    if reason:
+        _say(device_type, reason)
+    return name
+
+
+@cache
+def _say(device_type: str, reason: str) -> None:
+    """Each reason once, with all that it makes slow."""
+    slow = [name for name in OPERATIONS if _choice(device_type, name)[1] == reason]
+    which = "" if len(slow) == len(OPERATIONS) else f" for {', '.join(slow)}"
+    wanted = "native" if device_type == "cpu" else device_type
     warnings.warn(
-        f"dreamlab's {wanted} kernels are not in use: {reason}. "
+        f"dreamlab's {wanted} kernels are not in use{which}: {reason}. "
         "The reference in plain torch runs, many times slower.",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=6,
     )
-    return "reference"
 
 
 def _module(name: str) -> ModuleType:
@@ -124,8 +148,16 @@ def _module(name: str) -> ModuleType:
     raise InputError("no such back end", expected="reference, native or cuda", got=repr(name))
 
 
-def _for(tensor: Tensor) -> ModuleType:
-    return _module(backend(tensor.device))
+def _for(tensor: Tensor, operation: str) -> ModuleType:
+    return _modules()[backend(tensor.device, operation)]
+
+
+@cache
+def _modules() -> dict[str, ModuleType]:
+    """What was chosen is there: `use_backend` and `_choice` have seen to it."""
+    from dreamlab.ops.field import cuda
+
+    return {"reference": reference, "native": native, "cuda": cuda}
 
 
 # ---- the operations ----
@@ -141,7 +173,7 @@ def hash_encode(
     that do not fit.
     """
     interface.check_hash_encode(x, table, spec)
-    return _for(x).hash_encode(x, table, spec)
+    return _for(x, "hash_encode").hash_encode(x, table, spec)
 
 
 def mlp(x: Float[Tensor, "N I"], weights: Sequence[Tensor]) -> Float[Tensor, "N O"]:
@@ -152,7 +184,7 @@ def mlp(x: Float[Tensor, "N I"], weights: Sequence[Tensor]) -> Float[Tensor, "N 
     """
     interface.check("x", x, (None, None))
     interface.check_mlp(x.shape[1], x, weights)
-    return _for(x).mlp(x, weights)
+    return _for(x, "mlp").mlp(x, weights)
 
 
 def encode_mlp(
@@ -163,7 +195,7 @@ def encode_mlp(
     """
     interface.check_hash_encode(x, table, spec)
     interface.check_mlp(spec.width, x, weights)
-    return _for(x).encode_mlp(x, table, spec, weights)
+    return _for(x, "encode_mlp").encode_mlp(x, table, spec, weights)
 
 
 def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Float[Tensor, " R"]) -> Samples:
@@ -176,7 +208,7 @@ def march(rays: Rays, occupancy: Bool[Tensor, "G G G"], step: float, jitter: Flo
     small that a ray takes > 65536.
     """
     interface.check_march(rays, occupancy, step, jitter)
-    return _for(rays.origins).march(rays, occupancy, step, jitter)
+    return _for(rays.origins, "march").march(rays, occupancy, step, jitter)
 
 
 def sample_points(rays: Rays, samples: Samples) -> Float[Tensor, "S 3"]:
@@ -185,7 +217,7 @@ def sample_points(rays: Rays, samples: Samples) -> Float[Tensor, "S 3"]:
     """
     interface.check_samples(rays, samples)
     wants_gradient = torch.is_grad_enabled() and (rays.origins.requires_grad or rays.directions.requires_grad)
-    which = reference if wants_gradient else _for(rays.origins)
+    which = reference if wants_gradient else _for(rays.origins, "sample_points")
     return which.sample_points(rays, samples)
 
 
@@ -200,7 +232,7 @@ def composite(
     ray.
     """
     interface.check_composite(sigma, rgb, samples, n_rays)
-    return _for(sigma).composite(sigma, rgb, samples, n_rays)
+    return _for(sigma, "composite").composite(sigma, rgb, samples, n_rays)
 
 
 def occupancy_threshold(ema: Float[Tensor, "G G G"], threshold: float) -> Bool[Tensor, "G G G"]:

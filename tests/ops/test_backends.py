@@ -20,7 +20,9 @@ def fresh():
 
     def forget():
         native_library._load.cache_clear()
+        ops._choice.cache_clear()
         ops._best.cache_clear()
+        ops._say.cache_clear()
 
     forget()
     yield

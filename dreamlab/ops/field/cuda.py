@@ -1,15 +1,14 @@
-"""The GPU back end: tiny-cuda-nn for the hash encoding, nerfacc for marching and packed compositing.
+"""The GPU back end, op by op: tiny-cuda-nn for the hash encoding, nerfacc for marching and packed
+compositing.
 
-The only importer of tinycudann and of nerfacc's CUDA calls. Tables are portable: HashGridSpec is
-tiny-cuda-nn's own layout, and a table whose size disagrees with the installed version is refused. The MLP is
-torch's float32 matrix product, because tiny-cuda-nn's fused network computes in half precision and would not
-agree with the other back ends. Marching is nerfacc's: its first interval begins (not: has its middle) at near
-+ jitter * step.
+The only importer of tinycudann and of nerfacc's CUDA calls, which `packages` loads and tries. Tables are
+portable: HashGridSpec is tiny-cuda-nn's own layout, and a table whose size disagrees with the installed
+version is refused. The MLP is torch's float32 matrix product, because tiny-cuda-nn's fused network computes
+in half precision and would not agree with the other back ends.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -19,22 +18,27 @@ from torch import Tensor
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Rays, Samples
-from dreamlab.ops.field import reference
+from dreamlab.ops.field import packages, reference
 from dreamlab.ops.interface import Composite, HashGridSpec
 
 mlp = reference.mlp
 sample_points = reference.sample_points
 
+PACKAGE_OF = {
+    "hash_encode": "tinycudann",
+    "encode_mlp": "tinycudann",
+    "march": "nerfacc",
+    "composite": "nerfacc",
+}
+"""What an operation needs; those that are not named here need nothing but torch."""
 
-@cache
-def why_not() -> str:
-    """Why this back end cannot be used here; empty if it can."""
+
+def why_not(operation: str | None = None) -> str:
+    """Why an operation (None: any of them) cannot be done here by this back end; empty if it can."""
     if not torch.cuda.is_available():
         return "torch sees no CUDA device"
-    for package in ("tinycudann", "nerfacc"):
-        if importlib.util.find_spec(package) is None:
-            return f"the package {package} is not installed"
-    return ""
+    needed = PACKAGE_OF.values() if operation is None else [PACKAGE_OF.get(operation, "")]
+    return next((reason for name in dict.fromkeys(needed) if name and (reason := packages.why_not(name))), "")
 
 
 @cache
@@ -61,6 +65,8 @@ def _encoding(spec: HashGridSpec) -> Any:
 
 
 def hash_encode(x: Tensor, table: Tensor, spec: HashGridSpec) -> Tensor:
+    if not x.shape[0]:  # tiny-cuda-nn leaves the gradients of an empty batch unwritten
+        return reference.hash_encode(x, table, spec)
     return torch.func.functional_call(_encoding(spec), {"params": table.flatten()}, (x.clamp(0, 1),))
 
 
@@ -73,13 +79,15 @@ def march(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> Samples
     from nerfacc.grid import traverse_grids
 
     near, far = reference.ray_box(rays)
+    # nerfacc's first interval begins at the near plane, ours has its middle at near + jitter * step.
+    start = near + (jitter - 0.5) * step
     box = rays.origins.new_tensor([[-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]])
     found: tuple[Any, Any, Any] = traverse_grids(
         rays.origins,
         rays.directions,
         occupancy[None],
         box,
-        near_planes=near + jitter * step,
+        near_planes=start,
         far_planes=far,
         step_size=step,
     )
