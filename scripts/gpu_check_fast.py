@@ -75,8 +75,8 @@ def _silhouettes(setting: Setting) -> dict[str, Any]:
 
 
 def _resume(setting: Setting) -> dict[str, Any]:
-    """Twice without a break, then with one half way. On a GPU sums may be in another order each time: then the
-    broken run may differ by no more than a hundred times what the whole ones differ by."""
+    """Twice without a break, then with one half way. On a GPU sums may be in another order each time: then
+    the broken run may differ by no more than a hundred times what the whole ones differ by."""
     steps = 4 if setting.quick else 24
     whole, again = _parameters(setting, steps, None), _parameters(setting, steps, None)
     broken = _parameters(setting, steps, steps // 2)

@@ -12,7 +12,7 @@ from typing import Any
 from gpu_check_random import random_prior
 from gpu_check_real import require_room
 from gpu_check_record import Check, Setting, measured
-from priors import tiny
+from priors import tiny  # pyright: ignore[reportMissingImports]
 
 from dreamlab.cli.dry_run import _ball
 from dreamlab.core.schedules import Ramp
@@ -28,6 +28,7 @@ from dreamlab.stages.protocol import SurfaceMesh
 
 _STEPS = 6
 _PROMPT = "a red mushroom"
+_TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
 
 
 def presets_checks(setting: Setting) -> list[Check]:
@@ -48,8 +49,7 @@ def _config(preset: str, setting: Setting) -> RunConfig:
         settings["prior"] = {"kind": "stable-diffusion", "model": "sd21-base"}
     if preset == "refine":
         settings["begin"] = str(folder / "mesh.obj")
-        (folder / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2
-        3 4\n")
+        (folder / "mesh.obj").write_text(_TETRAHEDRON)
     return resolve(_PROMPT, preset=preset, settings=settings)
 
 
@@ -58,8 +58,9 @@ def _first_steps(preset: str, name: str, setting: Setting) -> dict[str, Any]:
     stage, kind = next(found for found in config.optimisations_on() if found[0].name == name)
     prior: Prior | None = None
     if config.prior.kind != "embedded":
-        more = {"resolution": config.prior.resolution} if config.prior.resolution and not setting.quick else
-        {} require_room(config.prior.model, setting)
+        side = None if setting.quick else config.prior.resolution
+        more = {} if side is None else {"resolution": side}
+        require_room(config.prior.model, setting)
         prior = random_prior(config.prior.model, setting, **more)
     stage, config = _shrunk(_largest(stage), config, setting)
     context = RunContext(config, setting.device, prior)

@@ -8,13 +8,14 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from gpu_check_record import Setting
-from priors import tiny
+from priors import tiny  # pyright: ignore[reportMissingImports]
 
 from dreamlab.core.types import Condition
 from dreamlab.priors import (
@@ -47,8 +48,8 @@ _SMALL: dict[str, Any] = {
 class Shape:
     """A published model's shape; `small` replaces parts of it in a rehearsal.
 
-    network: settings of diffusers' class of the pipeline's network. tokens, pooled: of the encoded text, whose
-    width is the setting named by `width`.
+    network: settings of diffusers' class of the pipeline's network. tokens, pooled: of the encoded text,
+    whose width is the setting named by `width`.
     """
 
     config: type[PretrainedConfig]
@@ -178,8 +179,7 @@ SHAPES: dict[str, Shape] = {
 
 
 def network_class(shape: Shape) -> Any:
-    import diffusers
-
+    diffusers = import_module("diffusers")
     is_transformer = shape.prior.network_part == "transformer"
     return diffusers.SD3Transformer2DModel if is_transformer else diffusers.UNet2DConditionModel
 
@@ -260,8 +260,6 @@ def _filled(kind: Any, settings: dict[str, Any], dtype: torch.dtype, device: tor
 
 
 def _vae(shape: Shape, setting: Setting, dtype: torch.dtype) -> Any:
-    from diffusers import AutoencoderKL
-
     sides = (32, 32, 32, 32) if setting.quick else (128, 256, 512, 512)
     settings: dict[str, Any] = {
         "block_out_channels": sides,
@@ -273,14 +271,13 @@ def _vae(shape: Shape, setting: Setting, dtype: torch.dtype) -> Any:
     }
     if shape.prior is SD3Prior:
         settings |= {"scaling_factor": 1.5305, "shift_factor": 0.0609} | tiny.WITHOUT_QUANT
-    return _filled(AutoencoderKL, settings, dtype, setting.device)
+    return _filled(import_module("diffusers").AutoencoderKL, settings, dtype, setting.device)
 
 
 def _scheduler(shape: Shape) -> Any:
-    from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
-
+    diffusers = import_module("diffusers")
     if shape.prior is SD3Prior:
-        return FlowMatchEulerDiscreteScheduler(shift=3.0)
+        return diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
     if shape.prior is DeepFloydPrior:
-        return DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range")
-    return DDIMScheduler(**tiny.DDIM)
+        return diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range")
+    return diffusers.DDIMScheduler(**tiny.DDIM)

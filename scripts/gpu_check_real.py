@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from gpu_check_random import SHAPES, parameters_of, random_prior
 from gpu_check_record import Check, Setting, Skip, measured
-from priors import tiny
+from priors import tiny  # pyright: ignore[reportMissingImports]
 
+from dreamlab.core.types import RenderOutput, Views
 from dreamlab.guidance import CFGConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.run.context import RunContext
@@ -55,11 +56,12 @@ def _cost(name: str, setting: Setting) -> dict[str, Any]:
     render, cameras = tiny.views(n, side)
     cameras = cameras.to(setting.device)
     leaf = render.rgb.detach().to(setting.device).requires_grad_()
-    render = type(render)(leaf, *(part.to(setting.device) for part in (render.opacity, render.depth,
-    leaf.detach()))) prompts = ViewPrompts(prior, "a red mushroom", view_dependent=False)
+    opacity, depth = render.opacity.to(setting.device), render.depth.to(setting.device)
+    render = RenderOutput(leaf, opacity, depth, torch.full_like(leaf, 0.5))
+    prompts = ViewPrompts(prior, "a red mushroom", view_dependent=False)
     views = prior.encode(render, cameras)
     z = torch.cat([views.x.detach()] * 2)
-    twice = views.cat([views, views])
+    twice = Views.cat([views, views])
     condition = prior.embed(["a red mushroom"] * len(z))
     t = torch.full((len(z),), 0.5, device=setting.device)
     sds = SDSConfig().build(prior, CFGConfig(text=7.5))

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import torch
 from gpu_check_record import Check, Setting, Skip
-from priors import tiny
+from priors import tiny  # pyright: ignore[reportMissingImports]
 from pydantic import TypeAdapter
 
 from dreamlab.core.errors import ConfigError, UnavailableError
