@@ -12,7 +12,7 @@ import torch
 from gpu_check_record import Check, Setting, Skip
 
 from dreamlab import ops
-from dreamlab.cli.memory import out_of_memory
+from dreamlab.core.memory import out_of_memory
 from dreamlab.ops.field import packages
 from dreamlab.priors.embedded.prior import has_bfloat16_units
 from dreamlab.run.doctor import examine

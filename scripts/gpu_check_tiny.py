@@ -40,7 +40,7 @@ def _controlnet(folder: Path) -> dict[str, Any]:
 def _ip_adapter(folder: Path) -> dict[str, Any]:
     base = tiny.stable_diffusion(folder / "base")
     adapter = tiny.ip_adapter(folder / "adapter", base)
-    return {"model": base, "adapter": str(adapter), "image": str(tiny.picture(folder / "image.png"))}
+    return {"model": base, "adapter": str(adapter)}
 
 
 def _zero123(folder: Path) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _two_steps(family: str, method: str, setting: Setting) -> dict[str, Any]:
     field = HashGridFieldConfig(levels=2, log2_table_size=8, finest_resolution=16, width=16)
     try:
         events = optimise(
-            OptimiseConfig(steps=2, views=4, size=32),  # pyright: ignore[reportArgumentType]
+            OptimiseConfig(steps=2, views=max(4, prior.views_per_group), size=32),  # pyright: ignore[reportArgumentType]
             field.build(torch.Generator().manual_seed(1)).to(setting.device),
             VolumeRendererConfig(samples=16).build(),
             prior,

@@ -23,11 +23,13 @@ from test_cli import ENVIRONMENT, HERE, command, events, home, write_small  # no
 
 from dreamlab.cli import main
 from dreamlab.cli.console import JsonView, RichView
-from dreamlab.cli.memory import explained, out_of_memory
+from dreamlab.cli.memory import FEWER, explained
 from dreamlab.cli.stopping import Interrupted, StopRequest
 from dreamlab.cli.tell import tell_files, visible
+from dreamlab.core.memory import out_of_memory
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.events import Event, Finished, Note, Step
+from dreamlab.run.resolve import assign, from_values, resolve
 
 RUN = [sys.executable, str(HERE / "run_known.py"), "NONE", "0"]
 
@@ -234,6 +236,25 @@ def test_the_mend_names_a_setting_of_the_part_that_was_too_large() -> None:
     config = small_config()
     for phase, mend in (("shape", "stages.shape.views=2"), ("extract", "--preset fast"), ("load", "--vram")):
         assert mend in str(explained(MemoryError(), config, phase, "outputs/1"))
+
+
+def test_the_mend_begins_with_the_priors_memory_and_ends_with_the_views_size() -> None:
+    """Each advice followed leads to the next, and the last one to what holds anywhere."""
+    config = resolve("a cat", preset="pretrained", settings={"prior": {"kind": "sdxl", "model": "sdxl"}})
+    told = []
+    for _ in range(6):
+        text = str(explained(MemoryError(), config, "shape", "outputs/1"))
+        advice = text.partition("resume outputs/1 --set ")[2].rstrip(".")
+        told.append(advice)
+        if not advice:
+            break
+        values = config.model_dump(mode="json", by_alias=True)
+        assign(values, advice)
+        config = from_values(values)
+    assert told == [
+        "prior.vram=12", "prior.vram=8", "prior.vram=6", "stages.shape.size=64", "stages.shape.size=32", "",
+    ]  # fmt: skip
+    assert FEWER in text
 
 
 # ---- the dry run ----

@@ -13,9 +13,10 @@ from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
 from dreamlab.cli import dataset, doctor, export, priors, render, resume, run, studio
-from dreamlab.cli.memory import FEWER, out_of_memory, reason_of
+from dreamlab.cli.memory import FEWER
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
+from dreamlab.core.memory import out_of_memory, reason_of
 from dreamlab.core.waiting import wait_for_work
 from dreamlab.run.presets import did_you_mean
 

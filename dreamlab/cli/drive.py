@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 
 from dreamlab.cli.console import Mode, open_view
-from dreamlab.cli.memory import explained, out_of_memory
+from dreamlab.cli.memory import explained
 from dreamlab.cli.stopping import Interrupted, StopRequest
+from dreamlab.core.memory import out_of_memory
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Note, Phase
 from dreamlab.run.pipeline import generate

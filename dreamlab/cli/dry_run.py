@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from dreamlab.cli.memory import out_of_memory, reason_of
 from dreamlab.core.errors import DreamlabError, InputError, UnavailableError
+from dreamlab.core.memory import out_of_memory, reason_of
 from dreamlab.core.types import Mesh
 from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.config import RunConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,8 @@ from dreamlab.priors.protocols import HasTrainableCopy, Prior, SaysPrediction
 
 # Gradients of a mean over a latent are lost in float16 unless they are scaled; a power of two rounds nothing.
 _SCALE = 2.0**10
+# AdamW for a prior's own copy, as threestudio's configs/prolificdreamer.yaml has it.
+_ADAM: dict[str, Any] = {"betas": (0.9, 0.99), "eps": 1e-15}
 
 
 class VSDConfig(MethodConfig):
@@ -65,13 +67,13 @@ class VSD(Distillation):
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             if config.score == "auto" and isinstance(prior, HasTrainableCopy):
-                score, rate = prior.trainable_copy(), 1e-4
+                score, rate, adam = prior.trainable_copy(), 1e-4, _ADAM
             else:
-                score, rate = AdaptedPrior(prior, config.width), 1e-3
+                score, rate, adam = AdaptedPrior(prior, config.width), 1e-3, {}
         self.score = score.to(prior.embed([""]).tokens.device)
         self._of_noise = isinstance(self.score, SaysPrediction) and self.score.prediction == "epsilon"
         self.trained = {n: p for n, p in self.score.named_parameters() if p.requires_grad}
-        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate or rate)
+        self.optimiser = torch.optim.AdamW(self.trained.values(), lr=config.learning_rate or rate, **adam)
 
     def __call__(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -22,11 +23,15 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Buffer, Cameras, HasDistance, Rays, RenderOutput, Samples, Scene
 from dreamlab.core.types import Field as SceneField
 from dreamlab.render.base import BackgroundFunction, Renderer, RendererSettings
+from dreamlab.render.chunks import in_chunks
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
 
+# Marching steps that are rendered at a time with gradient, by the operations' back end: what a render takes
+# of # memory is that of one chunk, whatever its size.
+_CHUNK = {"native": 1 << 23, "cuda": 1 << 21, "reference": 1 << 18}
 # Rays a time where no gradient is wanted: bounds the memory of large previews.
-_CHUNK = 1 << 16
+_STILL = 1 << 16
 # Density that counts as nothing where a logarithm is taken.
 _FAINT = 0.1
 
@@ -104,18 +109,9 @@ class VolumeRenderer:
         jitter = torch.full((n,), 0.5) if generator is None else torch.rand(n, generator=generator)
         normals = "normal" in buffers or shading.needs_normals
         wanted = _Wanted(shading, normals, "depth_variance" in buffers)
-        size = n if torch.is_grad_enabled() else _CHUNK
-        parts = [
-            self._render_rays(field, Rays(o, d), j.to(o), lamp, wanted)
-            for o, d, j, lamp in zip(
-                rays.origins.split(size),
-                rays.directions.split(size),
-                jitter.split(size),
-                light.split(size),
-                strict=True,
-            )
-        ]
-        joined = [None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)]
+        rest = (jitter.to(rays.origins), light)
+        job = partial(self._render_rays, field, self.occupancy.occupied, wanted)
+        joined = in_chunks(job, (*rays, *rest), self._rays_at_once(rays.origins), list(field.parameters()))
         shape = (len(cameras), *cameras.size, -1)
         rgb, opacity, depth, normal, variance = (None if v is None else v.view(shape) for v in joined)
         assert rgb is not None and opacity is not None and depth is not None
@@ -125,12 +121,24 @@ class VolumeRenderer:
             rgb + (1 - opacity) * behind, opacity, depth, behind, normal, directions, variance
         )
 
+    def _rays_at_once(self, origins: Tensor) -> int:
+        """How many rays make a chunk: of a full grid, so that it depends on the settings alone."""
+        size = max(1, _CHUNK[ops.backend(origins.device)] // self.config.samples)
+        return size if torch.is_grad_enabled() else min(size, _STILL)
+
     def _render_rays(
-        self, field: SceneField, rays: Rays, jitter: Tensor, light: Tensor, wanted: _Wanted
+        self,
+        field: SceneField,
+        occupied: Tensor,
+        wanted: _Wanted,
+        origins: Tensor,
+        directions: Tensor,
+        jitter: Tensor,
+        light: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
-        n = rays.origins.shape[0]
+        rays, n = Rays(origins, directions), origins.shape[0]
         with torch.no_grad():
-            samples = ops.march(rays, self.occupancy.occupied, self.step_length, jitter)
+            samples = ops.march(rays, occupied, self.step_length, jitter)
             position = ops.sample_points(rays, samples)
         sigma, albedo = field(position)
         rgb, opacity, depth, weights = ops.composite(sigma, albedo, samples, n)

@@ -11,7 +11,7 @@ from priors import tiny
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.priors import SD3PriorConfig, StableDiffusionPriorConfig
-from dreamlab.priors.diffusers.memory import MemoryPlan, Tier, eight_bits, place, plan
+from dreamlab.priors.diffusers.memory import MemoryPlan, Tier, eight_bits, place, plan, thrifty_vae
 
 GIB = 2**30
 
@@ -20,28 +20,54 @@ GIB = 2**30
     ("tier", "gib", "t5", "wanted"),
     [
         (None, 24, True, MemoryPlan()),
-        (24, 5, True, MemoryPlan()),
-        (24, 23, True, MemoryPlan(offload="block_level")),
-        (12, 2, True, MemoryPlan(vae_slicing=True)),
-        (12, 7, False, MemoryPlan(vae_slicing=True, offload="block_level")),
-        (8, 2, False, MemoryPlan(vae_slicing=True, vae_tiling=True)),
-        (8, 5, True, MemoryPlan(True, True, "block_level", encoder_8bit=True)),
-        (6, 2, False, MemoryPlan(vae_slicing=True, vae_tiling=True)),
-        (6, 4, True, MemoryPlan(True, True, "leaf_level", encoder_8bit=True)),
+        (24, 5, True, MemoryPlan(True)),
+        (24, 23, True, MemoryPlan(True, "block_level")),
+        (12, 2, True, MemoryPlan(True)),
+        (12, 7, False, MemoryPlan(True, "block_level")),
+        (8, 2, False, MemoryPlan(True)),
+        (8, 5, True, MemoryPlan(True, "block_level", encoder_8bit=True)),
+        (6, 2, False, MemoryPlan(True)),
+        (6, 4, True, MemoryPlan(True, "leaf_level", encoder_8bit=True)),
     ],
 )
 def test_a_tier_sets_what_it_says(tier: Tier | None, gib: int, t5: bool, wanted: MemoryPlan) -> None:
     assert plan(tier, gib * GIB, t5) == wanted
 
 
-def test_the_vae_slices_and_tiles(tmp_path: Path) -> None:
+def test_a_tier_has_the_gradient_of_none(tmp_path: Path) -> None:
     folder = str(tiny.stable_diffusion(tmp_path))
-    found = {}
-    for tier in (None, 12, 6):
-        prior = StableDiffusionPriorConfig(model=folder, vram=tier).build()
-        found[tier] = (prior.space.vae.use_slicing, prior.space.vae.use_tiling)
-        tiny.check_step(prior)
-    assert found == {None: (False, False), 12: (True, False), 6: (True, True)}
+    plain, tiered = (
+        tiny.one_step(StableDiffusionPriorConfig(model=folder, vram=tier).build()) for tier in (None, 6)
+    )
+    assert torch.equal(plain.gradient, tiered.gradient)
+
+
+def kept_bytes(vae: Any, side: int) -> int:
+    """What autograd keeps of encoding one image, counted on the meta device."""
+    total = 0
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal total
+        total += 0 if tensor.is_leaf and not tensor.requires_grad else tensor.numel() * tensor.element_size()
+        return tensor
+
+    images = torch.zeros(1, 3, side, side, device="meta", requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        vae.encode(images * 1).latent_dist.mean.sum()
+    return total
+
+
+def test_of_a_vae_of_real_shape_a_tier_keeps_a_small_part() -> None:
+    from diffusers import AutoencoderKL
+
+    with torch.device("meta"):
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512), layers_per_block=2,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        ).eval().requires_grad_(False)  # fmt: skip
+    whole = kept_bytes(vae, 512)
+    less = kept_bytes(thrifty_vae(vae, plan(8, GIB, False)), 512)
+    assert whole > 2.5 * GIB and less < 0.4 * GIB
 
 
 def test_a_crowded_network_waits_in_main_memory_and_answers_the_same() -> None:

@@ -183,7 +183,7 @@ def test_rendering_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     asked = {"shading": shading, "buffers": {"depth_variance"}}
     with torch.no_grad():
         whole = draw(Ball(edge=0.05), cameras, 64, **asked)
-        monkeypatch.setattr(volume, "_CHUNK", 50)
+        monkeypatch.setattr(volume, "_STILL", 50)
         pieces = draw(Ball(edge=0.05), cameras, 64, **asked)
     for name in ("rgb", "opacity", "depth", "normal", "depth_variance"):
         torch.testing.assert_close(getattr(whole, name), getattr(pieces, name), rtol=1e-4, atol=1e-5)

@@ -70,6 +70,9 @@ class PretrainedPrior(ABC):
     without: tuple[str, ...] = ()  # parts that a single file does not hold
     channels_per_latent: ClassVar[int | None] = None  # of the network's input; None is not checked
     patch: ClassVar[int] = 2  # a side in latent pixels must be a multiple of it
+    # Whether its VAEs do well in float16 whatever their config says: it did not say anything before SDXL,
+    # and what # is not said is read as "force_upcast".
+    vae_fits_half: ClassVar[bool] = False
     trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1
     prediction: Prediction
@@ -195,7 +198,8 @@ class PretrainedPrior(ABC):
     def _vae_dtype(self, vae: Any) -> torch.dtype:
         if self.config.vae_dtype != "auto":
             return getattr(torch, self.config.vae_dtype)
-        overflows = getattr(vae.config, "force_upcast", False) and self.dtype == torch.float16
+        doubtful = getattr(vae.config, "force_upcast", False) and not self.vae_fits_half
+        overflows = doubtful and self.dtype == torch.float16
         return torch.float32 if overflows else self.dtype
 
     @torch.no_grad()

@@ -28,8 +28,9 @@ class LoraScore(nn.Module):
 
     A LoRA of rank 4 in all attention layers, and the camera-to-world matrix through two linear layers, added
     to the time embedding, as threestudio's version of the method has them. Both end in zeros, so phi starts
-    as the prior itself. They are float32 whatever the network computes in; a memory tier recomputes
-    activations in the backward pass.
+    as the prior itself; what comes before has the deviation 1 / rank, theirs too, which sets how fast it
+    learns. They are float32 whatever the network computes in; a memory tier recomputes activations in the
+    backward pass.
 
     Args:
         prior: whose network is a UNet2DConditionModel of diffusers.
@@ -68,7 +69,9 @@ def _with_lora(network: Any) -> Any:
     from peft import LoraConfig
 
     with listening():
-        network.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=_ADAPTED))
+        network.add_adapter(
+            LoraConfig(r=RANK, lora_alpha=RANK, target_modules=_ADAPTED, init_lora_weights="gaussian")
+        )
     for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

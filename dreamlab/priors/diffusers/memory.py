@@ -1,8 +1,9 @@
 """Memory tiers: what `--vram 6|8|12|24` sets, in GB of the graphics card.
 
 Attention is not sliced: torch's scaled_dot_product_attention never holds the whole matrix, and diffusers
-itself advises against slicing on top of it. Text encoders are loaded for the prompts and let go of, whatever
-the tier.
+itself advises against slicing on top of it. Nor is the VAE sliced or tiled: that bounds what one pass
+needs, not what the gradient keeps, which is far more. Text encoders are loaded for the prompts and let go
+of, whatever the tier.
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ Tier = Literal[6, 8, 12, 24]
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """vae_slicing: one image at a time through the VAE; vae_tiling: one tile of it; offload: parts of the
-    network wait in main memory, whole blocks ("block_level") or single layers ("leaf_level"); encoder_8bit:
-    T5 or Gemma in 8 bits.
+    """vae_checkpointing: the VAE's encoder keeps its blocks' inputs alone and computes the rest again for the
+    gradient, bit by bit the same; offload: parts of the network wait in main memory, whole blocks
+    ("block_level") or single layers ("leaf_level"); encoder_8bit: T5 or Gemma in 8 bits.
     """
 
-    vae_slicing: bool = False
-    vae_tiling: bool = False
+    vae_checkpointing: bool = False
     offload: Literal["block_level", "leaf_level"] | None = None
     encoder_8bit: bool = False
 
@@ -42,8 +42,7 @@ def plan(tier: Tier | None, network_bytes: int, has_t5: bool) -> MemoryPlan:
         return MemoryPlan()
     crowded = network_bytes > tier * 2**30 / 2
     return MemoryPlan(
-        vae_slicing=tier <= 12,
-        vae_tiling=tier <= 8,
+        vae_checkpointing=True,
         offload=("leaf_level" if tier == 6 else "block_level") if crowded else None,
         encoder_8bit=has_t5 and tier <= 8,
     )
@@ -62,11 +61,9 @@ def place(network: Any, found: MemoryPlan, device: torch.device) -> Any:
 
 
 def thrifty_vae(vae: Any, found: MemoryPlan) -> Any:
-    """The VAE, encoding in slices or tiles where the plan says so and the VAE can."""
-    if found.vae_slicing and hasattr(vae, "enable_slicing"):
-        vae.enable_slicing()
-    if found.vae_tiling and hasattr(vae, "enable_tiling"):
-        vae.enable_tiling()
+    """The VAE, keeping less for the gradient where the plan says so and the VAE can."""
+    if found.vae_checkpointing and getattr(vae, "_supports_gradient_checkpointing", False):
+        vae.enable_gradient_checkpointing()
     return vae
 
 

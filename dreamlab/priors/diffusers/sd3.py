@@ -25,6 +25,7 @@ class SD3PriorConfig(PretrainedConfig):
         "text_encoder_3": ("text_encoders.t5xxl.",),
     }
     dispensable: ClassVar = ("text_encoder_3",)
+    half: ClassVar = torch.bfloat16  # 3.5 was published in it and overflows in float16
     kind: Literal["sd3"] = "sd3"
     max_tokens: int = Field(default=256, ge=8, le=512)
 
@@ -41,6 +42,7 @@ class SD3Prior(PretrainedPrior):
     config: SD3PriorConfig
     network_part = "transformer"
     channels_per_latent = 1
+    vae_fits_half = True
     text_parts = (
         "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "text_encoder_3", "tokenizer_3",
     )  # fmt: skip

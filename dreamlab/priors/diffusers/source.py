@@ -44,7 +44,8 @@ class PretrainedConfig(BaseModel):
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
-    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, which overflows), float32 elsewhere.
+    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, Sana and SD3, which may overflow),
+    float32 elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
     vram: make the prior fit this much memory, in GB; None does nothing about memory, see
     dreamlab.priors.diffusers.memory.

@@ -36,6 +36,7 @@ class StableDiffusionPrior(PretrainedPrior):
 
     unused_parts = ("safety_checker", "feature_extractor", "image_encoder")
     channels_per_latent = 1
+    vae_fits_half = True
 
     def trainable_copy(self) -> nn.Module:
         """The score model of variational distillation, see LoraScore."""

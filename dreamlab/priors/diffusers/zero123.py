@@ -63,6 +63,7 @@ class Zero123Prior(PretrainedPrior):
     text_parts = ("image_encoder",)
     trained_side = 256
     channels_per_latent = 2
+    vae_fits_half = True
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:
         image = dict(inputs.condition.extras)["image"].to(inputs.z)

@@ -212,7 +212,7 @@ class EmbeddedPriorConfig(BaseModel):
 def has_bfloat16_units(device: torch.device | str) -> bool:
     """Whether bfloat16 products are much faster than float32 ones here."""
     if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
     return torch.device(device).type == "cpu" and (amx or avx512)
 
