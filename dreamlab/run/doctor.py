@@ -52,7 +52,7 @@ def examine() -> list[Finding]:
             findings.append(check())
         except Exception as error:
             findings.append(Finding(name, worst, f"{type(error).__name__}: {error}".splitlines()[0]))
-    return [*findings, *_extras()]
+    return [*findings, *_cuda_kernels(), *_extras()]
 
 
 def _python() -> Finding:
@@ -101,6 +101,23 @@ def _kernels() -> Finding:
     why = f"; {said[0].message}" if said else ""
     state: State = "ok" if name == "native" else "missing"
     return Finding("kernels", state, f"the CPU back end is {name}{why}")
+
+
+def _cuda_kernels() -> list[Finding]:
+    """Which operations have no fast kernel on the GPU, and why; nothing where there is no GPU."""
+    import torch
+
+    from dreamlab import ops
+
+    if not torch.cuda.is_available():
+        return []
+    by_reason: dict[str, list[str]] = {}
+    for name, (_, reason) in ops.choices("cuda").items():
+        if reason:
+            by_reason.setdefault(reason, []).append(name)
+    slow = [f"{', '.join(names)} in plain torch: {reason}" for reason, names in by_reason.items()]
+    told = "; ".join([*slow, "docs/gpu.md says how to get them"]) if slow else "all there"
+    return [Finding("CUDA kernels", "missing" if slow else "ok", told)]
 
 
 def _embedded_prior() -> Finding:

@@ -17,6 +17,7 @@ from dreamlab import ops
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Rays
 from dreamlab.ops.field import cuda, packages, reference
+from dreamlab.run import doctor
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,21 @@ def test_kernels_that_compute_wrong_are_not_used(monkeypatch: pytest.MonkeyPatch
         out = (on_cpu([share, 0.0]), None, None)
         monkeypatch.setattr(nerfacc, "render_weight_from_density", lambda *a, out=out, **k: out)
         assert reason in packages.why_not("nerfacc") if reason else packages.why_not("nerfacc") == ""
+
+
+def test_doctor_says_what_is_slow_on_the_gpu_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    usable(monkeypatch, "nerfacc")
+    (found,) = doctor._cuda_kernels()
+    assert found.state == "missing" and found.detail == (
+        "hash_encode, encode_mlp in plain torch: tinycudann cannot be used: OSError: libcudart.so.99: cannot "
+        "open shared object file; docs/gpu.md says how to get them"
+    )
+    for cached in (packages.why_not, ops._choice):
+        cached.cache_clear()
+    usable(monkeypatch, "nerfacc", "tinycudann")
+    assert doctor._cuda_kernels() == [doctor.Finding("CUDA kernels", "ok", "all there")]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert doctor._cuda_kernels() == []
 
 
 # ---- what the calls are given ----

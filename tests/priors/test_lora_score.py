@@ -22,7 +22,7 @@ from dreamlab.priors import (
     SDXLPriorConfig,
     StableDiffusionPriorConfig,
 )
-from dreamlab.priors.diffusers.lora_score import LoraScore
+from dreamlab.priors.diffusers.lora_score import RANK, LoraScore
 from dreamlab.priors.diffusers.memory import MemoryPlan
 from dreamlab.priors.diffusers.source import LoraConfig
 
@@ -74,6 +74,19 @@ def test_at_the_start_phi_is_the_prior_exactly(build: Callable[..., Any], kind: 
     prior = build(kind)
     asked = question(prior)
     assert torch.equal(prior.trainable_copy()(*asked), prior.denoise(*asked))
+
+
+def test_it_begins_and_learns_as_the_papers_own(build: Callable[..., Any]) -> None:
+    """What comes first in each pair has the deviation 1 / rank, what ends it is zero; AdamW forgets
+    sooner."""
+    guidance = VSDConfig().build(build("epsilon"))
+    first = torch.cat([p.detach().flatten() for n, p in guidance.trained.items() if "lora_A" in n])
+    assert float(first.std()) == pytest.approx(1 / RANK, rel=0.1)
+    assert not any(bool(p.any()) for n, p in guidance.trained.items() if "lora_B" in n)
+    (group,) = guidance.optimiser.param_groups
+    assert (group["betas"], group["eps"], group["lr"]) == ((0.9, 0.99), 1e-15, 1e-4)
+    (group,) = VSDConfig(score="small").build(build("epsilon")).optimiser.param_groups
+    assert (group["betas"], group["lr"]) == ((0.9, 0.999), 1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -117,3 +117,14 @@ def test_eight_bits_are_asked_for_the_t5_alone(monkeypatch: pytest.MonkeyPatch) 
     eight_bits(("text_encoder_3",))
     assert asked[0]["components_to_quantize"] == ["text_encoder_3"]
     assert asked[0]["quant_kwargs"] == {"load_in_8bit": True}
+
+
+def test_only_vaes_that_are_known_to_overflow_are_kept_in_float32(tmp_path: Path) -> None:
+    """Configs older than SDXL say nothing of "force_upcast", which diffusers reads as true."""
+    config = {"model": str(tiny.stable_diffusion(tmp_path / "sd")), "dtype": "float16"}
+    prior = StableDiffusionPriorConfig.model_validate(config).build()
+    assert prior.space.vae.config.force_upcast and prior.space.dtype == torch.float16
+    assert prior.space.encode(torch.rand(1, 3, 32, 32)).isfinite().all()
+    sd3 = SD3PriorConfig(model=str(tiny.sd3(tmp_path / "sd3")), dtype="float16").build()
+    assert sd3.space.dtype == torch.float16
+    assert SD3PriorConfig(model="sd3-medium").torch_dtype("cuda") == torch.bfloat16
