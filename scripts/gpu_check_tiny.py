@@ -98,7 +98,7 @@ def _two_steps(family: str, method: str, setting: Setting) -> dict[str, Any]:
             VolumeRendererConfig(samples=16).build(),
             prior,
             build_guidance(guidance, prior, CFGConfig(text=2), NoiseConfig(), {}),
-            ViewPrompts(prior, "a red ball", ""),
+            ViewPrompts(prior, "a red ball", "", view_dependent=prior.views_per_group == 1),
             seed=0,
         )
         last = list(events)[-1]

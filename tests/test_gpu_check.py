@@ -61,7 +61,7 @@ def test_a_gradient_that_is_wrong_by_one_per_cent_is_found(
     asked = [check for check in ops_checks(QUICK) if check.name.startswith(("encode", "mlp"))]
     found = results(tmp_path, asked)
     failed = {name: result for name, result in found.items() if result["state"] != "ok"}
-    assert set(failed) == {"encode_mlp N=257", "encode_mlp N=4096"}  # of one point less than 0.001 of 1
+    assert set(failed) == {"encode_mlp N=1", "encode_mlp N=257", "encode_mlp N=4096"}
     assert "gradient 1 is off by 1.00e-02" in failed["encode_mlp N=257"]["reason"]
     assert "AssertionError" in failed["encode_mlp N=257"]["traceback"]
 
@@ -111,7 +111,7 @@ def test_a_lost_device_ends_the_process_and_the_next_one_goes_on(
     assert done == ["a", "b"] and record.complete("ops")
 
 
-def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, *more: str) -> tuple[int, Any, str]:
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> tuple[int, Any, str]:
     """What comes of a part whose process is this code instead."""
     run = subprocess.run
     out = tmp_path / "found.json"
@@ -125,7 +125,7 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, *more: 
     )
     said: list[str] = []
     monkeypatch.setattr(script, "_say", said.append)
-    rc = script.main(["--part", "ops", "--device", "cpu", "--quick", "--out", str(out), *more])
+    rc = script.main(["--part", "ops", "--device", "cpu", "--quick", "--out", str(out)])
     return rc, json.loads(out.read_text())["parts"]["ops"]["checks"], "\n".join(said)
 
 
@@ -144,18 +144,33 @@ def test_a_check_that_kills_its_process_is_a_failure_and_the_others_are_done(
 
 
 def test_what_no_time_is_left_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "run_part('ops', [Check('slow', lambda: time.sleep(600)), Check('next', lambda: {})], r, s)"
-    rc, found, _ = followed(tmp_path, monkeypatch, code, "--minutes", "0.3")
-    assert rc == 1 and found["slow"]["state"] == "failed" and found["next"]["state"] == "skipped"
-    assert "no time was left: 0.3 minutes a part" in found["next"]["reason"]
+    def endless(command: list[str], timeout: float, **_: Any) -> Any:
+        record = Record(tmp_path / "found.json", FACTS)
+        record.part("ops")["planned"] = ["slow", "next"]
+        record.set("ops", "slow", "running")
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(script.subprocess, "run", endless)
+    said: list[str] = []
+    monkeypatch.setattr(script, "_say", said.append)
+    out = str(tmp_path / "found.json")
+    assert script.main(["--part", "ops", "--device", "cpu", "--quick", "--out", out, "--minutes", "3"]) == 1
+    found = json.loads((tmp_path / "found.json").read_text())["parts"]["ops"]["checks"]
+    assert found["slow"]["state"] == "failed" and found["next"]["state"] == "skipped"
+    assert "skipped ops: next: no time was left: 3 minutes a part" in "\n".join(said)
 
 
 def test_a_process_that_never_gets_to_a_check_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rc, found, _ = followed(tmp_path, monkeypatch, "raise ImportError('no such kernel')")
-    assert rc == 1 and found["start"]["state"] == "failed"
-    assert "no such kernel" in found["start"]["traceback"]
+    run = subprocess.run
+    broken = [sys.executable, "-c", "raise ImportError('no such kernel')"]
+    monkeypatch.setattr(script.subprocess, "run", lambda command, **more: run(broken, **more))
+    monkeypatch.setattr(script, "_say", lambda text: None)
+    out = tmp_path / "found.json"
+    assert script.main(["--part", "ops", "--device", "cpu", "--quick", "--out", str(out)]) == 1
+    found = json.loads(out.read_text())["parts"]["ops"]["checks"]
+    assert found["start"]["state"] == "failed" and "no such kernel" in found["start"]["traceback"]
 
 
 def test_a_file_of_another_machine_is_not_mixed_with_this_one(tmp_path: Path) -> None:

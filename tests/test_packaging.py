@@ -98,7 +98,7 @@ def test_the_original_pyrender_is_never_asked_for_beside_its_fork() -> None:
     assert "pyrender" not in names(PYPROJECT["project"]["dependencies"]) | names(CONSTRAINTS)
 
 
-@pytest.mark.parametrize("name", ["run", "test"])
+@pytest.mark.parametrize("name", ["run", "test", "gpu_check"])
 def test_scripts_are_executable_and_parse(name: str) -> None:
     path = ROOT / "scripts" / name
     assert os.access(path, os.X_OK)

@@ -59,7 +59,7 @@ def gradients(
     return out, list(torch.autograd.grad(loss, learned))  # outside of use_backend, as the loop has it
 
 
-@pytest.mark.parametrize("at_once", [13, 50, VIEWS * SIDE**2 - 1])
+@pytest.mark.parametrize("at_once", [33, 50, VIEWS * SIDE**2 - 1])
 def test_the_gradient_in_chunks_is_that_of_the_whole(
     scene: Any, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
