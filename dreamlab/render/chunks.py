@@ -32,8 +32,7 @@ def in_chunks(
 
     Args:
         job: from tensors of as many rows each to tensors of as many rows, or None; the same call gives the
-        same
-            outputs until the gradient has been taken.
+            same outputs until the gradient has been taken.
         parameters: all tensors other than the rows that gradients may go to.
     """
     n = rows[0].shape[0]

@@ -27,8 +27,8 @@ from dreamlab.render.chunks import in_chunks
 from dreamlab.render.occupancy import OccupancyConfig, OccupancyGrid
 from dreamlab.render.shading import Shading, shade
 
-# Marching steps that are rendered at a time with gradient, by the operations' back end: what a render takes
-# of # memory is that of one chunk, whatever its size.
+# Marching steps that are rendered at a time with gradient, by the operations' back end: a render of any size
+# takes the memory of one chunk.
 _CHUNK = {"native": 1 << 23, "cuda": 1 << 21, "reference": 1 << 18}
 # Rays a time where no gradient is wanted: bounds the memory of large previews.
 _STILL = 1 << 16
