@@ -108,7 +108,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "written over itself, and over other files only where --to FILE or --name names them",
     )
     parser.add_argument(
-        "--name", metavar="NAME", help="file name without suffix (default: that of the source)"
+        "--name",
+        metavar="NAME",
+        help="of the files, without suffix, and of the object inside them (default: the source's and the "
+        "prompt's)",
     )
     add_up_option(parser)
     add_runs_option(parser)
@@ -117,7 +120,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.cli.subject import check_up, mesh_and_home, run_config
+    from dreamlab.cli.subject import asset_of, check_up, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.run.resolve import from_values
     from dreamlab.stages import ExportStageConfig
@@ -142,7 +145,8 @@ def execute(args: argparse.Namespace) -> int:
     stem = to.name or name
     if config is None:
         stem = to.beside(Path(args.subject), folder, stem)
-    tell_files(args, export.build().write(mesh, folder, stem))
+    asset = to.name or asset_of(args.subject, config)
+    tell_files(args, export.build().write(mesh, folder, stem, asset))
     return 0
 
 

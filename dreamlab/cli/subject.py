@@ -8,7 +8,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.mesh.io.load import READABLE, Axis, load
 from dreamlab.run.config import RunConfig
 from dreamlab.run.presets import did_you_mean
-from dreamlab.run.run_dir import RunDir
+from dreamlab.run.run_dir import RunDir, asset_name
 from dreamlab.stages.protocol import SurfaceMesh
 
 
@@ -35,6 +35,15 @@ def mesh_and_home(
 def run_config(subject: str, runs: Path) -> RunConfig | None:
     """The settings that a run was started with; None for a mesh file."""
     return None if is_mesh_file(subject) else RunDir.find(runs, subject).config()
+
+
+def asset_of(subject: str, config: RunConfig | None) -> str:
+    """What the object is called inside files: as the run of these settings has it; a mesh file's own name, or
+    that of the run in whose folder "mesh" lies."""
+    path = Path(subject)
+    if config is None and path.stem == "mesh" and (path.parent / "config.yaml").is_file():
+        config = RunDir(path.parent).config()
+    return path.stem if config is None else asset_name(config.prompt)
 
 
 def check_up(up: Axis | None, config: RunConfig | None) -> None:

@@ -16,7 +16,7 @@ from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.restore import field_of
-from dreamlab.run.run_dir import RunDir
+from dreamlab.run.run_dir import RunDir, asset_name
 from dreamlab.scenes import RadianceField
 from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.given import given_surface
@@ -39,6 +39,7 @@ class RunContext:
         self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
     ) -> None:
         self.config, self.device, self.folder, self._prior = config, device, folder, prior
+        self.asset = asset_name(config.prompt)
         self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}

@@ -43,6 +43,11 @@ def slug(prompt: str) -> str:
     return text or "object"
 
 
+def asset_name(prompt: str) -> str:
+    """What the object is called inside files: the slug without an article, "red-mushroom"."""
+    return slug(re.sub(r"(?i)^\s*(an?|the)\s+", "", prompt))
+
+
 class RunDir:
     """The folder of one run. Make one with `create`, open one with `open` or `find`."""
 

@@ -59,7 +59,7 @@ class ExportStage:
         self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, SurfaceMesh]:
         placed = self.placed(scene)
-        yield Wrote(self.write(placed, context.folder))
+        yield Wrote(self.write(placed, context.folder, name=context.asset))
         return placed
 
     def placed(self, scene: SurfaceMesh) -> SurfaceMesh:
@@ -67,7 +67,15 @@ class ExportStage:
         size = None if self.config.size is None else parse_size(self.config.size)
         return replace(scene, mesh=place(scene.mesh, size=size, origin=self.config.origin))
 
-    def write(self, scene: SurfaceMesh, folder: Path, stem: str = "mesh") -> dict[str, Path]:
-        """Write the mesh in every format of the config; the files by format."""
-        how = {"compression": self.config.compression, "quads": scene.quads, "parts": scene.parts}
+    def write(
+        self, scene: SurfaceMesh, folder: Path, stem: str = "mesh", name: str | None = None
+    ) -> dict[str, Path]:
+        """Write the mesh in every format of the config; the files by format. `name` is the object's inside
+        them (default: the stem)."""
+        how = {
+            "name": name or stem,
+            "compression": self.config.compression,
+            "quads": scene.quads,
+            "parts": scene.parts,
+        }
         return {kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats}

@@ -90,6 +90,8 @@ class Context(Protocol):
 
     device: torch.device
     folder: Path
+    asset: str
+    """What the object is called inside files."""
     left: OptimiserState | None
     """What the optimisation before this one left: background, occupancy."""
 

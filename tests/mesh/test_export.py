@@ -200,16 +200,16 @@ def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path)
 
     assert pxr
     mesh = request.getfixturevalue(which)
-    write(mesh, tmp_path / "m 🍄.usdz")
+    write(mesh, tmp_path / "m 🍄.usdz", name="ball")
     stage = Usd.Stage.Open(str(tmp_path / "m 🍄.usdz"))
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
-    shape = UsdGeom.Mesh(stage.GetPrimAtPath("/object/mesh"))
+    shape = UsdGeom.Mesh(stage.GetPrimAtPath("/ball/ball_mesh"))
     assert len(shape.GetPointsAttr().Get()) == len(mesh.vertices)
     if which == "textured":
         with zipfile.ZipFile(tmp_path / "m 🍄.usdz") as archive:
             for texture in ("albedo.png", "normal.png"):
                 assert any(name.endswith(texture) for name in archive.namelist())
-        bumps = UsdShade.Shader(stage.GetPrimAtPath("/object/surface/normal"))
+        bumps = UsdShade.Shader(stage.GetPrimAtPath("/ball/ball_material/normal"))
         assert bumps.GetInput("sourceColorSpace").Get() == "raw"
         assert tuple(bumps.GetInput("scale").Get()) == (2, 2, 2, 1)
         assert tuple(bumps.GetInput("bias").Get()) == (-1, -1, -1, 0)

@@ -77,13 +77,15 @@ def test_a_material_has_a_colour_only_if_its_corners_have_one() -> None:
 def test_glb_has_named_materials_in_linear_light_and_no_corner_colours(kind, cut, labels, tmp_path) -> None:
     write(cut, tmp_path / "m.glb", parts=NamedParts(labels, NAMES, kind))
     told = document(tmp_path / "m.glb")
-    assert [material["name"] for material in told["materials"]] == list(NAMES)
+    assert [material["name"] for material in told["materials"]] == ["m.green", "m.red"]
     factor = told["materials"][1]["pbrMetallicRoughness"]["baseColorFactor"]
     red = cut.colors[cut.faces[labels == 1][0, 0]].double().numpy()
     assert np.allclose(factor[:3], srgb_to_linear(red), atol=1e-5)
     primitives = [p for m in told["meshes"] for p in m["primitives"]]
     assert len(primitives) == 2 and not any("COLOR_0" in p["attributes"] for p in primitives)
-    assert [node["name"] for node in told["nodes"]] == (["m"] if kind == "materials" else list(NAMES))
+    assert [node["name"] for node in told["nodes"]] == (
+        ["m"] if kind == "materials" else ["m-green", "m-red"]
+    )
 
 
 @pytest.mark.parametrize("suffix", ["glb", "obj"])
@@ -101,7 +103,7 @@ def test_parts_read_back_as_the_whole_in_its_colours(suffix, kind, cut, labels, 
 def test_obj_materials_have_the_colours_where_all_have_one_else_corners_do(cut, labels, tmp_path) -> None:
     write(cut, tmp_path / "flat.obj", parts=NamedParts(labels, NAMES))
     lines = (tmp_path / "flat.obj").read_text().splitlines()
-    assert [line for line in lines if line.startswith("usemtl")] == ["usemtl green", "usemtl red"]
+    assert [line for line in lines if line.startswith("usemtl")] == ["usemtl flat.green", "usemtl flat.red"]
     assert all(len(line.split()) == 4 for line in lines if line.startswith("v "))
     assert "Kd 1 1 1" not in (tmp_path / "flat.mtl").read_text()
 

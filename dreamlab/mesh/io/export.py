@@ -24,7 +24,8 @@ from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
-from dreamlab.mesh.io.obj_write import companion_name, digits, utf8, write_obj
+from dreamlab.mesh.io.names import legal_name
+from dreamlab.mesh.io.obj_write import companion_name, digits, write_obj
 from dreamlab.mesh.io.splat import splat_bytes
 from dreamlab.mesh.io.usd import write_usdz
 from dreamlab.mesh.surface.clean import check_faces
@@ -62,6 +63,7 @@ def write(
     mesh: Mesh,
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     compression: Compression = "none",
     quads: bool = False,
     parts: NamedParts | None = None,
@@ -69,9 +71,10 @@ def write(
     """Write the mesh; returns the files written, the named one first.
 
     The suffix decides: .glb, .obj (with .mtl and .png), .ply, .stl, .3mf, .usdz (needs usd-core), .splat.ply
-    (one flat Gaussian a face). `compression` is for GLB; `quads` writes OBJ faces of four corners where two
-    triangles that follow each other share a diagonal, as remeshing to quads leaves them. GLB and OBJ have
-    `parts` as named materials or meshes, the others have the whole.
+    (one flat Gaussian a face). `name` is that of the object, its material and its images inside the file,
+    made legal (default: the file's own, without suffix). `compression` is for GLB; `quads` writes OBJ faces
+    of four corners where two triangles that follow each other share a diagonal, as remeshing to quads leaves
+    them. GLB and OBJ have `parts` as named materials or meshes, the others have the whole.
 
     Raises:
         InputError: an unknown suffix, a mesh without faces, a place that cannot be written to.
@@ -82,19 +85,20 @@ def write(
     kind = ".splat.ply" if path.name.lower().endswith(".splat.ply") else path.suffix.lower()
     if kind in (".obj", ".usdz") and mesh.colors is not None and texture_of(mesh, "albedo") is not None:
         log.warning("%s: left out: the colours at corners that tint the texture (GLB has both)", path.name)
+    name = legal_name(path.name[: -len(kind)] if name is None else name)
     if kind == ".obj":
-        return write_obj(mesh, path, quads, parts)
+        return write_obj(mesh, path, name, quads, parts)
     if kind == ".usdz":
-        write_usdz(mesh, path)
+        write_usdz(mesh, path, name)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, utf8(path.stem).decode("utf-8", "replace"), compression, parts)
+        data = glb_bytes(mesh, name, compression, parts)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
-        data = stl_bytes(mesh)
+        data = stl_bytes(mesh, name)
     elif kind == ".3mf":
-        data = threemf_bytes(mesh)
+        data = threemf_bytes(mesh, name)
     elif kind == ".splat.ply":
         data = splat_bytes(mesh)
     else:
@@ -142,18 +146,20 @@ def for_print(mesh: Mesh) -> np.ndarray:
     return np.stack([x, -z, y], 1) * 1000
 
 
-def stl_bytes(mesh: Mesh) -> bytes:
-    """Binary STL: triangles alone."""
+def stl_bytes(mesh: Mesh, name: str = "object") -> bytes:
+    """Binary STL: triangles alone, and the object's name in the header."""
     corners = for_print(mesh)[mesh.faces.numpy()]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30)
     rows = np.zeros(len(corners), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("spare", "<u2")])
     rows["normal"], rows["corners"] = normal, corners
-    return b"dreamlab, millimetres, Z up".ljust(80) + struct.pack("<I", len(rows)) + rows.tobytes()
+    header = f"dreamlab, millimetres, Z up: {name}"[:80].encode()
+    return header.ljust(80) + struct.pack("<I", len(rows)) + rows.tobytes()
 
 
-def threemf_bytes(mesh: Mesh) -> bytes:
-    """3MF core 1.3 with, where the mesh has colour, the materials extension's vertex colours.
+def threemf_bytes(mesh: Mesh, name: str = "object") -> bytes:
+    """3MF core 1.3 of an object of this name with, where the mesh has colour, the materials extension's
+    vertex colours.
 
     Vertices are welded: 3MF wants one closed manifold, and texture seams would cut it open.
     """
@@ -177,7 +183,7 @@ def threemf_bytes(mesh: Mesh) -> bytes:
         '<?xml version="1.0" encoding="UTF-8"?><model unit="millimeter" xml:lang="en-US" '
         'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02" '
         'xmlns:m="http://schemas.microsoft.com/3dmanufacturing/material/2015/02">'
-        f'<resources>{group}<object id="1" type="model"><mesh><vertices>{points}</vertices>'
+        f'<resources>{group}<object id="1" type="model" name="{name}"><mesh><vertices>{points}</vertices>'
         f"<triangles>{triangles}</triangles></mesh></object></resources>"
         '<build><item objectid="1"/></build></model>'
     )

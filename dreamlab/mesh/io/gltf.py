@@ -16,9 +16,10 @@ import numpy as np
 
 from dreamlab.core.types import Material, Mesh, Wrap
 from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of
-from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
+from dreamlab.mesh.geometry.named_parts import NamedParts, materials_of
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
 from dreamlab.mesh.io import draco
+from dreamlab.mesh.io.names import pieces_of
 
 Compression = Literal["none", "draco"]
 
@@ -84,6 +85,7 @@ def glb_bytes(
 ) -> bytes:
     """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
 
+    Node, mesh, material and images are called `name`, which is taken as it is: see `names.legal_name`.
     With `parts` each has a material by its name, with its colour where that is one; as "meshes" each has its
     own node. "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs
     DracoPy.
@@ -92,7 +94,7 @@ def glb_bytes(
     albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
     if albedo is not None and mesh.material.alpha != "opaque":
         albedo = dict(mesh.textures)["albedo"].numpy()
-    pieces = [NamedPart(name, name, mesh, None)] if parts is None else split_parts(mesh, parts)
+    pieces = pieces_of(mesh, name, parts)
     materials = materials_of(pieces)
     primitives = []
     for piece in pieces:
@@ -109,17 +111,14 @@ def glb_bytes(
         "scene": 0,
         "scenes": [{"nodes": list(range(len(groups)))}],
         "nodes": [{"mesh": i, "name": node} for i, node in enumerate(names)],
-        "meshes": [
-            {"primitives": group} | ({} if parts is None else {"name": node})
-            for group, node in zip(groups, names, strict=True)
-        ],
-        "materials": [_material(name, color, mesh.material) for name, color in materials.items()],
+        "meshes": [{"primitives": group, "name": node} for group, node in zip(groups, names, strict=True)],
+        "materials": [_material(title, color, mesh.material) for title, color in materials.items()],
     }
     if compression == "draco":
         document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
     maps = {"albedo": albedo, "normal": normal_map}
     maps["metallic_roughness"] = texture_of(mesh, "metallic_roughness")
-    _add_textures(document, buffer, mesh.material, maps)
+    _add_textures(document, buffer, name, mesh.material, maps)
     document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     return _container(document, bytes(buffer.data))
@@ -186,13 +185,18 @@ def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> 
 
 
 def _add_textures(
-    document: dict[str, Any], buffer: _Buffer, how: Material, maps: Mapping[str, np.ndarray | None]
+    document: dict[str, Any],
+    buffer: _Buffer,
+    name: str,
+    how: Material,
+    maps: Mapping[str, np.ndarray | None],
 ) -> None:
-    images = {name: image for name, image in maps.items() if image is not None}
+    images = {kind: image for kind, image in maps.items() if image is not None}
     if not images:
         return
     document["images"] = [
-        {"bufferView": buffer.view(png(image)), "mimeType": "image/png"} for image in images.values()
+        {"bufferView": buffer.view(png(image)), "mimeType": "image/png", "name": f"{name}_{kind}"}
+        for kind, image in images.items()
     ]
     document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
     # with mipmaps: linear between the texels, or squares near and far
@@ -201,9 +205,9 @@ def _add_textures(
     sampler = {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
     document["samplers"] = [sampler]
     for material in document["materials"]:
-        for index, name in enumerate(images):
-            inner = material if name == "normal" else material["pbrMetallicRoughness"]
-            inner[SLOTS[name]] = {"index": index}
+        for index, kind in enumerate(images):
+            inner = material if kind == "normal" else material["pbrMetallicRoughness"]
+            inner[SLOTS[kind]] = {"index": index}
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:

@@ -13,28 +13,29 @@ import numpy as np
 from dreamlab.core.files import atomic_path
 from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import png, texture_of
-from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of, split_parts
+from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.names import pieces_of
 from dreamlab.mesh.surface.quads import quads_of
 
 
-def write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) -> list[Path]:
+def write_obj(mesh: Mesh, path: Path, name: str, quads: bool, parts: NamedParts | None) -> list[Path]:
     """OBJ with its MTL and textures beside it (see export.targets). All are written before any takes its
     place, the OBJ last: it never points at nothing, and what fails leaves nothing."""
     base = companion_name(path.stem)
     images: list[tuple[Path, bytes]] = []
     maps = []
-    for name, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
-        image = texture_of(mesh, name)
+    for kind, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
+        image = texture_of(mesh, kind)
         if image is not None:
-            images.append((path.with_name(f"{base}_{name}.png"), png(image)))
+            images.append((path.with_name(f"{base}_{kind}.png"), png(image)))
             maps.append(f"{keyword} {images[-1][0].name}")
-    pieces = [] if parts is None else split_parts(mesh, parts)
+    pieces = pieces_of(mesh, name, parts)
     found = _obj_materials(pieces).items()
-    lines = [line for name, color in found for line in _mtl(name, color, maps, mesh.material)]
+    lines = [line for title, color in found for line in _mtl(title, color, maps, mesh.material)]
     material = path.with_name(f"{base}.mtl")
     files = [
-        (path, obj_bytes(mesh, material.name, quads, pieces)),
+        (path, obj_bytes(pieces, material.name, quads)),
         (material, "\n".join([*lines, ""]).encode()),
         *images,
     ]
@@ -46,7 +47,7 @@ def write_obj(mesh: Mesh, path: Path, quads: bool, parts: NamedParts | None) -> 
 
 def _obj_materials(pieces: Sequence[NamedPart]) -> dict[str, np.ndarray | None]:
     """Materials with their colours, or all white if one has none: an OBJ has all in its corners or none."""
-    found = materials_of(pieces) or {"surface": None}
+    found = materials_of(pieces)
     return found if all(color is not None for color in found.values()) else dict.fromkeys(found)
 
 
@@ -68,12 +69,12 @@ def utf8(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def obj_bytes(mesh: Mesh, material_file: str, quads: bool = False, pieces: Sequence[NamedPart] = ()) -> bytes:
+def obj_bytes(pieces: Sequence[NamedPart], material_file: str, quads: bool = False) -> bytes:
     """Wavefront OBJ. Colours after the coordinates are sRGB, as MeshLab, Blender and trimesh read them; none
     where the materials of all pieces have them. Each piece is an object of its own."""
     with_colors = any(color is None for color in _obj_materials(pieces).values())
     lines, begin = [f"mtllib {material_file}"], 1
-    for piece in pieces or [NamedPart("object", "surface", mesh, None)]:
+    for piece in pieces:
         lines += _obj_piece(piece, begin, quads, with_colors)
         begin += len(piece.mesh.vertices)
     return ("\n".join(lines) + "\n").encode()

@@ -17,10 +17,14 @@ from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.names import prim_name
 
 
-def write_usdz(mesh: Mesh, path: Path) -> None:
-    """Write a USDZ package. UnavailableError without usd-core, which is an optional extra (200 MB)."""
+def write_usdz(mesh: Mesh, path: Path, name: str = "object") -> None:
+    """Write a USDZ package of an object of this name: /name, with /name/name_mesh and /name/name_material.
+
+    UnavailableError without usd-core, which is an optional extra (200 MB).
+    """
     try:
         from pxr import Sdf, UsdUtils
     except ImportError as error:
@@ -29,20 +33,20 @@ def write_usdz(mesh: Mesh, path: Path) -> None:
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         source, package = Path(folder) / "model.usdc", Path(folder) / "model.usdz"
-        _write_stage(mesh, source)
+        _write_stage(mesh, source, prim_name(name))
         UsdUtils.CreateNewARKitUsdzPackage(Sdf.AssetPath(str(source)), str(package))
         write_atomic(path, package.read_bytes())
 
 
-def _write_stage(mesh: Mesh, source: Path) -> None:
+def _write_stage(mesh: Mesh, source: Path, name: str) -> None:
     from pxr import Gf, Usd, UsdGeom, UsdShade, Vt
 
     stage = Usd.Stage.CreateNew(str(source))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    root = UsdGeom.Xform.Define(stage, "/object")
+    root = UsdGeom.Xform.Define(stage, f"/{name}")
     stage.SetDefaultPrim(root.GetPrim())
-    shape = UsdGeom.Mesh.Define(stage, "/object/mesh")
+    shape = UsdGeom.Mesh.Define(stage, f"/{name}/{name}_mesh")
     shape.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(mesh.vertices.numpy().astype(np.float32)))
     shape.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(normals_of(mesh).astype(np.float32)))
     shape.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
@@ -51,24 +55,26 @@ def _write_stage(mesh: Mesh, source: Path) -> None:
     shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     low, high = mesh.vertices.amin(0).tolist(), mesh.vertices.amax(0).tolist()
     shape.CreateExtentAttr([Gf.Vec3f(*low), Gf.Vec3f(*high)])
-    material = _material(stage, shape, mesh, source.parent)
+    material = _material(stage, shape, mesh, source.parent / name)
     UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
     stage.GetRootLayer().Save()
 
 
-def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
-    """A matt UsdPreviewSurface with the mesh's textures, written into the folder, or its vertex colours."""
+def _material(stage: Any, shape: Any, mesh: Mesh, files: Path) -> Any:
+    """A matt UsdPreviewSurface with the mesh's textures, files that begin as `files` does, or its vertex
+    colours."""
     from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
 
-    material = UsdShade.Material.Define(stage, "/object/surface")
-    shader = UsdShade.Shader.Define(stage, "/object/surface/preview")
+    base = f"/{files.name}/{files.name}_material"
+    material = UsdShade.Material.Define(stage, base)
+    shader = UsdShade.Shader.Define(stage, f"{base}/preview")
     shader.CreateIdAttr("UsdPreviewSurface")
     shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
     shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(1.0)
     diffuse = shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
     albedo, colors, bumps = texture_of(mesh, "albedo"), vertex_colors(mesh), texture_of(mesh, "normal")
-    reader = UsdShade.Shader.Define(stage, "/object/surface/reader")
+    reader = UsdShade.Shader.Define(stage, f"{base}/reader")
     if mesh.uv is not None and mesh.textures:
         st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
             "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
@@ -79,10 +85,11 @@ def _material(stage: Any, shape: Any, mesh: Mesh, folder: Path) -> Any:
         where = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
 
         def read(name: str, space: str, image: np.ndarray) -> Any:
-            (folder / f"{name}.png").write_bytes(png(image))
-            texture = UsdShade.Shader.Define(stage, f"/object/surface/{name}")
+            picture = files.with_name(f"{files.name}_{name}.png")
+            picture.write_bytes(png(image))
+            texture = UsdShade.Shader.Define(stage, f"{base}/{name}")
             texture.CreateIdAttr("UsdUVTexture")
-            texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{name}.png")
+            texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{picture.name}")
             texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
             texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(where)
             if mesh.material.wrap != ("clamp", "clamp"):
