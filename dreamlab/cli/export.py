@@ -35,7 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "dreamlab export 1 --format stl,3mf --size 12cm",
             "dreamlab export latest --style low-poly --faces 300",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
-            "dreamlab export chair.glb --faces 2000 --origin base",
+            "dreamlab export chair.glb --faces 2000 --size real",
         ),
     )
     parser.set_defaults(execute=execute)
@@ -80,13 +80,18 @@ def add_parser(subparsers: Subparsers) -> None:
         help="GLB and OBJ by parts of one flat colour of the palette: materials named by it (red, white_2), "
         "or meshes, one for each connected part; without a texture (runs only)",
     )
-    parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
+    parser.add_argument(
+        "--size",
+        metavar="LENGTH",
+        help="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt, or the file's name, says "
+        "really is",
+    )
     parser.add_argument(
         "--origin",
         choices=ORIGINS,
-        default="keep",
         metavar="WHERE",
-        help="where 0 lies: keep, centre, or base (the middle of the underside)",
+        help="where 0 lies: keep, centre, or base (the middle of the underside); by default keep, with "
+        "--size real base",
     )
     parser.add_argument("--quads", action="store_true", help="lay quads over the surface (OBJ keeps them)")
     parser.add_argument("--draco", action="store_true", help="compress the geometry of GLB")
@@ -122,6 +127,7 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.subject import asset_of, check_up, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
+    from dreamlab.mesh.io.names import legal_name
     from dreamlab.run.resolve import from_values
     from dreamlab.stages import ExportStageConfig
 
@@ -132,7 +138,8 @@ def execute(args: argparse.Namespace) -> int:
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
         raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
-    changed = _changed(config or from_values({"prompt": "export"}), args, to)
+    asset = to.name or asset_of(args.subject, config)
+    changed = _changed(config or from_values({"prompt": legal_name(asset)}), args, to)
     for stage in changed.stages:
         stage.check()
     to.make_folder()
@@ -145,7 +152,6 @@ def execute(args: argparse.Namespace) -> int:
     stem = to.name or name
     if config is None:
         stem = to.beside(Path(args.subject), folder, stem)
-    asset = to.name or asset_of(args.subject, config)
     tell_files(args, export.build().write(mesh, folder, stem, asset))
     return 0
 
@@ -180,8 +186,8 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
         stages["export"]["size"] = args.size
-    if args.origin != "keep":
-        stages["export"]["origin"] = args.origin
+    if args.origin is not None or args.size == "real":
+        stages["export"]["origin"] = args.origin or "base"
     if args.draco:
         stages["export"]["compression"] = "draco"
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))

@@ -66,7 +66,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
-    parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in")
+    parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in, or real")
     parser.add_argument(
         "--style",
         choices=STYLES,

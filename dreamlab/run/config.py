@@ -19,6 +19,7 @@ from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.partial_ramps import whole_ramps
 from dreamlab.run.presets import did_you_mean
+from dreamlab.run.real_size import with_real_size
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig
 from dreamlab.stages import AnyStageConfig, DistilConfig, FitViewsConfig
@@ -94,13 +95,14 @@ class RunConfig(BaseModel):
     @classmethod
     def _whole_stages(cls, values: Any) -> Any:
         """Every stage in full: kinds, the usual end, the run's `cfg` and `noise` where a stage sets parts of
-        them, and whole ramps, so that the resolved config needs nothing else."""
+        them, whole ramps and real sizes, so that the resolved config needs nothing else."""
         if not isinstance(values, dict):
             return values
         stages = listed(values.get("stages", [{}]))
         if not isinstance(stages, list):
             return values
-        return whole_ramps(cls, values | {"stages": [inheriting(values, stage) for stage in stages]})
+        stages = [with_real_size(values.get("prompt"), inheriting(values, stage)) for stage in stages]
+        return whole_ramps(cls, values | {"stages": stages})
 
     @field_validator("begin")
     @classmethod

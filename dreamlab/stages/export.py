@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from torch import Tensor
 from dreamlab.mesh.geometry.shape import parse_size, place
 from dreamlab.mesh.io.export import check_packages, write
 from dreamlab.stages.protocol import Context, StageConfig, StageEvent, SurfaceMesh, Wrote
+
+log = logging.getLogger(__name__)
 
 MeshFormat = Literal["glb", "obj", "ply", "stl", "3mf", "usdz", "splat.ply"]
 
@@ -28,7 +31,8 @@ class ExportStageConfig(StageConfig):
     )
     size: str | None = Setting(
         default=None,
-        description="longest side, such as 0.3m, 30cm or 12in; null: the box of the field is 2 m wide",
+        description="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt names, by the table "
+        "of dreamlab/mesh/real_sizes.yaml; null: the box of the field is 2 m wide",
     )
     origin: Literal["keep", "centre", "base"] = Setting(
         default="keep", description="where 0 lies; base is the middle of the underside"
@@ -72,6 +76,13 @@ class ExportStage:
     ) -> dict[str, Path]:
         """Write the mesh in every format of the config; the files by format. `name` is the object's inside
         them (default: the stem)."""
+        if self.config.size is None and "stl" in self.config.formats:
+            longest = float((scene.mesh.vertices.amax(0) - scene.mesh.vertices.amin(0)).max())
+            log.warning(
+                "STL has no unit: programs take it for millimetres, and the longest side for %.0f mm; "
+                "--size makes it another",
+                longest * 1000,
+            )
         how = {
             "name": name or stem,
             "compression": self.config.compression,
