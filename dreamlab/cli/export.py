@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dreamlab.stages.protocol import SurfaceMesh
 
 OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
+TEXTURE_FORMATS = ("png", "jpeg", "webp")
 ORIGINS = ("keep", "centre", "base")
 
 
@@ -94,7 +95,17 @@ def add_parser(subparsers: Subparsers) -> None:
         "--size real base",
     )
     parser.add_argument("--quads", action="store_true", help="lay quads over the surface (OBJ keeps them)")
-    parser.add_argument("--draco", action="store_true", help="compress the geometry of GLB")
+    packing = parser.add_mutually_exclusive_group()
+    packing.add_argument("--draco", action="store_true", help="compress the geometry of GLB")
+    packing.add_argument(
+        "--meshopt", action="store_true", help="compress the geometry of GLB in the way that unpacks fastest"
+    )
+    parser.add_argument(
+        "--texture-format",
+        choices=TEXTURE_FORMATS,
+        metavar="KIND",
+        help="how images are encoded: png (default) loses nothing, jpeg, or webp, which is for GLB alone",
+    )
     parser.add_argument(
         "--lighting",
         action="store_true",
@@ -188,8 +199,10 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["export"]["size"] = args.size
     if args.origin is not None or args.size == "real":
         stages["export"]["origin"] = args.origin or "base"
-    if args.draco:
-        stages["export"]["compression"] = "draco"
+    if args.draco or args.meshopt:
+        stages["export"]["compression"] = "draco" if args.draco else "meshopt"
+    if args.texture_format is not None:
+        stages["export"]["textures"] = args.texture_format
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
 
 

@@ -13,7 +13,8 @@ from pydantic import field_validator
 from torch import Tensor
 
 from dreamlab.mesh.geometry.shape import parse_size, place
-from dreamlab.mesh.io.export import check_packages, write
+from dreamlab.mesh.io.encode import TextureFormat
+from dreamlab.mesh.io.export import check_packages, check_textures, write
 from dreamlab.stages.protocol import Context, StageConfig, StageEvent, SurfaceMesh, Wrote
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,12 @@ class ExportStageConfig(StageConfig):
     origin: Literal["keep", "centre", "base"] = Setting(
         default="keep", description="where 0 lies; base is the middle of the underside"
     )
-    compression: Literal["none", "draco"] = Setting(default="none", description="of GLB")
+    compression: Literal["none", "draco", "meshopt"] = Setting(
+        default="none", description="of the geometry of GLB"
+    )
+    textures: TextureFormat = Setting(
+        default="png", description="how images are encoded: png loses nothing, webp is for GLB alone"
+    )
 
     @field_validator("size")
     @classmethod
@@ -48,6 +54,7 @@ class ExportStageConfig(StageConfig):
 
     def check(self) -> None:
         check_packages(self.formats, self.compression)
+        check_textures(self.formats, self.textures)
 
     def build(self) -> ExportStage:
         return ExportStage(self)
@@ -86,6 +93,7 @@ class ExportStage:
         how = {
             "name": name or stem,
             "compression": self.config.compression,
+            "textures": self.config.textures,
             "quads": scene.quads,
             "parts": scene.parts,
         }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 
 from dreamlab.core.types import Material, Mesh, Wrap
@@ -76,12 +74,3 @@ def vertex_colors(mesh: Mesh) -> np.ndarray | None:
 def multiplied(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The product in linear light of two sRGB colours in 0..1."""
     return linear_to_srgb(srgb_to_linear(a) * srgb_to_linear(b))
-
-
-def png(image: np.ndarray) -> bytes:
-    """A uint8 image as PNG."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, format="PNG", compress_level=6)
-    return out.getvalue()

@@ -23,6 +23,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
 from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.encode import TextureFormat
 from dreamlab.mesh.io.gltf import Compression, glb_bytes
 from dreamlab.mesh.io.names import legal_name
 from dreamlab.mesh.io.obj_write import companion_name, digits, write_obj
@@ -41,6 +42,7 @@ def check_packages(kinds: Iterable[str], compression: Compression = "none", quad
     wants = {
         "usdz": ("usd-core", "pxr", "usd"),
         "draco": ("DracoPy", "DracoPy", "draco"),
+        "meshopt": ("meshopt", "meshopt", "meshopt"),
         "quads": ("pynanoinstantmeshes", "pynanoinstantmeshes", "quads"),
     }
     for asked in (*kinds, compression, "quads" if quads else ""):
@@ -49,6 +51,17 @@ def check_packages(kinds: Iterable[str], compression: Compression = "none", quad
             raise UnavailableError(
                 f"{asked} needs {package}, which is not installed",
                 mend=f"pip install 'dreamlab[{extra}]', or do without {asked}",
+            )
+
+
+def check_textures(kinds: Iterable[str], textures: TextureFormat) -> None:
+    """InputError for WebP in a format whose readers do not know it."""
+    for kind in kinds:
+        if textures == "webp" and kind.lstrip(".") in ("obj", "usdz"):
+            raise InputError(
+                f"{kind.lstrip('.').upper()} has no WebP textures: hardly a program would show them",
+                expected="png or jpeg",
+                mend="Write GLB, or take another --texture-format",
             )
 
 
@@ -67,6 +80,7 @@ def write(
     compression: Compression = "none",
     quads: bool = False,
     parts: NamedParts | None = None,
+    textures: TextureFormat = "png",
 ) -> list[Path]:
     """Write the mesh; returns the files written, the named one first.
 
@@ -74,11 +88,13 @@ def write(
     (one flat Gaussian a face). `name` is that of the object, its material and its images inside the file,
     made legal (default: the file's own, without suffix). `compression` is for GLB; `quads` writes OBJ faces
     of four corners where two triangles that follow each other share a diagonal, as remeshing to quads leaves
-    them. GLB and OBJ have `parts` as named materials or meshes, the others have the whole.
+    them. GLB and OBJ have `parts` as named materials or meshes, the others have the whole. `textures` is how
+    images are encoded; WebP is for GLB alone.
 
     Raises:
-        InputError: an unknown suffix, a mesh without faces, a place that cannot be written to.
-        UnavailableError: USDZ without usd-core, Draco without DracoPy.
+        InputError: an unknown suffix, WebP outside GLB, a mesh without faces, a place that cannot be written
+            to.
+        UnavailableError: USDZ without usd-core, Draco without DracoPy, meshopt without its package.
     """
     path = Path(path)
     check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
@@ -86,13 +102,14 @@ def write(
     if kind in (".obj", ".usdz") and mesh.colors is not None and texture_of(mesh, "albedo") is not None:
         log.warning("%s: left out: the colours at corners that tint the texture (GLB has both)", path.name)
     name = legal_name(path.name[: -len(kind)] if name is None else name)
+    check_textures([kind], textures)
     if kind == ".obj":
-        return write_obj(mesh, path, name, quads, parts)
+        return write_obj(mesh, path, name, quads, parts, textures)
     if kind == ".usdz":
-        write_usdz(mesh, path, name)
+        write_usdz(mesh, path, name, textures)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, name, compression, parts)
+        data = glb_bytes(mesh, name, compression, parts, textures)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":
@@ -114,7 +131,8 @@ def targets(path: Path) -> list[Path]:
     if path.suffix.lower() != ".obj":
         return [path]
     base = companion_name(path.stem)
-    return [path, *(path.with_name(base + end) for end in (".mtl", "_albedo.png", "_normal.png"))]
+    ends = (f"_{kind}.{suffix}" for kind in ("albedo", "normal") for suffix in ("png", "jpg"))
+    return [path, *(path.with_name(base + end) for end in (".mtl", *ends))]
 
 
 def ply_bytes(mesh: Mesh) -> bytes:

@@ -1,4 +1,4 @@
-"""A compact, deterministic GLB writer: one mesh with one material, or named parts, and right colours.
+"""A compact, deterministic GLB writer: meshes with one material each, or named parts, and right colours.
 
 glTF 2.0: COLOR_0 and all factors are linear, baseColorTexture is sRGB, v runs down, indices are
 counter-clockwise, +Y up, the front faces +Z, metres. A mesh without a material would be shown as metal: it
@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from dreamlab.core.types import Material, Mesh, Wrap
-from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of
-from dreamlab.mesh.geometry.named_parts import NamedParts, materials_of
+from dreamlab.mesh.geometry.color import srgb_to_linear, texture_of
+from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
-from dreamlab.mesh.io import draco
+from dreamlab.mesh.io import draco, meshopt
+from dreamlab.mesh.io.encode import TextureFormat, encoded
+from dreamlab.mesh.io.gltf_buffer import FLOAT, UINT, GltfBuffer, MeshoptBuffer
 from dreamlab.mesh.io.names import pieces_of
 
-Compression = Literal["none", "draco"]
+Compression = Literal["none", "draco", "meshopt"]
 
-ARRAY, ELEMENTS = 34962, 34963
-FLOAT, USHORT, UINT = 5126, 5123, 5125
 SLOTS = {
     "albedo": "baseColorTexture",
     "normal": "normalTexture",
@@ -33,107 +33,143 @@ SLOTS = {
 # Numbers of samplers, which glTF has from OpenGL.
 WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 NEAREST, LINEAR = 9728, 9729
+WEBP = "EXT_texture_webp"
 
 
-class _Buffer:
-    """The binary chunk under construction, its views and accessors."""
+class GlbObject(NamedTuple):
+    """A mesh in a file, by its name; `bare`: its shape alone, for collisions."""
 
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def view(self, data: bytes, target: int | None = None) -> int:
-        self.data += bytes(-len(self.data) % 4)
-        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)})
-        if target is not None:
-            self.views[-1]["target"] = target
-        self.data += data
-        return len(self.views) - 1
-
-    def attribute(self, values: np.ndarray, bounds: bool = False) -> int:
-        """An accessor over float32 rows, or over uint16 rows that stand for 0..1."""
-        accessor: dict[str, Any] = {
-            "bufferView": self.view(values.tobytes(), ARRAY),
-            "componentType": FLOAT if values.dtype == np.float32 else USHORT,
-            "count": len(values),
-            "type": f"VEC{values.shape[1]}",
-        }
-        if values.dtype == np.uint16:
-            accessor["normalized"] = True
-        if bounds:
-            accessor |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
-
-    def indices(self, faces: np.ndarray, vertices: int) -> int:
-        kind, component = (np.uint16, USHORT) if vertices < 65535 else (np.uint32, UINT)
-        flat = faces.reshape(-1).astype(kind)
-        self.accessors.append(
-            {
-                "bufferView": self.view(flat.tobytes(), ELEMENTS),
-                "componentType": component,
-                "count": len(flat),
-                "type": "SCALAR",
-            }
-        )
-        return len(self.accessors) - 1
+    name: str
+    mesh: Mesh
+    parts: NamedParts | None = None
+    bare: bool = False
 
 
 def glb_bytes(
-    mesh: Mesh, name: str = "object", compression: Compression = "none", parts: NamedParts | None = None
+    mesh: Mesh,
+    name: str = "object",
+    compression: Compression = "none",
+    parts: NamedParts | None = None,
+    textures: TextureFormat = "png",
 ) -> bytes:
     """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
 
     Node, mesh, material and images are called `name`, which is taken as it is: see `names.legal_name`.
     With `parts` each has a material by its name, with its colour where that is one; as "meshes" each has its
-    own node. "draco" packs the geometry with KHR_draco_mesh_compression, which readers must know; it needs
-    DracoPy.
+    own node. "draco" packs the geometry with KHR_draco_mesh_compression and needs DracoPy, "meshopt" with
+    EXT_meshopt_compression and needs meshopt; readers must know them, as they must EXT_texture_webp.
     """
-    buffer = _Buffer()
-    albedo, normal_map = texture_of(mesh, "albedo"), texture_of(mesh, "normal")
-    if albedo is not None and mesh.material.alpha != "opaque":
-        albedo = dict(mesh.textures)["albedo"].numpy()
-    pieces = pieces_of(mesh, name, parts)
-    materials = materials_of(pieces)
-    primitives = []
-    for piece in pieces:
-        rows = _rows(piece.mesh, albedo, normal_map)
-        if materials[piece.material] is not None:
+    return glb_scene([GlbObject(name, mesh, parts)], compression, textures)
+
+
+def glb_scene(
+    objects: Sequence[GlbObject],
+    compression: Compression = "none",
+    textures: TextureFormat = "png",
+    root: str | None = None,
+) -> bytes:
+    """Several objects in one file, each as `glb_bytes` has it; below one node where `root` names it."""
+    document = _Document(compression, textures)
+    for item in objects:
+        document.add(item)
+    return document.finish(root)
+
+
+class _Document:
+    """The lists of a glTF document under construction."""
+
+    def __init__(self, compression: Compression, textures: TextureFormat) -> None:
+        self.compression: Compression = compression
+        self.format: TextureFormat = textures
+        self.buffer = MeshoptBuffer() if compression == "meshopt" else GltfBuffer()
+        self.required = {*self.buffer.extensions, *([draco.EXTENSION] if compression == "draco" else [])}
+        self.nodes: list[dict[str, Any]] = []
+        self.lists: dict[str, list[dict[str, Any]]] = {}
+
+    def append(self, kind: str, *rows: dict[str, Any]) -> int:
+        """Rows at the end of a list; the number of the first."""
+        own = self.lists.setdefault(kind, [])
+        own += rows
+        return len(own) - len(rows)
+
+    def add(self, item: GlbObject) -> None:
+        """Nodes, meshes, materials and images of an object."""
+        mesh, parts = item.mesh, item.parts
+        pieces = pieces_of(mesh, item.name, parts)
+        materials = materials_of(pieces)
+        first = 0 if item.bare else self._materials(item, materials)
+        primitives = [self._primitive(item, piece, materials[piece.material]) for piece in pieces]
+        if not item.bare:
+            for primitive, piece in zip(primitives, pieces, strict=True):
+                primitive["material"] = first + list(materials).index(piece.material)
+        apart = parts is not None and parts.kind == "meshes"
+        groups = [[primitive] for primitive in primitives] if apart else [primitives]
+        for group, name in zip(groups, [p.name for p in pieces] if apart else [item.name], strict=True):
+            self.nodes.append(
+                {"mesh": self.append("meshes", {"primitives": group, "name": name}), "name": name}
+            )
+
+    def _primitive(self, item: GlbObject, piece: NamedPart, color: np.ndarray | None) -> dict[str, Any]:
+        rows, faces = _rows(piece.mesh, item.bare), piece.mesh.faces.numpy()
+        if color is not None:
             rows.pop("COLOR_0", None)
-        material = {"material": list(materials).index(piece.material)}
-        primitives.append(material | _primitive(buffer, rows, piece.mesh.faces.numpy(), compression))
-    apart = parts is not None and parts.kind == "meshes"
-    groups = [[primitive] for primitive in primitives] if apart else [primitives]
-    names = [piece.name for piece in pieces] if apart else [name]
-    document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "dreamlab"},
-        "scene": 0,
-        "scenes": [{"nodes": list(range(len(groups)))}],
-        "nodes": [{"mesh": i, "name": node} for i, node in enumerate(names)],
-        "meshes": [{"primitives": group, "name": node} for group, node in zip(groups, names, strict=True)],
-        "materials": [_material(title, color, mesh.material) for title, color in materials.items()],
-    }
-    if compression == "draco":
-        document |= {"extensionsUsed": [draco.EXTENSION], "extensionsRequired": [draco.EXTENSION]}
-    maps = {"albedo": albedo, "normal": normal_map}
-    maps["metallic_roughness"] = texture_of(mesh, "metallic_roughness")
-    _add_textures(document, buffer, name, mesh.material, maps)
-    document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
-    document["buffers"] = [{"byteLength": len(buffer.data)}]
-    return _container(document, bytes(buffer.data))
+        if self.compression == "draco":
+            return _packed(self.buffer, rows, faces)
+        if self.compression == "meshopt":
+            faces, order = meshopt.reordered(faces)
+            rows = {name: values[order] for name, values in rows.items()}
+        attributes = {name: self.buffer.attribute(name, _wide_colors(name, rows[name])) for name in rows}
+        return {"attributes": attributes, "indices": self.buffer.indices(faces, len(rows["POSITION"]))}
+
+    def _materials(self, item: GlbObject, colors: dict[str, np.ndarray | None]) -> int:
+        """The materials with their textures; the number of the first."""
+        how = item.mesh.material
+        rows = [_material(title, color, how) for title, color in colors.items()]
+        for kind, image in _maps(item.mesh).items():
+            texture = {"index": self._texture(f"{item.name}_{kind}", kind, image, how)}
+            for row in rows:
+                (row if kind == "normal" else row["pbrMetallicRoughness"])[SLOTS[kind]] = texture
+        return self.append("materials", *rows)
+
+    def _texture(self, name: str, kind: str, image: np.ndarray, how: Material) -> int:
+        data, mime = encoded(image, self.format, exact=kind != "albedo")
+        view = self.buffer.view(data)
+        source = {"source": self.append("images", {"bufferView": view, "mimeType": mime, "name": name})}
+        sampler = _sampler(how)
+        known = self.lists.get("samplers", [])
+        at = known.index(sampler) if sampler in known else self.append("samplers", sampler)
+        if mime == "image/webp":
+            self.required.add(WEBP)
+            source = {"extensions": {WEBP: source}}
+        return self.append("textures", source | {"sampler": at})
+
+    def finish(self, root: str | None) -> bytes:
+        """The whole file."""
+        tops = list(range(len(self.nodes)))
+        if root is not None:
+            self.nodes.append({"name": root, "children": tops})
+            tops = [len(tops)]
+        document: dict[str, Any] = {"asset": {"version": "2.0", "generator": "dreamlab"}, "scene": 0}
+        document |= {"scenes": [{"nodes": tops}], "nodes": self.nodes, **self.lists}
+        if self.required:
+            names = sorted(self.required)
+            document |= {"extensionsUsed": names, "extensionsRequired": names}
+        return _container(document | self.buffer.tables(), bytes(self.buffer.data))
 
 
-def _primitive(
-    buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray, compression: Compression
-) -> dict[str, Any]:
-    if compression == "draco":
-        return _packed(buffer, rows, faces)
-    attributes = {
-        attribute: buffer.attribute(_wide_colors(attribute, values), bounds=attribute == "POSITION")
-        for attribute, values in rows.items()
-    }
-    return {"attributes": attributes, "indices": buffer.indices(faces, len(rows["POSITION"]))}
+def _maps(mesh: Mesh) -> dict[str, np.ndarray]:
+    """The mesh's textures by kind: alpha only where the material has it."""
+    found = {kind: texture_of(mesh, kind) for kind in SLOTS}
+    if found["albedo"] is not None and mesh.material.alpha != "opaque":
+        found["albedo"] = dict(mesh.textures)["albedo"].numpy()
+    return {kind: image for kind, image in found.items() if image is not None}
+
+
+def _sampler(how: Material) -> dict[str, int]:
+    """With mipmaps: linear between the texels, or squares near and far."""
+    magnified, shrunk = (NEAREST, 9986) if how.nearest else (LINEAR, 9987)
+    wrap_s, wrap_t = (WRAPS[wrap] for wrap in how.wrap)
+    return {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
 
 
 def _material(name: str, color: np.ndarray | None, material: Material) -> dict[str, Any]:
@@ -149,14 +185,15 @@ def _material(name: str, color: np.ndarray | None, material: Material) -> dict[s
     return out | ({"doubleSided": True} if material.double_sided else {})
 
 
-def _rows(mesh: Mesh, albedo: np.ndarray | None, normal_map: np.ndarray | None) -> dict[str, np.ndarray]:
+def _rows(mesh: Mesh, bare: bool = False) -> dict[str, np.ndarray]:
     """Float32 rows by glTF's attribute names."""
     rows = {"POSITION": mesh.vertices.numpy(), "NORMAL": normals_of(mesh)}
-    if mesh.uv is not None and (albedo is not None or normal_map is not None):
+    maps = {} if bare else _maps(mesh)
+    if mesh.uv is not None and ("albedo" in maps or "normal" in maps):
         rows["TEXCOORD_0"] = mesh.uv.double().numpy() * [1, -1] + [0, 1]
-    if normal_map is not None:
+    if "normal" in maps:
         rows["TANGENT"] = tangents_of(mesh)
-    if mesh.colors is not None:
+    if mesh.colors is not None and not bare:
         linear = srgb_to_linear(mesh.colors.double().numpy().clip(0, 1))
         rows["COLOR_0"] = np.concatenate([linear, np.ones((len(linear), 1))], 1)
     return {name: values.astype(np.float32) for name, values in rows.items()}
@@ -167,7 +204,7 @@ def _wide_colors(name: str, values: np.ndarray) -> np.ndarray:
     return (values * 65535 + 0.5).astype(np.uint16) if name == "COLOR_0" else values
 
 
-def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> dict[str, Any]:
+def _packed(buffer: GltfBuffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> dict[str, Any]:
     """A primitive whose accessors have no bytes of their own: they tell what the Draco data holds."""
     packed = draco.pack(rows, faces)
     low, high = packed.bounds
@@ -182,32 +219,6 @@ def _packed(buffer: _Buffer, rows: dict[str, np.ndarray], faces: np.ndarray) -> 
     buffer.accessors.append({"componentType": UINT, "count": packed.indices, "type": "SCALAR"})
     extension = {"bufferView": buffer.view(packed.data), "attributes": packed.identifiers}
     return {"attributes": attributes, "indices": indices, "extensions": {draco.EXTENSION: extension}}
-
-
-def _add_textures(
-    document: dict[str, Any],
-    buffer: _Buffer,
-    name: str,
-    how: Material,
-    maps: Mapping[str, np.ndarray | None],
-) -> None:
-    images = {kind: image for kind, image in maps.items() if image is not None}
-    if not images:
-        return
-    document["images"] = [
-        {"bufferView": buffer.view(png(image)), "mimeType": "image/png", "name": f"{name}_{kind}"}
-        for kind, image in images.items()
-    ]
-    document["textures"] = [{"source": i, "sampler": 0} for i in range(len(images))]
-    # with mipmaps: linear between the texels, or squares near and far
-    magnified, shrunk = (NEAREST, 9986) if how.nearest else (LINEAR, 9987)
-    wrap_s, wrap_t = (WRAPS[wrap] for wrap in how.wrap)
-    sampler = {"magFilter": magnified, "minFilter": shrunk, "wrapS": wrap_s, "wrapT": wrap_t}
-    document["samplers"] = [sampler]
-    for material in document["materials"]:
-        for index, kind in enumerate(images):
-            inner = material if kind == "normal" else material["pbrMetallicRoughness"]
-            inner[SLOTS[kind]] = {"index": index}
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:

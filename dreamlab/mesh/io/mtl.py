@@ -181,7 +181,10 @@ def _surface(entry: _Entry, pictures: Pictures, base: Path) -> Surface:
         roughness=_share(entry, "pr", 1.0),
     )
     glow = max(entry.numbers.get("ke", []), default=0.0) > 0
-    pictures.lost += [lost for key in entry.maps if (lost := UNUSED[key])]
+    own = bumps.file if bumps else ""  # a normal map may be named again as map_Bump, for Blender
+    pictures.lost += [
+        lost for key, found in entry.maps.items() if (lost := UNUSED[key]) and found.file != own
+    ]
     pictures.lost += ["light of its own"] * glow
     lies = color or bumps or Map("")
     return Surface(_factor(entry, alpha, albedo is not None), albedo,

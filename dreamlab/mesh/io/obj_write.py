@@ -12,24 +12,37 @@ import numpy as np
 
 from dreamlab.core.files import atomic_path
 from dreamlab.core.types import Material, Mesh
-from dreamlab.mesh.geometry.color import png, texture_of
+from dreamlab.mesh.geometry.color import texture_of
 from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.encode import SUFFIXES, TextureFormat, encoded
 from dreamlab.mesh.io.names import pieces_of
 from dreamlab.mesh.surface.quads import quads_of
 
+# Blender takes a normal map from map_Bump, where -bm is its strength; three.js and others from norm, and
+# would take map_Bump alone for heights.
+MAPS = {"albedo": ("map_Kd",), "normal": ("norm", "map_Bump -bm 1")}
 
-def write_obj(mesh: Mesh, path: Path, name: str, quads: bool, parts: NamedParts | None) -> list[Path]:
+
+def write_obj(
+    mesh: Mesh,
+    path: Path,
+    name: str,
+    quads: bool = False,
+    parts: NamedParts | None = None,
+    textures: TextureFormat = "png",
+) -> list[Path]:
     """OBJ with its MTL and textures beside it (see export.targets). All are written before any takes its
     place, the OBJ last: it never points at nothing, and what fails leaves nothing."""
     base = companion_name(path.stem)
     images: list[tuple[Path, bytes]] = []
     maps = []
-    for kind, keyword in (("albedo", "map_Kd"), ("normal", "norm")):
+    for kind, keywords in MAPS.items():
         image = texture_of(mesh, kind)
         if image is not None:
-            images.append((path.with_name(f"{base}_{kind}.png"), png(image)))
-            maps.append(f"{keyword} {images[-1][0].name}")
+            data, mime = encoded(image, textures, exact=kind == "normal")
+            images.append((path.with_name(f"{base}_{kind}.{SUFFIXES[mime]}"), data))
+            maps += [f"{keyword} {images[-1][0].name}" for keyword in keywords]
     pieces = pieces_of(mesh, name, parts)
     found = _obj_materials(pieces).items()
     lines = [line for title, color in found for line in _mtl(title, color, maps, mesh.material)]

@@ -15,12 +15,13 @@ import numpy as np
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.color import png, srgb_to_linear, texture_of, vertex_colors
+from dreamlab.mesh.geometry.color import srgb_to_linear, texture_of, vertex_colors
 from dreamlab.mesh.geometry.shape import normals_of
+from dreamlab.mesh.io.encode import SUFFIXES, TextureFormat, encoded
 from dreamlab.mesh.io.names import prim_name
 
 
-def write_usdz(mesh: Mesh, path: Path, name: str = "object") -> None:
+def write_usdz(mesh: Mesh, path: Path, name: str = "object", textures: TextureFormat = "png") -> None:
     """Write a USDZ package of an object of this name: /name, with /name/name_mesh and /name/name_material.
 
     UnavailableError without usd-core, which is an optional extra (200 MB).
@@ -33,12 +34,12 @@ def write_usdz(mesh: Mesh, path: Path, name: str = "object") -> None:
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         source, package = Path(folder) / "model.usdc", Path(folder) / "model.usdz"
-        _write_stage(mesh, source, prim_name(name))
+        _write_stage(mesh, source, prim_name(name), textures)
         UsdUtils.CreateNewARKitUsdzPackage(Sdf.AssetPath(str(source)), str(package))
         write_atomic(path, package.read_bytes())
 
 
-def _write_stage(mesh: Mesh, source: Path, name: str) -> None:
+def _write_stage(mesh: Mesh, source: Path, name: str, textures: TextureFormat) -> None:
     from pxr import Gf, Usd, UsdGeom, UsdShade, Vt
 
     stage = Usd.Stage.CreateNew(str(source))
@@ -55,12 +56,12 @@ def _write_stage(mesh: Mesh, source: Path, name: str) -> None:
     shape.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     low, high = mesh.vertices.amin(0).tolist(), mesh.vertices.amax(0).tolist()
     shape.CreateExtentAttr([Gf.Vec3f(*low), Gf.Vec3f(*high)])
-    material = _material(stage, shape, mesh, source.parent / name)
+    material = _material(stage, shape, mesh, source.parent / name, textures)
     UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
     stage.GetRootLayer().Save()
 
 
-def _material(stage: Any, shape: Any, mesh: Mesh, files: Path) -> Any:
+def _material(stage: Any, shape: Any, mesh: Mesh, files: Path, textures: TextureFormat) -> Any:
     """A matt UsdPreviewSurface with the mesh's textures, files that begin as `files` does, or its vertex
     colours."""
     from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
@@ -85,8 +86,9 @@ def _material(stage: Any, shape: Any, mesh: Mesh, files: Path) -> Any:
         where = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
 
         def read(name: str, space: str, image: np.ndarray) -> Any:
-            picture = files.with_name(f"{files.name}_{name}.png")
-            picture.write_bytes(png(image))
+            data, mime = encoded(image, textures, exact=name != "albedo")
+            picture = files.with_name(f"{files.name}_{name}.{SUFFIXES[mime]}")
+            picture.write_bytes(data)
             texture = UsdShade.Shader.Define(stage, f"{base}/{name}")
             texture.CreateIdAttr("UsdUVTexture")
             texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{picture.name}")
