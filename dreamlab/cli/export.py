@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.destination import Destination, destination
+from dreamlab.cli.game import (
+    TEXTURE_FORMATS,
+    add_game_options,
+    check_game_options,
+    size_for_game,
+    tell_game,
+)  # fmt: skip
 from dreamlab.cli.options import (
     Subparsers,
     add_output_options,
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from dreamlab.stages.protocol import SurfaceMesh
 
 OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
-TEXTURE_FORMATS = ("png", "jpeg", "webp")
 ORIGINS = ("keep", "centre", "base")
 
 
@@ -37,6 +43,8 @@ def add_parser(subparsers: Subparsers) -> None:
             "dreamlab export latest --style low-poly --faces 300",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --size real",
+            "dreamlab export latest --game unreal",
+            "dreamlab export chair.glb --game web --lods 3 --texture-format jpeg --to chair-for-web",
         ),
     )
     parser.set_defaults(execute=execute)
@@ -129,6 +137,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="of the files, without suffix, and of the object inside them (default: the source's and the "
         "prompt's)",
     )
+    add_game_options(parser)
     add_up_option(parser)
     add_runs_option(parser)
     add_output_options(parser)
@@ -143,6 +152,7 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.stages import ExportStageConfig
 
     to = destination(args.to, args.format, args.name)
+    check_game_options(args, to)
     config = run_config(args.subject, args.out)
     check_up(args.up, config)
     if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
@@ -150,6 +160,9 @@ def execute(args: argparse.Namespace) -> int:
         need = "needs" if len(asked) == 1 else "need"
         raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
     asset = to.name or asset_of(args.subject, config)
+    own = None if config is None else config.last(ExportStageConfig)
+    if args.game is not None and (own is None or own.size is None):
+        args.size = size_for_game(args, asset)
     changed = _changed(config or from_values({"prompt": legal_name(asset)}), args, to)
     for stage in changed.stages:
         stage.check()
@@ -159,6 +172,9 @@ def execute(args: argparse.Namespace) -> int:
         mesh = _reworked(mesh, args, changed)
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
+    if args.game is not None:
+        tell_game(args, mesh, to.folder or home / f"{legal_name(asset)}-{args.game}", asset)
+        return 0
     folder = to.folder or home
     stem = to.name or name
     if config is None:
@@ -197,7 +213,7 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
         stages["export"]["size"] = args.size
-    if args.origin is not None or args.size == "real":
+    if args.origin is not None or args.size == "real" or args.game is not None:
         stages["export"]["origin"] = args.origin or "base"
     if args.draco or args.meshopt:
         stages["export"]["compression"] = "draco" if args.draco else "meshopt"

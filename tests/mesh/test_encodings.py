@@ -1,4 +1,4 @@
-"""Textures as PNG, JPEG and WebP, and geometry in meshopt's bitstream, read back by others and by ourselves."""
+"""Textures as PNG, JPEG and WebP, and geometry in meshopt's bitstream, read back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def picture(told: dict, binary: bytes, index: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
-def test_a_glb_has_textures_of_the_kind_asked_for_and_no_worse_than_it_may_be(
+def test_a_glb_has_textures_of_the_kind_asked_for_and_no_worse_than_they_may_be(
     kind, textured, tmp_path
 ) -> None:
     write(textured, tmp_path / "m.glb", textures=kind)

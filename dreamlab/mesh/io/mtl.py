@@ -181,10 +181,9 @@ def _surface(entry: _Entry, pictures: Pictures, base: Path) -> Surface:
         roughness=_share(entry, "pr", 1.0),
     )
     glow = max(entry.numbers.get("ke", []), default=0.0) > 0
-    own = bumps.file if bumps else ""  # a normal map may be named again as map_Bump, for Blender
-    pictures.lost += [
-        lost for key, found in entry.maps.items() if (lost := UNUSED[key]) and found.file != own
-    ]
+    # a normal map may be named once more as map_Bump, for Blender
+    others = [key for key, found in entry.maps.items() if bumps is None or found.file != bumps.file]
+    pictures.lost += [lost for key in others if (lost := UNUSED[key])]
     pictures.lost += ["light of its own"] * glow
     lies = color or bumps or Map("")
     return Surface(_factor(entry, alpha, albedo is not None), albedo,
