@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dreamlab.core.errors import UnavailableError
+
+
+def importable(module: str) -> bool:
+    """Whether a package is installed, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it was imported before, and is marked as missing
+        return False
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def _compression(engine: Engine) -> Compression:
 def _make(folder: Path) -> set[str]:
     """The folder, empty or of an export before, whose files' names are returned: nothing else is written
     over."""
-    before = set[str]()
+    before, there = set[str](), set[str]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         there = {path.name for path in folder.iterdir()}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.spatial import ConvexHull, QhullError
 
 from dreamlab.core.errors import InputError
-from dreamlab.core.extras import extra
+from dreamlab.core.extras import extra, importable
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.surface.decimate import decimate
@@ -53,7 +53,7 @@ def convex_hulls(mesh: Mesh, most: int = 8, method: Method = "auto") -> Hulls:
     if len(faces) == 0 or np.ptp(vertices, axis=0).max() <= 0:
         raise InputError("the mesh has no area, and so no collision hull", expected="triangles")
     if method == "auto":
-        method = "coacd" if _there() else "parts"
+        method = "coacd" if importable("coacd") else "parts"
         if method == "parts":
             log.warning(
                 "collision hulls fill hollows: CoACD, which cuts them, is not installed "
@@ -62,14 +62,6 @@ def convex_hulls(mesh: Mesh, most: int = 8, method: Method = "auto") -> Hulls:
     clouds = _coacd(vertices, faces, most) if method == "coacd" else _parts(vertices, faces, most)
     hulls = [hull_of(points) for points in clouds]
     return Hulls(tuple(hulls), method, _covered(vertices, faces, hulls), _volume(vertices, faces, hulls))
-
-
-def _there() -> bool:
-    try:
-        import coacd  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _coacd(vertices: np.ndarray, faces: np.ndarray, most: int) -> list[np.ndarray]:

@@ -23,7 +23,7 @@ def encoded(image: np.ndarray, kind: TextureFormat = "png", exact: bool = False)
 
     out, picture = io.BytesIO(), Image.fromarray(image)
     if kind == "webp":
-        picture.save(out, "webp", lossless=exact, quality=100 if exact else QUALITY, method=6, exact=exact)
+        picture.save(out, "webp", lossless=exact, quality=90 if exact else QUALITY, exact=exact)
     elif kind == "jpeg" and image.shape[-1] == 3:
         quality = 95 if exact else QUALITY
         picture.save(out, "jpeg", quality=quality, subsampling=0, optimize=True)

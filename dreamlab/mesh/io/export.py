@@ -6,7 +6,6 @@ GLB, OBJ, PLY and USDZ are +Y up in metres. STL and 3MF are what printers' slice
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import logging
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.extras import importable
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
@@ -47,7 +47,7 @@ def check_packages(kinds: Iterable[str], compression: Compression = "none", quad
     }
     for asked in (*kinds, compression, "quads" if quads else ""):
         package, module, extra = wants.get(asked.lstrip("."), ("", "", ""))
-        if module and not _importable(module):
+        if module and not importable(module):
             raise UnavailableError(
                 f"{asked} needs {package}, which is not installed",
                 mend=f"pip install 'dreamlab[{extra}]', or do without {asked}",
@@ -63,13 +63,6 @@ def check_textures(kinds: Iterable[str], textures: TextureFormat) -> None:
                 expected="png or jpeg",
                 mend="Write GLB, or take another --texture-format",
             )
-
-
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ValueError:  # it was imported before, and is marked as missing
-        return False
 
 
 def write(
