@@ -140,7 +140,7 @@ def test_a_loss_of_meshes_beside_a_field_is_refused() -> None:
 def test_what_a_stage_will_need_is_looked_for_before_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlab.mesh.io.export._importable", lambda name: False)
+    monkeypatch.setattr("dreamlab.mesh.io.export.importable", lambda name: False)
     for change in ({"simplify": {"remesh": "quads"}}, {"export": {"formats": ["usdz"]}}):
         config = small_config(stages=change)
         run = RunDir.create(tmp_path, config, environment())

@@ -18,6 +18,8 @@ from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import place
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.surface.clean import solidity
+from dreamlab.run.game import write_game
+from dreamlab.stages.protocol import SurfaceMesh
 
 VALIDATE = """
 const validator = require("gltf-validator"), fs = require("fs");
@@ -150,3 +152,54 @@ def test_prusa_slicer_finds_a_solid_of_the_right_size(kind: str, colored: Mesh, 
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ball.gcode").stat().st_size > 10_000
+
+
+GODOT = """
+extends SceneTree
+func walk(n, depth):
+\tvar more = ""
+\tif n is MeshInstance: more = str(n.mesh.surface_get_array_index_len(0) / 3)
+\tif n is CollisionShape: more = n.shape.get_class()
+\tprint("NODE ", depth, " ", n.name, " ", n.get_class(), " ", more)
+\tfor c in n.get_children(): walk(c, depth + 1)
+func _init():
+\twalk(load("res://cup.glb").instance(), 0)
+\tquit()
+"""
+
+
+@pytest.mark.slow
+def test_godot_makes_bodies_of_the_hulls_and_a_mesh_of_the_object(textured: Mesh, tmp_path) -> None:
+    godot = program("godot3-server", "godot3-server")
+    write_game(SurfaceMesh(textured), "godot", tmp_path / "cup", "cup", levels=1, hulls=2)
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(tmp_path / "cup" / "cup.glb", project)
+    (project / "project.godot").write_text("config_version=4\n")
+    (project / "show.gd").write_text(GODOT)
+    for options in (["-e", "-q"], ["-s", "show.gd"]):
+        done = subprocess.run([godot, "--path", str(project), *options], capture_output=True, text=True)
+    nodes = [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("NODE")]
+    assert ["cup", "MeshInstance", str(len(textured.faces))] in nodes
+    bodies = [name for name, kind, *_ in nodes if kind == "StaticBody"]
+    shapes = [more for _, kind, *more in nodes if kind == "CollisionShape"]
+    hulls = json.loads((tmp_path / "cup" / "budget.json").read_text())["collision"]["hulls"]
+    assert bodies == [f"cup-hull-{k:02d}" for k in range(1, hulls + 1)]
+    assert shapes == [["ConvexPolygonShape"]] * hulls
+
+
+@pytest.mark.parametrize("engine", ["unity", "unreal", "godot", "web"])
+def test_khronos_validator_finds_no_fault_in_engines_folders(engine, textured: Mesh, tmp_path) -> None:
+    """Of meshopt it says that it does not know it."""
+    folder = node_modules()
+    write_game(SurfaceMesh(textured), engine, tmp_path / "cup", "cup", levels=2, hulls=1)
+    for path in (tmp_path / "cup").glob("*.glb"):
+        done = subprocess.run(
+            ["node", "-e", VALIDATE, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "NODE_PATH": folder},
+        )
+        codes = {message["code"] for message in json.loads(done.stdout)["messages"]}
+        assert codes <= ({"UNSUPPORTED_EXTENSION"} if engine == "web" else set())

@@ -129,6 +129,12 @@ def test_levels_have_half_the_faces_and_textures_each_and_look_ever_less_like_th
     assert alike[1].psnr > alike[2].psnr > 15
 
 
+def test_a_level_has_no_kind_of_texture_that_the_mesh_has_not(textured) -> None:
+    plain = replace(textured, textures=textured.textures[:1])
+    assert [name for name, _ in plain.textures] == ["albedo"]
+    assert [name for name, _ in levels_of(plain, 2)[1].textures] == ["albedo"]
+
+
 def test_levels_end_where_an_object_would_be_a_lump(caplog) -> None:
     levels = levels_of(mesh_of(trimesh.creation.icosphere(1)), 5)  # 80 faces
     assert len(levels) == 1 and "levels of detail end at 0" in caplog.text

@@ -21,8 +21,8 @@ LESS = 0.9  # of the faces of the level before: what is not below that is no lev
 
 
 def levels_of(mesh: Mesh, count: int) -> list[Mesh]:
-    """The mesh and `count` - 1 lighter ones: each of half the faces of the one before, with a texture of half
-    the side, baked from the mesh itself. All textures have sides of powers of two.
+    """The mesh and `count` - 1 lighter ones: each of half the faces of the one before, with textures of half
+    the side, of the kinds that the mesh has, baked from it. All have sides of powers of two.
 
     There are fewer where a level would have less than FEWEST faces or could not be made lighter: it is said.
     """
@@ -39,7 +39,8 @@ def levels_of(mesh: Mesh, count: int) -> list[Mesh]:
         if len(lighter.faces) > LESS * len(out[-1].faces):
             log.warning("levels of detail end at %d: the mesh gets no lighter", level - 1)
             break
-        out.append(lighter)
+        kinds = {name for name, _ in whole.textures}  # a normal map that only it had would cost more than it
+        out.append(replace(lighter, textures=tuple(t for t in lighter.textures if t[0] in kinds)))
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 TextureFormat = Literal["png", "jpeg", "webp"]
 SUFFIXES: dict[str, str] = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-QUALITY = 90  # of 100, for colours and, without loss of any other kind, for JPEG's normals
+QUALITY = 90  # of 100, of colours; where WebP loses nothing, its effort
 
 
 def encoded(image: np.ndarray, kind: TextureFormat = "png", exact: bool = False) -> tuple[bytes, str]:
@@ -23,7 +23,7 @@ def encoded(image: np.ndarray, kind: TextureFormat = "png", exact: bool = False)
 
     out, picture = io.BytesIO(), Image.fromarray(image)
     if kind == "webp":
-        picture.save(out, "webp", lossless=exact, quality=90 if exact else QUALITY, exact=exact)
+        picture.save(out, "webp", lossless=exact, quality=QUALITY, exact=exact)
     elif kind == "jpeg" and image.shape[-1] == 3:
         quality = 95 if exact else QUALITY
         picture.save(out, "jpeg", quality=quality, subsampling=0, optimize=True)
