@@ -85,7 +85,7 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     assert command(*recolored, "pink = #2266cc") == 0 and (home / "out" / "mesh.glb").is_file()
     capsys.readouterr()
     parts = ("export", "1", "--palette", "on", "--to", "out", "--quiet", "--parts", "materials")
-    assert command(*parts) == 0 and b'"name":"pink"' in (home / "out" / "mesh.glb").read_bytes()
+    assert command(*parts) == 0 and b'"name":"red-ball.pink"' in (home / "out" / "mesh.glb").read_bytes()
     capsys.readouterr()
     assert command(*parts, "--texture", "64") == 2
     assert "Take --texture away" in capsys.readouterr().err
