@@ -102,6 +102,13 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         if row["level"]:
             line += f"; silhouettes match to {row['silhouette']:.3f}, colours to {row['psnr']:.1f} dB"
         out.append(line)
+    own = summary["surface"]
+    closed = "closed" if own["edge_manifold"] else "open, or more than two faces at an edge"
+    line = f"surface: {closed}, {own['pinched_corners']} pinched corners, Euler number {own['euler_number']}"
+    if own["uv_islands"]:
+        line += f"; {own['uv_islands']} islands in the texture, {own['uv_crumbs']} of less than 8 triangles, "
+        line += f"{own['uv_used']:.0%} used"
+    out.append(line)
     solid = summary["collision"]
     if solid["hulls"]:
         volume = "" if solid["volume"] is None else f", {solid['volume']:.2f} of its volume"

@@ -14,6 +14,7 @@ from dreamlab.mesh.game.budget import budget_of
 from dreamlab.mesh.game.engines import Engine, files_for
 from dreamlab.mesh.game.hulls import Hulls, convex_hulls
 from dreamlab.mesh.game.levels import levels_of
+from dreamlab.mesh.game.soundness import soundness
 from dreamlab.mesh.io.encode import TextureFormat
 from dreamlab.mesh.io.export import check_packages
 from dreamlab.mesh.io.gltf import Compression, glb_scene
@@ -65,13 +66,14 @@ def write_game(
     for level, mesh in enumerate(meshes):
         row = budget_of(mesh, scene.parts if level == 0 else None)._asdict()
         alike = likeness(mesh, meshes[0])._asdict() if level else {}
-        rows.append({"level": level, **row, **{key: round(value, 4) for key, value in alike.items()}})
+        rows.append({"level": level, **row, **_rounded(alike)})
     size = (scene.mesh.vertices.amax(0) - scene.mesh.vertices.amin(0)).tolist()
     summary = {
         "engine": engine,
         "name": name,
         "size_in_metres": [round(side, 4) for side in size],
         "levels": rows,
+        "surface": _rounded(soundness(meshes[0])._asdict()),
         "collision": _of_hulls(solid),
         "compression": packed,
         "texture_format": kind,
@@ -113,6 +115,10 @@ def _make(folder: Path) -> set[str]:
             f"{folder} holds other files", expected="an empty folder", mend="Choose another with --to"
         )
     return before
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
 
 
 def _of_hulls(hulls: Hulls) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.files import write_atomic
+from dreamlab.mesh.io.names import legal_name
 from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig
 from dreamlab.run.migrate import migrated
@@ -44,8 +45,10 @@ def slug(prompt: str) -> str:
 
 
 def asset_name(prompt: str) -> str:
-    """What the object is called inside files: the slug without an article, "red-mushroom"."""
-    return slug(re.sub(r"(?i)^\s*(an?|the)\s+", "", prompt))
+    """What the object is called inside files: the slug without an article, "red-mushroom"; for other scripts
+    what is left of them with a checksum, since all their slugs would be one."""
+    text = re.sub(r"(?i)^\s*(an?|the)\s+", "", prompt)
+    return slug(text) if text.isascii() else legal_name(text.lower())
 
 
 class RunDir:

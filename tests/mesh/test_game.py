@@ -21,6 +21,7 @@ from dreamlab.mesh.game.budget import budget_of
 from dreamlab.mesh.game.engines import files_for
 from dreamlab.mesh.game.hulls import CORNERS, convex_hulls, hull_of
 from dreamlab.mesh.game.levels import levels_of, with_power_of_two
+from dreamlab.mesh.game.soundness import soundness
 from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
@@ -112,6 +113,40 @@ def test_without_coacd_it_is_said_and_asked_for_by_name_refused(monkeypatch, cap
 def test_a_mesh_without_an_area_has_no_hull() -> None:
     with pytest.raises(InputError, match="no area"):
         convex_hulls(Mesh(torch.zeros(3, 3), torch.tensor([[0, 1, 2]])))
+
+
+# ---- soundness ----
+
+
+def test_euler_number_and_pinched_corners_are_those_of_the_shape() -> None:
+    ball, ring = trimesh.creation.icosphere(2), trimesh.creation.torus(1, 0.3)
+    for shapes, euler in (([ball], 2), ([ring], 0), ([ball, moved(ring, 3, 0, 0)], 2)):
+        found = soundness(mesh_of(*shapes))
+        assert found.edge_manifold and (found.euler_number, found.pinched_corners) == (euler, 0)
+
+
+def test_two_solids_that_touch_in_a_point_are_closed_and_pinched_there() -> None:
+    two = mesh_of(trimesh.creation.box((1, 1, 1)), moved(trimesh.creation.box((1, 1, 1)), 1, 1, 1))
+    found = soundness(two)
+    assert found.edge_manifold and found.pinched_corners == 1 and found.euler_number == 3
+
+
+def test_a_sheet_is_open_and_not_pinched() -> None:
+    found = soundness(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])))
+    assert not found.edge_manifold and (found.pinched_corners, found.euler_number) == (0, 1)
+
+
+def test_islands_are_counted_by_the_texture_not_by_doubled_corners(textured) -> None:
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    uv = corners[:, :2] * 0.5
+    image = (("albedo", torch.zeros(4, 4, 3, dtype=torch.uint8)),)
+    whole = Mesh(corners, torch.tensor([[0, 1, 2], [3, 4, 5]]), uv=uv, textures=image)
+    found = soundness(whole)  # corners doubled, as at a sharp edge, but one square in the texture
+    assert (found.uv_islands, found.uv_crumbs, found.uv_used) == (1, 1, 0.25)
+    apart = soundness(replace(whole, uv=uv + torch.tensor([0.0, 0, 0, 0.4, 0.4, 0.4])[:, None]))
+    assert apart.uv_islands == 2
+    assert soundness(replace(whole, textures=())).uv_islands == 0
+    assert 0.3 < soundness(textured).uv_used < 1 and soundness(textured).uv_islands > 1
 
 
 # ---- levels ----

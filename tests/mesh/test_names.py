@@ -84,6 +84,12 @@ def test_a_prompt_names_its_object_without_the_article(prompt: str, name: str) -
     assert asset_name(prompt) == name
 
 
+def test_prompts_in_other_scripts_name_different_objects() -> None:
+    names = [asset_name(text) for text in ("赤いきのこ", "青いきのこ", "Чайник")]
+    assert len(set(names)) == 3 and all(name.startswith("object-") for name in names)
+    assert asset_name("une crème brûlée") == "une-creme-brulee"
+
+
 def test_everything_in_a_glb_is_called_so(textured, tmp_path) -> None:
     write(textured, tmp_path / "mesh.glb", name="red mushroom")
     told = document(tmp_path / "mesh.glb")

@@ -1,0 +1,68 @@
+"""What a surface and its layout in the texture are like: what an edge-manifold check does not see."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry import topology as topo
+
+CRUMB = 8  # triangles below which an island of the texture is a crumb
+
+
+class Soundness(NamedTuple):
+    """Of a mesh, its corners welded: whether every edge has two faces that run along it in opposite
+    directions; corners at which two or more fans of faces meet in one point; V - E + F, which is 2 for each closed
+    part without handles, and 2 less for every handle. Of its texture: islands, those of less than CRUMB
+    triangles, and the share of the image that they cover; 0 without a texture."""
+
+    edge_manifold: bool
+    pinched_corners: int
+    euler_number: int
+    uv_islands: int
+    uv_crumbs: int
+    uv_used: float
+
+
+def soundness(mesh: Mesh) -> Soundness:
+    """See Soundness; the same whatever order vertices and faces are in."""
+    vertices, faces = topo.weld(mesh.vertices.double().numpy(), mesh.faces.numpy())
+    edges = len(topo.edge_uses(faces)[1])
+    islands = _islands(mesh)
+    used = 0.0
+    if mesh.uv is not None:
+        a, b, c = mesh.uv[mesh.faces].double().unbind(1)
+        (u, v), (s, t) = (b - a).T, (c - a).T
+        used = float((u * t - v * s).abs().sum()) / 2
+    return Soundness(
+        edge_manifold=topo.is_closed(faces),
+        pinched_corners=pinched_corners(faces),
+        euler_number=len(vertices) - edges + len(faces),
+        uv_islands=len(islands),
+        uv_crumbs=int((islands < CRUMB).sum()),
+        uv_used=used,
+    )
+
+
+def pinched_corners(faces: Int[np.ndarray, "F 3"]) -> int:
+    """Vertices whose faces hang together through edges in more than one fan."""
+    pairs = topo.neighbours(faces)
+    same = faces[pairs[:, 0]][:, :, None] == faces[pairs[:, 1]][:, None, :]
+    pair, here, there = same.nonzero()
+    joined = np.stack([pairs[pair, 0] * 3 + here, pairs[pair, 1] * 3 + there], -1)
+    fan = topo.labels_of(joined, 3 * len(faces))
+    first = np.unique(fan, return_index=True)[1]
+    return int((np.unique(faces.reshape(-1)[first], return_counts=True)[1] > 1).sum())
+
+
+def _islands(mesh: Mesh) -> Int[np.ndarray, " I"]:
+    """How many triangles each island of the texture has."""
+    if mesh.uv is None or not mesh.textures:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.concatenate([mesh.vertices.double().numpy(), mesh.uv.double().numpy()], 1)
+    place = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+    faces = place[mesh.faces.numpy()]
+    return np.bincount(topo.labels_of(topo.neighbours(faces), len(faces)))
