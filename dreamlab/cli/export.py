@@ -40,10 +40,8 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Write a run's mesh anew from its field, or convert any mesh file.",
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
-            "dreamlab export latest --style low-poly --faces 300",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --size real",
-            "dreamlab export latest --game unreal",
             "dreamlab export chair.glb --game web --lods 3 --texture-format jpeg --to chair-for-web",
         ),
     )
