@@ -16,8 +16,8 @@ CRUMB = 8  # triangles below which an island of the texture is a crumb
 class Soundness(NamedTuple):
     """Of a mesh, its corners welded: whether every edge has two faces that run along it in opposite
     directions; corners at which two or more fans of faces meet in one point; V - E + F, which is 2 for each
-    closed part without handles, and 2 less for every handle. Of its texture: islands, those of less than CRUMB
-    triangles, and the share of the image that they cover; 0 without a texture."""
+    closed part without handles, and 2 less for every handle. Of its texture: islands, those of less than
+    CRUMB triangles, and the share of the image that they cover; 0 without a texture."""
 
     edge_manifold: bool
     pinched_corners: int
