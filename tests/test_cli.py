@@ -444,6 +444,38 @@ def test_priors_lists_the_embedded_one_with_its_place_and_licence(capsys: pytest
     assert embedded["usable"] in ("yes", "no") and embedded["where"] and embedded["licence"]
 
 
+@pytest.mark.parametrize("width", [50, 80, 160])
+def test_priors_breaks_no_word_however_narrow_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert command("priors") == 0
+    out = capsys.readouterr().out
+    for words in ("embedded", "parameters", "CreativeML OpenRAIL-M" if width < 100 else "download"):
+        assert words in out
+    assert max(map(len, out.splitlines())) <= max(width, 100)
+
+
+@pytest.mark.parametrize("rest", [(), ("--preset", "fast")])
+def test_a_prompt_without_quotes_is_said_to_want_them(
+    rest: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", "a", "red", "mushroom", *rest) == 2
+    assert 'in quotes: dreamlab run "a red mushroom"' in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_not_taken_for_a_word_of_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", "a mushroom", "--presett", "fast") == 2
+    told = capsys.readouterr().err
+    assert "unknown argument '--presett'" in told and "--preset" in told.partition("argument")[2]
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command() == 2
+    told = capsys.readouterr()
+    assert told.out == "" and all(module.__name__.rpartition(".")[2] in told.err for module in COMMANDS)
+
+
 # ---- real processes ----
 
 

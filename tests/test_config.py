@@ -244,6 +244,19 @@ def test_a_wrong_setting_is_named_with_the_nearest_right_one(
     assert "\n" not in line and all(part in line for part in output), line
 
 
+def test_all_wrong_settings_are_named() -> None:
+    values = changed("seeed", 1) | {"pompt": "x", "stages": [{"kind": "distil", "stepps": 1}]}
+    with pytest.raises(ConfigError) as caught:
+        from_values(values)
+    line = str(caught.value)
+    assert "\n" not in line and all(name in line for name in ("seeed", "pompt", "stages.0.stepps")), line
+
+
+def test_of_very_many_wrong_settings_some_are_named_and_the_others_counted() -> None:
+    with pytest.raises(ConfigError, match=r"also wrong: wrong1, wrong2, wrong3, wrong4 and 5 more"):
+        from_values(small_values() | {f"wrong{k}": k for k in range(10)})
+
+
 def test_what_is_named_without_its_kind_is_of_the_kind_that_it_has_by_default() -> None:
     config = from_values(changed("stages.0.cameras", {"shared": False}))
     assert config.stages[0].cameras == OrbitCamerasConfig(shared=False)

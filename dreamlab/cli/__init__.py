@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
@@ -38,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupted.
     """
     wait_for_work()  # before anything loads torch
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         code = args.execute(args)
         sys.stdout.flush()  # here, where a full disk can still be told
@@ -107,6 +112,9 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown and not unknown[0].startswith("-") and hasattr(parsed, "prompt"):
+            words = [parsed.prompt or "", *takewhile(lambda word: not word.startswith("-"), unknown)]
+            self.error(f'the prompt must be in quotes: {self.prog} "{" ".join(words).strip()}"')
         if unknown:
             options = [text for text in self._option_string_actions if text.startswith("--")]
             hint = did_you_mean(unknown[0].partition("=")[0], options)
@@ -132,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dreamlab {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add_parser(subparsers)
     return parser

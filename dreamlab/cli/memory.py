@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.memory import reason_of
-from dreamlab.core.schedules import Ramp
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -33,6 +32,8 @@ def _less(config: RunConfig, phase: str) -> str:
     A pretrained prior takes most of a step (a render is cut into chunks until it fits), then views count,
     then their size.
     """
+    from dreamlab.core.schedules import Ramp
+
     stage = next((stage for stage in config.stages if stage.name == phase), None)
     if stage is None:
         return ""

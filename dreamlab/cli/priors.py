@@ -13,6 +13,7 @@ from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 if TYPE_CHECKING:
     from dreamlab.priors.diffusers.aliases import Alias
 
+_NARROW = 100  # columns of a terminal below which a table of six columns breaks words
 _COLUMNS = ("name", "usable", "memory", "licence", "where", "about")
 
 
@@ -99,15 +100,22 @@ def _asked(known: Alias, about: str) -> dict[str, str]:
 
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for name in _COLUMNS:
-        table.add_column(name, no_wrap=name in ("name", "usable", "memory"), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(row[key])) for key in _COLUMNS))
     console = Console()
-    console.print(table)
+    if console.width < _NARROW:
+        for row in rows:
+            head = "  ".join(str(row[key]) for key in _COLUMNS[:4] if row[key])
+            console.print(Text(head), soft_wrap=True)
+            console.print(Padding(Text(f"{row['where']}\n{row['about']}", overflow="fold"), (0, 0, 1, 4)))
+    else:
+        table = Table()
+        for name in _COLUMNS:
+            table.add_column(name, no_wrap=name in ("name", "usable", "memory"), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(str(row[key])) for key in _COLUMNS))
+        console.print(table)
     if any(row["usable"] == "offline" for row in rows):
         console.print("HF_HUB_OFFLINE is set: what is not on this machine cannot be downloaded.")

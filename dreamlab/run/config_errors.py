@@ -11,13 +11,15 @@ from dreamlab.core.errors import ConfigError
 from dreamlab.run.migrate import moved_kind, moved_section, moved_to
 from dreamlab.run.presets import did_you_mean
 
+_MOST_TOLD = 4  # names of settings in one line
+
 
 def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
-    """pydantic's first complaint in our own words, with the nearest valid name."""
+    """pydantic's first complaint in our own words, with the nearest valid name; of the others, the names."""
     detail = error.errors(include_url=False)[0]
     kind, place, context = detail["type"], detail["loc"], detail.get("ctx", {})
     path = ".".join(str(part) for part in _walk(model, place)[0]) or "the config"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    more = _others(error, model)
     if kind == "extra_forbidden" and (new := moved_to(path.split("."), _kind_at(place))):
         return ConfigError(f"{path} is a setting of its own now{more}", mend=f"Set {new}")
     if kind == "extra_forbidden" and (new := moved_section(path.split("."))):
@@ -57,6 +59,17 @@ def explained(error: ValidationError, model: type[BaseModel]) -> ConfigError:
         if expected
         else "",
     )
+
+
+def _others(error: ValidationError, model: type[BaseModel]) -> str:
+    """The settings that are wrong beside the first one."""
+    places = [detail["loc"] for detail in error.errors(include_url=False)[1:]]
+    names = dict.fromkeys(".".join(map(str, _walk(model, place)[0])) or "the config" for place in places)
+    if not names:
+        return ""
+    told = list(names)[:_MOST_TOLD]
+    rest = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
+    return f" (also wrong: {', '.join(told)}{rest})"
 
 
 def _kind_at(place: Sequence[int | str]) -> str:
