@@ -26,7 +26,7 @@ from dreamlab.run.events import Event, Finished
 from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
-from dreamlab.run.run_dir import RunDir
+from dreamlab.run.run_dir import RunDir, asset_name
 from dreamlab.stages import ExportStageConfig
 from dreamlab.views.render import Style, framed, render_mesh
 
@@ -100,7 +100,8 @@ class Result:
             assign(values, override)
         config = from_values(values)
         scene = pipeline.surface_of_run(RunDir(self.folder), config)
-        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts)
+        name = asset_name(config.prompt)
+        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts, name=name)
 
 
 def generate(

@@ -15,7 +15,7 @@ import dreamlab
 from dreamlab import api
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.mesh.io.load import load
-from dreamlab.run.events import Finished, Phase, Step
+from dreamlab.run.events import Begun, Finished, Phase, Step
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -65,7 +65,7 @@ def test_a_run_is_written_anew_with_other_settings(
 
 def test_events_come_in_order_and_end_with_the_files(ball: tuple[api.Result, list[object], Path]) -> None:
     result, seen, _ = ball
-    assert isinstance(seen[0], Phase)
+    assert seen[0] == Begun(result.folder) and isinstance(seen[1], Phase)
     assert sum(isinstance(event, Step) for event in seen) == 12
     assert isinstance(seen[-1], Finished) and seen[-1].folder == result.folder
 

@@ -543,4 +543,4 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=ENVIRONMENT
     )
-    assert done.stderr == "" and json.loads(done.stdout)["event"] == "phase"
+    assert done.stderr == "" and json.loads(done.stdout)["event"] == "begun"

@@ -11,14 +11,14 @@ from typing import Any, Literal, Protocol, TextIO
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 from typing_extensions import Self
 
+from dreamlab.cli.progress_line import ProgressLine, clock
 from dreamlab.cli.tell import shown_path, visible
-from dreamlab.run.events import Event, Finished, Note, Phase, Step
+from dreamlab.run.events import Begun, Event, Finished, Note, Phase, Step
 
 Mode = Literal["rich", "quiet", "json"]
 
@@ -62,7 +62,7 @@ class _Plain:
 
 
 class JsonView(_Plain):
-    """One JSON object a line: {"event": "phase" | "note" | "step" | "finished", ...}."""
+    """One JSON object a line: {"event": "begun" | "phase" | "note" | "step" | "finished", ...}."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -94,18 +94,7 @@ class RichView(_Plain):
         self.console, self._title = console, title
         self._picture: Text | None = None
         self._pictured = self._lined = 0.0
-        self._began = time.monotonic()
-        self._first_step = 0
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-        )
-        self._task = self._progress.add_task("", total=None, speed="", figures="", visible=False)
+        self._line = ProgressLine()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
@@ -122,7 +111,9 @@ class RichView(_Plain):
             self._live.stop()
 
     def show(self, event: Event) -> None:
-        if isinstance(event, Phase):
+        if isinstance(event, Begun):
+            self.console.print(Text.assemble(("run       ", "cyan"), " ", visible(str(event.folder))))
+        elif isinstance(event, Phase):
             self._show_phase(event)
         elif isinstance(event, Note):
             self.console.print(Text(f"note: {visible(event.text)}", style="yellow"))
@@ -132,44 +123,27 @@ class RichView(_Plain):
             self._show_finished(event)
 
     def _show_phase(self, event: Phase) -> None:
-        self._began = time.monotonic()
-        self._first_step = 0
+        self._line.begin(event.name)
         if not event.steps:
-            self._progress.update(self._task, visible=False)
             self._picture = None
         self.console.print(Text.assemble((f"{event.name:<10}", "cyan"), " ", visible(event.detail)))
 
     def _show_step(self, event: Step) -> None:
-        now = time.monotonic()
-        self._first_step = self._first_step or event.done - 1 or -1
-        taken = event.done - max(self._first_step, 0)
-        speed = taken / max(now - self._began, 1e-9)
-        rate = f"{speed:.1f} it/s" if speed >= 1 else f"{1 / max(speed, 1e-9):.1f} s/it"
+        now, line = time.monotonic(), self._line
         metrics = event.event.metrics
-        figures = "  ".join(f"{word} {metrics[key]:.3f}" for key, word in SHOWN.items() if key in metrics)
+        figures = [f"{word} {metrics[key]:.3f}" for key, word in SHOWN.items() if key in metrics]
+        line.step(event.event.stage, event.done, event.total, figures)
         if self._live.is_started:
-            self._progress.update(
-                self._task,
-                description=event.event.stage,
-                completed=event.done,
-                total=event.total,
-                speed=rate,
-                figures=figures,
-                visible=True,
-            )
             if now - self._pictured > _PICTURE_SECONDS and self.console.color_system is not None:
                 self._picture = half_blocks(event.event.preview(_PICTURE_SIZE))
                 self._pictured = now
         elif now - self._lined > _LINE_SECONDS or event.done == event.total:
-            left = (event.total - event.done) / max(speed, 1e-9)
-            self.console.print(
-                f"{event.event.stage} {event.done}/{event.total}  {rate}  {left:.0f} s left  {figures}",
-                markup=False,
-            )
+            facts = [f"{event.event.stage} {event.done}/{event.total}", line.rate, f"{clock(line.left)} left"]
+            self.console.print("  ".join([*facts, *figures]), markup=False)
             self._lined = now
 
     def _show_finished(self, event: Finished) -> None:
-        self._progress.update(self._task, visible=False)
+        self._line.begin("")
         table = Table.grid(padding=(0, 2))
         for kind, path in event.files.items():
             table.add_row(Text(kind, style="cyan"), Text(visible(str(path)), overflow="fold"))
@@ -184,7 +158,7 @@ class RichView(_Plain):
         self.console.print(Panel(Group(table, Text(""), Text(done), Text(how)), title="done", expand=False))
 
     def _render(self) -> RenderableType:
-        return Group(self._picture, self._progress) if self._picture is not None else self._progress
+        return Group(self._picture, self._line) if self._picture is not None else self._line
 
 
 def half_blocks(image: Tensor) -> Text:
@@ -205,6 +179,8 @@ def _facts(event: Event) -> dict[str, Any]:
         step = event.event
         facts = {"stage": step.stage, "step": event.done, "steps": event.total}
         return {**facts, "metrics": step.metrics, "seconds": step.seconds}
+    if isinstance(event, Begun):
+        return {"run": str(event.folder)}
     if isinstance(event, Finished):
         return {
             "run": str(event.folder),

@@ -9,6 +9,13 @@ from dreamlab.stages.optimise import StepEvent
 
 
 @dataclass(frozen=True)
+class Begun:
+    """Work on a run begins, or goes on, in this folder."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Phase:
     """A part of the run begins: "load" (the prior), "embed" (the prompt), or a stage by its name. `steps` is
     how many steps it has, after each of which the run may be stopped; 0 for what is over in seconds."""
@@ -46,4 +53,4 @@ class Finished:
     measures: dict[str, float] = field(default_factory=dict)
 
 
-Event = Phase | Note | Step | Finished
+Event = Begun | Phase | Note | Step | Finished

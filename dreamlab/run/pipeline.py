@@ -20,7 +20,7 @@ from dreamlab.run.checkpoints import Checkpoint
 from dreamlab.run.clock import Clock
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
-from dreamlab.run.events import Event, Finished, Note
+from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
@@ -46,6 +46,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         prior: instead of building `config.prior`.
     """
     with run.at_work():
+        yield Begun(run.path)
         before = run.environment()
         threads.apply(config.threads or _threads_of(before))
         for stage in config.stages:
