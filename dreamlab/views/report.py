@@ -18,6 +18,7 @@ from typing import Any
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
+from dreamlab.views.figures import figure
 
 WIDTH, HEIGHT = 240, 110  # of a curve's picture, in its own units
 MOST_POINTS = 400  # of a curve: more would not be seen
@@ -42,7 +43,8 @@ def write_report(
         title: the prompt.
         model: a GLB written by dreamlab.mesh.io.export, as a path or as bytes.
         turntable: an image that browsers show (.webp, .png, .gif).
-        facts: what is worth knowing of the result: faces, silhouette IoU, watertight, ...
+        facts: what is worth knowing of the result: faces, silhouette_iou, watertight, ..., shown with the
+            names, units and hints of dreamlab.views.figures.
         timings: seconds by phase.
         metrics: one row per logged step, with "step"; every other number becomes a curve.
         settings: the run's config, nested as it likes.
@@ -58,10 +60,10 @@ def write_report(
         )
     sections = []
     if turntable is not None:
-        image = f'<img alt="The model, turning" src="{_data_uri(turntable)}">'
+        image = f'<img class="turntable" alt="The model, turning" src="{_data_uri(turntable)}">'
         sections.append(_card("Turntable", image, "aside"))
     if facts:
-        sections.append(_card("Result", _table(facts)))
+        sections.append(_card("Result", _figures(facts)))
     if prior:
         sections.append(_card("Prior and its licence", _table(prior)))
     if timings:
@@ -105,6 +107,15 @@ def _card(title: str, body: str, kind: str = "") -> str:
 def _table(rows: Mapping[str, Any]) -> str:
     cells = (f"<tr><td>{escape(str(k))}</td><td>{escape(_text(v))}</td></tr>" for k, v in rows.items())
     return f"<table>{''.join(cells)}</table>"
+
+
+def _figures(facts: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in facts.items():
+        name, unit, good = figure(key)
+        told = f"{_text(value)} {unit}".strip()
+        rows.append(f"<tr><td>{escape(name)}</td><td>{escape(told)}</td><td>{escape(good)}</td></tr>")
+    return f'<table class="figures">{"".join(rows)}</table>'
 
 
 def _text(value: Any) -> str:
@@ -178,9 +189,12 @@ def _curve(name: str, metrics: Sequence[Mapping[str, Any]]) -> str:
         f"{HEIGHT - 14 - (v - low) / span * (HEIGHT - 28):.1f}"
         for i, (s, v) in enumerate(points)
     )
+    called = figure(name)
+    good = f"<br><small>{escape(called.good)}</small>" if called.good else ""
     return (
-        f"<figure><figcaption>{escape(name)}: {values[-1]:.4g}</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name, quote=True)} over steps">'
+        f"<figure><figcaption>{escape(called.name)}: {values[-1]:.4g}{good}</figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(called.name, quote=True)} over steps">'
         f'<line x1="0" x2="{WIDTH}" y1="{HEIGHT - 13}" y2="{HEIGHT - 13}"/><path d="{path}"/>'
         f'<text x="2" y="10">{high:.3g}</text><text x="2" y="{HEIGHT - 17}">{low:.3g}</text>'
         f'<text x="2" y="{HEIGHT - 3}">{left:.0f}</text>'

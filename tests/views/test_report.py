@@ -13,6 +13,7 @@ from PIL import Image
 
 from dreamlab.core.errors import InputError
 from dreamlab.mesh.io.gltf import glb_bytes
+from dreamlab.views.figures import FIGURES, Figure, figure
 from dreamlab.views.report import write_report
 
 METRICS = [
@@ -102,13 +103,32 @@ def test_settings_results_times_and_licence_are_told(page: str) -> None:
 
 def test_every_number_becomes_a_curve_and_nothing_else_does(page: str) -> None:
     labels = [a.get("aria-label") for tag, a in Page(page).tags if tag == "svg"]
-    assert [label for label in labels if label] == ["residual over steps", "opacity over steps"]
+    assert [label for label in labels if label] == [
+        "residual over steps",
+        "opacity, mean of the pictures over steps",
+    ]
     path = next(a["d"] for tag, a in Page(page).tags if tag == "path")
     points = np.array([[float(v) for v in p.split()] for p in re.split("[ML]", path)[1:]])
     assert 2 < len(points) < 1000
     assert (np.diff(points[:, 0]) > 0).all() and (
         np.diff(points[:, 1]) >= 0
     ).all()  # falling value, growing y
+
+
+def test_figures_have_a_name_a_unit_and_what_is_good(textured, tmp_path) -> None:
+    facts = {"psnr_worst": 23.85, "silhouette_iou": 0.98, "of_my_own": 3}
+    rows = [{"step": k, "residual": 1.0 / k} for k in (1, 2, 3)]
+    write_report(tmp_path / "r.html", title="x", model=glb_bytes(textured), facts=facts, metrics=rows)
+    text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text.split())
+    assert "worst view 23.85 dB good from 20" in text and "psnr" not in text
+    assert "overlap 0.98 1 is the same" in text and "of_my_own 3" in text and "residual: 0.3333 falls" in text
+
+
+def test_every_measure_and_metric_of_a_run_has_its_words() -> None:
+    measured = "iso silhouette_iou vertices watertight faces psnr psnr_worst colors".split()
+    logged = "loss opacity coverage parameter_grad_norm residual t grad_norm".split()
+    assert {*measured, *logged} == FIGURES.keys()
+    assert figure("another") == Figure("another")
 
 
 def test_a_bare_report_has_a_model_and_no_empty_boxes(textured, tmp_path) -> None:
@@ -124,6 +144,13 @@ def test_a_report_without_its_parts_is_refused(textured, tmp_path) -> None:
     with pytest.raises(InputError, match="could not write"):
         write_report(tmp_path / "no" / "r.html", title="x", model=glb_bytes(textured))
     assert list(tmp_path.iterdir()) == []
+
+
+def chromium() -> str:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    return browser
 
 
 def screenshot(browser: str, page: Path, folder: Path, milliseconds: int) -> np.ndarray:
@@ -144,9 +171,7 @@ def screenshot(browser: str, page: Path, folder: Path, milliseconds: int) -> np.
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["colored", "textured"])
 def test_chromium_shows_the_model_in_its_colours(which: str, request, tmp_path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
+    browser = chromium()
     mesh = request.getfixturevalue(which)
     write_report(tmp_path / "r.html", title="two sides", model=glb_bytes(mesh))
     red = blue = np.zeros((1, 1), bool)
@@ -159,3 +184,31 @@ def test_chromium_shows_the_model_in_its_colours(which: str, request, tmp_path) 
             break
     assert red.sum() > 8000 and blue.sum() > 8000
     assert np.nonzero(red)[1].mean() > np.nonzero(blue)[1].mean()
+
+
+LOSE = """<script>setInterval(() => {
+  const gl = document.getElementById("viewer").getContext("webgl2");
+  if (document.body.dataset.viewer && gl && !gl.isContextLost())
+    gl.getExtension("WEBGL_lose_context").loseContext();
+}, 50)</script></body>"""
+
+
+@pytest.mark.slow
+def test_less_motion_stops_the_turntable_and_a_lost_graphics_card_is_said(textured, tmp_path) -> None:
+    browser, page = chromium(), tmp_path / "r.html"
+    frames = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "t.webp", save_all=True, append_images=frames[1:], duration=100)
+    write_report(page, title="x", model=glb_bytes(textured), turntable=tmp_path / "t.webp")
+    page.write_text(page.read_text("utf-8").replace("</body>", LOSE), "utf-8")
+    found = {}
+    for motion in ("--force-prefers-reduced-motion", "--no-first-run"):
+        done = subprocess.run(
+            [browser, "--headless", "--no-sandbox", "--use-angle=swiftshader", motion, "--dump-dom",
+             "--enable-unsafe-swiftshader", "--virtual-time-budget=10000",
+             f"--user-data-dir={tmp_path / motion}", f"file://{page}"],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        found[motion] = done.stdout
+    still, moving = (re.sub("<script.*?</script>", "", dom, flags=re.S) for dom in found.values())
+    assert 'data-turntable="still"' in still and 'data-turntable="still"' not in moving
+    assert "graphics card was lost" in still and "graphics card was lost" in moving

@@ -1,5 +1,21 @@
 // A small glTF viewer: one GLB of this project's own writing, WebGL2, orbit controls, no dependencies.
 "use strict";
+// Where people ask for less motion, the turntable stands still until it is clicked.
+(() => {
+  const film = document.querySelector(".turntable");
+  if (!film || !matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const stop = () => {
+    const still = document.createElement("canvas");
+    [still.width, still.height] = [film.naturalWidth, film.naturalHeight];
+    still.getContext("2d").drawImage(film, 0, 0);
+    still.title = "click to turn";
+    still.addEventListener("click", () => still.replaceWith(film));
+    film.replaceWith(still);
+    document.body.dataset.turntable = "still";
+  };
+  if (film.complete) stop(); else film.addEventListener("load", stop, { once: true });
+})();
+
 (() => {
   const canvas = document.getElementById("viewer");
   const notice = document.getElementById("viewer-notice");
@@ -46,8 +62,9 @@
   const VERTEX = `#version 300 es
     layout(location=0) in vec3 position; layout(location=1) in vec3 normal; layout(location=2) in vec2 uv;
     layout(location=3) in vec4 colour; layout(location=4) in vec4 tangent;
-    uniform mat4 clip; out vec3 n; out vec2 st; out vec3 rgb; out vec4 t;
-    void main() { gl_Position = clip * vec4(position, 1.0); n = normal; st = uv; rgb = colour.rgb; t = tangent; }`;
+    uniform mat4 clip; uniform float pull; out vec3 n; out vec2 st; out vec3 rgb; out vec4 t;
+    void main() { gl_Position = clip * vec4(position, 1.0); gl_Position.z -= pull * gl_Position.w;
+      n = normal; st = uv; rgb = colour.rgb; t = tangent; }`;
   const FRAGMENT = `#version 300 es
     precision highp float;
     in vec3 n; in vec2 st; in vec3 rgb; in vec4 t; out vec4 result;
@@ -172,12 +189,12 @@
     gl.uniformMatrix4fv(uniform("clip"), false, clipMatrix(frame));
     gl.uniform3fv(uniform("key"), key);
     gl.uniform1i(uniform("style"), style === 3 ? 4 : style);
-    gl.enable(gl.POLYGON_OFFSET_FILL);
-    gl.polygonOffset(1, 1);
+    gl.uniform1f(uniform("pull"), 0.0);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles);
     gl.drawElements(gl.TRIANGLES, indices.length, spec.componentType, 0);
     if (style === 3) {
       gl.uniform1i(uniform("style"), 3);
+      gl.uniform1f(uniform("pull"), 0.002); // towards the eye: else faces that are seen at a slant hide their own edges
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires);
       gl.drawElements(gl.LINES, edges.length, gl.UNSIGNED_INT, 0);
     }
@@ -239,6 +256,14 @@
     });
   }
   addEventListener("resize", () => { dirty = true; });
+
+  // ---- a graphics card that was lost, as by sleep or a crashed driver, comes back with nothing on it ----
+  canvas.addEventListener("webglcontextlost", (e) => {
+    e.preventDefault(); // asks for it to be given back
+    dirty = false; turning = false;
+    notice.textContent = "The graphics card was lost; the model comes back with it.";
+  });
+  canvas.addEventListener("webglcontextrestored", () => location.reload());
 
   Promise.all([
     texture(file.material.pbrMetallicRoughness.baseColorTexture, 0, gl.SRGB8_ALPHA8, "albedo", "textured"),
