@@ -23,6 +23,7 @@ from dreamlab.priors.protocols import Prior
 from dreamlab.run import pipeline
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
+from dreamlab.run.expansion import with_expansion
 from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
@@ -160,7 +161,7 @@ def events(
     nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
     pick_device(config.device)  # before anything is written
-    config = with_threads(config)
+    config = with_threads(with_expansion(config, prior))
     run = RunDir.create(Path(out), config, environment())
     with run.unless_stillborn():
         yield from pipeline.generate(config, run, prior)

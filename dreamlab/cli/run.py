@@ -58,6 +58,11 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
     parser.add_argument(
+        "--expand",
+        choices=("auto", "off"),
+        help="whether a bare prompt is said in full before the embedded prior hears it; off: as it is",
+    )
+    parser.add_argument(
         "--from",
         dest="begin",
         metavar="RUN|MESH",
@@ -90,6 +95,9 @@ def execute(args: argparse.Namespace) -> int:
         settings = _settings(args)
     preset = args.preset or _preset_for(settings)
     config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
+    from dreamlab.run.expansion import with_expansion
+
+    config = with_expansion(config)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
 
@@ -148,6 +156,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings.setdefault("prior", {})["vram"] = args.vram
     if args.negative is not None:
         settings["negative_prompt"] = args.negative
+    if args.expand is not None:
+        settings["expand"] = args.expand
     if args.begin is not None:
         settings["begin"] = _begin(args.begin, args.out)
     if args.seed is not None:

@@ -35,8 +35,8 @@ def diversity(
     return {"diversity": float(np.median(shares)), "diversity_least": float(min(shares))}
 
 
-def spread(x: Float[Tensor, "n 5 S S"]) -> float:
-    """Root mean square difference of two of the objects, over all pairs; n is OBJECTS times VIEWS."""
-    each = x.reshape(OBJECTS, -1)
+def spread(x: Float[Tensor, "n 5 S S"], objects: int = OBJECTS) -> float:
+    """Root mean square difference of two of the objects, over all pairs; n is objects times views."""
+    each = x.reshape(objects, -1)
     squares = torch.cdist(each[None], each[None])[0].square() / each.shape[1]
-    return float((squares.sum() / (OBJECTS * (OBJECTS - 1))).sqrt())
+    return float((squares.sum() / (objects * (objects - 1))).sqrt())

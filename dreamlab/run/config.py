@@ -53,6 +53,9 @@ class RunConfig(BaseModel):
 
     prompt: what to make, such as "a red mushroom".
     negative_prompt: what to keep away from.
+    expand: whether a bare prompt is said in full before the embedded prior hears it; "auto": where its
+    grammar knows the noun, and the seed picks the variant.
+    expanded: what the prior hears instead of the prompt; null: the prompt. Written here when the run begins.
     view_dependent: whether words such as "front view" are added; "auto": for priors that are not told the
     camera.
     seed: same seed, same bytes.
@@ -76,6 +79,8 @@ class RunConfig(BaseModel):
 
     prompt: str
     negative_prompt: str = ""
+    expand: Literal["auto", "off"] = "off"
+    expanded: str | None = None
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
@@ -118,6 +123,11 @@ class RunConfig(BaseModel):
     @classmethod
     def _negative(cls, prompt: str) -> str:
         return checked_prompt(prompt, "negative prompt") if prompt else ""
+
+    @field_validator("expanded")
+    @classmethod
+    def _expanded(cls, text: str | None) -> str | None:
+        return None if text is None else checked_prompt(text, "expanded prompt")
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
@@ -182,6 +192,11 @@ class RunConfig(BaseModel):
                     mend=f"Set stages.{stage.name}.renderer.kind={other}",
                 )
         return self
+
+    @property
+    def heard(self) -> str:
+        """What the prior hears: the prompt, or what it was expanded to."""
+        return self.prompt if self.expanded is None or self.expand == "off" else self.expanded
 
     # ---- the list of stages ----
 

@@ -62,14 +62,14 @@ class RunContext:
 
     @property
     def prompts(self) -> ViewPrompts:
-        """The prompt, encoded. "auto": priors that take several views at once are told the cameras, others
+        """The prompt as it is heard, encoded. "auto": priors that take several views at once are told the cameras, others
         get words.
         """
         if self._prompts is None:
             config, words = self.config, self.config.view_dependent
             if words == "auto":
                 words = self.prior.views_per_group == 1
-            self._prompts = ViewPrompts(self.prior, config.prompt, config.negative_prompt, words)
+            self._prompts = ViewPrompts(self.prior, config.heard, config.negative_prompt, words)
         return self._prompts
 
     def begun(self) -> SurfaceMesh | None:

@@ -145,7 +145,10 @@ def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
     """Prior and prompts, made here so that it is seen how long they take."""
     yield clock.phase("load", context.config.prior.kind)
     _ = context.prior
-    yield clock.phase("embed", context.config.prompt)
+    config = context.config
+    yield clock.phase(
+        "embed", config.prompt if config.heard == config.prompt else f"heard as: {config.heard}"
+    )
     _ = context.prompts
     for line in context.notes():
         yield Note(line)

@@ -41,6 +41,7 @@ def write_summary(
     write_report(
         run.path / "report.html",
         title=config.prompt,
+        subtitle="" if config.heard == config.prompt else f"heard as: {config.heard}",
         model=glb_bytes(load(files["glb"])) if packed else files["glb"],
         turntable=files.get("webp"),
         facts=measures | watertight,
