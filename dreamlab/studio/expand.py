@@ -81,18 +81,18 @@ def expand(prompt: str, seed: int, vocabulary: Vocabulary, unwanted: str = "") -
     wish = read(prompt)
     if wish is None:
         return None
-    words = frozenset(words_of(prompt))
     shunned = {stem(word) for word in words_of(unwanted)}
     gaps = set(vocabulary.read(prompt).gaps)
-    texts = []
-    for variant in variants(wish):
-        text = worded(wish, variant)
-        added = {stem(word) for word in words_of(text) if word not in words}
-        if not added & shunned and set(vocabulary.read(text).gaps) <= gaps:
-            texts.append(text)
-    if not texts:
-        return None
-    chosen = texts[seed % len(texts)]
+
+    def fit(text: str) -> bool:
+        added = {stem(word) for word in set(words_of(text)) - set(words_of(prompt))}
+        return not added & shunned and set(vocabulary.read(text).gaps) <= gaps
+
+    texts = {variant: worded(wish, variant) for variant in variants(wish)}
+    texts = {variant: text for variant, text in texts.items() if fit(text)}
+    # "a red mushroom" is also what a spotted one is called: an average again, where details could be told.
+    fuller = [text for variant, text in texts.items() if variant.details] or list(texts.values())
+    chosen = fuller[seed % len(fuller)] if fuller else prompt
     return None if words_of(chosen) == words_of(prompt) else chosen
 
 
@@ -117,9 +117,7 @@ def read(prompt: str) -> Wish | None:
 def variants(wish: Wish) -> list[Variant]:
     """Different objects of which everything that was said is true, those that were drawn most often first.
 
-    They are drawn in the noun's natural colours, unless one is asked for; the same at every call. Objects
-    of which there are no details to tell count only where none has any: "a red mushroom" is also what a
-    spotted one is called, so it would be an average again.
+    They are drawn in the noun's natural colours, unless one is asked for; the same at every call.
     """
     generator, colors = wish.generator, _colors(wish)
     if not colors:
@@ -131,8 +129,7 @@ def variants(wish: Wish) -> list[Variant]:
         found[variant] += _has(variant, wish.parts)
         if found.total() == _WANTED:
             break
-    true = [variant for variant, times in found.most_common() if times]
-    return [variant for variant in true if variant.details] or true
+    return [variant for variant, times in found.most_common() if times]
 
 
 def worded(wish: Wish, variant: Variant) -> str:
