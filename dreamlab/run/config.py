@@ -35,6 +35,11 @@ def _volume_unless_named(value: Any) -> Any:
     return {"kind": "volume"} | value if isinstance(value, dict) else value
 
 
+def _yaml_switch(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return {False: "off", True: "auto"}[value] if isinstance(value, bool) else value
+
+
 class SavingConfig(BaseModel):
     """What is kept on the way, in steps: a checkpoint and a preview picture every so often (0: no
     previews).
@@ -79,7 +84,7 @@ class RunConfig(BaseModel):
 
     prompt: str
     negative_prompt: str = ""
-    expand: Literal["auto", "off"] = "off"
+    expand: Annotated[Literal["auto", "off"], BeforeValidator(_yaml_switch)] = "off"
     expanded: str | None = None
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
