@@ -1,44 +1,64 @@
 """Does it help to say a bare prompt in full? The same prompts with and without `expand`, before the judge.
 
-usage: python scripts/measure_expansion.py --count 8 --preset fast --picture expansion.png --out expansion.json
+usage: python scripts/measure_expansion.py --count 8 --preset fast --picture sheet.png --out expansion.json
        python scripts/measure_expansion.py --count 24 --sampled
 
 The prompts are sampled by the seed from what the prior has learned: half of them "a NOUN", half "a COLOUR
-NOUN". Each goes through `dreamlab run` twice at every seed, and a judge that has only seen held-out renders
-names noun, form and, where one was asked for, colour. With --sampled the prior's own views are judged in the
-place of objects, which takes seconds a prompt. With two seeds or more: how different the objects of one
-prompt are. Runs are kept, and an interrupted measurement goes on where it was.
+NOUN". Each goes twice at every seed through the first stage of a preset, whose field is rendered, and a judge
+that has only seen held-out renders names noun, form and, where one was asked for, colour. With --sampled the
+prior's own views are judged in the place of fields, which takes seconds a prompt. With two seeds or more:
+how different the objects of one prompt are. What is made is kept, and an interrupted measurement goes on
+where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from commissions import Commission, Outcome, add_options, fulfil, nouns_to_sample
-from contact_sheet import tile
+from commissions import add_options, nouns_to_sample
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.evaluate.classifier import Judge, judge_of
 from dreamlab.evaluate.diversity import spread
-from dreamlab.evaluate.objects import name_objects, seen
-from dreamlab.evaluate.prompts import VIEWS, EvalPrompt, MeasureConfig, prior_sampler, rings, sample_prompts
-from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, read_vocabulary
-from dreamlab.studio.asset_files import read_mesh
+from dreamlab.evaluate.objects import around, name_objects
+from dreamlab.evaluate.prompts import (
+    VIEWS,
+    EvalPrompt,
+    MeasureConfig,
+    prior_sampler,
+    rings,
+    sample_prompts,
+    visible,
+)
+from dreamlab.evaluate.sheet import save_rows
+from dreamlab.priors.embedded.prior import (
+    SHIPPED,
+    EmbeddedPrior,
+    EmbeddedPriorConfig,
+    read_vocabulary,
+    relative_depth_of,
+    to_model_space,
+)
+from dreamlab.render.background import SolidBackgroundConfig
+from dreamlab.run.context import RunContext
+from dreamlab.run.pipeline import end_of
+from dreamlab.run.resolve import resolve
 from dreamlab.studio.expand import expand
 from dreamlab.studio.shapes.grammar import with_article
-from dreamlab.views.contact import write_contact_sheet
 
 ARMS = ("off", "auto")
 NO_COLOR = -1
-_TILE = 176
 
 
 class Trial(NamedTuple):
@@ -56,14 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=8, help="prompts (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, from --seed on")
     parser.add_argument("--sampled", action="store_true", help="judge the prior's views, not objects")
+    parser.add_argument("--steps", type=int, default=20, help="of sampling (default %(default)s)")
     parser.add_argument("--judge", type=Path, help="file to keep the trained judge in")
     parser.add_argument("--out", type=Path, help="JSON to write besides printing it")
     parser.add_argument("--picture", type=Path, help="PNG to write: without and with, side by side")
     add_options(parser)
     args = parser.parse_args(arguments)
     try:
-        if args.sampled and args.picture:
-            raise InputError("--picture shows objects, and --sampled makes none")
         text = json.dumps(measured(args), indent=1) + "\n"
     except DreamlabError as error:
         sys.stderr.write(f"measure_expansion: {error}\n")
@@ -78,17 +97,36 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     """Make what is not made yet, then judge both arms."""
     nouns = nouns_to_sample(args)
     lot = trials(args, nouns)
-    pictures, rows = sampled(args, lot) if args.sampled else distilled(args, lot)
+    pictures: dict[str, list[Tensor]] = {arm: [] for arm in ARMS}
+    for pair in zip(*(kept(args, lot, arm) for arm in ARMS), strict=True):
+        for arm, x in zip(ARMS, pair, strict=True):
+            pictures[arm].append(x)
+        trial = lot[len(pictures["off"]) - 1]
+        sys.stderr.write(f"{len(pictures['off'])}/{len(lot)} {trial.prompt.prompt}: {trial.heard['auto']}\n")
+    if args.picture:
+        write_pictures(args.picture, pictures)
     judge = judge_of(MeasureConfig(nouns=nouns), args.judge)
     figures = {arm: judged(judge, pictures[arm], lot, args.seeds) for arm in ARMS}
-    for number, trial in enumerate(lot):
-        rows[number] |= {"prompt": trial.prompt.prompt, "seed": trial.seed, "heard": trial.heard["auto"]}
-        rows[number] |= {arm: figures[arm]["each"][number] for arm in ARMS}
-    about = {"judged": "sampled views" if args.sampled else f"objects of {args.preset}", "seed": args.seed}
+    rows = [
+        {"prompt": trial.prompt.prompt, "seed": trial.seed, "heard": trial.heard["auto"]}
+        | {arm: figures[arm]["each"][number] for arm in ARMS}
+        for number, trial in enumerate(lot)
+    ]
+    about = {"judged": "sampled views" if args.sampled else f"fields of {args.preset}", "seed": args.seed}
     about |= {"prompts": args.count, "seeds": args.seeds}
     about["expanded"] = sum(trial.heard["auto"] != trial.heard["off"] for trial in lot)
     shares = {arm: {k: v for k, v in figures[arm].items() if k != "each"} for arm in ARMS}
     return {**about, **shares, "each": rows}
+
+
+def write_pictures(path: Path, pictures: dict[str, list[Tensor]], views: int = 4) -> None:
+    """One PNG: a row a trial, without expansion on the left and with it on the right, over relative
+    depth."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for pair in zip(*(pictures[arm] for arm in ARMS), strict=True):
+        rows.append(torch.cat([x[:: max(1, len(x) // views)][:views] for x in pair]))
+    save_rows(rows, path)
 
 
 def trials(args: argparse.Namespace, nouns: tuple[str, ...]) -> list[Trial]:
@@ -110,70 +148,75 @@ def trials(args: argparse.Namespace, nouns: tuple[str, ...]) -> list[Trial]:
     return found
 
 
-def sampled(args: argparse.Namespace, lot: Sequence[Trial]) -> tuple[dict[str, list[Tensor | None]], list]:
-    """Views that the prior samples of each trial, both arms from the same noise."""
-    prior = EmbeddedPriorConfig(weights=args.weights).build()
-    sampler = prior_sampler(prior, MeasureConfig(seed=args.seed))
-    cameras = rings([trial.prompt.turn for trial in lot])
-    pictures: dict[str, list[Tensor | None]] = {}
-    for arm in ARMS:
-        texts = [trial.heard[arm] for trial in lot for _ in range(VIEWS)]
-        pictures[arm] = list(sampler(texts, cameras, 50_000).split(VIEWS))
-    return pictures, [{} for _ in lot]
-
-
-def distilled(
-    args: argparse.Namespace, lot: Sequence[Trial]
-) -> tuple[dict[str, list[Tensor | None]], list[dict[str, object]]]:
-    """The object of each trial, seen from all sides; None where its run failed."""
-    pictures: dict[str, list[Tensor | None]] = {arm: [] for arm in ARMS}
-    rows: list[dict[str, object]] = []
-    outcomes: list[Outcome] = []
+def kept(args: argparse.Namespace, lot: Sequence[Trial], arm: str) -> Iterator[Tensor]:
+    """The pictures of every trial, from the folder of what was made before or made now and put there."""
+    prior, weights = None, (args.weights or SHIPPED).read_bytes()
+    way = ["sampled", args.steps] if args.sampled else [args.preset, args.set]
     for trial in lot:
-        pair = list(fulfil([commission(args, trial, arm) for arm in ARMS], args.runs))
-        outcomes += pair
-        for arm, outcome in zip(ARMS, pair, strict=True):
-            pictures[arm].append(seen(read_mesh(outcome.glb)) if outcome.glb else None)
-            sys.stderr.write(f"{trial.heard[arm]}: {outcome.failure or outcome.seconds['wall']}\n")
-        rows.append({f"seconds_{arm}": o.seconds["wall"] for arm, o in zip(ARMS, pair, strict=True)})
-    if args.picture:
-        names = [f"{trial.heard[arm]} ({trial.seed})" for trial in lot for arm in ARMS]
-        args.picture.parent.mkdir(parents=True, exist_ok=True)
-        write_contact_sheet(args.picture, [tile(o, _TILE) for o in outcomes], names, columns=6)
-    return pictures, rows
+        text, turn = trial.heard[arm], trial.prompt.turn if args.sampled else 0.0
+        decides = json.dumps([text, turn, trial.seed, way]).encode()
+        file = args.runs / f"{hashlib.sha256(decides + weights).hexdigest()[:16]}.safetensors"
+        if not file.is_file():
+            prior = prior or EmbeddedPriorConfig(weights=args.weights).build()
+            x = (
+                views(args, prior, text, turn, trial.seed)
+                if args.sampled
+                else field(args, prior, text, trial.seed)
+            )
+            args.runs.mkdir(parents=True, exist_ok=True)
+            save_file({"x": x.contiguous()}, file)
+        yield load_file(file)["x"]
 
 
-def commission(args: argparse.Namespace, trial: Trial, arm: str) -> Commission:
-    """One arm's run. What was expanded alike to nothing is the same run twice, and made once."""
-    settings = (f"expand={arm if trial.heard['auto'] != trial.heard['off'] else 'off'}", *args.set)
-    return Commission(trial.prompt.prompt, args.preset, trial.seed, settings, args.weights)
+def views(
+    args: argparse.Namespace, prior: EmbeddedPrior, text: str, turn: float, seed: int
+) -> Float[Tensor, "views 5 S S"]:
+    """Views that the prior samples together."""
+    sampler = prior_sampler(prior, MeasureConfig(seed=seed, steps=args.steps))
+    return sampler([text] * VIEWS, rings([turn]), 50_000)
 
 
-def judged(
-    judge: Judge, pictures: Sequence[Tensor | None], lot: Sequence[Trial], seeds: int
-) -> dict[str, object]:
+def field(
+    args: argparse.Namespace, prior: EmbeddedPrior, text: str, seed: int
+) -> Float[Tensor, "views 5 S S"]:
+    """The field that the preset's first stage makes, seen from all sides. The text is heard as it is."""
+    settings = {"seed": seed, "expand": "off", "prior": {"weights": args.weights}}
+    config = resolve(text, preset=args.preset, settings=settings, overrides=args.set)
+    prior.views_per_group = config.prior.views_per_group  # pyright: ignore[reportAttributeAccessIssue]
+    context = RunContext(config, torch.device("cpu"), prior)
+    scene = end_of(config.stages[0].build().run(context.begun(), context))
+    background = SolidBackgroundConfig().build(torch.Generator())
+    with torch.no_grad():
+        render = config.renderer.build()(scene, around(), background=background)
+    depth = relative_depth_of(render, around())
+    return visible(to_model_space(render.premultiplied, render.opacity, depth))
+
+
+def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds: int) -> dict[str, Any]:
     """noun, form_noun: shares by majority of an object's views; `_view`: of single views. colour: the same
-    of the prompts that ask for one. spread: see `spread_of_seeds`.
+    of the prompts that ask for one. noun_sure: the mean probability of the noun. spread: see
+    `spread_of_seeds`.
     """
     shares, answers = name_objects(judge, pictures, [trial.prompt for trial in lot])
-    figures: dict[str, object] = {
-        name: round(shares.get(name, 0.0), 3) for name in ("noun", "noun_view", "form_noun", "form_noun_view")
+    figures: dict[str, Any] = {
+        name: round(shares[name], 3) for name in ("noun", "noun_view", "form_noun", "form_noun_view")
     }
+    for channels, name in (("colour", "noun_sure"), ("form", "form_sure")):
+        sure = [judge.look(x, channels).noun[:, t.prompt.noun] for x, t in zip(pictures, lot, strict=True)]
+        figures[name] = round(float(torch.cat(sure).mean()), 3)
     colored = [number for number, trial in enumerate(lot) if trial.prompt.color != NO_COLOR]
     if colored:
         of_these, _ = name_objects(judge, [pictures[i] for i in colored], [lot[i].prompt for i in colored])
-        figures |= {name: round(of_these.get(name, 0.0), 3) for name in ("colour", "colour_view")}
+        figures |= {name: round(of_these[name], 3) for name in ("colour", "colour_view")}
     if seeds > 1:
         figures["spread"] = round(spread_of_seeds(pictures, seeds), 4)
     return figures | {"each": answers}
 
 
-def spread_of_seeds(pictures: Sequence[Tensor | None], seeds: int) -> float:
-    """Median over prompts of the root mean square difference between the objects of their seeds; prompts
-    whose runs failed do not count."""
-    groups = [pictures[i : i + seeds] for i in range(0, len(pictures), seeds)]
-    whole = [[x for x in group if x is not None] for group in groups]
-    return float(np.median([spread(torch.cat(group), seeds) for group in whole if len(group) == seeds]))
+def spread_of_seeds(pictures: Sequence[Tensor], seeds: int) -> float:
+    """Median over prompts of the root mean square difference between the objects of their seeds."""
+    groups = [torch.cat(list(pictures[i : i + seeds])) for i in range(0, len(pictures), seeds)]
+    return float(np.median([spread(group, seeds) for group in groups]))
 
 
 if __name__ == "__main__":

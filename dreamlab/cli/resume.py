@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import (
@@ -62,18 +63,20 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def changed(run: RunDir, overrides: Sequence[str]) -> RunConfig:
-    """The run's config with other settings, which it keeps from now on.
+    """The run's config with other settings, which it keeps from now on. Another prompt is heard as it is.
 
     Raises ConfigError, InputError for what cannot be set, or not any more.
     """
     from dreamlab.run.changed import settings_changed
     from dreamlab.run.checkpoints import load_latest
-    from dreamlab.run.resolve import assign, from_values
+    from dreamlab.run.resolve import assign, forget_expansion, from_values
 
     with run.at_work():
         values = run.config().model_dump(mode="json", by_alias=True)
+        before = deepcopy(values)
         for override in overrides:
             assign(values, override)
+        forget_expansion(values, before)
         config = from_values(values)
         checkpoint, _ = load_latest(run.path / "checkpoints")
         if checkpoint is not None:

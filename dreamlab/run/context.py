@@ -62,8 +62,8 @@ class RunContext:
 
     @property
     def prompts(self) -> ViewPrompts:
-        """The prompt as it is heard, encoded. "auto": priors that take several views at once are told the cameras, others
-        get words.
+        """The prompt as it is heard, encoded. "auto": priors that take several views at once are told the
+        cameras, others get words.
         """
         if self._prompts is None:
             config, words = self.config, self.config.view_dependent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from dreamlab.run.migrate import moved_section
 from dreamlab.run.partial_ramps import as_ramp
 from dreamlab.run.presets import load_preset, load_yaml, parse_value
 from dreamlab.run.stage_list import index_of, listed
+
+_EXPANDED_FROM = ("prompt", "seed", "negative_prompt", "prior", "begin")
 
 
 def resolve(
@@ -36,13 +39,23 @@ def resolve(
     values = load_preset(preset)
     if file is not None:
         values = merge(values, load_yaml(file))
+    of_file = deepcopy(values)
     values = merge(values, settings or {})
     if prompt is not None:
         values["prompt"] = checked_prompt(prompt)
     values["stages"] = listed(values.get("stages", [{}]))
     for override in overrides:
         assign(values, override)
+    forget_expansion(values, of_file)
     return from_values(values)
+
+
+def forget_expansion(values: dict[str, Any], before: dict[str, Any]) -> None:
+    """In place: `expanded` goes where what it was made from is another now, and it is still the one of
+    `before`."""
+    others = [key for key in _EXPANDED_FROM if key in before and values.get(key) != before[key]]
+    if others and values.get("expanded") == before.get("expanded"):
+        values.pop("expanded", None)
 
 
 def from_values(values: dict[str, Any]) -> RunConfig:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +45,8 @@ Words = tuple[str, ...]
 
 class Wish(NamedTuple):
     """A prompt as the grammar reads it. Of colour, material and size: the grammar's word, and what was said
-    for it; none: (“”, “”). parts: the words of each part that was asked for. said: in a part's words, what
-    stands for the grammar's.
+    for it; two empty texts for none. parts: the words of each part that was asked for. said: the grammar's
+    words for looks of parts, each with the other word that was said.
     """
 
     generator: Generator
@@ -56,7 +56,7 @@ class Wish(NamedTuple):
     material: tuple[str, str]
     size: tuple[str, str]
     parts: tuple[frozenset[str], ...]
-    said: dict[str, str]
+    said: tuple[tuple[str, str], ...]
 
 
 class Variant(NamedTuple):
@@ -81,15 +81,12 @@ def expand(prompt: str, seed: int, vocabulary: Vocabulary, unwanted: str = "") -
     wish = read(prompt)
     if wish is None:
         return None
-    shunned = {stem(word) for word in words_of(unwanted)}
-    gaps = set(vocabulary.read(prompt).gaps)
-
-    def fit(text: str) -> bool:
-        added = {stem(word) for word in set(words_of(text)) - set(words_of(prompt))}
-        return not added & shunned and set(vocabulary.read(text).gaps) <= gaps
-
     texts = {variant: worded(wish, variant) for variant in variants(wish)}
-    texts = {variant: text for variant, text in texts.items() if fit(text)}
+    added = {text: set(words_of(text)) - set(words_of(prompt)) for text in texts.values()}
+    unlearned = {gap.word for gap in vocabulary.read(" ".join(sorted(set().union(*added.values())))).gaps}
+    shunned = {stem(word) for word in words_of(unwanted)}
+    fit = {t for t, words in added.items() if not words & unlearned and not set(map(stem, words)) & shunned}
+    texts = {variant: text for variant, text in texts.items() if text in fit}
     # "a red mushroom" is also what a spotted one is called: an average again, where details could be told.
     fuller = [text for variant, text in texts.items() if variant.details] or list(texts.values())
     chosen = fuller[seed % len(fuller)] if fuller else prompt
@@ -114,14 +111,15 @@ def read(prompt: str) -> Wish | None:
     return None
 
 
-def variants(wish: Wish) -> list[Variant]:
+@lru_cache(maxsize=256)
+def variants(wish: Wish) -> tuple[Variant, ...]:
     """Different objects of which everything that was said is true, those that were drawn most often first.
 
     They are drawn in the noun's natural colours, unless one is asked for; the same at every call.
     """
     generator, colors = wish.generator, _colors(wish)
     if not colors:
-        return []
+        return ()
     rng = np.random.default_rng(zlib.crc32(generator.noun.encode()))
     found: Counter[Variant] = Counter()
     for _ in range(_DRAWN):
@@ -129,7 +127,7 @@ def variants(wish: Wish) -> list[Variant]:
         found[variant] += _has(variant, wish.parts)
         if found.total() == _WANTED:
             break
-    return [variant for variant, times in found.most_common() if times]
+    return tuple(variant for variant, times in found.most_common() if times)
 
 
 def worded(wish: Wish, variant: Variant) -> str:
@@ -192,28 +190,28 @@ def _sort(word: str) -> str:
     return "material" if any(word == material.word for material in MATERIALS) else "color"
 
 
-def _parts(words: Words) -> tuple[tuple[frozenset[str], ...], dict[str, str]]:
+def _parts(words: Words) -> tuple[tuple[frozenset[str], ...], tuple[tuple[str, str], ...]]:
     """The words of every part, as stems in the grammar's own words; and other words that were said for
     these.
     """
     parts: list[set[str]] = [set()]
-    said: dict[str, str] = {}
+    said: list[tuple[str, str]] = []
     at = 0
     while at < len(words):
         word, length = _look_at(words, at)
         if length:
             parts[-1].add(word)  # whole: dark red is not red
-            said[word] = " ".join(words[at : at + length])
+            said.append((word, " ".join(words[at : at + length])))
         elif words[at] in _JOINTS:
             parts.append(set())
         elif words[at] not in _ARTICLES:
             parts[-1].add(stem(words[at]))
         at += length or 1
-    return tuple(frozenset(part) for part in parts if part), {k: v for k, v in said.items() if k != v}
+    return tuple(frozenset(part) for part in parts if part), tuple((k, v) for k, v in said if k != v)
 
 
-def _resaid(detail: str, said: dict[str, str]) -> str:
-    for word, other in said.items():
+def _resaid(detail: str, said: Sequence[tuple[str, str]]) -> str:
+    for word, other in said:
         detail = f" {detail} ".replace(f" {word} ", f" {other} ").strip()
     return detail
 
