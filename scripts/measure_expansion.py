@@ -1,14 +1,14 @@
 """Does it help to say a bare prompt in full? The same prompts with and without `expand`, before the judge.
 
 usage: python scripts/measure_expansion.py --count 8 --preset fast --picture sheet.png --out expansion.json
-       python scripts/measure_expansion.py --count 24 --sampled
+       python scripts/measure_expansion.py --count 24 --of samples
 
 The prompts are sampled by the seed from what the prior has learned: half of them "a NOUN", half "a COLOUR
 NOUN". Each goes twice at every seed through the first stage of a preset, whose field is rendered, and a judge
-that has only seen held-out renders names noun, form and, where one was asked for, colour. With --sampled the
-prior's own views are judged in the place of fields, which takes seconds a prompt. With two seeds or more:
-how different the objects of one prompt are. What is made is kept, and an interrupted measurement goes on
-where it was.
+that has only seen held-out renders names noun, form and, where one was asked for, colour. In the place of fields, the prior's own samples can be
+judged, which takes seconds a prompt, or its mean pictures, which takes less. With two seeds or more: how
+different the objects of one prompt are. What is made is kept, and an interrupted measurement goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from dreamlab.evaluate.prompts import (
     VIEWS,
     EvalPrompt,
     MeasureConfig,
+    mean_sampler,
     prior_sampler,
     rings,
     sample_prompts,
@@ -46,6 +47,7 @@ from dreamlab.priors.embedded.prior import (
     SHIPPED,
     EmbeddedPrior,
     EmbeddedPriorConfig,
+    from_model_space,
     read_vocabulary,
     relative_depth_of,
     to_model_space,
@@ -75,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--count", type=int, default=8, help="prompts (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, from --seed on")
-    parser.add_argument("--sampled", action="store_true", help="judge the prior's views, not objects")
+    parser.add_argument(
+        "--of", choices=("fields", "samples", "means"), default="fields", help="(default %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=20, help="of sampling (default %(default)s)")
     parser.add_argument("--judge", type=Path, help="file to keep the trained judge in")
     parser.add_argument("--out", type=Path, help="JSON to write besides printing it")
@@ -112,7 +116,7 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
         | {arm: figures[arm]["each"][number] for arm in ARMS}
         for number, trial in enumerate(lot)
     ]
-    about = {"judged": "sampled views" if args.sampled else f"fields of {args.preset}", "seed": args.seed}
+    about = {"judged": args.of, "preset": args.preset, "set": args.set, "seed": args.seed}
     about |= {"prompts": args.count, "seeds": args.seeds}
     about["expanded"] = sum(trial.heard["auto"] != trial.heard["off"] for trial in lot)
     shares = {arm: {k: v for k, v in figures[arm].items() if k != "each"} for arm in ARMS}
@@ -151,18 +155,17 @@ def trials(args: argparse.Namespace, nouns: tuple[str, ...]) -> list[Trial]:
 def kept(args: argparse.Namespace, lot: Sequence[Trial], arm: str) -> Iterator[Tensor]:
     """The pictures of every trial, from the folder of what was made before or made now and put there."""
     prior, weights = None, (args.weights or SHIPPED).read_bytes()
-    way = ["sampled", args.steps] if args.sampled else [args.preset, args.set]
+    way = [args.preset, args.set] if args.of == "fields" else [args.of, args.steps]
     for trial in lot:
-        text, turn = trial.heard[arm], trial.prompt.turn if args.sampled else 0.0
+        text, turn = trial.heard[arm], 0.0 if args.of == "fields" else trial.prompt.turn
         decides = json.dumps([text, turn, trial.seed, way]).encode()
         file = args.runs / f"{hashlib.sha256(decides + weights).hexdigest()[:16]}.safetensors"
         if not file.is_file():
             prior = prior or EmbeddedPriorConfig(weights=args.weights).build()
-            x = (
-                views(args, prior, text, turn, trial.seed)
-                if args.sampled
-                else field(args, prior, text, trial.seed)
-            )
+            if args.of == "fields":
+                x = field(args, prior, text, trial.seed)
+            else:
+                x = views(args, prior, text, turn, trial.seed)
             args.runs.mkdir(parents=True, exist_ok=True)
             save_file({"x": x.contiguous()}, file)
         yield load_file(file)["x"]
@@ -171,8 +174,9 @@ def kept(args: argparse.Namespace, lot: Sequence[Trial], arm: str) -> Iterator[T
 def views(
     args: argparse.Namespace, prior: EmbeddedPrior, text: str, turn: float, seed: int
 ) -> Float[Tensor, "views 5 S S"]:
-    """Views that the prior samples together."""
-    sampler = prior_sampler(prior, MeasureConfig(seed=seed, steps=args.steps))
+    """Views that the prior samples together, or their means."""
+    config = MeasureConfig(seed=seed, steps=args.steps)
+    sampler = mean_sampler(prior) if args.of == "means" else prior_sampler(prior, config)
     return sampler([text] * VIEWS, rings([turn]), 50_000)
 
 
@@ -194,8 +198,8 @@ def field(
 
 def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds: int) -> dict[str, Any]:
     """noun, form_noun: shares by majority of an object's views; `_view`: of single views. colour: the same
-    of the prompts that ask for one. noun_sure: the mean probability of the noun. spread: see
-    `spread_of_seeds`.
+    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. haze: see there.
+    spread: see `spread_of_seeds`.
     """
     shares, answers = name_objects(judge, pictures, [trial.prompt for trial in lot])
     figures: dict[str, Any] = {
@@ -204,6 +208,7 @@ def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds
     for channels, name in (("colour", "noun_sure"), ("form", "form_sure")):
         sure = [judge.look(x, channels).noun[:, t.prompt.noun] for x, t in zip(pictures, lot, strict=True)]
         figures[name] = round(float(torch.cat(sure).mean()), 3)
+    figures["haze"] = round(haze(torch.cat(list(pictures))), 4)
     colored = [number for number, trial in enumerate(lot) if trial.prompt.color != NO_COLOR]
     if colored:
         of_these, _ = name_objects(judge, [pictures[i] for i in colored], [lot[i].prompt for i in colored])
@@ -211,6 +216,13 @@ def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds
     if seeds > 1:
         figures["spread"] = round(spread_of_seeds(pictures, seeds), 4)
     return figures | {"each": answers}
+
+
+def haze(x: Float[Tensor, "n 5 S S"]) -> float:
+    """How undecided pictures are about where the object is: 4 a (1 - a) over a, both summed, a the
+    opacity."""
+    opacity = from_model_space(x)[1].clamp(0, 1)
+    return float((4 * opacity * (1 - opacity)).sum() / opacity.sum().clamp_min(1e-6))
 
 
 def spread_of_seeds(pictures: Sequence[Tensor], seeds: int) -> float:
