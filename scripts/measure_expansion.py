@@ -5,10 +5,10 @@ usage: python scripts/measure_expansion.py --count 8 --preset fast --picture she
 
 The prompts are sampled by the seed from what the prior has learned: half of them "a NOUN", half "a COLOUR
 NOUN". Each goes twice at every seed through the first stage of a preset, whose field is rendered, and a judge
-that has only seen held-out renders names noun, form and, where one was asked for, colour. In the place of fields, the prior's own samples can be
-judged, which takes seconds a prompt, or its mean pictures, which takes less. With two seeds or more: how
-different the objects of one prompt are. What is made is kept, and an interrupted measurement goes on where it
-was.
+that has only seen held-out renders names noun, form and, where one was asked for, colour. In the place of
+fields, the prior's own samples can be judged, which takes seconds a prompt, or its mean pictures, which takes
+less. With two seeds or more: how different the objects of one prompt are. What is made is kept, and an
+interrupted measurement goes on where it was.
 """
 
 from __future__ import annotations
@@ -198,8 +198,8 @@ def field(
 
 def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds: int) -> dict[str, Any]:
     """noun, form_noun: shares by majority of an object's views; `_view`: of single views. colour: the same
-    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. haze: see there.
-    spread: see `spread_of_seeds`.
+    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. colour_sure: that of the colour
+    which all views of an object together show most; low for a muddle. haze: see there. spread: see `spread_of_seeds`.
     """
     shares, answers = name_objects(judge, pictures, [trial.prompt for trial in lot])
     figures: dict[str, Any] = {
@@ -208,6 +208,8 @@ def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds
     for channels, name in (("colour", "noun_sure"), ("form", "form_sure")):
         sure = [judge.look(x, channels).noun[:, t.prompt.noun] for x, t in zip(pictures, lot, strict=True)]
         figures[name] = round(float(torch.cat(sure).mean()), 3)
+    colors = [judge.look(x, "colour").color.mean(0).amax() for x in pictures]
+    figures["colour_sure"] = round(float(torch.stack(colors).mean()), 3)
     figures["haze"] = round(haze(torch.cat(list(pictures))), 4)
     colored = [number for number, trial in enumerate(lot) if trial.prompt.color != NO_COLOR]
     if colored:
