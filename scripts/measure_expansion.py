@@ -198,8 +198,9 @@ def field(
 
 def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds: int) -> dict[str, Any]:
     """noun, form_noun: shares by majority of an object's views; `_view`: of single views. colour: the same
-    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. colour_sure: that of the colour
-    which all views of an object together show most; low for a muddle. haze: see there. spread: see `spread_of_seeds`.
+    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. colour_sure: that
+    of the colour which all views of an object together show most; low for a muddle. haze: see there. spread:
+    see `spread_of_seeds`.
     """
     shares, answers = name_objects(judge, pictures, [trial.prompt for trial in lot])
     figures: dict[str, Any] = {
