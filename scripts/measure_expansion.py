@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dreamlab.core.errors import DreamlabError, InputError
-from dreamlab.evaluate.classifier import Judge, judge_of
+from dreamlab.evaluate.classifier import Channels, Judge, judge_of
 from dreamlab.evaluate.diversity import spread
 from dreamlab.evaluate.objects import around, name_objects
 from dreamlab.evaluate.prompts import (
@@ -54,8 +54,9 @@ from dreamlab.priors.embedded.prior import (
 )
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run.context import RunContext
-from dreamlab.run.pipeline import end_of
+from dreamlab.run.pipeline import end_of, work_of
 from dreamlab.run.resolve import resolve
+from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.studio.expand import expand
 from dreamlab.studio.shapes.grammar import with_article
 
@@ -188,7 +189,9 @@ def field(
     config = resolve(text, preset=args.preset, settings=settings, overrides=args.set)
     prior.views_per_group = config.prior.views_per_group  # pyright: ignore[reportAttributeAccessIssue]
     context = RunContext(config, torch.device("cpu"), prior)
-    scene = end_of(config.stages[0].build().run(context.begun(), context))
+    scene = end_of(work_of(config.stages[0]).run(context.begun(), context))
+    if scene is None or isinstance(scene, SurfaceMesh):
+        raise InputError(f"the first stage of {args.preset} makes no field", got=config.stages[0].kind)
     background = SolidBackgroundConfig().build(torch.Generator())
     with torch.no_grad():
         render = config.renderer.build()(scene, around(), background=background)
@@ -206,7 +209,8 @@ def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds
     figures: dict[str, Any] = {
         name: round(shares[name], 3) for name in ("noun", "noun_view", "form_noun", "form_noun_view")
     }
-    for channels, name in (("colour", "noun_sure"), ("form", "form_sure")):
+    looks: tuple[tuple[Channels, str], ...] = (("colour", "noun_sure"), ("form", "form_sure"))
+    for channels, name in looks:
         sure = [judge.look(x, channels).noun[:, t.prompt.noun] for x, t in zip(pictures, lot, strict=True)]
         figures[name] = round(float(torch.cat(sure).mean()), 3)
     colors = [judge.look(x, "colour").color.mean(0).amax() for x in pictures]
