@@ -36,6 +36,11 @@ def test_the_embedded_prior_hears_the_prompt_in_full() -> None:
     assert with_expansion(config) == config
 
 
+def test_unless_told_otherwise_prompts_are_said_in_full() -> None:
+    config = with_expansion(resolve("a red mushroom", preset="fast"))
+    assert config.expand == "auto" and config.heard == FULL
+
+
 def test_off_hears_what_was_said_and_so_does_what_is_not_understood() -> None:
     assert expanded(expand="off").heard == "a mushroom"
     assert expanded("a rainbow over the sea").expanded is None

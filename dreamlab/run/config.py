@@ -84,7 +84,7 @@ class RunConfig(BaseModel):
 
     prompt: str
     negative_prompt: str = ""
-    expand: Annotated[Literal["auto", "off"], BeforeValidator(_yaml_switch)] = "off"
+    expand: Annotated[Literal["auto", "off"], BeforeValidator(_yaml_switch)] = "auto"
     expanded: str | None = None
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
