@@ -19,6 +19,7 @@ from dreamlab.run.machine import changes, environment, pick_device
 from dreamlab.run.pipeline import generate
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir
+from dreamlab.views.figures import figure
 
 TOTAL = 12
 
@@ -69,7 +70,7 @@ def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
     page = (run.path / "report.html").read_text("utf-8")
     assert "<td>watertight</td><td>yes</td>" in page
     for measure in ("silhouette_iou", "psnr", "psnr_worst"):
-        assert f"<td>{measure}</td>" in page and measure in summary["measures"]
+        assert f"<td>{figure(measure).name}</td>" in page and measure in summary["measures"]
     assert not list(run.path.rglob(".writing-*"))
 
 

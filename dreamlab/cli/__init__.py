@@ -108,7 +108,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake is told in one line, with the nearest valid name."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"dreamlab: {message}. See `{self.prog} --help`\n")
+        self.exit(2, f"dreamlab: {visible(message)}. See `{self.prog} --help`\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = super().parse_known_args(args, namespace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dreamlab.cli.options import (
     set_up_messages,
     view_mode,
 )
+from dreamlab.core.errors import DreamlabError
 from dreamlab.run.presets import preset_names
 from dreamlab.run.styles import STYLES, stages_of
 
@@ -89,25 +90,25 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
+    from dreamlab.run.expansion import with_expansion
     from dreamlab.run.resolve import resolve
 
     with _as_planned(args):
         settings = _settings(args)
     preset = args.preset or _preset_for(settings)
     config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
-    from dreamlab.run.expansion import with_expansion
-
-    config = with_expansion(config)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
 
+        with suppress(DreamlabError):  # it says itself what is wrong with weights that cannot be read
+            config = with_expansion(config)
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
     from dreamlab.run.machine import environment, pick_device, with_threads
     from dreamlab.run.run_dir import RunDir
 
     pick_device(config.device)  # before anything is written
-    config = with_threads(config)  # before the environment is written down
+    config = with_threads(with_expansion(config))  # before the environment is written down
     run = RunDir.create(args.out, config, environment())
     with run.unless_stillborn():
         return drive(config, run, view_mode(args))

@@ -17,6 +17,7 @@ from dreamlab.core.types import Cameras
 from dreamlab.dataset.lights import Rig
 from dreamlab.dataset.scene import Scene
 from dreamlab.dataset.surfaces import Surface
+from dreamlab.mesh.geometry.color import linear_to_srgb, to_bytes
 from dreamlab.mesh.geometry.shape import face_normals_of
 from dreamlab.ops.raster.rasterise import Fragments, interpolate, rasterise
 
@@ -188,9 +189,7 @@ def _stacked(rows: Sequence[Float[Tensor, "_V _A"]]) -> Float[Tensor, "V A"]:
 
 
 def _srgb_bytes(linear: Float[Tensor, "N 3"]) -> UInt8[Tensor, "N 3"]:
-    """IEC 61966-2-1, as dreamlab.mesh.geometry.color, in torch."""
-    curve = 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055
-    return _bytes(torch.where(linear <= 0.0031308, linear * 12.92, curve))
+    return torch.from_numpy(to_bytes(linear_to_srgb(linear.numpy())))
 
 
 def _bytes(values: Float[Tensor, "*N"]) -> UInt8[Tensor, "*N"]:

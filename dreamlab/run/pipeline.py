@@ -46,11 +46,11 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         prior: instead of building `config.prior`.
     """
     with run.at_work():
-        yield Begun(run.path)
         before = run.environment()
         threads.apply(config.threads or _threads_of(before))
         for stage in config.stages:
             stage.check()
+        yield Begun(run.path)
         context = RunContext(config, pick_device(config.device), prior, run.path)
         clock, recorder = Clock(), Recorder(config, run)
         checkpoint, complaints = run.restore(config.saving.keep)

@@ -62,7 +62,7 @@ def test_progress_is_told_as_that_of_a_run(home: Path, capsys) -> None:
     ]
     assert command("meshes", "--out", "plain", *SMALL) == 0
     out = capsys.readouterr().out
-    assert "6 of 2 subjects, nerfstudio" in out and "tower 6/6" in out and "s left" in out
+    assert "6 of 2 subjects, nerfstudio" in out and "tower 6/6" in out and " left" in out
 
 
 @pytest.mark.parametrize("kind", FORMATS)
