@@ -1,4 +1,4 @@
-"""Does it help to say a bare prompt in full? The same prompts with and without `expand`, before the judge.
+"""Does it help to say a bare prompt in full? Prompts with and without `--expand full`, before the judge.
 
 usage: python scripts/measure_expansion.py --count 8 --preset fast --picture sheet.png --out expansion.json
        python scripts/measure_expansion.py --count 24 --of samples
@@ -60,7 +60,7 @@ from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.studio.expand import expand
 from dreamlab.studio.shapes.grammar import with_article
 
-ARMS = ("off", "auto")
+ARMS = ("off", "full")
 NO_COLOR = -1
 
 
@@ -113,13 +113,13 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     judge = judge_of(MeasureConfig(nouns=nouns), args.judge)
     figures = {arm: judged(judge, pictures[arm], lot, args.seeds) for arm in ARMS}
     rows = [
-        {"prompt": trial.prompt.prompt, "seed": trial.seed, "heard": trial.heard["auto"]}
+        {"prompt": trial.prompt.prompt, "seed": trial.seed, "heard": trial.heard["full"]}
         | {arm: figures[arm]["each"][number] for arm in ARMS}
         for number, trial in enumerate(lot)
     ]
     about = {"judged": args.of, "preset": args.preset, "set": args.set, "seed": args.seed}
     about |= {"prompts": args.count, "seeds": args.seeds}
-    about["expanded"] = sum(trial.heard["auto"] != trial.heard["off"] for trial in lot)
+    about["expanded"] = sum(trial.heard["full"] != trial.heard["off"] for trial in lot)
     shares = {arm: {k: v for k, v in figures[arm].items() if k != "each"} for arm in ARMS}
     return {**about, **shares, "each": rows}
 
@@ -149,7 +149,7 @@ def trials(args: argparse.Namespace, nouns: tuple[str, ...]) -> list[Trial]:
     for q in list(lot.values())[: args.count]:
         for seed in range(args.seed, args.seed + args.seeds):
             full = expand(q.prompt, seed, vocabulary)
-            found.append(Trial(q, seed, {"off": q.prompt, "auto": full or q.prompt}))
+            found.append(Trial(q, seed, {"off": q.prompt, "full": full or q.prompt}))
     return found
 
 

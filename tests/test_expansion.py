@@ -19,12 +19,13 @@ from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
 from dreamlab.run.resolve import resolve
 from dreamlab.run.run_dir import RunDir
+from dreamlab.studio.shapes.grammar import COLORS
 
 FULL = "a red mushroom with white spots"
 
 
 def expanded(prompt: str = "a mushroom", **settings: object) -> RunConfig:
-    return with_expansion(resolve(prompt, preset="fast", settings={"expand": "auto", **settings}))
+    return with_expansion(resolve(prompt, preset="fast", settings={"expand": "full", **settings}))
 
 
 def test_the_embedded_prior_hears_the_prompt_in_full() -> None:
@@ -36,9 +37,12 @@ def test_the_embedded_prior_hears_the_prompt_in_full() -> None:
     assert with_expansion(config) == config
 
 
-def test_unless_told_otherwise_prompts_are_said_in_full() -> None:
-    config = with_expansion(resolve("a red mushroom", preset="fast"))
-    assert config.expand == "auto" and config.heard == FULL
+def test_unless_told_otherwise_a_colour_is_added_where_none_is_said() -> None:
+    config = with_expansion(resolve("a mushroom", preset="fast"))
+    assert config.expand == "auto" and config.heard.endswith(" mushroom")
+    assert {word.word for word in COLORS} & set(config.heard.split())
+    for said in ("a red mushroom", "a wooden chair", "a crimson mushroom"):
+        assert with_expansion(resolve(said, preset="fast")).expanded is None
 
 
 def test_off_hears_what_was_said_and_so_does_what_is_not_understood() -> None:
@@ -54,9 +58,9 @@ def test_a_bare_yaml_switch_is_its_word(bare: bool, word: str) -> None:
 
 def test_other_priors_and_runs_that_begin_with_an_object_hear_the_prompt(tmp_path: Path) -> None:
     assert expanded(prior={"kind": "mvdream", "model": "none"}).expanded is None
-    begun = resolve("a mushroom", preset="fast", settings={"expand": "auto", "begin": str(tmp_path)})
+    begun = resolve("a mushroom", preset="fast", settings={"expand": "full", "begin": str(tmp_path)})
     assert with_expansion(begun).expanded is None
-    config = resolve("a mushroom", preset="fast", settings={"expand": "auto"})
+    config = resolve("a mushroom", preset="fast", settings={"expand": "full"})
     assert with_expansion(config, red_ball_prior()).expanded is None
     loaded = EmbeddedPriorConfig().build()
     assert with_expansion(config, loaded).expanded == with_expansion(config).expanded
@@ -90,7 +94,7 @@ def test_a_config_file_is_heard_exactly_and_only_for_its_own_prompt(tmp_path: Pa
 def test_guidance_gets_what_is_heard_and_the_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = small_config(expanded=FULL, expand="auto")
+    config = small_config(expanded=FULL, expand="full")
     heard = []
     plain = ViewPrompts.__init__
 
@@ -108,7 +112,7 @@ def test_guidance_gets_what_is_heard_and_the_run_says_so(
 
 
 def test_a_run_that_goes_on_with_another_prompt_hears_it_as_it_is(tmp_path: Path) -> None:
-    config = small_config(expanded=FULL, expand="auto")
+    config = small_config(expanded=FULL, expand="full")
     run = RunDir.create(tmp_path, config, environment())
     assert changed(run, ["saving.keep=3"]).heard == FULL
     assert changed(run, ["prompt=a house"]).heard == "a house"
@@ -117,6 +121,7 @@ def test_a_run_that_goes_on_with_another_prompt_hears_it_as_it_is(tmp_path: Path
 def test_the_command_line_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[RunConfig] = []
     monkeypatch.setattr("dreamlab.cli.dry_run.show", lambda config, as_json: shown.append(config) or 0)
-    for word in ("auto", "off"):
+    for word in ("auto", "full", "off"):
         assert main(["run", "a mushroom", "--preset", "fast", "--dry-run", "--expand", word]) == 0
-    assert shown[0].heard != "a mushroom" == shown[1].heard
+    heard = [config.heard for config in shown]
+    assert len(set(heard)) == 3 and heard[2] == "a mushroom"

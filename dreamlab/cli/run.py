@@ -60,8 +60,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--negative", metavar="PROMPT", help="what to keep away from")
     parser.add_argument(
         "--expand",
-        choices=("auto", "off"),
-        help="whether a bare prompt is said in full before the embedded prior hears it; off: as it is",
+        choices=("auto", "full", "off"),
+        help="what is added to a bare prompt before the embedded prior hears it; auto: a colour; "
+        "full: details too",
     )
     parser.add_argument(
         "--from",

@@ -58,8 +58,8 @@ class RunConfig(BaseModel):
 
     prompt: what to make, such as "a red mushroom".
     negative_prompt: what to keep away from.
-    expand: whether a bare prompt is said in full before the embedded prior hears it; "auto": where its
-    grammar knows the noun, and the seed picks the variant.
+    expand: what is added to a bare prompt before the embedded prior hears it, if its grammar knows the noun;
+    "auto": a colour where none is said; "full": details too; the seed picks the variant.
     expanded: what the prior hears instead of the prompt; null: the prompt. Written here when the run begins.
     view_dependent: whether words such as "front view" are added; "auto": for priors that are not told the
     camera.
@@ -84,7 +84,7 @@ class RunConfig(BaseModel):
 
     prompt: str
     negative_prompt: str = ""
-    expand: Annotated[Literal["auto", "off"], BeforeValidator(_yaml_switch)] = "auto"
+    expand: Annotated[Literal["auto", "full", "off"], BeforeValidator(_yaml_switch)] = "auto"
     expanded: str | None = None
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)

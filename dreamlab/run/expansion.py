@@ -24,7 +24,8 @@ def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
         return config
     from dreamlab.studio.expand import expand
 
-    text = expand(config.prompt, config.seed, vocabulary, config.negative_prompt)
+    full = config.expand == "full"
+    text = expand(config.prompt, config.seed, vocabulary, config.negative_prompt, details=full)
     return config if text is None else config.model_copy(update={"expanded": text})
 
 

@@ -68,7 +68,9 @@ class Variant(NamedTuple):
     details: Words
 
 
-def expand(prompt: str, seed: int, vocabulary: Vocabulary, unwanted: str = "") -> str | None:
+def expand(
+    prompt: str, seed: int, vocabulary: Vocabulary, unwanted: str = "", details: bool = True
+) -> str | None:
     """The prompt with what it leaves open; None where nothing can be added.
 
     Every word that was said is in it, but for articles. Seeds that follow each other get different
@@ -77,11 +79,16 @@ def expand(prompt: str, seed: int, vocabulary: Vocabulary, unwanted: str = "") -
     Args:
         vocabulary: of the prior that will hear it; no word is added that it has not learned.
         unwanted: a negative prompt; none of its words is added.
+        details: False adds no parts, but only colour, material and size, and only where neither colour nor
+            material was said.
     """
     wish = read(prompt)
-    if wish is None:
+    if wish is None or (not details and (wish.color[0] or wish.material[0])):
         return None
-    texts = {variant: worded(wish, variant) for variant in variants(wish)}
+    found = variants(wish)
+    if not details:
+        found = tuple(dict.fromkeys(variant._replace(details=()) for variant in found))
+    texts = {variant: worded(wish, variant) for variant in found}
     added = {text: set(words_of(text)) - set(words_of(prompt)) for text in texts.values()}
     unlearned = {gap.word for gap in vocabulary.read(" ".join(sorted(set().union(*added.values())))).gaps}
     shunned = {stem(word) for word in words_of(unwanted)}

@@ -128,3 +128,11 @@ def test_no_word_of_the_negative_prompt_is_added(vocabulary: Vocabulary) -> None
 def test_where_details_can_be_told_they_are(vocabulary: Vocabulary) -> None:
     texts = [expand("a mushroom", seed, vocabulary) for seed in range(20)]
     assert all(text and text.endswith(" spots") for text in texts)
+
+
+def test_without_details_only_what_has_no_colour_gets_one_and_sizes() -> None:
+    known = all_known()
+    heard = [expand("a cat", seed, known, details=False) for seed in range(6)]
+    assert all(text and text.endswith(" cat") for text in heard) and len(set(heard)) > 2
+    for said in ("an orange mushroom", "a wooden chair", "a tall scarlet toadstool"):
+        assert expand(said, 0, known, details=False) is None
