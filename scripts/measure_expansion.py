@@ -107,7 +107,7 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
         for arm, x in zip(ARMS, pair, strict=True):
             pictures[arm].append(x)
         trial = lot[len(pictures["off"]) - 1]
-        sys.stderr.write(f"{len(pictures['off'])}/{len(lot)} {trial.prompt.prompt}: {trial.heard['auto']}\n")
+        sys.stderr.write(f"{len(pictures['off'])}/{len(lot)} {trial.prompt.prompt}: {trial.heard['full']}\n")
     if args.picture:
         write_pictures(args.picture, pictures)
     judge = judge_of(MeasureConfig(nouns=nouns), args.judge)

@@ -13,7 +13,8 @@ from dreamlab.core.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
-from measure_expansion import NO_COLOR, haze, spread_of_seeds, trials
+import measure_expansion
+from measure_expansion import NO_COLOR, haze, measured, spread_of_seeds, trials
 
 NOUNS = ("cube", "sphere", "apple", "banana")
 
@@ -43,3 +44,15 @@ def test_a_lot_has_no_noun_twice_and_every_other_prompt_bare() -> None:
     assert all(trial.heard["off"] == trial.prompt.prompt for trial in lot)
     with pytest.raises(InputError, match="not so many nouns"):
         trials(argparse.Namespace(count=5, seeds=1, seed=3, weights=None), NOUNS)
+
+
+def test_the_report_has_both_arms_and_what_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_expansion, "nouns_to_sample", lambda args: NOUNS)
+    monkeypatch.setattr(measure_expansion, "judge_of", lambda config, file: None)
+    monkeypatch.setattr(measure_expansion, "kept", lambda args, lot, arm: (with_opacity(1.0) for _ in lot))
+    found = {"haze": 0.0, "each": [{}] * 3}
+    monkeypatch.setattr(measure_expansion, "judged", lambda judge, pictures, lot, seeds: found)
+    values = {"count": 3, "seeds": 1, "seed": 3, "weights": None, "picture": None, "judge": None}
+    report = measured(argparse.Namespace(**values, of="fields", preset="fast", set=[]))
+    assert report["off"] == report["full"] == {"haze": 0.0}
+    assert [row["heard"] for row in report["each"]] != [row["prompt"] for row in report["each"]]
