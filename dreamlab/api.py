@@ -21,10 +21,9 @@ from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
 from dreamlab.priors.protocols import Prior
 from dreamlab.run import pipeline
+from dreamlab.run.begin import new_run
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
-from dreamlab.run.expansion import with_expansion
-from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
@@ -154,17 +153,16 @@ def events(
     out: Folder = "outputs",
     prior: Prior | None = None,
 ) -> Iterator[Event]:
-    """`generate`, one event at a time: Phase, Note, Step and, at the end, Finished (dreamlab.run.events).
+    """`generate`, one event at a time: Begun, Phase, Note, Step and, at the end, Finished, of
+    dreamlab.run.events.
 
     To stop early, close the iterator: a checkpoint is kept, and `load_run` and `dreamlab resume` find it.
     """
     nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
-    pick_device(config.device)  # before anything is written
-    config = with_threads(with_expansion(config, prior))
-    run = RunDir.create(Path(out), config, environment())
+    run = new_run(config, Path(out), prior)
     with run.unless_stillborn():
-        yield from pipeline.generate(config, run, prior)
+        yield from pipeline.generate(run.config(), run, prior)
 
 
 def _split(settings: Settings | None) -> tuple[dict[str, Any], list[str]]:

@@ -13,8 +13,9 @@ from dreamlab.cli.subject import check_up, is_mesh_file, mesh_and_home
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.dataset.scene import Subject
 from dreamlab.dataset.sources import Source, of_file, of_folder, parts_of_file
+from dreamlab.run.begin import new_run
 from dreamlab.run.config import RunConfig
-from dreamlab.run.machine import environment, pick_device, with_threads
+from dreamlab.run.expansion import with_expansion
 from dreamlab.run.resolve import from_values, merge, resolve
 from dreamlab.run.run_dir import RunDir, slug
 from dreamlab.run.styles import COLOR_WEIGHT
@@ -96,9 +97,9 @@ def run_prompts(args: argparse.Namespace) -> int:
         if not is_prompts(subject):
             out.append(subject)
             continue
-        configs = [resolve(prompt, preset=args.preset) for prompt in read_prompts(Path(subject))]
-        for config in configs:
-            run = _run_like(config, args.runs) or _new(config, args.runs)
+        prompts = read_prompts(Path(subject))
+        for config in [with_expansion(resolve(prompt, preset=args.preset)) for prompt in prompts]:
+            run = _run_like(config, args.runs) or new_run(config, args.runs)
             if not (run.path / "mesh.glb").is_file():
                 with run.unless_stillborn():
                     code = drive(run.config(), run, view_mode(args))
@@ -134,9 +135,3 @@ def _run_like(config: RunConfig, runs: Path) -> RunDir | None:
             if run.config().model_copy(update={"threads": None}) == like:
                 return run
     return None
-
-
-def _new(config: RunConfig, runs: Path) -> RunDir:
-    pick_device(config.device)  # before anything is written
-    config = with_threads(config)
-    return RunDir.create(runs, config, environment())

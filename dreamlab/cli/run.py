@@ -91,7 +91,6 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.run.expansion import with_expansion
     from dreamlab.run.resolve import resolve
 
     with _as_planned(args):
@@ -100,19 +99,17 @@ def execute(args: argparse.Namespace) -> int:
     config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
+        from dreamlab.run.expansion import with_expansion
 
         with suppress(DreamlabError):  # it says itself what is wrong with weights that cannot be read
             config = with_expansion(config)
         return show(config, as_json=args.json)
     from dreamlab.cli.drive import drive
-    from dreamlab.run.machine import environment, pick_device, with_threads
-    from dreamlab.run.run_dir import RunDir
+    from dreamlab.run.begin import new_run
 
-    pick_device(config.device)  # before anything is written
-    config = with_threads(with_expansion(config))  # before the environment is written down
-    run = RunDir.create(args.out, config, environment())
+    run = new_run(config, args.out)
     with run.unless_stillborn():
-        return drive(config, run, view_mode(args))
+        return drive(run.config(), run, view_mode(args))
 
 
 def _as_planned(args: argparse.Namespace) -> AbstractContextManager[None]:

@@ -1,0 +1,21 @@
+"""A new run: what is decided when it begins is written into its settings, which its folder keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dreamlab.priors.protocols import Prior
+from dreamlab.run.config import RunConfig
+from dreamlab.run.expansion import with_expansion
+from dreamlab.run.machine import environment, pick_device, with_threads
+from dreamlab.run.run_dir import RunDir
+
+
+def new_run(config: RunConfig, out: Path, prior: Prior | None = None) -> RunDir:
+    """The folder of a new run in `out`, with what its prior hears and how many threads it has in its config.
+
+    prior: instead of `config.prior`. Raises before anything is written for a device that is not there.
+    """
+    pick_device(config.device)
+    config = with_threads(with_expansion(config, prior))  # before the environment is written down
+    return RunDir.create(out, config, environment())
