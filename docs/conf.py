@@ -32,7 +32,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 nitpicky = False
-suppress_warnings = ["toc.empty_glob"]  # a pattern in a table of contents may stand for no page yet
 
 html_theme = "furo"
 html_title = f"dreamlab {version}"
