@@ -132,7 +132,8 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 def options_of_others() -> set[str]:
     """Those of the scripts, and of programs that a page names."""
     text = "".join(path.read_text("utf-8") for path in (ROOT / "scripts").iterdir() if path.is_file())
-    return set(re.findall(r"--[a-z][\w-]*", text)) | {"--build-arg", "--user", "--gpus", "--depth-unit-scale-factor"}
+    foreign = {"--build-arg", "--user", "--gpus", "--depth-unit-scale-factor"}
+    return set(re.findall(r"--[a-z][\w-]*", text)) | foreign
 
 
 @each_page
