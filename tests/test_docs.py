@@ -173,7 +173,7 @@ def test_pages_read_well_without_the_site(page: Path) -> None:
     """What only the site understands stands in comments."""
     text = re.sub(r"^<!-- site\n.*?\n-->$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert not re.findall(r"^(?:```|:::)\{.*|\{(?:doc|ref|func)\}`.*", text, re.MULTILINE)
-    assert "<!-- site" not in text
+    assert "<!-- site\n" not in text
 
 
 def test_what_is_wrong_on_a_page_is_found(tmp_path: Path) -> None:
