@@ -194,7 +194,7 @@ def test_what_is_wrong_on_a_page_is_found(tmp_path: Path) -> None:
 
 def build(source: Path, out: Path, conf: Path) -> subprocess.CompletedProcess[str]:
     """As scripts/docs does it."""
-    line = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-c"]
+    line = [sys.executable, "-m", "sphinx", "-b", "html", "-E", "-a", "-W", "--keep-going", "-q", "-c"]
     line += [str(conf), str(source), str(out)]
     return subprocess.run(line, cwd=ROOT, env=os.environ, capture_output=True, text=True)
 
@@ -203,7 +203,7 @@ def test_the_script_builds_the_site_as_the_test_does() -> None:
     script = ROOT / "scripts" / "docs"
     assert os.access(script, os.X_OK) and subprocess.run(["bash", "-n", str(script)]).returncode == 0
     text = script.read_text("utf-8")
-    assert '-m sphinx -b html -W --keep-going -q -c docs . "$out"' in text and "scripts/check_site.py" in text
+    assert '-m sphinx -b html -E -a -W --keep-going -q -c docs . "$out"' in text and "scripts/check_site.py" in text
 
 
 def test_the_site_builds_without_a_warning_and_all_its_links_hold(tmp_path: Path) -> None:
