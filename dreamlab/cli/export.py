@@ -110,7 +110,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--texture-format",
         choices=TEXTURE_FORMATS,
         metavar="KIND",
-        help="how images are encoded: png (default) loses nothing, jpeg, or webp, which is for GLB alone",
+        help="how images are encoded: png (default) loses nothing, jpeg, webp, which is for GLB alone, or "
+        "ktx2, which is for --game web and needs basisu",
     )
     parser.add_argument(
         "--lighting",
@@ -215,7 +216,7 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["export"]["origin"] = args.origin or "base"
     if args.draco or args.meshopt:
         stages["export"]["compression"] = "draco" if args.draco else "meshopt"
-    if args.texture_format is not None:
+    if args.texture_format is not None and args.game is None:
         stages["export"]["textures"] = args.texture_format
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dreamlab.stages.protocol import SurfaceMesh
 
 ENGINES = ("unity", "unreal", "godot", "web")
-TEXTURE_FORMATS = ("png", "jpeg", "webp")
+TEXTURE_FORMATS = ("png", "jpeg", "webp", "ktx2")
 LEVELS, HULLS = (1, 8), (0, 64)
 
 
@@ -46,6 +46,12 @@ def check_game_options(args: argparse.Namespace, to: Destination) -> None:
             raise InputError(f"--{option} is for games", mend="Add --game unity, unreal, godot or web")
         if value is not None and not low <= value <= high:
             raise InputError(f"--{option} cannot be used", expected=f"{low} to {high}", got=str(value))
+    if args.texture_format == "ktx2":
+        if args.game != "web":
+            raise InputError("KTX2 textures are for --game web: other programs hardly read them")
+        from dreamlab.mesh.io.basis import basisu
+
+        basisu()  # said now, not when everything else is done
     if args.game is None:
         return
     for option in ("format", "quads", "draco", "meshopt"):
