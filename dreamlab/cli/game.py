@@ -110,7 +110,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         out.append(line)
     own = summary["surface"]
     closed = "closed" if own["edge_manifold"] else "open, or more than two faces at an edge"
-    line = f"surface: {closed}, {own['pinched_corners']} pinched corners, Euler number {own['euler_number']}"
+    line = f"surface: {closed}, {own['pinched_corners']} pinched corners, "
+    line += f"{own['crossing_faces']} faces through others, Euler number {own['euler_number']}, "
+    line += f"{own['hidden']:.1%} never seen"
     if own["uv_islands"]:
         line += f"; {own['uv_islands']} islands in the texture, {own['uv_crumbs']} of less than 8 triangles, "
         line += f"{own['uv_used']:.0%} used"
