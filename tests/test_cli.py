@@ -62,7 +62,9 @@ def bounds(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return vertices.amin(0), vertices.amax(0)
 
 
-def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_resume_export_render_walk(
+    home: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert command("run", "a red ball", "--config", "small.yaml", "--quiet") == 0
     mesh = Path(capsys.readouterr().out.strip())
     assert mesh == Path("outputs/0001-a-red-ball/mesh.glb") and mesh.is_file()
@@ -117,6 +119,9 @@ def test_run_resume_export_render_walk(home: Path, capsys: pytest.CaptureFixture
     low, high = bounds(home / "small" / "mesh.glb")
     assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
     assert float(low[1]) == pytest.approx(0, abs=1e-5)
+
+    assert command("export", str(mesh), "--faces", "100000", "--format", "stl", "--to", "many") == 0
+    assert "100000 faces were asked for; the surface has" in caplog.text
 
 
 def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

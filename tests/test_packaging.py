@@ -57,7 +57,13 @@ THROUGH_ANOTHER = {
     "usd-core": "pxr",
     "ninja": "nerfacc.grid",  # compiles its CUDA kernels
 }
-MODULES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-image": "skimage", "pyrender2": "pyrender"}
+MODULES = {
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "pyrender2": "pyrender",
+    "libigl": "igl",
+}
 
 
 def imported() -> set[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 OF_RUNS = ("lighting", "resolution", "recolor", "palette", "parts", "style")
 ORIGINS = ("keep", "centre", "base")
+MET = 0.9  # of the faces that were asked for: less is said
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -110,7 +111,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--texture-format",
         choices=TEXTURE_FORMATS,
         metavar="KIND",
-        help="how images are encoded: png (default) loses nothing, jpeg, or webp, which is for GLB alone",
+        help="how images are encoded: png (default) loses nothing, jpeg, webp, which is for GLB alone, or "
+        "ktx2, which is for --game web and needs basisu",
     )
     parser.add_argument(
         "--lighting",
@@ -168,6 +170,7 @@ def execute(args: argparse.Namespace) -> int:
     mesh, home, name = mesh_and_home(args.subject, args.out, changed, args.up)
     if config is None:
         mesh = _reworked(mesh, args, changed)
+    _tell_fewer(args.faces, len(mesh.mesh.faces))
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
     if args.game is not None:
@@ -179,6 +182,16 @@ def execute(args: argparse.Namespace) -> int:
         stem = to.beside(Path(args.subject), folder, stem)
     tell_files(args, export.build().write(mesh, folder, stem, asset))
     return 0
+
+
+def _tell_fewer(asked: int | None, there: int) -> None:
+    """Say it where a surface has far fewer faces than were asked for."""
+    import logging
+
+    if asked is not None and there < MET * asked:
+        logging.getLogger(__name__).warning(
+            "%d faces were asked for; the surface has %d, and more would show nothing new", asked, there
+        )
 
 
 def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -> SurfaceMesh:
@@ -215,7 +228,7 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["export"]["origin"] = args.origin or "base"
     if args.draco or args.meshopt:
         stages["export"]["compression"] = "draco" if args.draco else "meshopt"
-    if args.texture_format is not None:
+    if args.texture_format is not None and args.game is None:
         stages["export"]["textures"] = args.texture_format
     return from_values(merge(config.model_dump(mode="json", by_alias=True), {"stages": stages}))
 

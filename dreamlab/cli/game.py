@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dreamlab.stages.protocol import SurfaceMesh
 
 ENGINES = ("unity", "unreal", "godot", "web")
-TEXTURE_FORMATS = ("png", "jpeg", "webp")
+TEXTURE_FORMATS = ("png", "jpeg", "webp", "ktx2")
 LEVELS, HULLS = (1, 8), (0, 64)
 
 
@@ -46,6 +46,12 @@ def check_game_options(args: argparse.Namespace, to: Destination) -> None:
             raise InputError(f"--{option} is for games", mend="Add --game unity, unreal, godot or web")
         if value is not None and not low <= value <= high:
             raise InputError(f"--{option} cannot be used", expected=f"{low} to {high}", got=str(value))
+    if args.texture_format == "ktx2":
+        if args.game != "web":
+            raise InputError("KTX2 textures are for --game web: other programs hardly read them")
+        from dreamlab.mesh.io.basis import basisu
+
+        basisu()  # said now, not when everything else is done
     if args.game is None:
         return
     for option in ("format", "quads", "draco", "meshopt"):
@@ -104,7 +110,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         out.append(line)
     own = summary["surface"]
     closed = "closed" if own["edge_manifold"] else "open, or more than two faces at an edge"
-    line = f"surface: {closed}, {own['pinched_corners']} pinched corners, Euler number {own['euler_number']}"
+    line = f"surface: {closed}, {own['pinched_corners']} pinched corners, "
+    line += f"{own['crossing_faces']} faces through others, Euler number {own['euler_number']}, "
+    line += f"{own['hidden']:.1%} never seen"
     if own["uv_islands"]:
         line += f"; {own['uv_islands']} islands in the texture, {own['uv_crumbs']} of less than 8 triangles, "
         line += f"{own['uv_used']:.0%} used"

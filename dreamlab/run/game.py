@@ -15,7 +15,7 @@ from dreamlab.mesh.game.engines import Engine, files_for
 from dreamlab.mesh.game.hulls import Hulls, convex_hulls
 from dreamlab.mesh.game.levels import levels_of
 from dreamlab.mesh.game.soundness import soundness
-from dreamlab.mesh.io.encode import TextureFormat
+from dreamlab.mesh.io.encode import PackedFormat
 from dreamlab.mesh.io.export import check_packages
 from dreamlab.mesh.io.gltf import Compression, glb_scene
 from dreamlab.mesh.io.names import legal_name
@@ -42,13 +42,13 @@ def write_game(
     *,
     levels: int = 4,
     hulls: int = 8,
-    textures: TextureFormat | None = None,
+    textures: PackedFormat | None = None,
 ) -> GameAsset:
     """Write the object, at its size and place, into a folder of its own.
 
     levels: of detail, the object itself among them. hulls: convex ones for collisions at most; 0: none.
     textures: how images are encoded; None is WebP for the web and PNG for the others, which compress them
-    anew. Web files are packed with meshopt where its package is installed.
+    anew; KTX2 needs the program basisu. Web files are packed with meshopt where its package is installed.
 
     Raises InputError for a folder that holds something else, and as convex_hulls does.
     """

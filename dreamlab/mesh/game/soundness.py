@@ -9,19 +9,26 @@ from jaxtyping import Int
 
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.crossings import crossing_faces
+from dreamlab.mesh.geometry.fans import pinched_corners
+from dreamlab.mesh.geometry.hidden import hidden_share
 
 CRUMB = 8  # triangles below which an island of the texture is a crumb
 
 
 class Soundness(NamedTuple):
     """Of a mesh, its corners welded: whether every edge has two faces that run along it in opposite
-    directions; corners at which two or more fans of faces meet in one point; V - E + F, which is 2 for each
-    closed part without handles, and 2 less for every handle. Of its texture: islands, those of less than
-    CRUMB triangles, and the share of the image that they cover; 0 without a texture."""
+    directions; corners at which two or more fans of faces meet in one point; faces that pass through others;
+    V - E + F, which is 2 for each closed part without handles, and 2 less for every handle; the share of its
+    area that nobody sees from outside. Of its texture:
+    islands, those of less than CRUMB triangles, and the share of the image that they cover; 0 without a
+    texture."""
 
     edge_manifold: bool
     pinched_corners: int
+    crossing_faces: int
     euler_number: int
+    hidden: float
     uv_islands: int
     uv_crumbs: int
     uv_used: float
@@ -39,23 +46,14 @@ def soundness(mesh: Mesh) -> Soundness:
         used = float((u * t - v * s).abs().sum()) / 2
     return Soundness(
         edge_manifold=topo.is_closed(faces),
-        pinched_corners=pinched_corners(faces),
+        pinched_corners=len(pinched_corners(faces)),
+        crossing_faces=len(crossing_faces(vertices, faces)),
         euler_number=len(vertices) - edges + len(faces),
+        hidden=hidden_share(vertices, faces),
         uv_islands=len(islands),
         uv_crumbs=int((islands < CRUMB).sum()),
         uv_used=used,
     )
-
-
-def pinched_corners(faces: Int[np.ndarray, "F 3"]) -> int:
-    """Vertices whose faces hang together through edges in more than one fan."""
-    pairs = topo.neighbours(faces)
-    same = faces[pairs[:, 0]][:, :, None] == faces[pairs[:, 1]][:, None, :]
-    pair, here, there = same.nonzero()
-    joined = np.stack([pairs[pair, 0] * 3 + here, pairs[pair, 1] * 3 + there], -1)
-    fan = topo.labels_of(joined, 3 * len(faces))
-    first = np.unique(fan, return_index=True)[1]
-    return int((np.unique(faces.reshape(-1)[first], return_counts=True)[1] > 1).sum())
 
 
 def _islands(mesh: Mesh) -> Int[np.ndarray, " I"]:

@@ -18,8 +18,8 @@ from dreamlab.core.types import Material, Mesh, Wrap
 from dreamlab.mesh.geometry.color import srgb_to_linear, texture_of
 from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
-from dreamlab.mesh.io import draco, meshopt
-from dreamlab.mesh.io.encode import TextureFormat, encoded
+from dreamlab.mesh.io import basis, draco, meshopt
+from dreamlab.mesh.io.encode import PackedFormat, encoded
 from dreamlab.mesh.io.gltf_buffer import FLOAT, UINT, GltfBuffer, MeshoptBuffer
 from dreamlab.mesh.io.names import pieces_of
 
@@ -33,7 +33,7 @@ SLOTS = {
 # Numbers of samplers, which glTF has from OpenGL.
 WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 NEAREST, LINEAR = 9728, 9729
-WEBP = "EXT_texture_webp"
+EXTENSIONS = {"image/webp": "EXT_texture_webp", basis.MIME: basis.EXTENSION}  # without a plain picture
 
 
 class GlbObject(NamedTuple):
@@ -50,14 +50,15 @@ def glb_bytes(
     name: str = "object",
     compression: Compression = "none",
     parts: NamedParts | None = None,
-    textures: TextureFormat = "png",
+    textures: PackedFormat = "png",
 ) -> bytes:
     """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
 
     Node, mesh, material and images are called `name`, which is taken as it is: see `names.legal_name`.
     With `parts` each has a material by its name, with its colour where that is one; as "meshes" each has its
     own node. "draco" packs the geometry with KHR_draco_mesh_compression and needs DracoPy, "meshopt" with
-    EXT_meshopt_compression and needs meshopt; readers must know them, as they must EXT_texture_webp.
+    EXT_meshopt_compression and needs meshopt; readers must know them, as they must the extensions of WebP and
+    KTX2.
     """
     return glb_scene([GlbObject(name, mesh, parts)], compression, textures)
 
@@ -65,7 +66,7 @@ def glb_bytes(
 def glb_scene(
     objects: Sequence[GlbObject],
     compression: Compression = "none",
-    textures: TextureFormat = "png",
+    textures: PackedFormat = "png",
     root: str | None = None,
 ) -> bytes:
     """Several objects in one file, each as `glb_bytes` has it; below one node where `root` names it."""
@@ -78,9 +79,9 @@ def glb_scene(
 class _Document:
     """The lists of a glTF document under construction."""
 
-    def __init__(self, compression: Compression, textures: TextureFormat) -> None:
+    def __init__(self, compression: Compression, textures: PackedFormat) -> None:
         self.compression: Compression = compression
-        self.format: TextureFormat = textures
+        self.format: PackedFormat = textures
         self.buffer = MeshoptBuffer() if compression == "meshopt" else GltfBuffer()
         self.required = {*self.buffer.extensions, *([draco.EXTENSION] if compression == "draco" else [])}
         self.nodes: list[dict[str, Any]] = []
@@ -138,9 +139,9 @@ class _Document:
         sampler = _sampler(how)
         known = self.lists.get("samplers", [])
         at = known.index(sampler) if sampler in known else self.append("samplers", sampler)
-        if mime == "image/webp":
-            self.required.add(WEBP)
-            source = {"extensions": {WEBP: source}}
+        if mime in EXTENSIONS:
+            self.required.add(EXTENSIONS[mime])
+            source = {"extensions": {EXTENSIONS[mime]: source}}
         return self.append("textures", source | {"sampler": at})
 
     def finish(self, root: str | None) -> bytes:

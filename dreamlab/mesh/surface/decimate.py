@@ -8,12 +8,15 @@ import logging
 import numpy as np
 
 from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.crossings import crossing_faces
+from dreamlab.mesh.geometry.fans import part_fans
 from dreamlab.mesh.surface.repair import make_closed
 
 log = logging.getLogger(__name__)
 
 SPLINTER = 0.01  # parts with less of the largest part's volume than this are what pinching has cut off
 TRIES = 4  # rounds of asking for fewer faces, since mending adds some
+CHECKED = 20_000  # faces at most of which is looked for what passes through itself
 RIM = 64  # edges of the holes that are shut after pinched faces were taken out
 
 
@@ -30,9 +33,10 @@ def decimate(
     normals by the main colour difference times the weight times the size. An edge between two colours is a
     step there and keeps its faces; afterwards the relief is taken back.
 
-    The fast collapse may pinch thin parts into edges of four faces. Those are cut out and the holes shut;
-    should that fail, manifold3d simplifies, which never leaves the manifolds. A budget that cannot be met is
-    logged as a warning.
+    The fast collapse may pinch thin parts into edges of four faces. Those are cut out and the holes shut, and
+    corners in which parts only touch are parted; should that fail, or leave faces that pass through others,
+    manifold3d simplifies, which never leaves the manifolds. Of several results the soundest is taken. A
+    budget that cannot be met is logged as a warning.
     """
     if len(faces) <= budget:
         return vertices, faces
@@ -73,12 +77,13 @@ def _lowered(v: np.ndarray, points: np.ndarray, lift: np.ndarray, normals: np.nd
 def _collapsed(
     points: np.ndarray, faces: np.ndarray, budget: int, closed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest result of the fast collapse that is as closed as the input, else manifold3d's."""
-    best: tuple[np.ndarray, np.ndarray] | None = None
+    """The first sound result of the fast collapse that is as closed as the input; if there is none, the one
+    with fewest flaws within the budget, manifold3d's among them."""
+    found: list[tuple[np.ndarray, np.ndarray]] = []
     if not closed:  # an open sheet would be eaten from its rim, where a collapse costs nothing
-        best = _fast(points, faces, budget, 5, keep_rim=True)
-        if 0 < len(best[1]) <= budget:
-            return best
+        found.append(_fast(points, faces, budget, 5, keep_rim=True))
+        if 0 < len(found[0][1]) <= budget:
+            return found[0]
     for aggression in (5, 7):
         target = budget
         for _ in range(TRIES):
@@ -87,16 +92,26 @@ def _collapsed(
                 v, f = mended(v, f)
             if len(f) == 0 or (closed and not topo.is_closed(f)):
                 break  # harder pressing would not help this setting
-            if best is None or len(f) < len(best[1]):
-                best = v, f
+            v, f = part_fans(v, f) if closed else (v, f)
+            found.append((v, f))
             if len(f) <= budget:
-                return v, f
+                if not closed or _flaws(v, f) == 0:
+                    return v, f
+                break
             target = max(4, min(target - 4, int(target * budget / len(f))))
-    if not closed and best is not None:
-        return best
-    log.warning("quadric decimation left the manifolds or the budget; manifold3d simplifies instead")
-    v, f = simplify_solid(points, faces, budget)
-    return best if best is not None and len(f) > len(best[1]) else (v, f)
+    if closed or not found:
+        if not any(len(f) <= budget for _, f in found):
+            log.warning("quadric decimation left the manifolds or the budget; manifold3d simplifies instead")
+        found.append(part_fans(*simplify_solid(points, faces, budget)))
+    best = min(found, key=lambda one: (max(len(one[1]), budget), _flaws(*one) if closed else 0, len(one[1])))
+    if closed and (flaws := _flaws(*best)):
+        log.warning("%d of %d faces pass through others", flaws, len(best[1]))
+    return best
+
+
+def _flaws(vertices: np.ndarray, faces: np.ndarray) -> int:
+    """Faces that pass through others; 0 where there are too many faces to look."""
+    return 0 if len(faces) > CHECKED else len(crossing_faces(vertices, faces))
 
 
 def _fast(

@@ -1,114 +1,97 @@
-"""Pack flat charts into the unit square: tightest rotation, then shelves on a skyline, the scale found by
-bisection."""
+"""Pack flat charts into the unit square, all at one scale, which is found by bisection: by their outlines,
+or, where there are very many, by their boxes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from jaxtyping import Float, Int
+
+from dreamlab.mesh.texture.flatten import signed_areas
+from dreamlab.mesh.texture.outlines import place_outlines
+from dreamlab.mesh.texture.skyline import place_boxes
 
 ANGLES = 24  # rotations tried for the smallest box, over a quarter turn
+OUTLINED = 64  # charts at most that are packed by their outlines
+FIRST = 0.78  # share of the square that charts cover in the first try
+CLOSE = 1.01  # scales nearer than this are not told apart
+SLIVER = 1e-6  # of the square: smaller, and the charts are said not to fit
 
 
-def pack(flat: np.ndarray, chart: np.ndarray, resolution: int, padding: int) -> np.ndarray:
-    """uv [F,3,2] in 0..1 of projected corners `flat` [F,3,2], all charts at one scale and `padding` pixels
-    apart."""
-    turned, low, size = _smallest_boxes(flat, chart)
-    gap = padding / resolution
-    fill = float((size[:, 0] * size[:, 1]).sum())
-    # the largest scale that fits: bracket it, then bisect
-    high = 1.0 / np.sqrt(max(fill, 1e-30))
-    best, spots = 0.0, np.zeros_like(low)
-    for step in range(14):
-        scale = high * (1 - step * 0.05) if best == 0.0 and step < 10 else (best + high) / 2
-        found = _place(size * scale + gap, 1.0)
+def pack(
+    flat: Float[np.ndarray, "F 3 2"], chart: Int[np.ndarray, " F"], resolution: int, padding: int
+) -> Float[np.ndarray, "F 3 2"]:
+    """uv in 0..1 of flat corners, charts at least `padding` pixels apart.
+
+    Raises ValueError where even tiny charts leave no room between them.
+    """
+    turned, size = _smallest_boxes(flat, chart)
+    area, gap = np.abs(signed_areas(turned)), padding / resolution
+    order = np.argsort(chart, kind="stable")
+    rows = np.split(order, np.searchsorted(chart[order], np.arange(1, len(size))))
+    sizes = (np.bincount(chart, weights=area), size.prod(1))
+    orders = [np.argsort(-by, kind="stable") for by in sizes]
+
+    def by_outline(scale: float) -> np.ndarray | None:
+        uv = np.zeros_like(turned)
+        placed = place_outlines([turned[own] * scale for own in rows], size * scale, gap, orders)
+        for own, corners in zip(rows, placed or (), strict=bool(placed)):
+            uv[own] = corners
+        return None if placed is None else uv
+
+    def by_boxes(scale: float) -> np.ndarray | None:
+        spots = place_boxes(size * scale + gap, 1.0)
+        return None if spots is None else turned * scale + spots[chart][:, None] + gap / 2
+
+    first = np.sqrt(FIRST / max(float(area.sum()), 1e-30))
+    uv = _largest(by_outline if len(size) <= OUTLINED else by_boxes, first, SLIVER / float(size.max()))
+    if uv is None:
+        raise ValueError(f"{len(size)} charts do not fit {resolution} pixels with {padding} between them")
+    return uv
+
+
+def _largest(fits: Callable[[float], np.ndarray | None], first: float, least: float) -> np.ndarray | None:
+    """What `fits` gives at about the largest scale at which it gives anything; None if that is below
+    `least`."""
+    low, high, scale, best = 0.0, np.inf, first, None
+    while high > low * CLOSE and scale > least:
+        found = fits(scale)
         if found is not None:
-            best, spots = scale, found
+            low, best = scale, found
         else:
             high = scale
-    while best == 0.0:  # many slivers: the gaps themselves need the room
-        high *= 0.7
-        found = _place(size * high + gap, 1.0)
-        if found is not None:
-            best, spots = high, found
-        elif high * float(size.max()) < 1e-6:
-            raise ValueError(f"{len(size)} charts do not fit {resolution} pixels with {padding} between them")
-    return (turned - low[chart][:, None]) * best + spots[chart][:, None] + gap / 2
+        if low and high < np.inf:
+            scale = (low + high) / 2
+        else:
+            scale *= 1.06 if low else 0.94 if scale > first / 2 else 0.7
+    return best
 
 
-def _smallest_boxes(flat: np.ndarray, chart: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each chart turned so that its bounding box is smallest and lies on its long side: corners, box origin,
-    size."""
+def _smallest_boxes(flat: np.ndarray, chart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners [F,3,2] of charts turned so that their boxes are smallest and begin at 0; the boxes [C,2]."""
     n = int(chart.max()) + 1
     order = np.argsort(chart, kind="stable")
     start = np.searchsorted(chart[order], np.arange(n))
     best_area = np.full(n, np.inf)
     angle = np.zeros(n)
 
-    def boxes(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.stack([x.min(1), y.min(1), -x.max(1), -y.max(1)], -1)[order]
-        extreme = np.minimum.reduceat(rows, start)
-        return extreme[:, :2], -extreme[:, 2:] - extreme[:, :2]
+    def boxes(turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low = np.minimum.reduceat(turned.min(1)[order], start)
+        return low, np.maximum.reduceat(turned.max(1)[order], start) - low
 
     for theta in np.arange(ANGLES) * (np.pi / 2 / ANGLES):
-        _, size = boxes(*_turned(flat, np.full(len(flat), theta)))
-        area = size[:, 0] * size[:, 1]
+        area = boxes(_turned(flat, np.full(len(flat), theta)))[1].prod(1)
         better = area < best_area - 1e-12
         best_area[better], angle[better] = area[better], theta
-    _, size = boxes(*_turned(flat, angle[chart]))
-    angle += (size[:, 1] > size[:, 0]) * (np.pi / 2)
-    x, y = _turned(flat, angle[chart])
-    return np.stack([x, y], -1), *boxes(x, y)
+    size = boxes(_turned(flat, angle[chart]))[1]
+    angle += (size[:, 1] > size[:, 0]) * (np.pi / 2)  # on its long side
+    turned = _turned(flat, angle[chart])
+    low, size = boxes(turned)
+    return turned - low[chart][:, None], size
 
 
-def _turned(flat: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x and y [F,3] of corners [F,3,2] after turning each triangle by its angle [F]."""
+def _turned(flat: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Corners [F,3,2] after turning each triangle by its angle [F]."""
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    return flat[..., 0] * c - flat[..., 1] * s, flat[..., 0] * s + flat[..., 1] * c
-
-
-def _place(size: np.ndarray, side: float) -> np.ndarray | None:
-    """Lower left corners [C,2] of boxes in a square, tall ones first, each as low as the skyline allows; or
-    None."""
-    order = np.argsort(-size[:, 1] * 4 - size[:, 0], kind="stable")
-    spots = np.zeros_like(size)
-    skyline = [(0.0, side, 0.0)]  # segments (left, right, height) from left to right
-    for box in order:
-        width, height = size[box]
-        spot = _lowest(skyline, width, side)
-        if spot is None or spot[1] + height > side:
-            return None
-        spots[box] = spot
-        skyline = _raise(skyline, spot[0], spot[0] + width, spot[1] + height)
-    return spots
-
-
-def _lowest(
-    skyline: list[tuple[float, float, float]], width: float, side: float
-) -> tuple[float, float] | None:
-    """The lowest, then leftmost place for a box of this width, starting at a segment's left end."""
-    best: tuple[float, float] | None = None
-    for i, (left, _, height) in enumerate(skyline):
-        if left + width > side + 1e-12:
-            break
-        if best is not None and height >= best[1]:
-            continue
-        top, j = height, i
-        while j + 1 < len(skyline) and skyline[j][1] < left + width - 1e-12:
-            j += 1
-            top = max(top, skyline[j][2])
-        if best is None or top < best[1]:
-            best = (left, top)
-    return best
-
-
-def _raise(
-    skyline: list[tuple[float, float, float]], left: float, right: float, height: float
-) -> list[tuple[float, float, float]]:
-    out: list[tuple[float, float, float]] = []
-    for a, b, h in skyline:
-        if a < left:
-            out.append((a, min(b, left), h))
-        if a <= left < b or (left <= a and not any(s[0] == left for s in out)):
-            out.append((left, right, height))
-        if b > right:
-            out.append((max(a, right), b, h))
-    return [s for i, s in enumerate(out) if s[1] - s[0] > 1e-12 and (i == 0 or s != out[i - 1])]
+    return np.stack([flat[..., 0] * c - flat[..., 1] * s, flat[..., 0] * s + flat[..., 1] * c], -1)
