@@ -19,7 +19,7 @@ from dreamlab.priors.embedded.prior import read_vocabulary
 
 PAGE = (DOCS / "own-prior.md").read_text("utf-8")
 BLOCKS = [block for block in blocks(PAGE) if block.comment.startswith("<!-- worked example")]
-LINES = [block.text.strip() for block in BLOCKS if block.language == "sh"]
+LINES = [block.text.replace("\\\n", " ").strip() for block in BLOCKS if block.language == "sh"]
 FILES = {
     re.findall(r"example: (\S+)", block.comment)[0]: block.text
     for block in BLOCKS
