@@ -169,9 +169,9 @@ def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:
             shapes.scene(rng, relation="on", nouns=(over, under), colors=pair)
             for pair in ((first, second), (second, first), (first, second))
         )
-        halves.append([_half_colors(render_shape(scene, cameras)) for scene in scenes])
+        halves.append([half_colors(render_shape(scene, cameras)) for scene in scenes])
     sampled = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
-    mine = [_half_colors(x) for x in sampled.split(VIEWS)]
+    mine = [half_colors(x) for x in sampled.split(VIEWS)]
     wins = [_nearer(x, right, swapped) for x, (right, swapped, _) in zip(mine, halves, strict=True)]
     ceiling = [_nearer(other, right, swapped) for right, swapped, other in halves]
     return sum(wins) / config.scenes, sum(ceiling) / config.scenes
@@ -181,7 +181,7 @@ def _nearer(x: Tensor, one: Tensor, other: Tensor) -> bool:
     return bool((x - one).norm() < (x - other).norm())
 
 
-def _half_colors(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
+def half_colors(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
     """Mean colour of the upper and the lower half of what is seen, over all views."""
     color, opacity, _ = from_model_space(x)
     rows = (opacity[..., 0] > 0.5).any(0).any(-1).nonzero()

@@ -1,0 +1,59 @@
+"""Ways in which a distillation fails as a whole: nothing, a sheet, a filled box, a cloud of pieces."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry import topology as topo
+
+FLAT = 0.04  # least over greatest extent along the axes of the surface
+FULL = 0.9  # of its bounding box
+PIECES = 0.6  # share of the area that the largest piece has at least
+
+
+class Collapse(NamedTuple):
+    """flatness: least over greatest extent along the principal axes of the surface, 0 a sheet, 1 a ball.
+    box_share: volume enclosed, over that of the bounding box; 0 for what encloses nothing. piece_share: the
+    largest piece's share of the area. pieces: how many hang together through corners. verdict: "empty",
+    "flat", "full", "in pieces" or "".
+    """
+
+    flatness: float
+    box_share: float
+    piece_share: float
+    pieces: int
+    verdict: str
+
+
+def collapse(mesh: Mesh, boxy: bool = False) -> Collapse:
+    """boxy: the thing that was asked for fills its box by nature, and may."""
+    vertices, faces = topo.weld(mesh.vertices.double().numpy(), mesh.faces.numpy())
+    area = topo.face_normals(vertices, faces)[1] if len(faces) else np.zeros(0)
+    if len(faces) == 0 or area.sum() <= 0:
+        return Collapse(0.0, 0.0, 0.0, 0, "empty")
+    part = topo.components(faces)
+    shares = np.bincount(part, weights=area) / area.sum()
+    flatness, box = _flatness(vertices, faces, area), float(np.prod(np.ptp(vertices, axis=0)))
+    volume = float(topo.signed_volumes(vertices - vertices.mean(0), faces).sum()) if topo.is_closed(faces) else 0
+    box_share = max(volume, 0.0) / box if box > 0 else 0.0
+    found = (
+        "flat" if flatness < FLAT
+        else "full" if box_share > FULL and not boxy
+        else "in pieces" if shares.max() < PIECES
+        else ""
+    )  # fmt: skip
+    pieces = len(np.unique(part))
+    return Collapse(flatness, box_share, float(shares.max()), pieces, found)
+
+
+def _flatness(vertices: np.ndarray, faces: np.ndarray, area: np.ndarray) -> float:
+    """Extents along the eigenvectors of the area-weighted covariance of the faces' centres."""
+    centres = vertices[faces].mean(1)
+    middle = np.average(centres, axis=0, weights=area)
+    covariance = np.cov(centres - middle, rowvar=False, aweights=area)
+    axes = np.linalg.eigh(np.atleast_2d(covariance))[1]
+    extent = np.ptp((vertices - middle) @ axes, axis=0)
+    return float(extent.min() / max(extent.max(), 1e-12))
