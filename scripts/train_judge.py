@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--objects", type=int, default=40, help="of each noun to learn from (%(default)s)")
     parser.add_argument("--views", type=int, default=4, help="of each object (%(default)s)")
     parser.add_argument("--epochs", type=int, default=9, help="(default %(default)s)")
-    parser.add_argument("--measured", type=int, default=4, help="objects of each noun to measure (%(default)s)")
+    parser.add_argument(
+        "--measured", type=int, default=4, help="objects of each noun to measure (%(default)s)"
+    )
     parser.add_argument("--nouns", help="comma-separated (default: all that are drawn)")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="(default: the file that is shipped)")
     args = parser.parse_args(arguments)

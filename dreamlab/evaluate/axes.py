@@ -1,4 +1,4 @@
-"""Which of our figures speak of which axis of GPTEval3D and of MATE-3D, and what of them nobody here can tell.
+"""Which figures speak of which axis of GPTEval3D and of MATE-3D, and what of them nobody here can tell.
 
 GPTEval3D (Wu et al. 2024) has GPT-4V compare pairs of objects on six axes and ranks methods by Elo; MATE-3D
 (Zhang et al. 2024) has people rate four. Nothing here asks a language model or a person: a figure is listed

@@ -37,7 +37,9 @@ def collapse(mesh: Mesh, boxy: bool = False) -> Collapse:
     part = topo.components(faces)
     shares = np.bincount(part, weights=area) / area.sum()
     flatness, box = _flatness(vertices, faces, area), float(np.prod(np.ptp(vertices, axis=0)))
-    volume = float(topo.signed_volumes(vertices - vertices.mean(0), faces).sum()) if topo.is_closed(faces) else 0
+    volume = (
+        float(topo.signed_volumes(vertices - vertices.mean(0), faces).sum()) if topo.is_closed(faces) else 0
+    )
     box_share = max(volume, 0.0) / box if box > 0 else 0.0
     found = (
         "flat" if flatness < FLAT

@@ -1,4 +1,4 @@
-"""A mesh of any file as the judge sees it: in the unit sphere, every face of one colour, from rings of cameras."""
+"""A mesh of any file as the judge sees it: in the unit sphere, every face of one colour, from all around."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure the judge is that an object is what was asked for, and how far that depends on where one stands."""
+"""How sure the judge is that an object is what was asked for, and how far that depends on the side."""
 
 from __future__ import annotations
 

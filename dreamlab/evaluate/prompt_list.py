@@ -48,7 +48,9 @@ def plain(prompt: str) -> str:
 
 def shipped_lists() -> tuple[str, ...]:
     """Names of the lists that come with the package."""
-    return tuple(sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml")))
+    return tuple(
+        sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml"))
+    )
 
 
 def prompt_list(names: str) -> PromptList:

@@ -1,8 +1,8 @@
 """The Janus problem: does an object show the same side again and again as one walks around it?
 
-Two-faced objects look alike from opposite sides and different in between; with three faces, they repeat after
-a third of the circle. What looks alike from everywhere (a mushroom) has no side to repeat; what is symmetrical
-by nature (a table) repeats too, and is compared with real objects of its noun.
+Two-faced objects look alike from opposite sides and different in between; with three faces, they repeat
+after a third of the circle. What looks alike from everywhere (a mushroom) has no side to repeat; what is
+symmetrical by nature (a table) repeats too, and is compared with real objects of its noun.
 """
 
 from __future__ import annotations

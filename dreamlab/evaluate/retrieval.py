@@ -38,5 +38,7 @@ def fits(
         if asked.things and asked.things[0].noun in nouns:
             thing = asked.things[0]
             hue = color[:, colors.index(thing.color)] if thing.color else color.amax(1)
-            scores[:, k] = noun[:, nouns.index(thing.noun)].clamp_min(_LEAST).log() + hue.clamp_min(_LEAST).log()
+            scores[:, k] = (
+                noun[:, nouns.index(thing.noun)].clamp_min(_LEAST).log() + hue.clamp_min(_LEAST).log()
+            )
     return scores

@@ -25,9 +25,9 @@ def can_be_bound(asked: Asked) -> bool:
 
 
 def scene_binding(x: Float[Tensor, "views 5 S S"], cameras: Cameras, asked: Asked) -> float:
-    """1 where the upper and lower halves are coloured as in real scenes of the prompt, -1 where they are as in
-    scenes whose two colours are swapped, 0 half way: the mean, over SCENES, of (far - near) / (far + near),
-    near and far the distances of the halves' mean colours from either.
+    """1 where the upper and lower halves are coloured as in real scenes of the prompt, -1 where they are as
+    in scenes whose two colours are swapped, 0 half way: the mean, over SCENES, of (far - near) / (far +
+    near), near and far the distances of the halves' mean colours from either.
 
     x: model-space views from the cameras. Only for what `can_be_bound`.
     """
@@ -44,7 +44,9 @@ def real_scene(asked: Asked, number: int, swapped: bool) -> shapes.Shape | None:
     """A procedural scene of the prompt, or of its colours the other way round; None where there is none."""
     words = {color.word: color for color in shapes.COLORS}
     first, second = asked.things
-    colors = (words[second.color], words[first.color]) if swapped else (words[first.color], words[second.color])
+    colors = (
+        (words[second.color], words[first.color]) if swapped else (words[first.color], words[second.color])
+    )
     rng = np.random.default_rng((HELD_OUT, 23, number))
     try:
         return shapes.scene(rng, asked.relation, (first.noun, second.noun), colors)

@@ -1,4 +1,4 @@
-"""The judge that lies beside the package's weights: trained once on all procedural nouns, small enough to ship.
+"""The judge that is shipped beside the prior's weights: trained once on all procedural nouns.
 
 `scripts/train_judge.py` makes the file and measures it on objects that it has never seen; the figures lie in
 the file's header.

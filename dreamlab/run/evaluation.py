@@ -121,7 +121,9 @@ def thumbnail(mesh: Mesh) -> str:
     angles = torch.tensor([math.radians(30)]), torch.tensor([math.radians(17)])
     camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (PICTURE, PICTURE))
     buffer = BytesIO()
-    Image.fromarray(render_mesh(framed(mesh), camera, "lit", renderer="native")[0]).save(buffer, "webp", quality=80)
+    Image.fromarray(render_mesh(framed(mesh), camera, "lit", renderer="native")[0]).save(
+        buffer, "webp", quality=80
+    )
     return base64.b64encode(buffer.getvalue()).decode()
 
 
