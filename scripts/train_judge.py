@@ -2,7 +2,8 @@
 
 usage: python scripts/train_judge.py --out dreamlab/weights/judge.safetensors
 
-It learns from renders of fresh procedural objects of all nouns and measures itself on others: by single views
+It learns from renders of fresh procedural objects of all nouns, is made as sure as it is right on others
+(temperature scaling, Guo et al. 2017), and is measured on others again: by single views
 and by the majority of the eight views that `dreamlab evaluate` looks at. sure: the mean probability of what
 is there. calibration: the expected calibration error over ten bins of the surest noun's probability (Guo et
 al. 2017), 0 where the judge is right as often as it says. The figures are printed and kept in the file. It
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         labelled = sample_labelled_images(nouns, args.objects, args.views, (HELD_OUT, 1))
         judge = train_judge(labelled, nouns, args.epochs)
+        calibrate(judge, args.measured)
         judge.half().float()  # as it is kept
         figures = measured(judge, args.measured)
         write_judge(judge, args.out, about, figures)
@@ -57,24 +59,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(judge: Judge, objects: int) -> dict[str, float]:
-    """Figures on `objects` fresh objects of each of the judge's nouns, from the ring of `around()`."""
-    pictures, nouns, colors = [], [], []
-    for number, noun in enumerate(judge.nouns):
+@torch.no_grad()
+def calibrate(judge: Judge, objects: int) -> tuple[float, float]:
+    """Divide the logits of both heads by the temperatures at which fresh objects (not those of `measured`)
+    are likeliest; the order of classes stays. Label smoothing and worn pictures leave a judge too doubtful.
+    """
+    x, nouns, colors = fresh(judge.nouns, objects, 25)
+    temperatures = []
+    for head, right, found in (
+        (judge.noun, nouns, judge.look(x, "color").noun),
+        (judge.color, colors, judge.look(x, "color").color),
+    ):
+        logits = found.clamp_min(1e-30).log()
+        grid = torch.linspace(0.3, 2.0, 171)
+        losses = [
+            torch.nn.functional.cross_entropy(logits / t, right.repeat_interleave(len(around())))
+            for t in grid
+        ]
+        best = float(grid[int(torch.stack(losses).argmin())])
+        head.weight.div_(best)
+        head.bias.div_(best)
+        temperatures.append(best)
+    return temperatures[0], temperatures[1]
+
+
+def fresh(nouns: Sequence[str], objects: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures from the ring of `around()` of fresh objects of each noun, and their nouns and colours."""
+    pictures, labels = [], []
+    for number, noun in enumerate(nouns):
         for copy in range(objects):
-            rng = np.random.default_rng((HELD_OUT, 21, number, copy))
+            rng = np.random.default_rng((HELD_OUT, seed, number, copy))
             color = int(rng.integers(len(shapes.COLORS)))
             pictures.append(render_shape(shapes.make(rng, noun, shapes.COLORS[color]), around()))
-            nouns.append(number)
-            colors.append(color)
-    x = torch.cat(pictures)
+            labels.append((number, color))
+    right = torch.tensor(labels)
+    return torch.cat(pictures), right[:, 0], right[:, 1]
+
+
+def measured(judge: Judge, objects: int) -> dict[str, float]:
+    """Figures on `objects` fresh objects of each of the judge's nouns, from the ring of `around()`."""
+    x, truth, colors = fresh(judge.nouns, objects, 21)
     seen, form = judge.look(x, "color"), judge.look(x, "form")
-    truth = torch.tensor(nouns)
     figures = {"objects_measured": float(len(truth))}
     for name, found, right in (
         ("noun", seen.noun, truth),
         ("form_noun", form.noun, truth),
-        ("color", seen.color, torch.tensor(colors)),
+        ("color", seen.color, colors),
     ):
         figures |= {f"{name}{key}": value for key, value in _figures(found, right).items()}
     top = seen.noun.unflatten(0, (len(truth), -1)).mean(1).topk(min(5, len(judge.nouns))).indices

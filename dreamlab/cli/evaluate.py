@@ -35,8 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "evaluate",
         help="measure finished runs: what they are taken for, Janus, mesh health, cost",
         description="Measure finished objects: what a judge (and CLIP, where it is on this machine) takes "
-        "them from how many sides; Janus, collapse, colours of two things, differences between seeds, mesh "
-        "health, time and memory. What is measured is kept beside each run in evaluation.json.",
+        "them for, from how many sides; Janus, collapse, colours of two things, differences between "
+        "seeds, mesh health, time and memory. It is kept beside each run in evaluation.json.",
         **examples(
             "dreamlab evaluate                            all runs in outputs/",
             "dreamlab evaluate latest --to page.html      the newest, and a page with pictures",
@@ -151,14 +151,14 @@ def _event(args: argparse.Namespace, subject: Subject, evaluation: Evaluation, f
 def _clip(args: argparse.Namespace) -> tuple[Clip | None, list[str]]:
     """The CLIP that was named, or the usual one if it is there, and what has to be said of it."""
     from dreamlab.core.errors import UnavailableError
-    from dreamlab.evaluate.clip_scores import load_clip
+    from dreamlab.evaluate.clip_scores import find_clip
 
     if args.clip == "off":
         return None, []
     if args.clip is not None:
-        return load_clip(args.clip), []
+        return find_clip(args.clip), []
     try:
-        return load_clip(), []
+        return find_clip(), []
     except UnavailableError as error:
         return None, [f"{error.what}: the judge alone looks. {error.mend}"]
 

@@ -69,12 +69,12 @@ def terminal_table(table: Table, width: int) -> object:
 
     keys = [c for c in TERMINAL if width >= c[2] and any(c[0] in row.figures for row in table.rows)]
     drawn = Drawn(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    drawn.add_column("object", overflow="ellipsis", no_wrap=True, ratio=1)
+    drawn.add_column("object", overflow="ellipsis", no_wrap=True, ratio=3)
     for _, head, _ in keys:
-        drawn.add_column(head, justify="right", no_wrap=True)
+        drawn.add_column(head, justify="right", no_wrap=True, min_width=max(len(head), 4))
     told = width >= USUAL
     if told:
-        drawn.add_column("taken for", overflow="ellipsis", no_wrap=True)
+        drawn.add_column("taken for", overflow="ellipsis", no_wrap=True, ratio=2)
     for row in table.rows:
         figures = [shown(key, row.figures[key]) if key in row.figures else "-" for key, _, _ in keys]
         drawn.add_row(Text(visible(row.name)), *figures, *([Text(taken_for(row))] if told else []))

@@ -28,7 +28,8 @@ _ENDS = frozenset("with in of at by from that which wearing holding".split())
 
 
 class Thing(NamedTuple):
-    """noun: in the generators' words. color: one of COLORS' words, "" where none was asked for."""
+    """noun: in the generators' words, "" for something that none draws. color: one of COLORS' words, ""
+    where none was asked for."""
 
     noun: str
     color: str
@@ -38,7 +39,7 @@ class Thing(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """things: in their order; none where the judge knows none of the nouns. relation: of the first to the
+    """things: in their order; none where neither a noun nor a colour is known. relation: of the first to the
     second, "" for a single thing."""
 
     things: tuple[Thing, ...]
@@ -53,24 +54,28 @@ def asked_of(prompt: str) -> Asked:
     while at < len(words):
         joint = _longest(JOINTS, words, at)
         if joint is not None:
+            things += [] if things else [Thing("", color)]
             relation = JOINTS[joint] if len(things) == 1 else relation
             color, skipping, at = "", False, at + len(joint)
             continue
         if words[at] in _ENDS:
+            things += [] if things or words[at] == "of" else [Thing("", color)]  # of: "a photo of"
             skipping, at = bool(things), at + 1
             continue
         if skipping:
             at += 1
             continue
         look, name = _longest(_colors(), words, at), _noun(words, at)
-        longer_look = look is not None and (name is None or len(look) >= len(name))
-        if look is not None and longer_look and _noun_follows(words, at + len(look)):
+        is_look = look is not None and (name is None or len(look) >= len(name))
+        if look is not None and is_look and (name is None or _noun_follows(words, at + len(look))):
             color, at = _colors()[look], at + len(look)
         elif name is not None:
             things.append(Thing(_nouns()[name], color))
             color, skipping, at = "", True, at + len(name)
         else:
             at += 1
+    if not things and color:
+        things = [Thing("", color)]
     return Asked(tuple(things), relation if len(things) > 1 else "")
 
 

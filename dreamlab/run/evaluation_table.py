@@ -136,7 +136,7 @@ def diversities(found: Sequence[tuple[Subject, Evaluation]]) -> dict[str, float]
     diverse = {}
     for prompt, members in prompts.items():
         things = asked_of(prompt).things
-        if len(members) < 2 or len(things) != 1:
+        if len(members) < 2 or len(things) != 1 or not things[0].noun:
             continue
         try:
             rings = [looks_of(load(subject.mesh, subject.up)).compared for subject in members.values()]

@@ -14,6 +14,9 @@ from dreamlab.core.files import write_atomic
 from dreamlab.views.figures import figure
 
 YES_NO = frozenset(("watertight",))
+COUNTS = frozenset(
+    "crossing_faces faces handles noun_rank peak_mb pieces pinched_corners seconds uv_islands vertices".split()
+)
 INTERVALS = {"noun_sure": ("noun_low", "noun_high"), "color_sure": ("color_low", "color_high")}
 
 
@@ -62,9 +65,7 @@ def write_evaluation_page(path: str | os.PathLike[str], page: Page) -> None:
 
     Raises InputError where it cannot be written.
     """
-    columns = [
-        c for c in page.columns if any(c.key in (r.words if c.words else r.figures) for r in page.rows)
-    ]
+    columns = [column for column in page.columns if any(_has(row, column) for row in page.rows)]
     head = ["<th><button>object</button></th>"]
     head += [
         f'<th title="{escape(figure(c.key).name, quote=True)}"><button>{escape(c.head)}</button></th>'
@@ -94,15 +95,19 @@ def write_evaluation_page(path: str | os.PathLike[str], page: Page) -> None:
     write_atomic(path, text.encode())
 
 
+def _has(row: PageRow, column: Column) -> bool:
+    return bool(row.words.get(column.key)) if column.words else column.key in row.figures
+
+
 def shown(key: str, value: float) -> str:
     """A figure as people read it."""
     if key in YES_NO and value in (0.0, 1.0):
         return "yes" if value else "no"
     if not math.isfinite(value):
         return ""
-    if float(value).is_integer() and abs(value) >= 2:
-        return f"{value:,.0f}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+    if key in COUNTS:
+        return f"{value:,.0f}" if float(value).is_integer() or value >= 10 else f"{value:.1f}"
+    return f"{value:.2f}"
 
 
 def _subject(row: PageRow) -> str:
