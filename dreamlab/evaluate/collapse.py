@@ -30,6 +30,8 @@ class Collapse(NamedTuple):
 
 def collapse(mesh: Mesh, boxy: bool = False) -> Collapse:
     """boxy: the thing that was asked for fills its box by nature, and may."""
+    if len(mesh.faces) == 0:
+        return Collapse(0.0, 0.0, 0.0, 0, "empty")
     vertices, faces = topo.weld(mesh.vertices.double().numpy(), mesh.faces.numpy())
     area = topo.face_normals(vertices, faces)[1] if len(faces) else np.zeros(0)
     if len(faces) == 0 or area.sum() <= 0:

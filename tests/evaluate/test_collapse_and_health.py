@@ -77,7 +77,7 @@ def test_faces_that_cross_are_found_and_those_that_touch_are_not() -> None:
     assert 20 < found < 300 and crossing_faces(far.vertices, far.faces) == 0
     # the circle in which the balls meet, against every pair tried one by one
     small = trimesh.util.concatenate(
-        [trimesh.creation.icosphere(1), trimesh.creation.icosphere(1).apply_translation((0.9, 0.013, 0.027))]
+        [trimesh.creation.icosphere(0), trimesh.creation.icosphere(0).apply_translation((0.9, 0.013, 0.027))]
     )
     assert crossing_faces(small.vertices, small.faces) == one_by_one(small.vertices, small.faces)
     cubes = trimesh.util.concatenate(
