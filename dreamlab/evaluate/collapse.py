@@ -7,17 +7,20 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamlab.core.types import Mesh
+from dreamlab.evaluate.boxes import overlapping
 from dreamlab.mesh.geometry import topology as topo
 
 FLAT = 0.04  # least over greatest extent along the axes of the surface
 FULL = 0.9  # of its bounding box
+GAP = 0.01  # of the greatest extent, between pieces that still belong together
 PIECES = 0.6  # share of the area that the largest piece has at least
 
 
 class Collapse(NamedTuple):
     """flatness: least over greatest extent along the principal axes of the surface, 0 a sheet, 1 a ball.
     box_share: volume enclosed, over that of the bounding box; 0 for what encloses nothing. piece_share: the
-    largest piece's share of the area. pieces: how many hang together through corners. verdict: "empty",
+    share of the area of the largest group of pieces whose boxes touch. pieces: parts that hang together
+    through corners. verdict: "empty",
     "flat", "full", "in pieces" or "".
     """
 
@@ -37,7 +40,7 @@ def collapse(mesh: Mesh, boxy: bool = False) -> Collapse:
     if len(faces) == 0 or area.sum() <= 0:
         return Collapse(0.0, 0.0, 0.0, 0, "empty")
     part = topo.components(faces)
-    shares = np.bincount(part, weights=area) / area.sum()
+    shares = np.bincount(_near(vertices, faces, part), weights=area) / area.sum()
     flatness, box = _flatness(vertices, faces, area), float(np.prod(np.ptp(vertices, axis=0)))
     volume = (
         float(topo.signed_volumes(vertices - vertices.mean(0), faces).sum()) if topo.is_closed(faces) else 0
@@ -51,6 +54,17 @@ def collapse(mesh: Mesh, boxy: bool = False) -> Collapse:
     )  # fmt: skip
     pieces = len(np.unique(part))
     return Collapse(flatness, box_share, float(shares.max()), pieces, found)
+
+
+def _near(vertices: np.ndarray, faces: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """The group of every face: pieces whose boxes, grown by GAP of the whole's size, touch are of one."""
+    count, corner = int(part.max()) + 1, vertices[faces]
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, part, corner.min(1))
+    np.maximum.at(high, part, corner.max(1))
+    gap = GAP / 2 * np.ptp(vertices, axis=0).max()
+    pairs = overlapping(low - gap, high + gap)
+    return (topo.labels_of(pairs, count) if len(pairs) else np.arange(count))[part]
 
 
 def _flatness(vertices: np.ndarray, faces: np.ndarray, area: np.ndarray) -> float:

@@ -8,6 +8,7 @@ symmetrical by nature (a table) repeats too, and is compared with real objects o
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ def repetition(x: Float[Tensor, "views 5 S S"]) -> float:
     return max(1 - differences[k] / greatest for k in _STEPS)
 
 
+@lru_cache(maxsize=512)
 def real_repetition(noun: str, color: str = "", objects: int = 6) -> float:
     """The median of `repetition` over procedural objects of a noun: what its own symmetry gives."""
     word = next((c for c in shapes.COLORS if c.word == color), None)

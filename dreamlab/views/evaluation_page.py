@@ -15,7 +15,8 @@ from dreamlab.views.figures import figure
 
 YES_NO = frozenset(("watertight",))
 COUNTS = frozenset(
-    "crossing_faces faces handles noun_rank peak_mb pieces pinched_corners seconds uv_islands vertices".split()
+    "crossing_faces faces handles noun_rank peak_mb pieces pinched_corners "
+    "seconds uv_islands vertices".split()
 )
 INTERVALS = {"noun_sure": ("noun_low", "noun_high"), "color_sure": ("color_low", "color_high")}
 

@@ -59,6 +59,11 @@ def test_a_cloud_of_balls_is_in_pieces_and_a_crumb_beside_a_ball_is_not() -> Non
     assert crumb.verdict == "" and crumb.pieces == 2 and crumb.piece_share == pytest.approx(1 / 1.01)
 
 
+def test_parts_that_touch_are_one_thing() -> None:
+    touching = collapse(mesh_of(*(ball((x, 0, 0), 1.0) for x in (-3, -1, 1, 3))))
+    assert touching.verdict == "" and touching.pieces == 4 and touching.piece_share == pytest.approx(1)
+
+
 def test_handles_are_counted_and_open_meshes_have_none_that_could_be() -> None:
     ring = trimesh.creation.torus(1.0, 0.3)
     assert mesh_health(mesh_of(ring)).handles == 1
