@@ -22,12 +22,11 @@ _RING = 24  # the least in which the rings of all measures are whole steps
 
 @dataclass(frozen=True)
 class Looks:
-    """Model-space views [n,5,64,64]: rings from azimuth 0 on for the judge, for repetition and for diversity,
-    and from the corners of an icosphere."""
+    """Model-space views [n,5,64,64]: rings from azimuth 0 on for the judge and for repetition, and views from
+    the corners of an icosphere."""
 
     judged: Float[Tensor, "n 5 S S"]
     repeated: Float[Tensor, "m 5 S S"]
-    compared: Float[Tensor, "k 5 S S"]
     regions: Float[Tensor, "c 5 S S"]
 
 
@@ -35,10 +34,13 @@ def looks_of(mesh: Mesh) -> Looks:
     """Raises InputError for a mesh without faces, without extent, or with coordinates that are no numbers."""
     flat = flat_mesh(mesh)
     around = render_mesh_views(*flat, ring(_RING, 0.0))
-    judged, repeated, compared = (
-        around[:: _RING // n] for n in (objects.AROUND, repetition.AROUND, seed_diversity.VIEWS)
-    )
-    return Looks(judged, repeated, compared, render_mesh_views(*flat, best_region.all_around()))
+    judged, repeated = (around[:: _RING // n] for n in (objects.AROUND, repetition.AROUND))
+    return Looks(judged, repeated, render_mesh_views(*flat, best_region.all_around()))
+
+
+def compared_views(mesh: Mesh) -> Float[Tensor, "n 5 S S"]:
+    """The ring for diversity alone. Raises as `looks_of`."""
+    return render_mesh_views(*flat_mesh(mesh), ring(seed_diversity.VIEWS, 0.0))
 
 
 def judged_views(mesh: Mesh) -> Float[Tensor, "n 5 S S"]:

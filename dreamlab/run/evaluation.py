@@ -88,15 +88,16 @@ def clip_record(mesh: Mesh, prompt: str, clip: Clip, candidates: Sequence[str]) 
 
     import torch
 
+    from dreamlab.evaluate.prompt_list import plain
     from dreamlab.evaluate.retrieval import r_precision
     from dreamlab.views.render import framed, render_mesh
     from dreamlab.views.turntable import turntable_cameras
 
     cameras = turntable_cameras(CLIP_VIEWS, CLIP_SIZE, math.radians(17))
     images = clip.images(render_mesh(framed(mesh), cameras, "lit", renderer="native"))
-    texts = clip.texts(candidates if prompt in candidates else [*candidates, prompt])
-    scores = images @ texts.T
-    own = list(candidates).index(prompt) if prompt in candidates else len(candidates)
+    choices = list(candidates)
+    own = next((k for k, other in enumerate(choices) if plain(other) == plain(prompt)), len(choices))
+    scores = images @ clip.texts([*choices[:own], prompt, *choices[own + 1 :]]).T
     return ClipRecord(
         clip=clip.identity,
         candidates=digest_of(candidates),

@@ -126,7 +126,7 @@ def retrieved(
 def diversities(found: Sequence[tuple[Subject, Evaluation]]) -> dict[str, float]:
     """Of the prompts that several different objects were made for, how different these are."""
     from dreamlab.evaluate.asked import asked_of
-    from dreamlab.evaluate.looks import looks_of
+    from dreamlab.evaluate.looks import compared_views
     from dreamlab.evaluate.seed_diversity import real_spread, seed_diversity
     from dreamlab.mesh.io.load import load
 
@@ -139,7 +139,7 @@ def diversities(found: Sequence[tuple[Subject, Evaluation]]) -> dict[str, float]
         if len(members) < 2 or len(things) != 1 or not things[0].noun:
             continue
         try:
-            rings = [looks_of(load(subject.mesh, subject.up)).compared for subject in members.values()]
+            rings = [compared_views(load(subject.mesh, subject.up)) for subject in members.values()]
         except DreamlabError:  # has changed since it was evaluated
             continue
         value = seed_diversity(rings, real_spread(things[0]))
