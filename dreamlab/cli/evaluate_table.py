@@ -19,7 +19,7 @@ TERMINAL = (
     ("noun_sure", "sure", NARROW),
     ("color", "colour", NARROW),
     ("form_noun", "form", USUAL),
-    ("r_precision", "R-prec", USUAL),
+    ("r_precision", "R-prec", WIDE),
     ("janus", "Janus", USUAL),
     ("watertight", "closed", WIDE),
     ("clip_similarity", "CLIP", WIDE),

@@ -32,8 +32,3 @@ MATE_3D = (
     Axis("texture", (), "all: it takes somebody who looks"),
     Axis("overall", (), "ratings by people"),
 )
-MATE_3D_KINDS = {
-    "one thing": ("Basic", "Refined", "Complex", "Fantastic"),
-    "several things": ("Grouped", "Action", "Spatial", "Imaginative"),
-}
-"""The eight kinds that MATE-3D sorts its prompts into."""

@@ -19,7 +19,7 @@ ELSEWHERE = {
     "gpteval3d": "data/tournament-v0/prompts.json of github.com/3DTopia/GPTEval3D",
     "mate-3d": "prompt_MATE_3D.json of the data set ccccby/MATE-3D on Hugging Face",
 }
-"""Lists whose licence does not let them be shipped, and where they lie."""
+"""Lists for which no licence was found that lets them be shipped, and where they lie."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _one(name: str) -> PromptList:
     raise InputError(
         f"{name} is not shipped" if where else f"there is no list of prompts {name}",
         expected=f"one of {', '.join(shipped_lists())}, or a .txt, .json or .yaml",
-        mend=f"Its licence does not allow it; name the files: {where}" if where else "",
+        mend=f"No licence for that was found; name the files: {where}" if where else "",
     )
 
 
