@@ -190,12 +190,12 @@ def test_a_damaged_record_is_measured_anew(home: Path) -> None:
 
 def test_the_report_of_a_run_shows_its_score(home: Path) -> None:
     report = Path("outputs/0001-a-red-car/report.html")
-    assert "takes it for: car" in report.read_text() and "names 88% of nouns" in report.read_text()
+    assert "taken for: car" in report.read_text() and "names 88% of nouns" in report.read_text()
     os.utime(report, (1, 1))
     report.write_text("an older one")
     os.utime(report, (1, 1))
     assert command("evaluate", "1", "--quiet") == 0
-    assert "takes it for: car" in report.read_text()
+    assert "taken for: car" in report.read_text()
 
 
 def test_a_run_does_not_fail_because_it_cannot_be_scored(
@@ -222,7 +222,7 @@ def test_a_report_without_its_summary_is_left_as_it_is(home: Path) -> None:
 
 def test_the_card_says_what_was_not_asked_for_and_how_it_failed() -> None:
     card = score_card({"agreement": 1.0}, {"noun_taken_for": "car", "collapse": "flat"}, {})
-    assert "it takes it for: car" in card["as a thing"] and card["collapsed"] == "flat"
+    assert "taken for: car" in card["as a thing"] and card["collapsed"] == "flat"
     assert "in colour" not in card and "the judge itself" not in card
 
 

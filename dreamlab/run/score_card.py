@@ -37,13 +37,13 @@ def score_card(
         ("color", "in colour", "color_taken_for"),
     ):
         if f"{name}_sure" in figures:
+            share, sure, low, high = (figures[f"{name}{key}"] for key in ("", "_sure", "_low", "_high"))
             card[label] = (
-                f"{figures[name]:.0%} of its views show what was asked for; the judge is "
-                f"{figures[f'{name}_sure']:.2f} sure of it ({figures[f'{name}_low']:.2f} to "
-                f"{figures[f'{name}_high']:.2f}, by the side), and takes it for: {words.get(taken, '')}"
+                f"{share:.0%} of its views show it; sure to {sure:.2f} ({low:.2f} to {high:.2f}, by the "
+                f"side); taken for: {words.get(taken, '')}"
             )
         elif words.get(taken):
-            card[label] = f"not asked for in words that the judge knows; it takes it for: {words[taken]}"
+            card[label] = f"not asked for in words that the judge knows; taken for: {words[taken]}"
     if "form_noun" in figures:
         card["by form alone"] = f"{figures['form_noun']:.0%} of its views"
     if words.get("collapse"):

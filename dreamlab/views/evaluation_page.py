@@ -68,10 +68,9 @@ def write_evaluation_page(path: str | os.PathLike[str], page: Page) -> None:
     """
     columns = [column for column in page.columns if any(_has(row, column) for row in page.rows)]
     head = ["<th><button>object</button></th>"]
-    head += [
-        f'<th title="{escape(figure(c.key).name, quote=True)}"><button>{escape(c.head)}</button></th>'
-        for c in columns
-    ]
+    for column in columns:
+        kind, meaning = ' class="words"' if column.words else "", escape(figure(column.key).name, quote=True)
+        head.append(f'<th{kind} title="{meaning}"><button>{escape(column.head)}</button></th>')
     body = "".join(f"<tr>{_subject(row)}{''.join(_cell(row, c) for c in columns)}</tr>" for row in page.rows)
     foot = "".join(
         f"<tr><td>{escape(group.name)}</td>{''.join(_foot_cell(group, c) for c in columns)}</tr>"

@@ -13,23 +13,7 @@ class Figure(NamedTuple):
     good: str = ""
 
 
-FIGURES = {
-    "iso": Figure("density at the surface"),
-    "silhouette_iou": Figure("silhouettes of mesh and field, overlap", "", "1 is the same; good from 0.95"),
-    "vertices": Figure("vertices"),
-    "faces": Figure("faces"),
-    "watertight": Figure("watertight", "", "yes, for printing and physics"),
-    "psnr": Figure("pictures of mesh and of what it was made from", "dB", "good from 25"),
-    "psnr_worst": Figure("the same, worst view", "dB", "good from 20"),
-    "colors": Figure("colours of the palette", "", "0 where its colours are not flat"),
-    "loss": Figure("loss", "", "need not fall with score distillation"),
-    "residual": Figure("residual", "", "falls: how far the pictures are from the prior's"),
-    "opacity": Figure("opacity, mean of the pictures", "", "neither 0 nor 1"),
-    "coverage": Figure("share of pixels that are solid", "", "neither 0 nor 1"),
-    "parameter_grad_norm": Figure("gradient, of parameters"),
-    "grad_norm": Figure("gradient, of pictures"),
-    "t": Figure("noise level", "", "falls by the preset's schedule"),
-    # of `dreamlab evaluate`
+EVALUATED = {
     "noun": Figure("views named as the thing", "", "1"),
     "noun_sure": Figure("how sure the judge is of the thing", "", "1; its interval is that of the sides"),
     "noun_low": Figure("the same, lower end"),
@@ -62,6 +46,25 @@ FIGURES = {
     "uv_used": Figure("share of the texture that is used", "", "more"),
     "seconds": Figure("time", "s", "less"),
     "peak_mb": Figure("memory at most", "MB", "less"),
+}
+"""Those of `dreamlab evaluate`, which has some of a run's too."""
+FIGURES = {
+    **EVALUATED,
+    "iso": Figure("density at the surface"),
+    "silhouette_iou": Figure("silhouettes of mesh and field, overlap", "", "1 is the same; good from 0.95"),
+    "vertices": Figure("vertices"),
+    "faces": Figure("faces"),
+    "watertight": Figure("watertight", "", "yes, for printing and physics"),
+    "psnr": Figure("pictures of mesh and of what it was made from", "dB", "good from 25"),
+    "psnr_worst": Figure("the same, worst view", "dB", "good from 20"),
+    "colors": Figure("colours of the palette", "", "0 where its colours are not flat"),
+    "loss": Figure("loss", "", "need not fall with score distillation"),
+    "residual": Figure("residual", "", "falls: how far the pictures are from the prior's"),
+    "opacity": Figure("opacity, mean of the pictures", "", "neither 0 nor 1"),
+    "coverage": Figure("share of pixels that are solid", "", "neither 0 nor 1"),
+    "parameter_grad_norm": Figure("gradient, of parameters"),
+    "grad_norm": Figure("gradient, of pictures"),
+    "t": Figure("noise level", "", "falls by the preset's schedule"),
 }
 """By the keys of summary.json, metrics.jsonl and evaluation.json; what is not here is shown by its key."""
 
