@@ -323,7 +323,7 @@ def test_a_mistake_is_told_before_anything_is_measured(
     assert said in capsys.readouterr().err and not list(fresh_home.glob("outputs/*/evaluation.json"))
 
 
-@pytest.mark.parametrize(("width", "heads"), [(60, 3), (80, 7), (120, 8)])
+@pytest.mark.parametrize(("width", "heads"), [(60, 3), (80, 6), (120, 8)])
 def test_the_table_fits_the_terminal(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, heads: int
 ) -> None:
