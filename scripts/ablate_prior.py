@@ -223,7 +223,7 @@ def ablated(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
         if any(x is not None for x in shown):
             save_rows([x for x in shown if x is not None], args.out.with_name(f"{args.out.stem}-{name}.png"))
         figures, _ = judge_objects(judge, shown, prompts)
-        kept = {key: figures[key] for key in ("noun", "colour", "form_noun", "noun_view", "form_noun_view")}
+        kept = {key: figures[key] for key in ("noun", "color", "form_noun", "noun_view", "form_noun_view")}
         ceiling = {f"{key}_ceiling": figures[f"{key}_ceiling"] for key in kept}
         known[name] = {"minutes": args.minutes, "steps": steps, "loss": loss, **kept, **ceiling}
         write_atomic(args.out, (json.dumps(known, indent=1) + "\n").encode())

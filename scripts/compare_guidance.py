@@ -126,7 +126,7 @@ def judged(args: argparse.Namespace, prompt: EvalPrompt, outcomes: Sequence[Outc
         except DamagedError:
             pictures.append(None)
     _, answers = name_objects(judge_of(config, args.judge), pictures, [prompt] * len(pictures))
-    right = {"noun": config.vocabulary[prompt.noun], "colour": COLORS[prompt.color].word}
+    right = {"noun": config.vocabulary[prompt.noun], "color": COLORS[prompt.color].word}
     return [
         {f"named_{key}": answer.get(key) for key in right}
         | {f"{key}_right": answer.get(key) == value for key, value in right.items()}
@@ -159,7 +159,7 @@ def markdown(prompt: str, rows: Sequence[dict[str, Any]]) -> str:
     ]
     lines = [f"{prompt!r} by every method.", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for entry in rows:
-        taken = f"{entry.get('named_colour') or '-'} {entry.get('named_noun') or '-'}"
+        taken = f"{entry.get('named_color') or '-'} {entry.get('named_noun') or '-'}"
         if entry["failure"]:
             cells = [entry["method"], *([taken] if named else []), f"failed: {entry['failure']}", "", ""]
         else:

@@ -71,7 +71,7 @@ def measured(args: argparse.Namespace) -> dict[str, object]:
     judge = judge_of(config, args.judge)
     figures, answers = judge_objects(judge, meshes, prompts)
     before_meshing, _ = name_objects(judge, fields, prompts)
-    names = ("noun", "colour", "form_noun")
+    names = ("noun", "color", "form_noun")
     figures |= beside_ceiling(
         {f"field_{name}": before_meshing.get(name, 0.0) for name in names},
         {f"field_{name}": figures[f"{name}_ceiling"] for name in names},

@@ -200,8 +200,8 @@ def field(
 
 
 def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds: int) -> dict[str, Any]:
-    """noun, form_noun: shares by majority of an object's views; `_view`: of single views. colour: the same
-    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. colour_sure: that
+    """noun, form_noun: shares by majority of an object's views; `_view`: of single views. color: the same
+    of the prompts that ask for one. noun_sure, form_sure: the mean probability of the noun. color_sure: that
     of the colour which all views of an object together show most; low for a muddle. haze: see there. spread:
     see `spread_of_seeds`.
     """
@@ -209,17 +209,17 @@ def judged(judge: Judge, pictures: Sequence[Tensor], lot: Sequence[Trial], seeds
     figures: dict[str, Any] = {
         name: round(shares[name], 3) for name in ("noun", "noun_view", "form_noun", "form_noun_view")
     }
-    looks: tuple[tuple[Channels, str], ...] = (("colour", "noun_sure"), ("form", "form_sure"))
+    looks: tuple[tuple[Channels, str], ...] = (("color", "noun_sure"), ("form", "form_sure"))
     for channels, name in looks:
         sure = [judge.look(x, channels).noun[:, t.prompt.noun] for x, t in zip(pictures, lot, strict=True)]
         figures[name] = round(float(torch.cat(sure).mean()), 3)
-    colors = [judge.look(x, "colour").color.mean(0).amax() for x in pictures]
-    figures["colour_sure"] = round(float(torch.stack(colors).mean()), 3)
+    colors = [judge.look(x, "color").color.mean(0).amax() for x in pictures]
+    figures["color_sure"] = round(float(torch.stack(colors).mean()), 3)
     figures["haze"] = round(haze(torch.cat(list(pictures))), 4)
     colored = [number for number, trial in enumerate(lot) if trial.prompt.color != NO_COLOR]
     if colored:
         of_these, _ = name_objects(judge, [pictures[i] for i in colored], [lot[i].prompt for i in colored])
-        figures |= {name: round(of_these[name], 3) for name in ("colour", "colour_view")}
+        figures |= {name: round(of_these[name], 3) for name in ("color", "color_view")}
     if seeds > 1:
         figures["spread"] = round(spread_of_seeds(pictures, seeds), 4)
     return figures | {"each": answers}

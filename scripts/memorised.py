@@ -79,7 +79,7 @@ def errors(prior: EmbeddedPrior, x: Float[Tensor, "n 5 S S"], captions: Sequence
     shown, true = (mean_color(pictures, VIEWS)[0] for pictures in (mean, x))
     found = {
         "mean": (mean - x).square().mean().item(),
-        "colour": (shown - true).square().mean().sqrt().item(),
+        "color": (shown - true).square().mean().sqrt().item(),
     }
     losses = v_losses(prior, x, words, cameras, LEVELS, seed=0)
     return found | {f"v {level}": loss for level, loss in zip(LEVELS, losses, strict=True)}

@@ -101,7 +101,7 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
 
     def answer(judge: Any, pictures: Any, prompts: Any) -> Any:
         asked.extend(prompts)
-        return {}, [{"noun": "mug", "colour": "red"} if shown is not None else {} for shown in pictures]
+        return {}, [{"noun": "mug", "color": "red"} if shown is not None else {} for shown in pictures]
 
     monkeypatch.setattr(script, "judge_of", lambda config, kept: None)
     monkeypatch.setattr(script, "name_objects", answer)
@@ -110,7 +110,7 @@ def test_the_judge_is_asked_about_the_prompts_own_words(
     assert {(q.noun, COLORS[q.color].word) for q in asked} == {(1, "red")}
     picture = tmp_path / "out" / "all.png"
     sds, csd = json.loads(picture.with_suffix(".json").read_text())["methods"]
-    assert sds["noun_right"] and sds["colour_right"] and not csd["noun_right"] and csd["named_noun"] is None
+    assert sds["noun_right"] and sds["color_right"] and not csd["noun_right"] and csd["named_noun"] is None
     assert "| sds | red mug |" in picture.with_suffix(".md").read_text()
     assert script.main(line(tmp_path, "--prompt", "a red cathedral", *judged)) == 2
 

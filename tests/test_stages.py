@@ -235,3 +235,20 @@ def test_the_renderer_of_a_run_is_a_volume_renderer_unless_it_says_otherwise() -
 def test_a_stage_that_is_not_in_the_list_is_added_to_the_list() -> None:
     with pytest.raises(ConfigError, match=r"no item 'polish'.*line more of the whole list"):
         resolve("it", preset="fast", settings={"stages": {"polish": {"rounds": 3}}})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "finish", "material"),
+    [
+        ("a golden ball", "words", (1.0, 0.3)),
+        ("a ball", "words", (0.0, 0.8)),
+        ("a golden ball", "matt", (0.0, 1.0)),
+    ],
+)
+def test_what_a_prompt_says_of_the_material_stands_in_the_file(prompt, finish, material, tmp_path) -> None:
+    run = whole(tmp_path, small_config(prompt=prompt, stages={"texture": {"finish": finish}}))
+    data = (run.path / "mesh.glb").read_bytes()
+    (told,) = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])["materials"]
+    told = told["pbrMetallicRoughness"]
+    assert (told["metallicFactor"], told["roughnessFactor"]) == material
+    assert load(run.path / "mesh.glb").material.metallic == material[0]

@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import dataset, doctor, export, priors, render, resume, run, studio
+from dreamlab.cli import dataset, doctor, evaluate, export, priors, render, resume, run, studio
 from dreamlab.cli.memory import FEWER
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
@@ -23,13 +23,14 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, export, render, dataset, priors, doctor, studio)
+COMMANDS = (run, resume, export, render, dataset, evaluate, priors, doctor, studio)
 
 _EXAMPLES = """\
 examples:
   dreamlab run "a red mushroom"              a mesh in outputs/0001-a-red-mushroom/
   dreamlab run "a blue car" --preset fast    sooner and coarser
   dreamlab resume                            go on with the latest run
+  dreamlab evaluate                          what the runs are worth, in figures
   dreamlab doctor                            what works on this machine, and what not
 """
 

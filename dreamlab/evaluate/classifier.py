@@ -26,9 +26,9 @@ from dreamlab.studio import shapes
 from dreamlab.studio.batches import sample_cameras
 from dreamlab.studio.render import render_views
 
-Channels = Literal["colour", "form"]
-_CHANNELS = {"colour": (1.0, 1.0, 1.0, 1.0, 0.0), "form": (0.0, 0.0, 0.0, 1.0, 1.0)}
-_FORMAT = "dreamlab-judge-2"
+Channels = Literal["color", "form"]
+_CHANNELS = {"color": (1.0, 1.0, 1.0, 1.0, 0.0), "form": (0.0, 0.0, 0.0, 1.0, 1.0)}
+FORMAT = "dreamlab-judge-3"
 _FRAMING = torch.tensor((0.1, 0.1, 0.1, 0.15))
 """How far size, place in the picture (half its side is 1) and relative depth are moved when a judge
 learns."""
@@ -86,17 +86,17 @@ class Judge(nn.Module):
             layers += _block(nn.Conv2d(inputs, outputs, 3, stride, 1))
         self.trunk = nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.3))
         self.noun = nn.Linear(4 * c, len(self.nouns))
-        self.colour = nn.Linear(4 * c, len(shapes.COLORS))
+        self.color = nn.Linear(4 * c, len(shapes.COLORS))
         self.register_buffer("mask", torch.tensor(list(_CHANNELS.values()))[:, :, None, None])
 
     def forward(self, x: Float[Tensor, "n 5 S S"], channels: Int[Tensor, " n"]) -> tuple[Tensor, Tensor]:
         """Logits of noun and colour; channels 0 looks at colour, 1 at form."""
         features = self.trunk(x.float() * self.mask[channels])
-        return self.noun(features), self.colour(features)
+        return self.noun(features), self.color(features)
 
     @torch.no_grad()
-    def look(self, x: Float[Tensor, "n 5 S S"], channels: Channels = "colour") -> Prediction:
-        """What each picture shows. Of colours, only the channels "colour" count."""
+    def look(self, x: Float[Tensor, "n 5 S S"], channels: Channels = "color") -> Prediction:
+        """What each picture shows. Of colours, only the channels "color" count."""
         self.eval()
         number = list(_CHANNELS).index(channels)
         parts = [self(rows, torch.full((len(rows),), number)) for rows in x.split(256)]
@@ -175,7 +175,7 @@ def judge_of(config: MeasureConfig, kept: Path | None = None) -> Judge:
     """
     from safetensors.torch import save_file
 
-    judging = f"{_FORMAT}; {config.judge_objects} objects of {', '.join(config.vocabulary)}"
+    judging = f"{FORMAT}; {config.judge_objects} objects of {', '.join(config.vocabulary)}"
     if kept is not None and kept.is_file():
         return _kept_judge(kept, judging, config.vocabulary)
     labelled = sample_labelled_images(config.vocabulary, config.judge_objects, 6, (HELD_OUT, 1))

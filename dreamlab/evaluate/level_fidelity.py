@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from dreamlab.core.types import Cameras, Mesh
 from dreamlab.evaluate.field_fidelity import Pictures, compared
-from dreamlab.mesh.surface.silhouettes import covered, survey_cameras
+from dreamlab.mesh.surface.silhouettes import covered, silhouette_iou, survey_cameras
 from dreamlab.views.render import render_mesh
 
 
@@ -23,16 +25,32 @@ class Likeness(NamedTuple):
     psnr_worst: float
 
 
-def likeness(mesh: Mesh, reference: Mesh, *, views: int = 8, size: int = 128) -> Likeness:
-    """Both from all around, so near that the reference fills the pictures."""
-    low, high = reference.vertices.amin(0), reference.vertices.amax(0)
-    middle, scale = (low + high) / 2, 2 / float((high - low).max())
-    one, two = (replace(m, vertices=(m.vertices - middle) * scale) for m in (mesh, reference))
-    cameras = survey_cameras(views, size)
-    shown, wanted = covered(one, cameras), covered(two, cameras)
-    found = compared(one, _pictures(two, cameras))
-    overlap = float((shown & wanted).sum() / (shown | wanted).sum().clamp(min=1))
-    return Likeness(overlap, found.psnr, found.worst)
+@dataclass(frozen=True)
+class Original:
+    """A mesh that lighter ones are compared with: rendered once, from all around, so near that it fills the
+    pictures. middle, scale: how it was moved there. shown [R]: pixels that it covers."""
+
+    middle: Float[Tensor, " 3"]
+    scale: float
+    pictures: Pictures
+    shown: Bool[Tensor, " R"]
+
+    @classmethod
+    def of(cls, mesh: Mesh, *, views: int = 8, size: int = 128) -> Original:
+        low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
+        middle, scale = (low + high) / 2, 2 / float((high - low).max())
+        cameras, near = survey_cameras(views, size), _moved(mesh, middle, scale)
+        return cls(middle, scale, _pictures(near, cameras), covered(near, cameras))
+
+    def likeness(self, mesh: Mesh) -> Likeness:
+        """Of a mesh that lies where the original lies."""
+        near = _moved(mesh, self.middle, self.scale)
+        found = compared(near, self.pictures)
+        return Likeness(silhouette_iou(near, self.shown, self.pictures.cameras), found.psnr, found.worst)
+
+
+def _moved(mesh: Mesh, middle: Tensor, scale: float) -> Mesh:
+    return replace(mesh, vertices=(mesh.vertices - middle) * scale)
 
 
 def _pictures(mesh: Mesh, cameras: Cameras) -> Pictures:

@@ -1,6 +1,6 @@
 """How good is a prior? Figures against the ceiling that held-out renders for the same prompts reach.
 
-noun, colour: does the judge name sampled images as it names real ones; colour_near lets neighbouring words
+noun, color: does the judge name sampled images as it names real ones; color_near lets neighbouring words
 pass (red for dark red). form_noun: the same from outline and relative depth alone. left_right, front_back,
 iou: does it show the side that the camera asks for (see camera_fidelity.py). binding: in two-object scenes
 each object wears its own colour; binding_mean: the same of the mean pictures, which lead where noise is high.
@@ -70,7 +70,7 @@ def measure_sampler(sampler: Sampler, config: MeasureConfig, judge: Judge) -> di
     if config.scenes and "on" in shapes.relations_among(nouns):
         got["binding"], ceiling["binding"] = binding(sampler, config)
     figures: dict[str, object] = {**beside_ceiling(got, ceiling), **camera_fidelity(sampled, prompts, nouns)}
-    return figures | {"colours_mistaken": mistaken(judge, labelled_images(sampled, prompts))}
+    return figures | {"colors_mistaken": mistaken(judge, labelled_images(sampled, prompts))}
 
 
 def beside_ceiling(got: Mapping[str, float], ceiling: Mapping[str, float]) -> dict[str, float]:
@@ -96,11 +96,11 @@ def labelled_images(x: Float[Tensor, "n 5 S S"], prompts: Sequence[EvalPrompt]) 
 
 def naming(judge: Judge, labelled: LabelledImages) -> dict[str, float]:
     """Shares of views whose noun and colour the judge names as asked."""
-    seen, form = judge.look(labelled.x, "colour"), judge.look(labelled.x, "form")
+    seen, form = judge.look(labelled.x, "color"), judge.look(labelled.x, "form")
     named = seen.color.argmax(1)
     near = torch.tensor([_alike(int(a), int(b)) for a, b in zip(labelled.color, named, strict=True)])
-    right = {"noun": seen.noun.argmax(1) == labelled.noun, "colour": named == labelled.color}
-    right |= {"colour_near": near, "form_noun": form.noun.argmax(1) == labelled.noun}
+    right = {"noun": seen.noun.argmax(1) == labelled.noun, "color": named == labelled.color}
+    right |= {"color_near": near, "form_noun": form.noun.argmax(1) == labelled.noun}
     return {name: each.float().mean().item() for name, each in right.items()}
 
 
@@ -110,7 +110,7 @@ def _alike(asked: int, named: int) -> bool:
 
 def mistaken(judge: Judge, labelled: LabelledImages, most: int = 8) -> dict[str, int]:
     """The commonest "asked > named" of colours, with the number of views."""
-    named = judge.look(labelled.x, "colour").color.argmax(1)
+    named = judge.look(labelled.x, "color").color.argmax(1)
     pairs = zip(labelled.color.tolist(), named.tolist(), strict=True)
     return dict(Counter(f"{_WORDS[a]} > {_WORDS[b]}" for a, b in pairs if a != b).most_common(most))
 
@@ -169,9 +169,9 @@ def binding(sampler: Sampler, config: MeasureConfig) -> tuple[float, float]:
             shapes.scene(rng, relation="on", nouns=(over, under), colors=pair)
             for pair in ((first, second), (second, first), (first, second))
         )
-        halves.append([_half_colors(render_shape(scene, cameras)) for scene in scenes])
+        halves.append([half_colors(render_shape(scene, cameras)) for scene in scenes])
     sampled = sampler([p for p in prompts for _ in range(VIEWS)], rings(turns), 20_000)
-    mine = [_half_colors(x) for x in sampled.split(VIEWS)]
+    mine = [half_colors(x) for x in sampled.split(VIEWS)]
     wins = [_nearer(x, right, swapped) for x, (right, swapped, _) in zip(mine, halves, strict=True)]
     ceiling = [_nearer(other, right, swapped) for right, swapped, other in halves]
     return sum(wins) / config.scenes, sum(ceiling) / config.scenes
@@ -181,7 +181,7 @@ def _nearer(x: Tensor, one: Tensor, other: Tensor) -> bool:
     return bool((x - one).norm() < (x - other).norm())
 
 
-def _half_colors(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
+def half_colors(x: Float[Tensor, "n 5 S S"]) -> Float[Tensor, "2 3"]:
     """Mean colour of the upper and the lower half of what is seen, over all views."""
     color, opacity, _ = from_model_space(x)
     rows = (opacity[..., 0] > 0.5).any(0).any(-1).nonzero()

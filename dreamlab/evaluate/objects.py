@@ -62,7 +62,7 @@ def name_objects(
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Shares of right answers for objects that were made for prompts, and what each was taken for.
 
-    pictures: of each object, from `around()`, in model space. noun, colour, form_noun (outline and relative
+    pictures: of each object, from `around()`, in model space. noun, color, form_noun (outline and relative
     depth alone): by majority; with `_view`: over single views. None is an object that could not be made: all
     its answers are wrong; of nothing but these there are no shares.
     """
@@ -81,10 +81,10 @@ def _named(
 ) -> tuple[dict[str, float], list[dict[str, str]]]:
     """Scores of objects, and what the majority of their views calls them."""
     x = torch.cat(list(pictures))
-    color, form = judge.look(x, "colour"), judge.look(x, "form")
+    color, form = judge.look(x, "color"), judge.look(x, "form")
     asked = {
         "noun": (color.noun, torch.tensor([q.noun for q in prompts])),
-        "colour": (color.color, torch.tensor([q.color for q in prompts])),
+        "color": (color.color, torch.tensor([q.color for q in prompts])),
         "form_noun": (form.noun, torch.tensor([q.noun for q in prompts])),
     }
     scores, names = {}, {}
@@ -96,7 +96,7 @@ def _named(
     words = [
         {
             "noun": judge.nouns[int(names["noun"][i])],
-            "colour": shapes.COLORS[int(names["colour"][i])].word,
+            "color": shapes.COLORS[int(names["color"][i])].word,
             "form_noun": judge.nouns[int(names["form_noun"][i])],
         }
         for i in range(len(prompts))

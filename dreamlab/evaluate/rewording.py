@@ -37,6 +37,6 @@ def rewording(
     shares = []
     for texts in ([q.prompt for q, _ in pairs], [other for _, other in pairs]):
         x = sampler([text for text in texts for _ in range(VIEWS)], cameras, 30_000)
-        shares.append((judge.look(x, "colour").noun.argmax(1) == labels).float().mean().item())
+        shares.append((judge.look(x, "color").noun.argmax(1) == labels).float().mean().item())
     plain, other = shares
     return {"reworded_plain": plain, "reworded": other, "reworded_ratio": other / max(plain, 1e-9)}

@@ -39,7 +39,7 @@ class RunContext:
         self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
     ) -> None:
         self.config, self.device, self.folder, self._prior = config, device, folder, prior
-        self.asset = asset_name(config.prompt)
+        self.prompt, self.asset = config.prompt, asset_name(config.prompt)
         self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.files import write_atomic
-from dreamlab.evaluate.level_fidelity import likeness
+from dreamlab.evaluate.level_fidelity import Original
 from dreamlab.mesh.game.budget import budget_of
 from dreamlab.mesh.game.engines import Engine, files_for
 from dreamlab.mesh.game.hulls import Hulls, convex_hulls
@@ -62,10 +62,10 @@ def write_game(
         path = folder / f"{file.stem}.glb"
         write_atomic(path, glb_scene(file.objects, packed, kind, file.root))
         files[file.stem] = path
-    rows = []
+    rows, original = [], Original.of(meshes[0])
     for level, mesh in enumerate(meshes):
         row = budget_of(mesh, scene.parts if level == 0 else None)._asdict()
-        alike = likeness(mesh, meshes[0])._asdict() if level else {}
+        alike = original.likeness(mesh)._asdict() if level else {}
         rows.append({"level": level, **row, **_rounded(alike)})
     size = (scene.mesh.vertices.amax(0) - scene.mesh.vertices.amin(0)).tolist()
     summary = {

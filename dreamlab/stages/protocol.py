@@ -90,6 +90,8 @@ class Context(Protocol):
 
     device: torch.device
     folder: Path
+    prompt: str
+    """As it was said, before anything was added to it."""
     asset: str
     """What the object is called inside files."""
     left: OptimiserState | None

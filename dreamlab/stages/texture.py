@@ -16,6 +16,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.evaluate.field_fidelity import Pictures, faithful, field_pictures
 from dreamlab.mesh.geometry.named_parts import NamedParts
+from dreamlab.mesh.material_words import finish_of
 from dreamlab.mesh.surface.silhouettes import survey_cameras
 from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_vertices
 from dreamlab.mesh.texture.color_names import names_of, parse_color
@@ -51,6 +52,12 @@ class TextureStageConfig(BakeConfig, StageConfig):
         default="off",
         description="GLB and OBJ by parts of one flat colour of the palette; 'materials' named by it (red, "
         "white_2), or each connected part one of 'meshes'; needs into: vertices or faces",
+    )
+
+    finish: Literal["words", "matt"] = Setting(
+        default="words",
+        description="metal and roughness of the material: what the words of the prompt say (golden, wooden, "
+        "made of glass), or none and all",
     )
 
     @model_validator(mode="after")
@@ -93,6 +100,8 @@ class TextureStage:
         parts = None
         if config.recolor or config.parts != "off":
             mesh, parts = self._by_palette(baked, mesh)
+        if self.config.finish == "words":
+            mesh = replace(mesh, material=replace(mesh.material, **finish_of(context.prompt)._asdict()))
         yield Measured({"faces": float(len(mesh.faces)), **measures})
         return replace(scene, mesh=mesh, parts=parts)
 

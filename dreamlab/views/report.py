@@ -32,6 +32,7 @@ def write_report(
     subtitle: str = "",
     turntable: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
+    score: Mapping[str, str] | None = None,
     timings: Mapping[str, float] | None = None,
     metrics: Sequence[Mapping[str, Any]] = (),
     settings: Mapping[str, Any] | None = None,
@@ -45,6 +46,7 @@ def write_report(
         turntable: an image that browsers show (.webp, .png, .gif).
         facts: what is worth knowing of the result: faces, silhouette_iou, watertight, ..., shown with the
             names, units and hints of dreamlab.views.figures.
+        score: what a judge says of the result, by label.
         timings: seconds by phase.
         metrics: one row per logged step, with "step"; every other number becomes a curve.
         settings: the run's config, nested as it likes.
@@ -64,6 +66,8 @@ def write_report(
         sections.append(_card("Turntable", image, "aside"))
     if facts:
         sections.append(_card("Result", _figures(facts)))
+    if score:
+        sections.append(_card("Score", _table(score)))
     if prior:
         sections.append(_card("Prior and its licence", _table(prior)))
     if timings:

@@ -22,7 +22,7 @@ NOUNS = ("mushroom", "car", "banana")
 class ReadsThePixel(Judge):
     """Names the noun whose number is written into every pixel."""
 
-    def look(self, x: Tensor, channels: str = "colour") -> Prediction:
+    def look(self, x: Tensor, channels: str = "color") -> Prediction:
         noun = torch.nn.functional.one_hot(x[:, 0, 0, 0].long(), len(self.nouns)).float()
         return Prediction(noun, torch.zeros(len(x), len(shapes.COLORS)))
 

@@ -16,7 +16,7 @@ import trimesh
 from dreamlab.cli import main
 from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Mesh
-from dreamlab.evaluate.level_fidelity import likeness
+from dreamlab.evaluate.level_fidelity import Original
 from dreamlab.mesh.game.budget import budget_of
 from dreamlab.mesh.game.engines import files_for
 from dreamlab.mesh.game.hulls import CORNERS, convex_hulls, hull_of
@@ -158,7 +158,8 @@ def test_levels_have_half_the_faces_and_textures_each_and_look_ever_less_like_th
     assert faces[0] == len(textured.faces)
     assert all(0.8 * faces[0] / 2**k < count <= faces[0] / 2**k for k, count in enumerate(faces) if k)
     assert [max(image.shape[0] for _, image in level.textures) for level in levels] == [256, 128, 64]
-    alike = [likeness(level, textured) for level in levels]
+    original = Original.of(textured)
+    alike = [original.likeness(level) for level in levels]
     assert alike[0].silhouette == 1 and alike[0].psnr == 99
     assert 1 > alike[1].silhouette > alike[2].silhouette > 0.95
     assert alike[1].psnr > alike[2].psnr > 15
@@ -177,8 +178,9 @@ def test_levels_end_where_an_object_would_be_a_lump(caplog) -> None:
 
 def test_likeness_does_not_depend_on_size_or_place(colored) -> None:
     small = levels_of(colored, 2)[1]
-    far = [replace(mesh, vertices=mesh.vertices * 0.01 + 0.5) for mesh in (small, colored)]
-    assert likeness(*far).silhouette == pytest.approx(likeness(small, colored).silhouette, abs=2e-3)
+    far, away = (replace(mesh, vertices=mesh.vertices * 0.01 + 0.5) for mesh in (small, colored))
+    near = Original.of(colored).likeness(small).silhouette
+    assert Original.of(away).likeness(far).silhouette == pytest.approx(near, abs=2e-3)
 
 
 def test_textures_have_sides_of_powers_of_two(textured) -> None:

@@ -92,19 +92,19 @@ def photographs(
 
 def test_a_judge_learns_what_it_is_shown(judge: Judge) -> None:
     fresh = sample_labelled_images(NOUNS, 8, 4, (2,))
-    for channels in ("colour", "form"):
+    for channels in ("color", "form"):
         assert (judge.look(fresh.x, channels).noun.argmax(1) == fresh.noun).float().mean() > 0.8
 
 
 def test_real_photographs_reach_every_ceiling(judge: Judge) -> None:
     config = MeasureConfig(nouns=NOUNS, prompts=8, scenes=0)
     figures = measure_sampler(photographs(), config, judge)
-    for name in ("noun", "form_noun", "colour_near"):
+    for name in ("noun", "form_noun", "color_near"):
         assert float(str(figures[f"{name}_ceiling"])) > 0.6, name
         assert float(str(figures[f"{name}_ratio"])) > 0.8, name
     for name in ("left_right", "front_back"):
         assert float(str(figures[name])) > 0.9 and float(str(figures[f"{name}_ceiling"])) > 0.9
-    assert "binding" not in figures and "colours_mistaken" in figures
+    assert "binding" not in figures and "colors_mistaken" in figures
 
 
 def test_real_objects_wear_their_own_colours_and_swapped_ones_do_not() -> None:
@@ -118,7 +118,7 @@ def test_other_colours_fail_in_colour_alone(judge: Judge, prompts: list[EvalProm
     shifted = [q._replace(color=(q.color + 7) % len(WORDS)) for q in prompts]
     right = naming(judge, labelled_images(real, prompts))
     wrong = naming(judge, labelled_images(real_pictures(shifted, NOUNS, 5), prompts))
-    assert wrong["colour"] < 0.4 * right["colour"] and wrong["noun"] > 0.8 * right["noun"]
+    assert wrong["color"] < 0.4 * right["color"] and wrong["noun"] > 0.8 * right["noun"]
     (common, count), *_ = mistaken(judge, labelled_images(real_pictures(shifted, NOUNS, 5), prompts)).items()
     assert count > 1 and " > " in common
 
@@ -190,7 +190,7 @@ def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
     assert (
         good["noun_ratio"] > 0.8 and good["form_noun_ratio"] > 0.8 and good["noun"] >= good["noun_view"] - 0.1
     )
-    assert answers[0].keys() == {"noun", "colour", "form_noun"}
+    assert answers[0].keys() == {"noun", "color", "form_noun"}
     half = [mesh if i % 2 else None for i, mesh in enumerate(meshes)]
     missing, answers = judge_objects(judge, half, prompts, copies=1)
     assert missing["noun"] <= 0.5 and answers[0] == {} and answers[1] != {}

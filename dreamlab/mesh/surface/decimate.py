@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 SPLINTER = 0.01  # parts with less of the largest part's volume than this are what pinching has cut off
 TRIES = 4  # rounds of asking for fewer faces, since mending adds some
 CHECKED = 20_000  # faces at most of which is looked for what passes through itself
+SMOOTHED = 8  # times at most that corners of crossing faces are moved
 RIM = 64  # edges of the holes that are shut after pinched faces were taken out
 
 
@@ -34,9 +35,9 @@ def decimate(
     step there and keeps its faces; afterwards the relief is taken back.
 
     The fast collapse may pinch thin parts into edges of four faces. Those are cut out and the holes shut, and
-    corners in which parts only touch are parted; should that fail, or leave faces that pass through others,
-    manifold3d simplifies, which never leaves the manifolds. Of several results the soundest is taken. A
-    budget that cannot be met is logged as a warning.
+    corners in which parts only touch are parted; should that fail, manifold3d simplifies, which never leaves
+    the manifolds. Corners of faces that pass through others are moved until none does; where that does not
+    help, the soundest of several results is taken. A budget that cannot be met is logged as a warning.
     """
     if len(faces) <= budget:
         return vertices, faces
@@ -78,7 +79,7 @@ def _collapsed(
     points: np.ndarray, faces: np.ndarray, budget: int, closed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first sound result of the fast collapse that is as closed as the input; if there is none, the one
-    with fewest flaws within the budget, manifold3d's among them."""
+    with fewest flaws within the budget; manifold3d's where none is within it."""
     found: list[tuple[np.ndarray, np.ndarray]] = []
     if not closed:  # an open sheet would be eaten from its rim, where a collapse costs nothing
         found.append(_fast(points, faces, budget, 5, keep_rim=True))
@@ -92,21 +93,42 @@ def _collapsed(
                 v, f = mended(v, f)
             if len(f) == 0 or (closed and not topo.is_closed(f)):
                 break  # harder pressing would not help this setting
-            v, f = part_fans(v, f) if closed else (v, f)
+            if closed:
+                v, f = part_fans(v, f)
+                v = untangled(v, f)
             found.append((v, f))
             if len(f) <= budget:
                 if not closed or _flaws(v, f) == 0:
                     return v, f
                 break
             target = max(4, min(target - 4, int(target * budget / len(f))))
-    if closed or not found:
-        if not any(len(f) <= budget for _, f in found):
-            log.warning("quadric decimation left the manifolds or the budget; manifold3d simplifies instead")
+    if not any(len(f) <= budget for _, f in found) and (closed or not found):
+        log.warning("quadric decimation left the manifolds or the budget; manifold3d simplifies instead")
         found.append(part_fans(*simplify_solid(points, faces, budget)))
     best = min(found, key=lambda one: (max(len(one[1]), budget), _flaws(*one) if closed else 0, len(one[1])))
     if closed and (flaws := _flaws(*best)):
         log.warning("%d of %d faces pass through others", flaws, len(best[1]))
     return best
+
+
+def untangled(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The corners, those of faces that pass through others moved towards the middle of their neighbours until
+    none does, or SMOOTHED times. Where nothing crosses, and where there are too many faces to look, they pass
+    as they are."""
+    if len(faces) > CHECKED:
+        return vertices
+    edges = topo.directed_edges(faces)
+    for _ in range(SMOOTHED):
+        crossing = crossing_faces(vertices, faces)
+        if len(crossing) == 0:
+            break
+        own = np.unique(faces[crossing])
+        rows = edges[np.isin(edges[:, 0], own)]
+        count = np.bincount(rows[:, 0], minlength=len(vertices))[own, None]
+        total = [np.bincount(rows[:, 0], vertices[rows[:, 1], k], len(vertices))[own] for k in range(3)]
+        vertices = vertices.copy()
+        vertices[own] += 0.5 * (np.stack(total, -1) / count - vertices[own])
+    return vertices
 
 
 def _flaws(vertices: np.ndarray, faces: np.ndarray) -> int:
