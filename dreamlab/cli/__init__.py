@@ -13,7 +13,8 @@ from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import dataset, doctor, export, priors, render, resume, run, studio
+from dreamlab.cli import dataset, doctor, export, priors, render, resume, rm, run, studio
+from dreamlab.cli import list as list_
 from dreamlab.cli.memory import FEWER
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
@@ -23,7 +24,7 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, export, render, dataset, priors, doctor, studio)
+COMMANDS = (run, resume, list_, rm, export, render, dataset, priors, doctor, studio)
 
 _EXAMPLES = """\
 examples:
