@@ -13,8 +13,9 @@ from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import dataset, doctor, export, priors, render, resume, rm, run, studio
+from dreamlab.cli import compare, dataset, doctor, export, priors, render, resume, rm, run, studio
 from dreamlab.cli import list as list_
+from dreamlab.cli import open as open_
 from dreamlab.cli.memory import FEWER
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
@@ -24,7 +25,7 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, list_, rm, export, render, dataset, priors, doctor, studio)
+COMMANDS = (run, resume, list_, open_, compare, rm, export, render, dataset, priors, doctor, studio)
 
 _EXAMPLES = """\
 examples:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
-from dreamlab.cli.tell import shown_path, visible
+from dreamlab.cli.tell import console, print_lines, shown_path, visible
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,23 +125,18 @@ def _has(run: Glance, words: list[str]) -> bool:
 
 
 def _tell(args: argparse.Namespace, shown: list[Glance], damaged: dict[str, str], of: int, left: int) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=10_000)
+    out = console()
     if shown:
-        with console.capture() as caught:
-            console.print(_table(shown, console.width))
-        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in caught.get().splitlines()))
+        print_lines(out, _table(shown, out.width))
     else:
         what = f"none of {of} runs has {' and '.join(map(repr, args.words))}" if of else "there are no runs"
-        console.print(Text(visible(f"{what} in {args.out}")), soft_wrap=True)
+        out.print(Text(visible(f"{what} in {args.out}")), soft_wrap=True)
     for name, why in damaged.items():
-        console.print(Text(visible(f"{name}: {why}"), style="red"), soft_wrap=True)
+        out.print(Text(visible(f"{name}: {why}"), style="red"), soft_wrap=True)
     if left:
-        console.print(Text(f"{left} more in the trash: dreamlab rm --list", style="dim"), soft_wrap=True)
+        out.print(Text(f"{left} more in the trash: dreamlab rm --list", style="dim"), soft_wrap=True)
 
 
 def _table(runs: list[Glance], width: int) -> Any:

@@ -1,4 +1,4 @@
-"""Folders of runs as they are left behind: done, stopped, failed, damaged; and the command line in-process."""
+"""Folders of runs as they are left behind: done, stopped or failed; and the command line, in-process."""
 
 from __future__ import annotations
 

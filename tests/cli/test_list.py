@@ -141,8 +141,8 @@ def test_whatever_else_is_missing_or_damaged_is_only_not_known(
         (run / name).write_bytes(content)
     found = glance(run)
     assert found.prompt == "a red ball" and found.steps == 12
-    unfinished = name == "summary.json" and content in (None, b"", b"\xff\x00", b"[" * 100_000, b"[]", b"null")
-    assert found.state == ("stopped" if unfinished else "done")
+    says_nothing = name == "summary.json" and not (content or b"").startswith(b"{")
+    assert found.state == ("stopped" if says_nothing else "done")
 
 
 def test_the_quick_reader_of_yaml_reads_what_the_careful_one_reads(home: Path) -> None:
