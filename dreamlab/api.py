@@ -160,7 +160,7 @@ def events(
     """
     nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
-    run = new_run(config, Path(out), prior)
+    run = new_run(config, Path(out), prior, {"preset": preset})
     with run.unless_stillborn():
         yield from pipeline.generate(run.config(), run, prior)
 

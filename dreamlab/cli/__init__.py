@@ -13,10 +13,11 @@ from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import compare, dataset, doctor, export, priors, render, resume, rm, run, studio
+from dreamlab.cli import compare, config, dataset, doctor, export, priors, render, resume, rm, run, studio
 from dreamlab.cli import list as list_
 from dreamlab.cli import open as open_
 from dreamlab.cli.memory import FEWER
+from dreamlab.cli.options import fill_defaults, set_up_messages
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.memory import out_of_memory, reason_of
@@ -25,7 +26,7 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, list_, open_, compare, rm, export, render, dataset, priors, doctor, studio)
+COMMANDS = (run, resume, list_, open_, compare, rm, export, render, dataset, priors, config, doctor, studio)
 
 _EXAMPLES = """\
 examples:
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
+        if hasattr(args, "debug"):
+            set_up_messages(args)
+        fill_defaults(args)
         code = args.execute(args)
         sys.stdout.flush()  # here, where a full disk can still be told
         return code
