@@ -10,6 +10,7 @@ from dreamlab.priors.protocols import Prior
 from dreamlab.run.config import RunConfig
 from dreamlab.run.expansion import with_expansion
 from dreamlab.run.machine import environment, pick_device, with_threads
+from dreamlab.run.origin import given_facts, prior_facts
 from dreamlab.run.run_dir import RunDir
 
 
@@ -23,4 +24,5 @@ def new_run(
     """
     pick_device(config.device)
     config = with_threads(with_expansion(config, prior))  # before the environment is written down
-    return RunDir.create(out, config, environment() | dict(chosen or {}))
+    facts = {"prior": given_facts(prior) if prior is not None else prior_facts(config.prior)}
+    return RunDir.create(out, config, environment() | facts | dict(chosen or {}))

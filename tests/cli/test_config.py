@@ -170,7 +170,7 @@ def test_a_variable_that_cannot_be_used_is_refused_by_its_name(
     assert command("config") == 2 and "DREAMLAB_PRESET cannot be used" in capsys.readouterr().err
     monkeypatch.setenv("DREAMLAB_PRESET", " ")  # empty: not said
     monkeypatch.setenv("DREAMLAB_PRESETT", "fast")
-    with pytest.warns(UserWarning, match="DREAMLAB_PRESETT is not read by anything. The nearest is DREAMLAB_P"):
+    with pytest.warns(UserWarning, match="_PRESETT is not read by anything. The nearest is DREAMLAB_P"):
         assert command("config", "--json") == 0
     assert json.loads(capsys.readouterr().out)["values"]["preset"] == {"value": "default", "origin": None}
 
