@@ -38,6 +38,6 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     with extra("completion", "completion needs argcomplete", "type it out"):
-        import argcomplete
-    sys.stdout.write(argcomplete.shellcode(["dreamlab"], shell=args.shell))
+        from argcomplete.shell_integration import shellcode
+    sys.stdout.write(shellcode(["dreamlab"], shell=args.shell))
     return 0

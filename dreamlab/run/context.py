@@ -3,7 +3,6 @@ guidance."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class RunContext:
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
 
-    @cached_property
+    @property
     def made_by(self) -> dict[str, Any]:
         facts = prior_facts(self.config.prior) if self._given is None else given_facts(self._given)
         return asset_facts(self.config, facts)
