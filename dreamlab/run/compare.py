@@ -92,12 +92,14 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     measures, seconds = (
         found if isinstance(found := summary.get(key), Mapping) else {} for key in ("measures", "seconds")
     )
+    measures = {name: value for name, value in measures.items() if isinstance(value, int | float)}
     phases = {
         f"seconds.{name}": value
         for name, value in seconds.items()
         if "." not in name and isinstance(value, int | float)
     }
-    return {**measures, **phases, **({"seconds": sum(phases.values())} if phases else {})}
+    closed = {"watertight": measures["watertight"] > 0} if "watertight" in measures else {}
+    return {**measures, **closed, **phases, **({"seconds": sum(phases.values())} if phases else {})}
 
 
 def _rows(values: Mapping[str, Mapping[str, Any]]) -> Rows:

@@ -29,7 +29,8 @@ def test_settings_environment_and_figures_are_laid_side_by_side(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = make_run(home, "a red ball", seed=3)
-    second = make_run(home, "a blue ball", seed=4, cfg={"text": 2.5}, measures={"faces": 900.0, "psnr": 30.0})
+    more = {"psnr": 30.0, "watertight": 1.0}
+    second = make_run(home, "a blue ball", seed=4, cfg={"text": 2.5}, measures=more)
     other = {"dreamlab": "0.2.0", "packages": {"torch": "2.14.0"}}
     (second / "environment.json").write_text(json.dumps(other))
     assert command("compare", "1", "2", "--json") == 0
@@ -46,7 +47,8 @@ def test_settings_environment_and_figures_are_laid_side_by_side(
         "python": {one: "3.11.7"},
         "preset": {one: "fast"},
     }
-    assert found["figures"]["faces"] == {one: 300.0, two: 900.0} and found["figures"]["psnr"] == {two: 30.0}
+    assert found["figures"]["faces"] == {one: 300.0, two: 300.0} and found["figures"]["psnr"] == {two: 30.0}
+    assert found["figures"]["watertight"] == {two: True}
     assert found["figures"]["seconds"] == {one: 103.0, two: 103.0}  # no part of a phase counts twice
     assert "seconds.shape.prior" not in found["figures"] and found["unfinished"] == []
 
