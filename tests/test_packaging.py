@@ -21,6 +21,7 @@ else:
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+TOOLS = {"dev", "docs", "release"}  # extras of programs, which dreamlab itself does not import
 
 
 def canonical(name: str) -> str:
@@ -38,7 +39,9 @@ def test_every_package_is_listed() -> None:
 
 def test_every_dependency_is_pinned_exactly() -> None:
     project = PYPROJECT["project"]
-    wanted = names(project["dependencies"]) | names(project["optional-dependencies"]["dev"])
+    wanted = names(project["dependencies"]).union(
+        *(names(project["optional-dependencies"][extra]) for extra in sorted(TOOLS))
+    )
     assert wanted - names(CONSTRAINTS) == set()
     for line in CONSTRAINTS:
         assert line.startswith("#") or re.fullmatch(
@@ -87,7 +90,7 @@ def needless(requirements: list[str], modules: set[str]) -> set[str]:
 
 def test_every_dependency_is_imported_somewhere() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    asked = [*PYPROJECT["project"]["dependencies"], *(r for e in extras if e != "dev" for r in extras[e])]
+    asked = [*PYPROJECT["project"]["dependencies"], *(r for e in extras if e not in TOOLS for r in extras[e])]
     assert needless(asked, imported()) == set()
 
 
@@ -104,7 +107,7 @@ def test_the_original_pyrender_is_never_asked_for_beside_its_fork() -> None:
     assert "pyrender" not in names(PYPROJECT["project"]["dependencies"]) | names(CONSTRAINTS)
 
 
-@pytest.mark.parametrize("name", ["run", "test", "gpu_check"])
+@pytest.mark.parametrize("name", ["run", "test", "gpu_check", "docs", "wheel"])
 def test_scripts_are_executable_and_parse(name: str) -> None:
     path = ROOT / "scripts" / name
     assert os.access(path, os.X_OK)
