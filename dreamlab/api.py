@@ -24,6 +24,7 @@ from dreamlab.run import pipeline
 from dreamlab.run.begin import new_run
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Finished
+from dreamlab.run.origin import recorded_facts
 from dreamlab.run.resolve import assign, from_values, merge, resolve
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
@@ -100,8 +101,8 @@ class Result:
             assign(values, override)
         config = from_values(values)
         scene = pipeline.surface_of_run(RunDir(self.folder), config)
-        name = asset_name(config.prompt)
-        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts, name=name)
+        name, made_by = asset_name(config.prompt), recorded_facts(config, RunDir(self.folder).environment())
+        return write(scene.mesh, path, quads=scene.quads, parts=scene.parts, name=name, made_by=made_by)
 
 
 def generate(
@@ -160,7 +161,7 @@ def events(
     """
     nested, dotted = _split(settings)
     config = resolve(prompt, preset=preset, settings=nested, overrides=dotted)
-    run = new_run(config, Path(out), prior)
+    run = new_run(config, Path(out), prior, {"preset": preset})
     with run.unless_stillborn():
         yield from pipeline.generate(run.config(), run, prior)
 

@@ -22,12 +22,14 @@ FEW = ["stages.0.steps=6", "stages.turntable.frames=6", "stages.turntable.size=6
 FEW += ["saving.checkpoint_every=6"]
 KEPT = ("mesh.glb", "mesh.obj", "mesh.mtl", "turntable.webp", "metrics.jsonl")
 
+ALONE = {"OMP_NUM_THREADS": "1", "DREAMLAB_CONFIG": ""}  # whatever the user's defaults are
+
 
 def bytes_of(preset: str, folder: Path, settings: list[str]) -> dict[str, str]:
     """sha256 of what a short run of the preset writes, by file name."""
     command = [sys.executable, "-m", "dreamlab", "run", "a red mushroom", "--preset", preset, "--quiet"]
     command += ["--out", str(folder), *(part for setting in settings for part in ("--set", setting))]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=os.environ | ALONE, stdout=subprocess.DEVNULL)
     run = next(folder.iterdir())
     return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in KEPT}
 

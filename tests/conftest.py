@@ -1,5 +1,6 @@
 """Every shape and type annotation of the numerical packages is checked at run time while tests run."""
 
+import os
 import signal
 
 import huggingface_hub.utils.logging  # noqa: F401  (its handler keeps the stderr of its first import)
@@ -12,6 +13,8 @@ CHECKED = (
 )
 
 install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typechecker.checked")
+
+os.environ["DREAMLAB_CONFIG"] = ""  # whoever runs the tests may have defaults of their own
 
 # A shell ignores SIGINT in what it runs in the background, and nohup SIGHUP; what tests start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

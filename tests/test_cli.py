@@ -3,9 +3,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
+import re
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -404,7 +407,10 @@ def test_the_examples_of_the_help_can_be_parsed(name: str) -> None:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--version") == 0
-    assert capsys.readouterr().out == f"dreamlab {__version__}\n"
+    first, second = capsys.readouterr().out.splitlines()
+    commit = r"( \(commit [0-9a-f]{12}(, changed since)?\))?"
+    assert re.fullmatch(re.escape(f"dreamlab {__version__}") + commit, first)
+    assert second == f"python {platform.python_version()}, torch {metadata.version('torch')}"
 
 
 def test_doctor_tells_every_finding(capsys: pytest.CaptureFixture[str]) -> None:

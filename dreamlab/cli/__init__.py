@@ -13,8 +13,25 @@ from itertools import takewhile
 from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
-from dreamlab.cli import dataset, doctor, evaluate, export, priors, render, resume, run, studio
+from dreamlab.cli import (
+    compare,
+    completion,
+    config,
+    dataset,
+    doctor,
+    evaluate,
+    export,
+    priors,
+    render,
+    resume,
+    rm,
+    run,
+    studio,
+)
+from dreamlab.cli import list as list_
+from dreamlab.cli import open as open_
 from dreamlab.cli.memory import FEWER
+from dreamlab.cli.options import fill_defaults, set_up_messages
 from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.memory import out_of_memory, reason_of
@@ -23,13 +40,17 @@ from dreamlab.run.presets import did_you_mean
 
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
-COMMANDS = (run, resume, export, render, dataset, evaluate, priors, doctor, studio)
+COMMANDS = (
+    run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
+    completion, doctor, studio,
+)  # fmt: skip
 
 _EXAMPLES = """\
 examples:
   dreamlab run "a red mushroom"              a mesh in outputs/0001-a-red-mushroom/
   dreamlab run "a blue car" --preset fast    sooner and coarser
   dreamlab resume                            go on with the latest run
+  dreamlab list                              the runs, and how far each came
   dreamlab evaluate                          what the runs are worth, in figures
   dreamlab doctor                            what works on this machine, and what not
 """
@@ -41,11 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     wait_for_work()  # before anything loads torch
     parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what it may complete
+        from dreamlab.cli.completers import complete
+
+        complete(parser)
     args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
     try:
+        if hasattr(args, "debug"):
+            set_up_messages(args)
+        fill_defaults(args)
         code = args.execute(args)
         sys.stdout.flush()  # here, where a full disk can still be told
         return code
@@ -133,6 +161,24 @@ class _Parser(argparse.ArgumentParser):
             )
 
 
+class _Version(argparse.Action):
+    """dreamlab, its commit if it runs from a clone, Python and torch; torch is not loaded for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+        from platform import python_version
+
+        from dreamlab.core.version import commit
+
+        found, torch = commit(), "missing"
+        with suppress(metadata.PackageNotFoundError):
+            torch = metadata.version("torch")
+        changed = ", changed since" if found and found.changed else ""
+        of = f" (commit {found.sha[:12]}{changed})" if found else ""
+        sys.stdout.write(f"dreamlab {__version__}{of}\npython {python_version()}, torch {torch}\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="dreamlab",
@@ -140,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"dreamlab {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show versions and commit, and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add_parser(subparsers)

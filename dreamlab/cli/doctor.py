@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from dreamlab.cli.options import Subparsers, add_output_options, set_up_messages
 from dreamlab.cli.tell import visible
+
+if TYPE_CHECKING:
+    from dreamlab.run.doctor import Finding
 
 _MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "broken": ("NO", "red")}
 
@@ -26,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.run.doctor import examine
 
-    findings = examine()
+    findings = [*examine(), _defaults()]
     broken = [finding for finding in findings if finding.state == "broken"]
     if args.json:
         facts = {"event": "doctor", "findings": [vars(finding) for finding in findings]}
@@ -34,6 +38,22 @@ def execute(args: argparse.Namespace) -> int:
     elif not args.quiet:
         _table(findings)
     return 1 if broken else 0
+
+
+def _defaults() -> Finding:
+    """The user's defaults of options, and where they come from."""
+    from dreamlab.cli.config import told_defaults
+    from dreamlab.cli.defaults import chosen_defaults
+    from dreamlab.cli.user_file import config_file
+    from dreamlab.core.errors import DreamlabError
+    from dreamlab.run.doctor import Finding
+
+    try:
+        told, path = told_defaults(chosen_defaults()), config_file()
+    except DreamlabError as error:
+        return Finding("defaults", "broken", str(error))
+    said = ", ".join(f"{name} {value}" for name, value in told.items())
+    return Finding("defaults", "ok", said or f"all built in; {path or 'no file'} can say others")
 
 
 def _table(findings: list) -> None:

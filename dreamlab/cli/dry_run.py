@@ -7,13 +7,14 @@ import resource
 import signal
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import torch
 
+from dreamlab.cli.tell import visible
 from dreamlab.core.errors import DreamlabError, InputError, UnavailableError
 from dreamlab.core.memory import out_of_memory, reason_of
 from dreamlab.core.types import Mesh
@@ -30,15 +31,24 @@ _MOST_SAMPLES = {"cpu": 4e7, "cuda": 1e9}  # of a step: more take minutes or ten
 _STEPS = 4  # of each stage; the first warms up and does not count
 
 
-def show(config: RunConfig, as_json: bool) -> int:
-    """Print settings and cost; writes nothing to disk. The time comes from a few real steps of each stage."""
+def show(
+    config: RunConfig, as_json: bool, preset: str = "default", defaults: Mapping[str, str] | None = None
+) -> int:
+    """Print settings, where they come from, and cost; writes nothing to disk. The time comes from a few real
+    steps of each stage.
+
+    defaults: those of the user that took part, each with its origin.
+    """
     cost, notes = _cost(config)
     if as_json:
         facts = {"event": "dry-run", "config": config.model_dump(mode="json", by_alias=True), "cost": cost}
-        facts["notes"] = notes
+        facts |= {"notes": notes, "preset": preset, "defaults": dict(defaults or {})}
         sys.stdout.write(json.dumps(facts) + "\n")
         return 0
     sys.stdout.write(config.yaml())
+    sys.stdout.write(f"\n# preset: {preset}\n")
+    for name, told in (defaults or {}).items():
+        sys.stdout.write(f"# default {name}: {visible(told)}\n")
     sys.stdout.write("\n# cost\n")
     for key, value in cost.items():
         sys.stdout.write(f"# {key}: {value}\n")

@@ -145,7 +145,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
-    from dreamlab.cli.subject import asset_of, check_up, mesh_and_home, run_config
+    from dreamlab.cli.subject import asset_of, check_up, made_by_run, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.mesh.io.names import legal_name
     from dreamlab.run.resolve import from_values
@@ -180,7 +180,8 @@ def execute(args: argparse.Namespace) -> int:
     stem = to.name or name
     if config is None:
         stem = to.beside(Path(args.subject), folder, stem)
-    tell_files(args, export.build().write(mesh, folder, stem, asset))
+    made_by = None if config is None else made_by_run(args.subject, args.out, config)
+    tell_files(args, export.build().write(mesh, folder, stem, asset, made_by))
     return 0
 
 

@@ -31,14 +31,24 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_runs_option(parser: argparse.ArgumentParser) -> None:
-    """--out, the folder that runs are kept in."""
+    """--out, the folder that runs are kept in; `fill_defaults` says which where none is named."""
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("outputs"),
-        metavar="DIR",
-        help="folder of all runs (default: outputs)",
+        "--out", type=Path, metavar="DIR", help="folder of all runs (default: outputs, see `dreamlab config`)"
     )
+
+
+def fill_defaults(args: argparse.Namespace) -> None:
+    """The folder of all runs where the command line names none: the user's, else outputs."""
+    if getattr(args, "out", args) is not None:
+        return
+    from dreamlab.cli.user_file import OUTPUTS, anything_said
+
+    args.out = OUTPUTS
+    if anything_said():
+        from dreamlab.cli.defaults import chosen_defaults
+
+        chosen = chosen_defaults()
+        args.out = chosen["out"].value if "out" in chosen else OUTPUTS
 
 
 def add_up_option(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamlab.cli.options import (
     Subparsers,
@@ -18,6 +18,9 @@ from dreamlab.cli.options import (
 from dreamlab.core.errors import DreamlabError
 from dreamlab.run.presets import preset_names
 from dreamlab.run.styles import STYLES, stages_of
+
+if TYPE_CHECKING:
+    from dreamlab.cli.defaults import Chosen
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -91,38 +94,64 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
+    from dreamlab.cli.config import told_defaults
+    from dreamlab.cli.defaults import chosen_defaults, settings_of
     from dreamlab.run.resolve import resolve
 
-    with _as_planned(args):
-        settings = _settings(args)
-    preset = args.preset or _preset_for(settings)
-    config = resolve(args.prompt, preset=preset, file=args.config, settings=settings, overrides=args.set)
+    chosen = chosen_defaults()
+    for option in chosen.keys() & {"preset", "prior", "device", "expand", "formats"}:
+        if getattr(args, "export" if option == "formats" else option) is not None:
+            del chosen[option]
+    with _as_planned(args, "prior" in chosen):
+        settings, defaults = _settings(args), settings_of(chosen)
+    preset = args.preset or _preset(settings, defaults, chosen)
+    formats = chosen["formats"].value if "formats" in chosen else None
+    config = resolve(
+        args.prompt,
+        preset=preset,
+        defaults=defaults,
+        formats=formats,
+        file=args.config,
+        settings=settings,
+        overrides=args.set,
+    )
+    told = told_defaults(chosen)
     if args.dry_run:
         from dreamlab.cli.dry_run import show
         from dreamlab.run.expansion import with_expansion
 
         with suppress(DreamlabError):  # it says itself what is wrong with weights that cannot be read
             config = with_expansion(config)
-        return show(config, as_json=args.json)
+        return show(config, as_json=args.json, preset=preset, defaults=told)
     from dreamlab.cli.drive import drive
     from dreamlab.run.begin import new_run
 
-    run = new_run(config, args.out)
+    run = new_run(config, args.out, chosen={"preset": preset, "defaults": told})
     with run.unless_stillborn():
         return drive(run.config(), run, view_mode(args))
 
 
-def _as_planned(args: argparse.Namespace) -> AbstractContextManager[None]:
+def _as_planned(args: argparse.Namespace, prior: bool) -> AbstractContextManager[None]:
     """A dry run looks at a prior without asking the hub for it."""
-    if not args.dry_run or args.prior is None:
+    if not args.dry_run or not (prior or args.prior is not None):
         return nullcontext()
     from dreamlab.cli.dry_run import without_hub
 
     return without_hub()
 
 
+def _preset(settings: dict[str, Any], defaults: dict[str, Any], chosen: dict[str, Chosen]) -> str:
+    """Which preset to take where the command line names none: the user's, unless a prior or mesh that it
+    does name asks for another."""
+    usual = _preset_for(defaults | settings)
+    if "preset" in chosen and usual == _preset_for(defaults):
+        return chosen["preset"].value
+    chosen.pop("preset", None)
+    return usual
+
+
 def _preset_for(settings: dict[str, Any]) -> str:
-    """Which preset to take where none is named: the default one suits the embedded prior alone."""
+    """What suits: the default one is for the embedded prior alone."""
     begin = settings.get("begin")
     if begin is not None and Path(begin).is_file():
         return "refine"

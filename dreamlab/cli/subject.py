@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dreamlab.core.errors import InputError
 from dreamlab.mesh.io.load import READABLE, Axis, load
@@ -44,6 +45,13 @@ def asset_of(subject: str, config: RunConfig | None) -> str:
     if config is None and path.stem == "mesh" and (path.parent / "config.yaml").is_file():
         config = RunDir(path.parent).config()
     return path.stem if config is None else asset_name(config.prompt)
+
+
+def made_by_run(subject: str, runs: Path, config: RunConfig) -> dict[str, Any]:
+    """What a file of a run's mesh says of its making."""
+    from dreamlab.run.origin import recorded_facts
+
+    return recorded_facts(config, RunDir.find(runs, subject).environment())
 
 
 def check_up(up: Axis | None, config: RunConfig | None) -> None:

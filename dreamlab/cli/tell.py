@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
@@ -52,3 +57,19 @@ def _sayable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def console() -> Console:
+    """A console for tables: as wide as the terminal, and without end where output goes to a file or pipe, so
+    that what is one line stays one. COLUMNS decides where it is set."""
+    from rich.console import Console
+
+    out = Console()
+    return out if out.is_terminal or "COLUMNS" in os.environ else Console(width=10_000)
+
+
+def print_lines(out: Console, what: RenderableType) -> None:
+    """Print a table without the blanks that fill its lines up."""
+    with out.capture() as caught:
+        out.print(what)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in caught.get().splitlines()))

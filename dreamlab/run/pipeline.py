@@ -22,6 +22,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
 from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.machine import changes, pick_device
+from dreamlab.run.origin import other_weights, prior_facts
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
 from dreamlab.run.run_dir import RunDir
@@ -60,7 +61,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
             complaints.append(_NO_ENVIRONMENT)
         for line in complaints:
             log.warning(line)
-        for line in (*changes(before or {}), *complaints):
+        for line in (*changes(before or {}), *_other_weights(before or {}, config, prior), *complaints):
             yield Note(line)
         first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
@@ -71,6 +72,8 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
                 continue
             if stage.total_steps and not context.loaded:
                 yield from _loaded(context, clock)
+                if prior is None:
+                    run.note_prior(prior_facts(config.prior))  # a download may have come in between
             yield clock.phase(stage.name, stage.kind, stage.total_steps)
             events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
@@ -152,6 +155,13 @@ def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
     _ = context.prompts
     for line in context.notes():
         yield Note(line)
+
+
+def _other_weights(before: dict[str, Any], config: RunConfig, prior: Prior | None) -> list[str]:
+    if prior is not None or "prior" not in before:
+        return []
+    line = other_weights(before, prior_facts(config.prior))
+    return [line] if line else []
 
 
 def _standing(config: RunConfig, checkpoint: Checkpoint) -> str:

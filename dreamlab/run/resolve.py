@@ -26,19 +26,26 @@ def resolve(
     prompt: str | None = None,
     *,
     preset: str = "default",
+    defaults: dict[str, Any] | None = None,
+    formats: Sequence[str] | None = None,
     file: Path | None = None,
     settings: dict[str, Any] | None = None,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
-    """Preset, then the config file, then `settings`, then `key.path=value` overrides; later ones win.
+    """Preset, then the user's `defaults`, then the config file, then `settings`, then `key.path=value`
+    overrides; later ones win.
+
+    formats: those of export stages that name none by then.
 
     Raises:
         ConfigError: an unknown preset, key or kind, or a value of the wrong type or range.
         InputError: a prompt that cannot be used.
     """
-    values = load_preset(preset)
+    values = merge(load_preset(preset), defaults or {})
     if file is not None:
         values = merge(values, load_yaml(file))
+    if formats is not None:
+        values["stages"] = _with_formats(listed(values.get("stages", [{}])), list(formats))
     of_file = deepcopy(values)
     values = merge(values, settings or {})
     if prompt is not None:
@@ -48,6 +55,15 @@ def resolve(
         assign(values, override)
     forget_expansion(values, of_file)
     return from_values(values)
+
+
+def _with_formats(stages: Any, formats: list[str]) -> Any:
+    if not isinstance(stages, list):
+        return stages
+    return [
+        {"formats": formats} | stage if isinstance(stage, dict) and stage.get("kind") == "export" else stage
+        for stage in stages
+    ]
 
 
 def forget_expansion(values: dict[str, Any], before: dict[str, Any]) -> None:

@@ -23,11 +23,12 @@ from dreamlab.core.files import write_atomic
 from dreamlab.mesh.io.names import legal_name
 from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig
+from dreamlab.run.folders import find_run, locked, newest_number, number_of
 from dreamlab.run.migrate import migrated
-from dreamlab.run.presets import did_you_mean, parse_yaml
+from dreamlab.run.presets import parse_yaml
 from dreamlab.run.resolve import from_values
 
-_NAME = re.compile(r"(\d{4,})-(.+)")
+log = logging.getLogger(__name__)
 _LONGEST_SLUG = 48
 
 
@@ -86,21 +87,7 @@ class RunDir:
 
         Raises InputError if there is none.
         """
-        if name != "latest" and (Path(name) / "config.yaml").is_file():
-            return cls(Path(name))
-        runs = {p.name: p for p in _runs(root)}
-        if name == "latest" and runs:
-            return cls(max(runs.values(), key=_age))
-        matching = [
-            p for key, p in runs.items() if key == name or (name.isdigit() and _number(key) == int(name))
-        ]
-        if matching:
-            return cls(matching[0])
-        raise InputError(
-            f"there is no run {name!r}" if name != "latest" else f"there are no runs in {root}",
-            expected=f"a run's folder, its number or its name in {root}",
-            mend=did_you_mean(name, runs) or "Start one with `dreamlab run PROMPT`",
-        )
+        return cls(find_run(root, name))
 
     def config(self) -> RunConfig:
         """The resolved config that the run was started with; an older run's in today's settings."""
@@ -122,6 +109,14 @@ class RunDir:
         except (OSError, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+    def note_prior(self, facts: dict[str, Any]) -> None:
+        """Write down what is known of the prior now, where that is more than at the start."""
+        known = self.environment()
+        before = (known or {}).get("prior")
+        if known is not None and isinstance(before, dict) and len(facts) > len(before):
+            text = json.dumps(known | {"prior": facts}, indent=1) + "\n"
+            write_atomic(self.path / "environment.json", text.encode())
 
     def change(self, config: RunConfig) -> None:
         """Go on with other settings: the run's config from now on."""
@@ -157,12 +152,12 @@ class RunDir:
         """Only one process may work on a run: a lock that vanishes with the process. Keeps log.txt
         meanwhile.
         """
-        with _locked(self.path):
+        with locked(self.path):
             checkpoints.tidy(self.path / "checkpoints")
             for left in (*self.path.glob(".writing-*"), *self.path.glob("previews/.writing-*")):
                 if not left.is_dir():
                     left.unlink(missing_ok=True)
-            handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+            handler = _LogFile(self.path / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
             logger = logging.getLogger("dreamlab")
             level = logger.level
@@ -170,6 +165,9 @@ class RunDir:
             logger.setLevel(logging.INFO)
             try:
                 yield
+            except Exception as error:  # a stop is none: it leaves no such line
+                log.error("failed: %s", " ".join(str(error).split()) or type(error).__name__)
+                raise
             finally:
                 logger.setLevel(level)
                 logger.removeHandler(handler)
@@ -230,16 +228,11 @@ class RunDir:
             metrics.close()
 
 
-def _runs(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return []
-    hidden = (p for p in root.iterdir() if not p.name.startswith("."))
-    return sorted(p for p in hidden if (p / "config.yaml").is_file())
+class _LogFile(logging.FileHandler):
+    """A log that a full disk ends in silence: what fails for want of room says so itself."""
 
-
-def _age(run: Path) -> tuple[int, float]:
-    """Runs in the order of their numbers, after those that were given names without one."""
-    return _number(run.name), (run / "config.yaml").stat().st_mtime
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
@@ -253,17 +246,12 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if all(abs(number) < 2**53 for number in numbers) else None
 
 
-def _number(name: str) -> int:
-    match = _NAME.fullmatch(name)
-    return int(match[1]) if match else 0
-
-
 def _allocate(root: Path, name: str, files: dict[str, bytes]) -> Path:
     """The next number's folder, with its first files. A claim folder per number keeps two processes from
     taking the same one, and becomes the run's: no folder of a run is ever without its config.
     """
     while True:
-        number = 1 + max((_number(p.name) for p in root.iterdir()), default=0)
+        number = 1 + newest_number(root)
         claim = root / f".claim-{number:04d}"
         while True:
             try:
@@ -274,7 +262,7 @@ def _allocate(root: Path, name: str, files: dict[str, bytes]) -> Path:
                 claim = root / f".claim-{number:04d}"
         try:
             # Between our look and our claim another may have taken the number and let its claim go.
-            if all(_number(p.name) != number for p in root.iterdir()):
+            if all(number_of(p.name) != number for p in root.iterdir()):
                 for file, data in files.items():
                     write_atomic(claim / file, data)
                 path = root / f"{number:04d}-{name}"
@@ -283,26 +271,3 @@ def _allocate(root: Path, name: str, files: dict[str, bytes]) -> Path:
         finally:
             if claim.exists():
                 shutil.rmtree(claim, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes on one run are not noticed there
-        yield
-        return
-    try:
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}", got=error.strerror or str(error)) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"another process is working on {folder}", mend="Wait for it, or stop it"
-            ) from error
-        yield
-    finally:
-        os.close(handle)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field as Setting
 from pydantic import field_validator
@@ -70,7 +70,7 @@ class ExportStage:
         self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, SurfaceMesh]:
         placed = self.placed(scene)
-        yield Wrote(self.write(placed, context.folder, name=context.asset))
+        yield Wrote(self.write(placed, context.folder, name=context.asset, made_by=context.made_by))
         return placed
 
     def placed(self, scene: SurfaceMesh) -> SurfaceMesh:
@@ -79,10 +79,15 @@ class ExportStage:
         return replace(scene, mesh=place(scene.mesh, size=size, origin=self.config.origin))
 
     def write(
-        self, scene: SurfaceMesh, folder: Path, stem: str = "mesh", name: str | None = None
+        self,
+        scene: SurfaceMesh,
+        folder: Path,
+        stem: str = "mesh",
+        name: str | None = None,
+        made_by: Mapping[str, Any] | None = None,
     ) -> dict[str, Path]:
         """Write the mesh in every format of the config; the files by format. `name` is the object's inside
-        them (default: the stem)."""
+        them (default: the stem); `made_by` is what a GLB says of its making."""
         if self.config.size is None and "stl" in self.config.formats:
             longest = float((scene.mesh.vertices.amax(0) - scene.mesh.vertices.amin(0)).max())
             log.warning(
@@ -96,5 +101,6 @@ class ExportStage:
             "textures": self.config.textures,
             "quads": scene.quads,
             "parts": scene.parts,
+            "made_by": made_by,
         }
         return {kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats}

@@ -98,6 +98,11 @@ class Context(Protocol):
     """What the optimisation before this one left: background, occupancy."""
 
     @property
+    def made_by(self) -> Mapping[str, Any]:
+        """What files that can say so say of their making: version, prompt, seed, prior."""
+        ...
+
+    @property
     def renderer(self) -> RendererSettings:
         """That of the field, where a stage names none."""
         ...

@@ -62,7 +62,7 @@ def write_report(
         )
     sections = []
     if turntable is not None:
-        image = f'<img class="turntable" alt="The model, turning" src="{_data_uri(turntable)}">'
+        image = f'<img class="turntable" alt="The model, turning" src="{data_uri(turntable)}">'
         sections.append(_card("Turntable", image, "aside"))
     if facts:
         sections.append(_card("Result", _figures(facts)))
@@ -77,18 +77,19 @@ def write_report(
         sections.append(_card("Metrics", f'<div class="curves">{curves}</div>', "wide"))
     if settings:
         sections.append(_card("Settings", f'<div class="scroll">{_table(_flat(settings))}</div>', "wide"))
-    page = Template(_page_file("report.html")).substitute(
+    page = Template(page_file("report.html")).substitute(
         title=escape(title),
         subtitle=escape(subtitle),
-        style=_page_file("report.css"),
-        script=_page_file("viewer.js"),
+        style=page_file("report.css"),
+        script=page_file("viewer.js"),
         sections="\n".join(sections),
         model=base64.b64encode(glb).decode(),
     )
     write_atomic(path, page.encode())
 
 
-def _page_file(name: str) -> str:
+def page_file(name: str) -> str:
+    """The text of a file of views/page."""
     return (resources.files("dreamlab.views") / "page" / name).read_text("utf-8")
 
 
@@ -99,7 +100,8 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"{path} cannot be read for the report", got=error.strerror or str(error)) from error
 
 
-def _data_uri(path: str | os.PathLike[str]) -> str:
+def data_uri(path: str | os.PathLike[str]) -> str:
+    """An image as part of a page. InputError where it cannot be read."""
     kind = Path(path).suffix.lower().lstrip(".").replace("jpg", "jpeg")
     return f"data:image/{kind};base64,{base64.b64encode(_read(path)).decode()}"
 
@@ -109,7 +111,7 @@ def _card(title: str, body: str, kind: str = "") -> str:
 
 
 def _table(rows: Mapping[str, Any]) -> str:
-    cells = (f"<tr><td>{escape(str(k))}</td><td>{escape(_text(v))}</td></tr>" for k, v in rows.items())
+    cells = (f"<tr><td>{escape(str(k))}</td><td>{escape(told(v))}</td></tr>" for k, v in rows.items())
     return f"<table>{''.join(cells)}</table>"
 
 
@@ -117,12 +119,13 @@ def _figures(facts: Mapping[str, Any]) -> str:
     rows = []
     for key, value in facts.items():
         name, unit, good = figure(key)
-        told = f"{_text(value)} {unit}".strip()
-        rows.append(f"<tr><td>{escape(name)}</td><td>{escape(told)}</td><td>{escape(good)}</td></tr>")
+        shown = f"{told(value)} {unit}".strip()
+        rows.append(f"<tr><td>{escape(name)}</td><td>{escape(shown)}</td><td>{escape(good)}</td></tr>")
     return f'<table class="figures">{"".join(rows)}</table>'
 
 
-def _text(value: Any) -> str:
+def told(value: Any) -> str:
+    """A value as people read it."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, float):

@@ -11,7 +11,9 @@ import trimesh
 
 from dreamlab.core.types import Mesh
 from dreamlab.evaluate.collapse import collapse
-from dreamlab.evaluate.mesh_health import MOST, crossing_faces, mesh_health, slivers
+from dreamlab.evaluate.mesh_health import mesh_health, slivers
+from dreamlab.mesh.game import soundness
+from dreamlab.mesh.geometry.crossings import crossing_faces
 
 
 def mesh_of(*shapes: trimesh.Trimesh) -> Mesh:
@@ -77,21 +79,21 @@ def test_handles_are_counted_and_open_meshes_have_none_that_could_be() -> None:
 def test_faces_that_cross_are_found_and_those_that_touch_are_not() -> None:
     one, other = ball((0, 0, 0)), ball((0.9, 0.013, 0.027))
     both = trimesh.util.concatenate([one, other])
-    found = crossing_faces(both.vertices, both.faces)
+    found = len(crossing_faces(both.vertices, both.faces))
     far = trimesh.util.concatenate([ball((0, 0, 0)), ball((3, 0, 0))])
-    assert 20 < found < 300 and crossing_faces(far.vertices, far.faces) == 0
+    assert 20 < found < 300 and len(crossing_faces(far.vertices, far.faces)) == 0
     # the circle in which the balls meet, against every pair tried one by one
     small = trimesh.util.concatenate(
         [trimesh.creation.icosphere(0), trimesh.creation.icosphere(0).apply_translation((0.9, 0.013, 0.027))]
     )
-    assert crossing_faces(small.vertices, small.faces) == one_by_one(small.vertices, small.faces)
+    assert set(crossing_faces(small.vertices, small.faces)) == one_by_one(small.vertices, small.faces)
     cubes = trimesh.util.concatenate(
         [trimesh.creation.box((2, 2, 2)), trimesh.creation.box((2, 2, 2)).apply_translation((2, 0, 0))]
     )
-    assert crossing_faces(cubes.vertices, cubes.faces) == 0
+    assert len(crossing_faces(cubes.vertices, cubes.faces)) == 0
 
 
-def one_by_one(vertices: np.ndarray, faces: np.ndarray) -> int:
+def one_by_one(vertices: np.ndarray, faces: np.ndarray) -> set[int]:
     """Faces that an edge of another passes through, or the other way round, by solving for each pair."""
     crossing = set()
     for i, f in enumerate(faces):
@@ -106,12 +108,14 @@ def one_by_one(vertices: np.ndarray, faces: np.ndarray) -> int:
                     u, v, t = np.linalg.solve(system, start - a)
                     if min(u, v, t, 1 - t, 1 - u - v) > 1e-9:
                         crossing |= {i, j}
-    return len(crossing)
+    return crossing
 
 
-def test_crossings_of_huge_meshes_are_not_looked_for() -> None:
-    faces = np.zeros((MOST + 1, 3), np.int64)
-    assert crossing_faces(np.zeros((1, 3)), faces) == -1
+def test_crossings_of_huge_meshes_are_not_looked_for(monkeypatch) -> None:
+    whole = mesh_of(ball((0, 0, 0)))
+    assert mesh_health(whole).crossing_faces == 0
+    monkeypatch.setattr(soundness, "MOST", len(whole.faces) - 1)
+    assert mesh_health(whole).crossing_faces == -1
 
 
 def test_needles_are_slivers_and_equilateral_faces_are_not() -> None:

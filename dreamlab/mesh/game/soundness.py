@@ -13,16 +13,16 @@ from dreamlab.mesh.geometry.crossings import crossing_faces
 from dreamlab.mesh.geometry.fans import pinched_corners
 from dreamlab.mesh.geometry.hidden import hidden_share
 
+MOST = 60_000  # faces of which crossings are looked for
 CRUMB = 8  # triangles below which an island of the texture is a crumb
 
 
 class Soundness(NamedTuple):
     """Of a mesh, its corners welded: whether every edge has two faces that run along it in opposite
-    directions; corners at which two or more fans of faces meet in one point; faces that pass through others;
-    V - E + F, which is 2 for each closed part without handles, and 2 less for every handle; the share of its
-    area that nobody sees from outside. Of its texture:
-    islands, those of less than CRUMB triangles, and the share of the image that they cover; 0 without a
-    texture."""
+    directions; corners at which two or more fans of faces meet in one point; faces that pass through others,
+    -1 of more than MOST faces; V - E + F, which is 2 for each closed part without handles, and 2 less for
+    every handle; the share of its area that nobody sees from outside. Of its texture: islands, those of less
+    than CRUMB triangles, and the share of the image that they cover; 0 without a texture."""
 
     edge_manifold: bool
     pinched_corners: int
@@ -47,7 +47,7 @@ def soundness(mesh: Mesh) -> Soundness:
     return Soundness(
         edge_manifold=topo.is_closed(faces),
         pinched_corners=len(pinched_corners(faces)),
-        crossing_faces=len(crossing_faces(vertices, faces)),
+        crossing_faces=len(crossing_faces(vertices, faces)) if len(faces) <= MOST else -1,
         euler_number=len(vertices) - edges + len(faces),
         hidden=hidden_share(vertices, faces),
         uv_islands=len(islands),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-ROWS = 1024  # faces at a time
+from dreamlab.mesh.geometry.boxes import overlapping
+
 _EPS = 1e-9
 
 
@@ -18,34 +19,13 @@ def crossing_faces(
     Two triangles cross properly where an edge of one meets the inside of the other (Moeller-Trumbore 1997,
     for pairs whose boxes overlap). Faces that only touch, or lie in one plane, do not count.
     """
-    pairs = _near(vertices, faces)
+    corner = vertices[faces]
+    pairs = overlapping(corner.min(1), corner.max(1))
     shared = (faces[pairs[:, 0]][:, :, None] == faces[pairs[:, 1]][:, None, :]).any((1, 2))
     pairs = pairs[~shared]
     both = np.concatenate([pairs, pairs[:, ::-1]])
     hit = _edge_meets(vertices[faces[both[:, 0]]], vertices[faces[both[:, 1]]])
     return np.unique(both[hit])
-
-
-def _near(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Pairs of faces whose boxes overlap [P,2], by a sweep along the longest axis."""
-    corner = vertices[faces]
-    low, high = corner.min(1), corner.max(1)
-    axis = int(np.ptp(vertices, axis=0).argmax()) if len(vertices) else 0
-    order = np.argsort(low[:, axis], kind="stable")
-    low, high = low[order], high[order]
-    last = np.searchsorted(low[:, axis], high[:, axis], side="right")
-    found = []
-    others = [k for k in range(3) if k != axis]
-    for start in range(0, len(faces), ROWS):
-        rows = np.arange(start, min(start + ROWS, len(faces)))
-        counts = np.maximum(last[rows] - rows - 1, 0)
-        a = np.repeat(rows, counts)
-        b = a + 1 + np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-        near = np.ones(len(a), bool)
-        for k in others:
-            near &= (low[a, k] <= high[b, k]) & (low[b, k] <= high[a, k])
-        found.append(np.stack([order[a[near]], order[b[near]]], 1))
-    return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
 
 
 def _edge_meets(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ import logging
 import os
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,7 @@ def write(
     quads: bool = False,
     parts: NamedParts | None = None,
     textures: TextureFormat = "png",
+    made_by: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write the mesh; returns the files written, the named one first.
 
@@ -82,7 +84,7 @@ def write(
     made legal (default: the file's own, without suffix). `compression` is for GLB; `quads` writes OBJ faces
     of four corners where two triangles that follow each other share a diagonal, as remeshing to quads leaves
     them. GLB and OBJ have `parts` as named materials or meshes, the others have the whole. `textures` is how
-    images are encoded; WebP is for GLB alone.
+    images are encoded; WebP is for GLB alone. `made_by` is what a GLB says of its making.
 
     Raises:
         InputError: an unknown suffix, WebP outside GLB, a mesh without faces, a place that cannot be written
@@ -102,7 +104,7 @@ def write(
         write_usdz(mesh, path, name, textures)
         return [path]
     if kind == ".glb":
-        data = glb_bytes(mesh, name, compression, parts, textures)
+        data = glb_bytes(mesh, name, compression, parts, textures, made_by)
     elif kind == ".ply":
         data = ply_bytes(mesh)
     elif kind == ".stl":

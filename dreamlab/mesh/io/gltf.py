@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from dreamlab import __version__
 from dreamlab.core.types import Material, Mesh, Wrap
 from dreamlab.mesh.geometry.color import srgb_to_linear, texture_of
 from dreamlab.mesh.geometry.named_parts import NamedPart, NamedParts, materials_of
@@ -51,6 +52,7 @@ def glb_bytes(
     compression: Compression = "none",
     parts: NamedParts | None = None,
     textures: PackedFormat = "png",
+    made_by: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The mesh as a binary glTF 2.0 file: its textures where it has them, else its vertex colours.
 
@@ -59,8 +61,9 @@ def glb_bytes(
     own node. "draco" packs the geometry with KHR_draco_mesh_compression and needs DracoPy, "meshopt" with
     EXT_meshopt_compression and needs meshopt; readers must know them, as they must the extensions of WebP and
     KTX2.
+    `made_by`, plain values, stands in asset.extras.
     """
-    return glb_scene([GlbObject(name, mesh, parts)], compression, textures)
+    return glb_scene([GlbObject(name, mesh, parts)], compression, textures, made_by=made_by)
 
 
 def glb_scene(
@@ -68,12 +71,13 @@ def glb_scene(
     compression: Compression = "none",
     textures: PackedFormat = "png",
     root: str | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Several objects in one file, each as `glb_bytes` has it; below one node where `root` names it."""
     document = _Document(compression, textures)
     for item in objects:
         document.add(item)
-    return document.finish(root)
+    return document.finish(root, made_by)
 
 
 class _Document:
@@ -144,13 +148,15 @@ class _Document:
             source = {"extensions": {EXTENSIONS[mime]: source}}
         return self.append("textures", source | {"sampler": at})
 
-    def finish(self, root: str | None) -> bytes:
+    def finish(self, root: str | None, made_by: Mapping[str, Any] | None = None) -> bytes:
         """The whole file."""
         tops = list(range(len(self.nodes)))
         if root is not None:
             self.nodes.append({"name": root, "children": tops})
             tops = [len(tops)]
-        document: dict[str, Any] = {"asset": {"version": "2.0", "generator": "dreamlab"}, "scene": 0}
+        asset: dict[str, Any] = {"version": "2.0", "generator": f"dreamlab {__version__}"}
+        asset |= {"extras": dict(made_by)} if made_by else {}
+        document: dict[str, Any] = {"asset": asset, "scene": 0}
         document |= {"scenes": [{"nodes": tops}], "nodes": self.nodes, **self.lists}
         if self.required:
             names = sorted(self.required)
