@@ -163,6 +163,13 @@ def test_every_page_is_in_the_table_of_contents_once() -> None:
     assert sorted(entries) == sorted(set(PAGES) - outside)
 
 
+def test_both_ways_of_citing_say_the_same() -> None:
+    text = (DOCS / "cite.md").read_text("utf-8")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    for key, value in (("title", cited["title"]), ("version", cited["version"]), ("license", cited["license"])):
+        assert re.search(rf"{key}\s+= \{{{re.escape(str(value))}\}}", text), key
+
+
 def test_every_figure_is_shown_or_linked() -> None:
     text = "".join(page.read_text("utf-8") for page in PAGES)
     assert [path.name for path in (DOCS / "figures").iterdir() if path.name not in text] == []
