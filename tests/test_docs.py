@@ -166,8 +166,8 @@ def test_every_page_is_in_the_table_of_contents_once() -> None:
 def test_both_ways_of_citing_say_the_same() -> None:
     text = (DOCS / "cite.md").read_text("utf-8")
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    for key, value in (("title", cited["title"]), ("version", cited["version"]), ("license", cited["license"])):
-        assert re.search(rf"{key}\s+= \{{{re.escape(str(value))}\}}", text), key
+    for key in ("title", "version", "license"):
+        assert re.search(rf"{key}\s+= \{{{re.escape(str(cited[key]))}\}}", text), key
 
 
 def test_every_figure_is_shown_or_linked() -> None:
