@@ -3,6 +3,7 @@ guidance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,19 @@ class RunContext:
 
     prior: instead of building `config.prior`.
     folder: where stages write their files.
+    recorded: what the run has written down of its prior, which a program may have given it.
     """
 
     def __init__(
-        self, config: RunConfig, device: torch.device, prior: Prior | None = None, folder: Path = Path()
+        self,
+        config: RunConfig,
+        device: torch.device,
+        prior: Prior | None = None,
+        folder: Path = Path(),
+        recorded: Any = None,
     ) -> None:
         self.config, self.device, self.folder, self._prior = config, device, folder, prior
-        self._given = prior
+        self._given, self._recorded = prior, recorded
         self.prompt, self.asset = config.prompt, asset_name(config.prompt)
         self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
@@ -50,8 +57,10 @@ class RunContext:
 
     @property
     def made_by(self) -> dict[str, Any]:
-        facts = prior_facts(self.config.prior) if self._given is None else given_facts(self._given)
-        return asset_facts(self.config, facts)
+        if self._given is not None:
+            return asset_facts(self.config, given_facts(self._given))
+        given = isinstance(self._recorded, Mapping) and "given" in self._recorded
+        return asset_facts(self.config, self._recorded if given else prior_facts(self.config.prior))
 
     @property
     def renderer(self) -> RendererSettings:

@@ -22,7 +22,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
 from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.machine import changes, pick_device
-from dreamlab.run.origin import other_weights, prior_facts
+from dreamlab.run.origin import given_facts, other_weights, prior_facts
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
 from dreamlab.run.run_dir import RunDir
@@ -52,7 +52,10 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         for stage in config.stages:
             stage.check()
         yield Begun(run.path)
-        context = RunContext(config, pick_device(config.device), prior, run.path)
+        if prior is not None:
+            run.note_prior(given_facts(prior))
+        recorded = (before or {}).get("prior")
+        context = RunContext(config, pick_device(config.device), prior, run.path, recorded)
         clock, recorder = Clock(), Recorder(config, run)
         checkpoint, complaints = run.restore(config.saving.keep)
         if checkpoint is not None and (line := settings_changed(checkpoint, config)):

@@ -113,7 +113,7 @@ class RunDir:
     def note_prior(self, facts: dict[str, Any]) -> None:
         """Write down what is known of the prior now, where that is more than at the start."""
         known = self.environment()
-        before = (known or {}).get("prior")
+        before = (known or {}).get("prior", {})
         if known is not None and isinstance(before, dict) and len(facts) > len(before):
             text = json.dumps(known | {"prior": facts}, indent=1) + "\n"
             write_atomic(self.path / "environment.json", text.encode())

@@ -127,7 +127,8 @@ def until(terminal: int, words: str) -> str:
 def test_without_its_package_completion_says_how_to_get_it(
     shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    for name in ("argcomplete", "argcomplete.shell_integration"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert command("completion", shell) == 2
     assert "pip install 'dreamlab[completion]'" in capsys.readouterr().err
     monkeypatch.setenv("_ARGCOMPLETE", "1")
