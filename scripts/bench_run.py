@@ -71,7 +71,8 @@ def timed_run(prompt: str, preset: str, settings: list[str]) -> dict[str, float]
             *options,
         ]
         began = time.perf_counter()
-        process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+        alone = os.environ | {"DREAMLAB_CONFIG": ""}  # whatever the user's defaults are
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=alone)
         assert process.stdout is not None
         startup, last = 0.0, {}
         for text in process.stdout:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -98,7 +99,9 @@ def _made(commission: Commission, folder: Path) -> dict[str, Any]:
         line += [part for setting in commission.settings for part in ("--set", setting)]
         line += ["--prior", str(commission.weights)] if commission.weights else []
     began = time.perf_counter()
-    done = subprocess.run([*line, "--out", str(folder), "--json"], stdout=subprocess.PIPE, text=True)
+    alone = os.environ | {"DREAMLAB_CONFIG": ""}  # whatever the user's defaults are
+    call = [*line, "--out", str(folder), "--json"]
+    done = subprocess.run(call, stdout=subprocess.PIPE, text=True, env=alone)
     if done.returncode < 0 or done.returncode > 128:
         raise SystemExit(f"{commission.prompt}: stopped by signal {abs(done.returncode) % 128}; start again")
     peak = int(note.read_text()) if note.is_file() else None
