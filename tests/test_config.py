@@ -19,6 +19,7 @@ from dreamlab.run.config import LONGEST_PROMPT, checked_prompt
 from dreamlab.run.migrate import MOVED, migrated
 from dreamlab.run.presets import load_yaml, parse_yaml, preset_names
 from dreamlab.run.resolve import assign, from_values, merge, resolve
+from dreamlab.stages import TextureStageConfig
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -106,6 +107,15 @@ def test_set_values_are_read_as_yaml(text: str, value: float | None) -> None:
 
 def kinds() -> list[str]:
     return [config.model_fields["kind"].default for config in get_args(get_args(GuidanceConfig)[0])]
+
+
+@pytest.mark.parametrize("word", ["off", "on"])
+def test_off_and_on_are_words_where_a_setting_has_them_and_truths_where_it_is_one(word: str) -> None:
+    chosen = [f"stages.texture.palette.mode={word}", f"stages.texture.normal_map={word}"]
+    config = resolve("a ball", overrides=chosen)
+    texture = config.last(TextureStageConfig)
+    assert texture is not None and texture.palette.mode == word and texture.normal_map is (word == "on")
+    assert parse_yaml(f"a: {word}\nb: true\nc: False", "it") == {"a": word, "b": True, "c": False}
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def _loader() -> Any:
-    """PyYAML's safe loader that also refuses a key that is given twice, and reads 1e-3 as a number."""
+    """PyYAML's safe loader that also refuses a key that is given twice, reads 1e-3 as a number, and on, off,
+    yes and no as words, as YAML 1.2 does: many settings are one of them, and true settings take them, too."""
     import re
 
     import yaml
@@ -148,6 +149,12 @@ def _loader() -> Any:
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
             return found
 
+    boolean = "tag:yaml.org,2002:bool"
+    Loader.yaml_implicit_resolvers = {
+        first: [rule for rule in rules if rule[0] != boolean]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(boolean, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
     exponent = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")  # YAML 1.1 wants a point and a sign there
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+.0123456789"))
     return Loader
