@@ -22,11 +22,6 @@ BUILT_IN |= {"expand": "auto", "formats": ("glb", "obj")}
 """What holds where nothing is said; of threads the machine's, shared with other runs."""
 
 
-def _yaml_switch(value: Any) -> Any:
-    """YAML reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
 def _list(value: Any) -> Any:
     return [part.strip().lstrip(".") for part in value.split(",")] if isinstance(value, str) else value
 
@@ -53,7 +48,7 @@ class Defaults(BaseModel):
     prior: str | None = Field(default=None, min_length=1)
     device: str | None = Field(default=None, pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     threads: Annotated[int | None, BeforeValidator(_first), Field(ge=1, le=1024)] = None
-    expand: Annotated[Literal["auto", "full", "off"] | None, BeforeValidator(_yaml_switch)] = None
+    expand: Literal["auto", "full", "off"] | None = None
     formats: Annotated[tuple[str, ...] | None, BeforeValidator(_list), Field(min_length=1)] = None
 
     @field_validator("out")
