@@ -120,7 +120,7 @@ def test_a_run_that_goes_on_with_another_prompt_hears_it_as_it_is(tmp_path: Path
 
 def test_the_command_line_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[RunConfig] = []
-    monkeypatch.setattr("dreamlab.cli.dry_run.show", lambda config, as_json: shown.append(config) or 0)
+    monkeypatch.setattr("dreamlab.cli.dry_run.show", lambda config, **how: shown.append(config) or 0)
     for word in ("auto", "full", "off"):
         assert main(["run", "a mushroom", "--preset", "fast", "--dry-run", "--expand", word]) == 0
     heard = [config.heard for config in shown]

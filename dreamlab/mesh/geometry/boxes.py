@@ -16,12 +16,15 @@ def overlapping(low: Float[np.ndarray, "N 3"], high: Float[np.ndarray, "N 3"]) -
     order = np.argsort(low[:, axis], kind="stable")
     low, high = low[order], high[order]
     last = np.searchsorted(low[:, axis], high[:, axis], side="right")
+    others = [k for k in range(3) if k != axis]
     found = []
     for start in range(0, len(low), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(low)))
         counts = np.maximum(last[rows] - rows - 1, 0)
         a = np.repeat(rows, counts)
         b = a + 1 + np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-        near = ((low[a] <= high[b]) & (low[b] <= high[a])).all(1)
-        found.append(np.stack([order[a[near]], order[b[near]]], 1))
+        for k in others:  # one after the other: most pairs are gone after the first
+            near = np.nonzero((low[a, k] <= high[b, k]) & (low[b, k] <= high[a, k]))[0]
+            a, b = a[near], b[near]
+        found.append(np.stack([order[a], order[b]], 1))
     return np.concatenate(found)

@@ -93,13 +93,12 @@ def _collapsed(
                 v, f = mended(v, f)
             if len(f) == 0 or (closed and not topo.is_closed(f)):
                 break  # harder pressing would not help this setting
-            if closed:
-                v, f = part_fans(v, f)
-                v = untangled(v, f)
-            found.append((v, f))
-            if len(f) <= budget:
-                if not closed or _flaws(v, f) == 0:
-                    return v, f
+            v, f = part_fans(v, f) if closed else (v, f)
+            within = len(f) <= budget
+            found.append((untangled(v, f) if closed and within else v, f))
+            if within:
+                if not closed or _flaws(*found[-1]) == 0:
+                    return found[-1]
                 break
             target = max(4, min(target - 4, int(target * budget / len(f))))
     if not any(len(f) <= budget for _, f in found) and (closed or not found):
