@@ -26,6 +26,10 @@ TINY = """
 stages.shape.steps: 2
 stages.refine.steps: 2
 stages.turntable.frames: 0
+stages.extract.resolution: 32
+stages.texture.resolution: 64
+stages.clean.denoise.iterations: 0
+renderer.samples: 32
 """
 
 
