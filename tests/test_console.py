@@ -65,6 +65,11 @@ def test_output_to_a_file_is_plain_lines_with_figures_that_mean_something() -> N
     assert "mesh.glb" in text and "12 faces" in text
 
 
+def test_a_step_is_one_line_in_a_narrow_pipe() -> None:
+    shown(RichView(Console(file=(out := io.StringIO()), width=30), "a ball"))
+    assert any("shape 20/20" in line and "coverage 0.125" in line for line in out.getvalue().splitlines())
+
+
 def test_prompts_and_notes_are_never_taken_as_markup() -> None:
     out = io.StringIO()
     shown(RichView(Console(file=out, width=100), "a [red]ball"))

@@ -139,7 +139,8 @@ class RichView(_Plain):
                 self._pictured = now
         elif now - self._lined > _LINE_SECONDS or event.done == event.total:
             facts = [f"{event.event.stage} {event.done}/{event.total}", line.rate, f"{clock(line.left)} left"]
-            self.console.print("  ".join([*facts, *figures]), markup=False)
+            told = "  ".join([*facts, *figures])
+            self.console.print(told, markup=False, soft_wrap=True)  # one line, also in a pipe
             self._lined = now
 
     def _show_finished(self, event: Finished) -> None:
