@@ -10,6 +10,7 @@ from dreamlab.cli.subject import is_mesh_file
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.mesh.io.load import READABLE, Axis
 from dreamlab.run.evaluating import Subject, subject_of_file, subject_of_run
+from dreamlab.run.folders import runs_in
 from dreamlab.run.run_dir import RunDir
 
 
@@ -40,7 +41,7 @@ def find_subjects(
 
 def _folder(folder: Path, found: Found, prompt: str | None, up: Axis | None) -> None:
     """The runs in a folder; where there are none, its mesh files."""
-    homes = sorted(p.parent for p in folder.glob("*/config.yaml") if not p.parent.name.startswith("."))
+    homes = runs_in(folder)
     if homes:
         for home in homes:
             _run(RunDir(home), found)

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib import resources
 from string import Template
 
 from dreamlab.core.files import write_atomic
 from dreamlab.views.figures import figure
+from dreamlab.views.report import page_file
 
 YES_NO = frozenset(("watertight",))
 COUNTS = frozenset(
@@ -85,11 +85,11 @@ def write_evaluation_page(path: str | os.PathLike[str], page: Page) -> None:
         items = "".join(f"<li>{escape(note)}</li>" for note in page.notes)
         sections.append(f'<section class="card"><h2>Notes</h2><ul>{items}</ul></section>')
     sections += [_axes(name, rows) for name, rows in page.axes.items()]
-    text = Template(_file("evaluation.html")).substitute(
+    text = Template(page_file("evaluation.html")).substitute(
         title=escape(page.title),
         subtitle=escape(page.subtitle),
-        style=_file("report.css") + _file("evaluation.css"),
-        script=_file("sort.js"),
+        style=page_file("report.css") + page_file("evaluation.css"),
+        script=page_file("sort.js"),
         sections="\n".join(sections),
     )
     write_atomic(path, text.encode())
@@ -155,7 +155,3 @@ def _meanings(columns: Sequence[Column]) -> str:
 def _axes(name: str, rows: Sequence[tuple[str, str]]) -> str:
     cells = "".join(f"<tr><td>{escape(axis)}</td><td>{escape(what)}</td></tr>" for axis, what in rows)
     return f'<section class="card"><h2>{escape(name)}</h2><table>{cells}</table></section>'
-
-
-def _file(name: str) -> str:
-    return (resources.files("dreamlab.views") / "page" / name).read_text("utf-8")

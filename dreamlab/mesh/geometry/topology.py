@@ -64,10 +64,16 @@ def is_closed(faces: np.ndarray) -> bool:
 
 def neighbours(faces: np.ndarray) -> np.ndarray:
     """Pairs of faces [P,2] that share an edge of exactly two faces."""
+    return borders(faces)[0]
+
+
+def borders(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of faces [P,2] that share an edge of exactly two faces, and that edge's corners [P,2]."""
     index, uses, _ = edge_uses(faces)
     order = np.argsort(index, kind="stable")
     start = np.searchsorted(index[order], np.nonzero(uses == 2)[0])
-    return np.stack([order[start], order[start + 1]], -1) // 3
+    pairs = np.stack([order[start], order[start + 1]], -1) // 3
+    return pairs, directed_edges(faces)[order[start]]
 
 
 def components(faces: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def charts(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) ->
         side = (votes + 0.5 * np.eye(6)[side] + 1.2 * score - 9 * (normal @ axes.T < MIN_COSINE)).argmax(1)
     chart = topo.labels_of(pairs[side[pairs[:, 0]] == side[pairs[:, 1]]], len(faces))
     chart = _absorbed_by_tilt(normal, area, pairs, chart)
-    return _absorbed(vertices, faces, chart)
+    return _absorbed(area, pairs, length, chart)
 
 
 def overlapping_faces(
@@ -130,11 +130,9 @@ def _absorbed_by_tilt(
     return topo.labels_of(pairs[same], len(chart))
 
 
-def _absorbed(vertices: np.ndarray, faces: np.ndarray, chart: np.ndarray) -> np.ndarray:
+def _absorbed(area: np.ndarray, pairs: np.ndarray, length: np.ndarray, chart: np.ndarray) -> np.ndarray:
     """Small charts that are left go as wholes to the neighbour that most of their rim runs along: a steep
     face between others can be laid flat with them, beside them it would be a crumb."""
-    pairs, length = _borders(vertices, faces)
-    area = topo.face_normals(vertices, faces)[1]
     for _ in range(SMALL):  # two small ones may make a small one
         size = np.bincount(chart)
         small, other = _shared_rims(pairs, length, chart, _crumbs(chart, area))
@@ -155,11 +153,8 @@ def _crumbs(chart: np.ndarray, area: np.ndarray) -> np.ndarray:
 
 def _borders(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of faces [P,2] that share an edge, and the lengths of these edges [P]."""
-    index, uses, _ = topo.edge_uses(faces)
-    order = np.argsort(index, kind="stable")
-    start = np.searchsorted(index[order], np.nonzero(uses == 2)[0])
-    a, b = topo.directed_edges(faces)[order[start]].T
-    pairs = np.stack([order[start], order[start + 1]], -1) // 3
+    pairs, edges = topo.borders(faces)
+    a, b = edges.T
     return pairs, np.linalg.norm(vertices[a] - vertices[b], axis=1)
 
 

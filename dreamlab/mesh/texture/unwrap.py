@@ -26,7 +26,8 @@ def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
     check_faces(vertices, faces)
     normals = normals_of(mesh)
     place, welded = topo.unique_rows(vertices)
-    chart, uv = atlas(vertices[place], welded[faces], resolution, padding)
+    chart, flat = flat_charts(vertices[place], welded[faces])
+    uv = pack(flat, chart, resolution, padding)
     key = np.stack([faces.reshape(-1), np.repeat(chart, 3)], -1)
     first, index = topo.unique_rows(key)
     source = key[first, 0]
@@ -40,11 +41,3 @@ def unwrap(mesh: Mesh, *, resolution: int = 1024, padding: int = 4) -> Mesh:
         uv=torch.from_numpy(uv.reshape(-1, 2)[first]).float(),
         textures=(),
     )
-
-
-def atlas(
-    vertices: np.ndarray, faces: np.ndarray, resolution: int, padding: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The chart of every face [F] and the uv of its corners [F,3,2]; no two faces overlap."""
-    chart, flat = flat_charts(vertices, faces)
-    return chart, pack(flat, chart, resolution, padding)
