@@ -30,6 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "dreamlab resume",
             "dreamlab resume 3 --device cuda",
             "dreamlab resume 3 --set stages.shape.steps=600",
+            "dreamlab resume 3 --finish",
         ),
     )
     parser.set_defaults(execute=execute)
@@ -44,6 +45,11 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="KEY=VALUE",
         help="go on with another setting, such as stages.0.steps=200; config.yaml keeps it",
     )
+    parser.add_argument(
+        "--finish",
+        action="store_true",
+        help="no more steps: make the files of what there is; config.yaml says so as stop_after",
+    )
     add_runs_option(parser)
     add_output_options(parser)
 
@@ -56,6 +62,10 @@ def execute(args: argparse.Namespace) -> int:
 
     run = RunDir.find(args.out, args.run)
     config = changed(run, args.set) if args.set else run.config()
+    if args.finish:
+        from dreamlab.run.finish import finish_here
+
+        config = finish_here(run)
     if args.device is not None:
         config = config.model_copy(update={"device": args.device})
     pick_device(config.device)

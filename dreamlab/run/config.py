@@ -144,6 +144,13 @@ class RunConfig(BaseModel):
                 mend="Give each a name of its own: {kind: …, name: …}",
             )
         self.scene_before(len(self.stages))
+        first = self.stages[0]
+        if isinstance(first, DistilConfig | FitViewsConfig) and not first.active:
+            raise ConfigError(
+                f"the stage {first.name!r} would make no step, and nothing stands before it",
+                expected="stop_after of 1 or more, or null",
+                mend=f"Set stages.{first.name}.stop_after=null",
+            )
         return self
 
     @model_validator(mode="after")

@@ -127,7 +127,7 @@ def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
         if isinstance(stage, ExportStageConfig):
             assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
-        elif not stage.total_steps and not isinstance(stage, TurntableStageConfig):
+        elif stage.active and not stage.total_steps and not isinstance(stage, TurntableStageConfig):
             scene = end_of(work_of(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene
