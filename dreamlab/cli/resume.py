@@ -15,6 +15,7 @@ from dreamlab.cli.options import (
     set_up_messages,
     view_mode,
 )
+from dreamlab.cli.watching import add_watch_options, chosen_watch
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -51,6 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="no more steps: make the files of what there is; config.yaml says so as stop_after",
     )
     add_runs_option(parser)
+    add_watch_options(parser, flag=True)
     add_output_options(parser)
 
 
@@ -60,7 +62,7 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.run.machine import pick_device
     from dreamlab.run.run_dir import RunDir
 
-    run = RunDir.find(args.out, args.run)
+    run, watch = RunDir.find(args.out, args.run), chosen_watch(args)
     config = changed(run, args.set) if args.set else run.config()
     if args.finish:
         from dreamlab.run.finish import finish_here
@@ -69,7 +71,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.device is not None:
         config = config.model_copy(update={"device": args.device})
     pick_device(config.device)
-    return drive(config, run, view_mode(args))
+    return drive(config, run, view_mode(args), watch)
 
 
 def changed(run: RunDir, overrides: Sequence[str]) -> RunConfig:
