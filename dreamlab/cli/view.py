@@ -22,9 +22,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "view",
         help="look at a run or a mesh in the browser",
-        description="Look at a mesh, lit, as albedo, normals, clay and wireframe, or at a run: of one that is "
-        "at work or was stopped the newest checkpoint, and the next as they come; of a finished one its mesh. "
-        "Ctrl-C ends it. To watch, pause and stop a run from the page, start it with `dreamlab run --view`.",
+        description="Look at a mesh, lit, as albedo, normals, clay and wireframe, or at a run: of one that "
+        "is at work or was stopped the newest checkpoint, and the next as they come; of a finished one its "
+        "mesh. Ctrl-C ends it. To pause and stop a run from the page, start it with `dreamlab run --view`.",
         **examples("dreamlab view", "dreamlab view 3 --port 9000", "dreamlab view chair.glb --no-browser"),
     )
     parser.set_defaults(execute=execute)

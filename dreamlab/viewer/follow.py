@@ -14,6 +14,7 @@ from dreamlab.run.checkpoints import Checkpoint, load_latest
 from dreamlab.run.glance import glance
 from dreamlab.run.restore import drawn_in, trained_in
 from dreamlab.run.run_dir import RunDir
+from dreamlab.stages.base import OptimiseConfig
 from dreamlab.viewer.schedules import schedules
 from dreamlab.viewer.sources import MeshSource, SceneSource, Source
 from dreamlab.viewer.window import Window
@@ -26,7 +27,7 @@ def show_mesh(window: Window, mesh: Mesh, name: str, stopped: Callable[[], bool]
     window.panel.tell(name, f"{len(mesh.faces)} faces")
     source = MeshSource(mesh)
     while not stopped():
-        window.draw(source, 0)
+        window.draw(source, 0, patient=True)
         window.wait(0.2)
 
 
@@ -38,7 +39,7 @@ def show_run(window: Window, run: RunDir, stopped: Callable[[], bool]) -> None:
             follower.look()
             looked = time.monotonic()
         if follower.source is not None:
-            window.draw(follower.source, follower.version)
+            window.draw(follower.source, follower.version, patient=True)
         window.wait(0.2)
 
 
@@ -81,9 +82,8 @@ class Follower:
 
     def _scene(self, checkpoint: Checkpoint) -> Source:
         config = self.run.config()
-        stage = config.optimisations[
-            [s.name for s in config.optimisations].index(config.stages[checkpoint.stage].name)
-        ]
+        stage = config.stages[checkpoint.stage]
+        assert isinstance(stage, OptimiseConfig)  # only these are kept checkpoints of
         self.window.panel.schedules(schedules(stage, checkpoint.step, config.noise))
         return SceneSource(trained_in(checkpoint, config), *drawn_in(checkpoint, config))
 

@@ -11,13 +11,22 @@ _SHARE = 0.5  # of what is believed already, against the newest picture
 
 
 class Pace:
-    """What was rendered so far, as pixels a second: one for each pass, since they cost differently."""
+    """What was rendered so far, as pixels a second: one for each pass, since they cost differently. The first
+    picture of each is not believed: it loads what the others find loaded."""
 
     def __init__(self) -> None:
         self._rate: dict[str, float] = {}
+        self._begun: set[str] = set()
+
+    def knows(self, show: str) -> bool:
+        """Whether a pass has been timed."""
+        return show in self._rate
 
     def saw(self, show: str, pixels: int, seconds: float) -> None:
         """A picture of so many pixels took so long."""
+        if show not in self._begun:
+            self._begun.add(show)
+            return
         rate = pixels / max(seconds, 1e-6)
         before = self._rate.get(show)
         self._rate[show] = rate if before is None else _SHARE * before + (1 - _SHARE) * rate

@@ -35,7 +35,7 @@ class SceneSource:
     (n + 1) / 2. opacity: white is solid.
     """
 
-    passes = SCENE_PASSES
+    passes: tuple[str, ...] = SCENE_PASSES
 
     def __init__(self, scene: Any, renderer: Renderer, background: BackgroundFunction) -> None:
         self.scene, self.renderer, self.background = scene, renderer, background
@@ -66,7 +66,7 @@ def _shown(out: RenderOutput, show: str, distance: float) -> Tensor:
 class MeshSource:
     """A mesh, moved and scaled into the unit sphere, in the styles of dreamlab.views.render."""
 
-    passes = MESH_PASSES
+    passes: tuple[str, ...] = MESH_PASSES
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = framed(mesh)

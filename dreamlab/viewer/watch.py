@@ -58,7 +58,7 @@ class RunViewer:
                 gone = time.monotonic()
             elif time.monotonic() - gone > 1.0:
                 return
-            self._draw()
+            self._draw(patient=True)
             self.window.wait(0.1)
 
     # ---- steps ----
@@ -86,15 +86,15 @@ class RunViewer:
                 alone = time.monotonic()
             elif time.monotonic() - alone > ALONE:
                 panel.go_on()
-            self._draw()
+            self._draw(patient=True)
             self.window.wait(0.2)
         panel.stepping = False
 
-    def _draw(self) -> bool:
+    def _draw(self, patient: bool = False) -> bool:
         if self._source is None or not self.window.watched:
             return False
         begun = time.monotonic()
-        drawn = self.window.draw(self._source, self._version)
+        drawn = self.window.draw(self._source, self._version, patient)
         if drawn:
             self._drawn = time.monotonic()
             self._cost = self._drawn - begun

@@ -15,6 +15,7 @@ from dreamlab.viewer.sources import Source
 
 MOVING = 0.12  # seconds that a picture may take while the camera moves
 STILL = 0.6  # while it rests
+PATIENT = 2.0  # while it rests and nothing else waits
 REST = 0.3  # seconds after which a camera counts as resting
 _TALLEST = 1080
 _FOVY = 0.7  # radians
@@ -66,17 +67,17 @@ class Window:
         self._wake.wait(seconds)
         self._wake.clear()
 
-    def draw(self, source: Source, version: int) -> bool:
+    def draw(self, source: Source, version: int, patient: bool = False) -> bool:
         """Send everyone the picture that they have not had yet; whether there was any to send.
 
-        version: another number whenever the source has changed since.
+        version: another number whenever the source has changed since. patient: nothing waits for this.
         """
         self.panel.offer(source.passes)
         drawn = False
         for number, client in self.server.get_clients().items():
             look = self._looks.get(number)
             if look is not None and client.camera.image_height > 0:
-                drawn |= self._send(client, look, source, version)
+                drawn |= self._send(client, look, source, version, patient)
         return drawn
 
     def close(self) -> None:
@@ -86,16 +87,18 @@ class Window:
 
     # ---- one picture ----
 
-    def _send(self, client: Any, look: _Look, source: Source, version: int) -> bool:
+    def _send(self, client: Any, look: _Look, source: Source, version: int, patient: bool) -> bool:
         camera, show = client.camera, self.panel.show
         if show not in source.passes:
             show = source.passes[0]
-        budget = MOVING if time.monotonic() - look.moved < REST else STILL
+        moves = time.monotonic() - look.moved < REST
+        budget = MOVING if moves else PATIENT if patient else STILL
         aspect = min(max(float(camera.aspect), 0.1), 10.0)
         height = self._pace.height(show, budget, aspect, min(int(camera.image_height), _TALLEST))
         pose = (*camera.wxyz.tolist(), *camera.position.tolist(), float(camera.fov), aspect)
         seen = (pose, show, version, id(source))
-        if seen == look.drawn and height <= look.height * 1.25:  # a little larger is not worth a picture
+        enough = height <= look.height * 1.25  # a little larger is not worth a picture
+        if seen == look.drawn and enough and self._pace.knows(show):
             return False
         size = (height, max(1, round(height * aspect)))
         begun = time.monotonic()
