@@ -51,12 +51,13 @@ class Prior(Protocol):
 
 @runtime_checkable
 class HasConditionalMean(Protocol):
-    """It can say what a prompt shows from a camera on average, and give images the mean colour of others."""
+    """It can say what a prompt shows from a camera on average, and give images the mean colour of others: of
+    the whole object, or of what is near each pixel, within a share `blur` of the image's side."""
 
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C h w"]: ...
 
     def with_mean_color_of(
-        self, x0: Float[Tensor, "B C h w"], like: Float[Tensor, "B C h w"]
+        self, x0: Float[Tensor, "B C h w"], like: Float[Tensor, "B C h w"], blur: float | None = None
     ) -> Float[Tensor, "B C h w"]: ...
 
 
