@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -100,6 +101,14 @@ class CarriesOver(Protocol):
     def begin_anew(self) -> bool:
         """Forget what runs have left; False where that cannot be undone and it has to be built again."""
         ...
+
+
+@runtime_checkable
+class HasCopies(Protocol):
+    """It may be helped by copies of itself on other devices, each of which takes a share of what is asked."""
+
+    device: torch.device
+    copies: Sequence[Prior]
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from dreamlab.priors.embedded.model_space import to_model_space, with_mean_color
 from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
+from dreamlab.priors.protocols import Prior
 
 FORMAT = "dreamlab-embedded-4"
 SHIPPED = Path(__file__).parents[2] / "weights" / "embedded.safetensors"
@@ -69,6 +70,8 @@ class EmbeddedPrior:
     """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each
     other.
     """
+
+    copies: Sequence[Prior] = ()
 
     def __init__(
         self,
