@@ -21,12 +21,13 @@ _AS_JSON = ("settings", "formats", "config", "files")
 
 @dataclass(frozen=True)
 class Order:
-    """A job as it is submitted. config: every setting, as plain values."""
+    """A job as it is submitted. config: every setting, as plain values. steps: of all stages together."""
 
     prompt: str
     preset: str
     seed: int
     config: Mapping[str, Any]
+    steps: int
     negative: str = ""
     formats: tuple[str, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)

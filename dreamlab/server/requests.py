@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from dreamlab.core.errors import InputError
+from dreamlab.run.config import RunConfig
 from dreamlab.run.folders import runs_in
 from dreamlab.run.resolve import resolve
 from dreamlab.server.jobs import Job, Order, State
@@ -109,24 +110,18 @@ def orders_of(request: JobRequest, root: Path, offer: Offer, limits: Limits) -> 
     if seeds[-1] >= 2**32:
         raise InputError("the last variation's seed is too large", expected="less than 2^32")
     config = _config(request, preset, root, offer)
-    check_size(config, limits)
+    values = config.model_dump(mode="json", by_alias=True)
+    check_size(values, limits)
     formats = None if request.formats is None else tuple(request.formats)
+    beside = {"negative": request.negative, "formats": formats, "settings": request.settings}
     return [
-        Order(
-            config["prompt"],
-            preset,
-            seed,
-            config | {"seed": seed},
-            request.negative,
-            formats,
-            request.settings,
-        )
+        Order(config.prompt, preset, seed, values | {"seed": seed}, config.total_steps, **beside)
         for seed in seeds
     ]
 
 
-def _config(request: JobRequest, preset: str, root: Path, offer: Offer) -> dict[str, Any]:
-    """Every setting, as plain values; the packages that its stages need are there."""
+def _config(request: JobRequest, preset: str, root: Path, offer: Offer) -> RunConfig:
+    """Every setting; the packages that its stages need are there."""
     settings: dict[str, Any] = {"seed": request.seed}
     if request.negative:
         settings["negative_prompt"] = request.negative
@@ -142,7 +137,7 @@ def _config(request: JobRequest, preset: str, root: Path, offer: Offer) -> dict[
     )
     for stage in config.stages:
         stage.check()
-    return config.model_dump(mode="json", by_alias=True)
+    return config
 
 
 def _overrides(settings: Mapping[str, Any], root: Path) -> Sequence[str]:

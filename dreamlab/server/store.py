@@ -133,12 +133,12 @@ class Store:
             return [job for each in ids if (job := self._one(db, "id = ?", each))]
 
     def _insert(self, db: sqlite3.Connection, order: Order, key: str | None) -> str:
-        now, steps = time.time(), sum(stage.get("steps", 0) for stage in order.config.get("stages", ()))
+        now = time.time()
         values = {
             "id": secrets.token_hex(6), "key": key, "prompt": order.prompt, "preset": order.preset,
             "seed": order.seed, "negative": order.negative, "formats": json.dumps(order.formats),
             "settings": json.dumps(dict(order.settings)), "config": json.dumps(dict(order.config)),
-            "turn": now, "submitted": now, "steps": steps,
+            "turn": now, "submitted": now, "steps": order.steps,
         }  # fmt: skip
         names = ", ".join(values)
         db.execute(f"INSERT INTO jobs ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()])

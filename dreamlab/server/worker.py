@@ -24,6 +24,7 @@ from dreamlab.run.events import Event, Finished, Note, Phase, Step
 from dreamlab.run.folders import runs_in
 from dreamlab.run.migrate import migrated
 from dreamlab.run.pipeline import generate
+from dreamlab.run.prior_cache import PriorCache
 from dreamlab.run.resolve import from_values
 from dreamlab.run.run_dir import RunDir
 from dreamlab.server.claims import Claims, LostError, working
@@ -36,10 +37,10 @@ _IDLE_SECONDS = 0.3
 
 
 class Worker:
-    """Works on the jobs of a store, until it is to stop."""
+    """Works on the jobs of a store, until it is to stop; keeps its prior from one to the next."""
 
     def __init__(self, claims: Claims, stop: threading.Event) -> None:
-        self.claims, self.stop = claims, stop
+        self.claims, self.stop, self.priors = claims, stop, PriorCache(size=1)
         self.root = claims.store.root
 
     def work(self) -> None:
@@ -74,7 +75,7 @@ class Worker:
         pace = Pace()
         try:
             with run.unless_stillborn():
-                events = generate(run.config(), run)
+                events = generate(run.config(), run, build=self.priors)
                 try:
                     for event in events:
                         if self._show(job, event, pace) or self.stop.is_set():
