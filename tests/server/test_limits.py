@@ -16,9 +16,9 @@ from dreamlab.server.requests import JobRequest, Offer, orders_of
 from tests.cli.shelf import make_run
 
 
-def orders(root: Path, offer: Offer = Offer(), limits: Limits = Limits(), **asked: Any) -> list[Order]:
+def orders(root: Path, offer: Offer | None = None, limits: Limits | None = None, **asked: Any) -> list[Order]:
     request = JobRequest.model_validate({"prompt": "a red mushroom", "preset": "fast"} | asked)
-    return orders_of(request, root, offer, limits)
+    return orders_of(request, root, offer or Offer(), limits or Limits())
 
 
 def test_a_request_is_resolved_when_it_is_submitted(tmp_path: Path) -> None:
