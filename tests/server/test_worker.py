@@ -7,16 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from known import red_ball_prior, small_values
+from known import red_ball_prior
 
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.glance import glance
 from dreamlab.run.pipeline import generate
 from dreamlab.run.prior_cache import PriorCache
-from dreamlab.run.run_dir import RunDir
 from dreamlab.server import worker as worker_module
 from dreamlab.server.claims import Claims, working
 from dreamlab.server.jobs import Job
@@ -156,10 +156,11 @@ def test_a_job_that_fails_says_of_what_and_leaves_no_empty_folder(
         raise failure
 
     monkeypatch.setattr(EmbeddedPriorConfig, "build", fails)
-    for failure, told in (
+    for error, told in (
         (RuntimeError("two\nlines"), "this is a bug in dreamlab: RuntimeError: two"),
         (MemoryError("bad_alloc"), "there was not enough memory; bad_alloc."),
     ):
+        failure = error
         submitted(store)
         job = work(worker)
         assert (job.state, job.error, job.run) == ("failed", told, None)
@@ -167,8 +168,8 @@ def test_a_job_that_fails_says_of_what_and_leaves_no_empty_folder(
 
 
 def test_settings_that_are_none_any_more_fail_in_one_line(store: Store, worker: Worker) -> None:
-    wrong = small_values(prompt="a red ball") | {"fieldd": 1}
-    store.submit([order().__class__("a red ball", "fast", 3, wrong, 12)])
+    today = order()
+    store.submit([replace(today, config={**today.config, "fieldd": 1})])
     job = work(worker)
     assert job.state == "failed" and "fieldd" in (job.error or "") and "\n" not in (job.error or "")
 
