@@ -21,6 +21,7 @@ from dreamlab.cli import (
     doctor,
     evaluate,
     export,
+    mcp,
     priors,
     render,
     resume,
@@ -43,7 +44,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio, serve,
+    completion, doctor, studio, serve, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\
