@@ -21,11 +21,13 @@ from dreamlab.cli import (
     doctor,
     evaluate,
     export,
+    mcp,
     priors,
     render,
     resume,
     rm,
     run,
+    serve,
     studio,
 )
 from dreamlab.cli import list as list_
@@ -42,7 +44,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio,
+    completion, doctor, studio, serve, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\
