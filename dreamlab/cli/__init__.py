@@ -29,6 +29,7 @@ from dreamlab.cli import (
     run,
     serve,
     studio,
+    view,
 )
 from dreamlab.cli import list as list_
 from dreamlab.cli import open as open_
@@ -43,7 +44,7 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
+    run, resume, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
     completion, doctor, studio, serve, mcp,
 )  # fmt: skip
 
