@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
 from dreamlab.cli import (
+    batch,
     compare,
     completion,
     config,
@@ -21,11 +22,13 @@ from dreamlab.cli import (
     doctor,
     evaluate,
     export,
+    mcp,
     priors,
     render,
     resume,
     rm,
     run,
+    serve,
     studio,
     view,
 )
@@ -42,8 +45,8 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio,
+    run, resume, batch, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors,
+    config, completion, doctor, studio, serve, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\

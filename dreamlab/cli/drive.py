@@ -15,17 +15,22 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Begun, Note, Phase, Step
 from dreamlab.run.finish import finish_here
 from dreamlab.run.pipeline import generate
+from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.run_dir import RunDir
 
 Outcome = Literal["done", "stopped", "enough"]
 
-
-def drive(config: RunConfig, run: RunDir, mode: Mode, watch: Watch | None = None) -> int:
+def drive(
+    config: RunConfig, run: RunDir, mode: Mode, build: Build = build_prior, watch: Watch | None = None
+) -> int:
     """Work on a run and show it, with `watch` also in a browser; the exit code: 0, or 128 + the signal that
-    stopped it."""
+    stopped it.
+
+    build: how priors are made, as for dreamlab.run.pipeline.generate.
+    """
     with StopRequest() as stop:
         try:
-            if _shown(config, run, mode, stop, watch):
+            if _shown(config, run, mode, stop, build, watch):
                 return 0
         except OSError:  # a closed terminal takes no words; what it was to tell is on disk
             if stop.signal is None:
@@ -33,15 +38,17 @@ def drive(config: RunConfig, run: RunDir, mode: Mode, watch: Watch | None = None
     return 128 + (stop.signal or signal.SIGINT)
 
 
-def _shown(config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest, watch: Watch | None) -> bool:
+def _shown(
+    config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest, build: Build, watch: Watch | None
+) -> bool:
     """Whether the run came to its end."""
     with watching(watch, config, lambda: stop.signal is not None) as watcher:
         with open_view(mode, config.prompt) as view:
             watcher.begin(view.show)
-            outcome = _worked(config, run, view, watcher, stop)
+            outcome = _worked(config, run, view, watcher, stop, build)
             if outcome == "enough":
                 view.show(Note("no more steps were wanted: the files are made of what there is"))
-                outcome = _worked(finish_here(run), run, view, watcher, stop, again=True)
+                outcome = _worked(finish_here(run), run, view, watcher, stop, build, again=True)
             if outcome == "stopped":
                 view.show(Note(f"stopped; go on with: dreamlab resume {run.path}"))
         if outcome == "done":
@@ -52,11 +59,17 @@ def _shown(config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest, watch:
 
 
 def _worked(
-    config: RunConfig, run: RunDir, view: View, watcher: Watcher, stop: StopRequest, again: bool = False
+    config: RunConfig,
+    run: RunDir,
+    view: View,
+    watcher: Watcher,
+    stop: StopRequest,
+    build: Build,
+    again: bool = False,
 ) -> Outcome:
     """How the work on a run ended. `again`: it goes on in the same breath."""
     phase = ""
-    events = generate(config, run)
+    events = generate(config, run, build=build)
     try:
         for event in events:
             if isinstance(event, Phase):

@@ -84,6 +84,13 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     return cost, notes
 
 
+def seconds_of_steps(config: RunConfig) -> float:
+    """What all optimisations of a run would take, from a few real steps of each. Raises InputError,
+    UnavailableError where that cannot be told."""
+    with without_hub():
+        return sum(_measured(config)[0])
+
+
 def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     """Seconds of each optimisation, on scenes that are thrown away; and the prompt's limits.
 

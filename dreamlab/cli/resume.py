@@ -71,7 +71,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.device is not None:
         config = config.model_copy(update={"device": args.device})
     pick_device(config.device)
-    return drive(config, run, view_mode(args), watch)
+    return drive(config, run, view_mode(args), watch=watch)
 
 
 def changed(run: RunDir, overrides: Sequence[str]) -> RunConfig:

@@ -132,7 +132,7 @@ def execute(args: argparse.Namespace) -> int:
     watch = chosen_watch(args)
     run = new_run(config, args.out, chosen={"preset": preset, "defaults": told})
     with run.unless_stillborn():
-        return drive(run.config(), run, view_mode(args), watch)
+        return drive(run.config(), run, view_mode(args), watch=watch)
 
 
 def _as_planned(args: argparse.Namespace, prior: bool) -> AbstractContextManager[None]:

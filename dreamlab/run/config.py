@@ -68,6 +68,7 @@ class RunConfig(BaseModel):
     camera.
     seed: same seed, same bytes.
     device: auto, cpu, cuda, cuda:N or mps.
+    prior_devices: further devices, each with a copy of the prior that takes its share of all denoising.
     threads: of the processor, on which sums depend in their last digits; null: this machine's cores, shared
     with the runs that are alive, and written here when the run begins.
     begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
@@ -92,6 +93,7 @@ class RunConfig(BaseModel):
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
+    prior_devices: tuple[str, ...] = ()
     threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
     prior: PriorConfig = EmbeddedPriorConfig()
