@@ -67,7 +67,7 @@ CASES = {
     "dreamlab run x --preset qua": "quality ",
     "dreamlab run x --prior sd1": "sd15 ",
     "dreamlab run x --export glb,s": "glb,stl glb,splat.ply",
-    "dreamlab run x --set stages.shape.st": "stages.shape.steps=",
+    "dreamlab run x --set stages.shape.ste": "stages.shape.steps=",
     "dreamlab run x --set saving.keep": "saving.keep=",  # no preset names it, but the latest run does
     "dreamlab list --la": "--last ",
     "dreamlab resume --out nowhere ": "",
