@@ -5,10 +5,12 @@ BLENDER_PYTHON names a Python that has bpy: python3.11 -m venv V; V/bin/pip inst
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -166,7 +168,7 @@ class Desk(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append(("POST", self.path, body, self.headers.get("Authorization", "")))
         if body["prompt"] == "refused":
-            self._answer(json.dumps({"message": "the queue is full"}).encode(), 429)
+            self._answer(b'{"error": "the queue is full", "mend": "Try again"}', 429)
         else:
             self._answer(json.dumps({"id": "j1", "state": "queued", "step": 0, "steps": 0}).encode(), 201)
 
@@ -214,7 +216,7 @@ def test_a_servers_job_is_followed_and_its_mesh_fetched(desk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "said"), [("fail", "no surface"), ("refused", "the server says: the queue is full")]
+    ("prompt", "said"), [("fail", "no surface"), ("refused", "the server says: the queue is full. Try again")]
 )
 def test_a_servers_refusal_is_told(desk: Any, prompt: str, said: str) -> None:
     progress = over(jobs.ServerJob(desk[0], Order(prompt)))
@@ -234,6 +236,31 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(jobs, "_POLL", 0.0)
     progress = over(jobs.ServerJob("http://127.0.0.1:9", Order("a fox")))
     assert progress.state == "failed" and "refused" in progress.error.lower()
+
+
+@pytest.mark.slow
+def test_dreamlabs_own_server_makes_a_mesh_for_it(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = tmp_path / "runs"
+    root.mkdir()
+    words = [sys.executable, str(ROOT / "scripts/known_server.py"), str(root), str(port), "1"]
+    with subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}) as server:
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.1)
+            job = jobs.ServerJob(f"http://127.0.0.1:{port}", Order("a red ball", "fast"))
+            job.wait(300)
+            assert job.progress.state == "done", job.progress.error
+            assert Path(job.progress.files["glb"]).read_bytes()[:4] == b"glTF"
+            assert job.progress.steps == 6
+            refused = over(jobs.ServerJob(f"http://127.0.0.1:{port}", Order("a fox", "no-such-preset")))
+            assert refused.state == "failed" and refused.error.startswith("the server says: ")
+        finally:
+            server.terminate()
 
 
 # ---- the zip ----

@@ -18,7 +18,7 @@ from test_pipeline import result, whole_run
 
 from dreamlab.cli import main
 from dreamlab.cli.drive import drive
-from dreamlab.cli.watching import Watch, Watcher, chosen_watch
+from dreamlab.cli.watching import Watch, Watcher, chosen_watch, tell_page
 from dreamlab.core.errors import UnavailableError
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.config import RunConfig
@@ -219,6 +219,14 @@ def test_a_port_that_is_taken_is_told_and_is_no_reason_to_stop() -> None:
     assert watcher.finish() is False
     (note,) = told
     assert isinstance(note, Note) and "cannot listen" in note.text and "--port" in note.text
+
+
+def test_a_viewer_for_other_machines_says_so_and_one_for_this_does_not() -> None:
+    for host, words in (("0.0.0.0", 1), (HERE, 0)):
+        told: list[str] = []
+        tell_page("http://page:1", Watch(host, 1, browser=False), told.append)
+        assert told[0] == "the viewer is at http://page:1"
+        assert sum("beyond this machine" in line for line in told) == words
 
 
 def test_view_without_viser_is_refused_before_the_run(

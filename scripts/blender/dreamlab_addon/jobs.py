@@ -169,9 +169,8 @@ def _reason(error: Exception) -> str:
         text = error.read().decode("utf-8", "replace")
         try:
             said = json.loads(text)
-            found = next((said[k] for k in ("message", "detail", "error", "title") if k in said), text)
-            return f"the server says: {found}"
-        except (ValueError, TypeError):
+            return f"the server says: {said['error']}. {said.get('mend', '')}".rstrip(". ")
+        except (ValueError, TypeError, KeyError):
             return f"the server says: {error.code} {text[:200]}"
     if isinstance(error, KeyError):
         return f"the server's answer has no {error}"
