@@ -32,9 +32,8 @@ def add_parser(subparsers: Subparsers) -> None:
         **examples(
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
-            'dreamlab run "a red chair" --from chair.glb --size 0.9m',
+            'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
             'dreamlab run "a fox" --style low-poly --dry-run',
-            'dreamlab run "a red chair" --view',
         ),
     )
     parser.set_defaults(execute=execute)
