@@ -180,7 +180,7 @@ def test_stop_here_and_export_makes_the_files_of_what_there_is(tmp_path: Path) -
         told.append(page.text)
 
     thread = visiting(port, visit)
-    assert drive(run.config(), run, "quiet", Watch(HERE, port, browser=False)) == 0
+    assert drive(run.config(), run, "quiet", watch=Watch(HERE, port, browser=False)) == 0
     thread.join(60)
     config = run.config()
     assert 0 < config.total_steps < 6 and told and (run.path / "report.html").is_file()
@@ -199,7 +199,7 @@ def test_a_viewer_that_fails_is_told_of_once_and_the_run_goes_on(
 
     monkeypatch.setattr(RunViewer, "_step", fail)
     run = RunDir.create(tmp_path, TINY, environment())
-    assert drive(run.config(), run, "json", Watch(HERE, None, browser=False)) == 0
+    assert drive(run.config(), run, "json", watch=Watch(HERE, None, browser=False)) == 0
     assert capsys.readouterr().out.count("the viewer is closed, and the run goes on: out of paint") == 1
     assert "out of paint" in (run.path / "log.txt").read_text()
     assert {k: result(run)[k] for k in ("mesh.obj", "metrics.jsonl")} == {
