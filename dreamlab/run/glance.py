@@ -127,8 +127,12 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _steps(settings: Mapping[str, Any]) -> int:
     stages = [stage for stage in settings["stages"] if isinstance(stage, dict)]
-    counts = [_whole(stage.get("steps")) for stage in stages if stage.get("kind") in _OPTIMISATIONS]
-    return sum(count for count in counts if count is not None)
+    total = 0
+    for stage in stages:
+        steps, cut = _whole(stage.get("steps")), _whole(stage.get("stop_after"))
+        if stage.get("kind") in _OPTIMISATIONS and steps is not None:
+            total += steps if cut is None else min(steps, cut)
+    return total
 
 
 def _last_row(path: Path) -> dict[str, Any]:
