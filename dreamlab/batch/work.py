@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Mapping
 from contextlib import suppress
@@ -71,7 +70,7 @@ def work(
 
 def complete(run: RunDir) -> bool:
     """Whether a run has written all its files."""
-    files = _summary(run).get("files")
+    files = run.summary().get("files")
     if not isinstance(files, dict):
         return False
     wanted = [*files, *(["report.html"] if "mesh.glb" in files else [])]
@@ -141,7 +140,7 @@ def _wait_for(run: RunDir) -> None:
 
 
 def _row(job: Job, attempt: int, began: float, run: RunDir | None, error: str = "") -> Row:
-    summary = {} if run is None or error else _summary(run)
+    summary = {} if run is None or error else run.summary()
     files, measures = (_mapping(summary, key) for key in ("files", "measures"))
     return Row(
         job=job.key,
@@ -159,14 +158,6 @@ def _row(job: Job, attempt: int, began: float, run: RunDir | None, error: str = 
         error=error,
         finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-
-
-def _summary(run: RunDir) -> dict[str, Any]:
-    try:
-        found = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _mapping(values: dict[str, Any], key: str) -> dict[str, Any]:
