@@ -60,10 +60,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_work(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is worked on")
-    group.add_argument("--jobs", type=int, default=1, metavar="N", help="at once, with the cores shared out")
+    group.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="at once (default: 1; on a cluster as many as there is room for)",
+    )
     group.add_argument("--budget", metavar="TIME", help="stop after this time, such as 90m or 2h30m")
     group.add_argument(
         "--retries", type=int, default=2, metavar="N", help="other seeds after a collapse (default: 2)"
+    )
+    group.add_argument("--ray", metavar="auto|ADDRESS", help="work on a Ray cluster, with --storage")
+    group.add_argument(
+        "--storage",
+        metavar="URL",
+        help="what all machines reach, such as s3://bucket/toys or file:///mnt/toys",
     )
     group.add_argument("--failed", action="store_true", help="try jobs that have failed once more")
     group.add_argument("--dry-run", action="store_true", help="say how many jobs and how long, and stop")
@@ -91,9 +102,14 @@ def execute(args: argparse.Namespace) -> int:
     if args.dry_run:
         from dreamlab.cli.batch_estimate import show_estimate
 
-        return show_estimate(jobs, terms, args.jobs, args.failed, as_json=args.json)
-    with open_batch_view(view_mode(args), args.jobs) as view:
-        return _drive(args, jobs, terms, budget, None, view)
+        return show_estimate(jobs, terms, args.jobs or 1, args.failed, as_json=args.json)
+    crew = None
+    if args.ray is not None:
+        from dreamlab.batch.ray import on_ray
+
+        crew = on_ray(args.ray, args.storage, args.jobs)
+    with open_batch_view(view_mode(args)) as view:
+        return _drive(args, jobs, terms, budget, crew, view)
 
 
 def _drive(
@@ -114,11 +130,12 @@ def _drive(
 
     until = None if budget is None else time.monotonic() + budget
     over = False
-    with StopRequest(patient=args.jobs > 1 or crew is not None) as stop:
-        events = run_batch(jobs, terms, args.jobs, args.failed, crew)
+    here = crew is None and args.jobs in (None, 1)
+    with StopRequest(patient=not here) as stop:
+        events = run_batch(jobs, terms, args.jobs or 1, args.failed, crew)
         try:
             for event in events:
-                if args.jobs == 1 and crew is None and isinstance(event, Phase):
+                if here and isinstance(event, Phase):
                     stop.patient = event.steps > 0  # elsewhere nothing need be saved
                 view.show(event)
                 over = until is not None and time.monotonic() > until
@@ -149,9 +166,12 @@ def _same_command() -> str:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for option, value, least, most in (("--jobs", args.jobs, 1, 256), ("--retries", args.retries, 0, 100)):
-        if not least <= value <= most:
+    for option, value, least, most in (("--jobs", args.jobs, 1, 10_000), ("--retries", args.retries, 0, 100)):
+        if value is not None and not least <= value <= most:
             raise InputError(f"{option} cannot be used", expected=f"{least} to {most}", got=str(value))
+    if (args.ray is None) != (args.storage is None):
+        lacks, has = ("--storage", "--ray") if args.storage is None else ("--ray", "--storage")
+        raise InputError(f"{has} wants {lacks} beside it", mend="See `dreamlab batch --help`")
 
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
@@ -187,7 +207,8 @@ def _terms(args: argparse.Namespace) -> Terms:
     from dreamlab.cli.defaults import chosen_defaults
     from dreamlab.ops import threads
 
-    share = threads.override() or threads.share(threads.available_cores(), args.jobs)
+    runs = threads.available_cores() if args.ray is not None else args.jobs or 1  # there, many of one thread
+    share = threads.override() or threads.share(threads.available_cores(), runs)
     return Terms(args.out, args.retries, share, {"defaults": told_defaults(chosen_defaults())})
 
 
