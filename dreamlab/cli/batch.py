@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shlex
 import sys
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,11 @@ from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
     from dreamlab.batch.batch import Crew
+    from dreamlab.batch.events import BatchEvent
     from dreamlab.batch.jobs import Job, Recipe
     from dreamlab.batch.work import Terms
     from dreamlab.cli.batch_view import BatchView
+    from dreamlab.cli.stopping import StopRequest
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MOST_SEEDS = 10_000
@@ -91,12 +95,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         jobs = read_jobs(args.prompts, recipe, presets, () if args.seeds is None else seeds_of(args.seeds))
     except BadLinesError as error:
-        from dreamlab.cli.tell import visible
-
-        for line in error.complaints[:_MOST_COMPLAINTS]:
-            sys.stderr.write(f"dreamlab: {visible(line)}\n")
-        if (more := len(error.complaints) - _MOST_COMPLAINTS) > 0:
-            sys.stderr.write(f"dreamlab: and {more} more\n")
+        _tell_all(error.complaints)
         raise
     terms = _terms(args)
     if args.dry_run:
@@ -112,6 +111,14 @@ def execute(args: argparse.Namespace) -> int:
         return _drive(args, jobs, terms, budget, crew, view)
 
 
+def _tell_all(complaints: Sequence[str]) -> None:
+    from dreamlab.cli.tell import visible
+
+    more = len(complaints) - _MOST_COMPLAINTS
+    lines = [*complaints[:_MOST_COMPLAINTS], *([f"and {more} more"] if more > 0 else [])]
+    sys.stderr.write("".join(f"dreamlab: {visible(line)}\n" for line in lines))
+
+
 def _drive(
     args: argparse.Namespace,
     jobs: list[Job],
@@ -123,43 +130,51 @@ def _drive(
     """Show the batch while it is worked on; the exit code: 0, 2 where jobs have failed, or 128 + the signal
     that stopped it."""
     from dreamlab.batch.batch import run_batch, standing
-    from dreamlab.batch.events import Phase, Remark
+    from dreamlab.batch.events import Remark
     from dreamlab.batch.ledger import Ledger
     from dreamlab.batch.page import write_page
-    from dreamlab.cli.stopping import Interrupted, StopRequest
+    from dreamlab.cli.stopping import StopRequest
 
-    until = None if budget is None else time.monotonic() + budget
-    over = False
-    here = crew is None and args.jobs in (None, 1)
-    with StopRequest(patient=not here) as stop:
+    in_this_process = crew is None and args.jobs in (None, 1)
+    with StopRequest(patient=not in_this_process) as stop:
         events = run_batch(jobs, terms, args.jobs or 1, args.failed, crew)
-        try:
-            for event in events:
-                if here and isinstance(event, Phase):
-                    stop.patient = event.steps > 0  # elsewhere nothing need be saved
-                view.show(event)
-                over = until is not None and time.monotonic() > until
-                if stop.signal is not None or over:
-                    break
-        except Interrupted:
-            pass
-        finally:
-            stop.patient = True
-            events.close()  # keeps checkpoints
+        _watch(events, view, stop, math.inf if budget is None else budget, in_this_process)
         ledger = Ledger(terms.folder)
         now = standing(jobs, ledger, terms)
         files = write_page(terms.folder, jobs, ledger, args.prompts.name)
         if now.left:
             why = "stopped" if stop.signal is not None else "the time is used up"
-            view.show(Remark(None, f"{why}; go on with: {_same_command()}"))
+            view.show(Remark(None, f"{why}; go on with: {shlex.join(['dreamlab', *sys.argv[1:]])}"))
         view.close(now, {"table": ledger.path, **files})
     if stop.signal is not None:
         return 128 + stop.signal
     return 2 if now.failed else 0
 
 
-def _same_command() -> str:
-    return shlex.join(["dreamlab", *sys.argv[1:]])
+def _watch(
+    events: Generator[BatchEvent, None, None],
+    view: BatchView,
+    stop: StopRequest,
+    seconds: float,
+    in_this_process: bool,
+) -> None:
+    """Show events to the last one, a request to stop, or the end of the time; runs keep checkpoints."""
+    from dreamlab.batch.events import Phase
+    from dreamlab.cli.stopping import Interrupted
+
+    until = time.monotonic() + seconds
+    try:
+        for event in events:
+            if in_this_process and isinstance(event, Phase):
+                stop.patient = event.steps > 0  # elsewhere nothing need be saved
+            view.show(event)
+            if stop.signal is not None or time.monotonic() > until:
+                return
+    except Interrupted:
+        pass
+    finally:
+        events.close()
+        stop.patient = True
 
 
 # ---- options ----
