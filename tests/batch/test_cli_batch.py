@@ -108,6 +108,14 @@ def test_options_that_cannot_be_used_are_told(
     assert told in capsys.readouterr().err and not Path("toys").exists()
 
 
+def test_at_the_end_of_the_time_a_batch_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("batch", "prompts.txt", "--out", "toys", *TINY, "--budget", "0.001s", "--json") == 0
+    *_, remark, finished = map(json.loads, capsys.readouterr().out.splitlines())
+    assert remark["text"].startswith("the time is used up; go on with: dreamlab ")
+    assert (finished["done"], finished["failed"], finished["left"]) == (0, 0, 1)
+    assert (Path("toys") / "index.html").is_file() and not (Path("toys") / "contact.webp").exists()
+
+
 def test_seeds_and_times_are_read() -> None:
     assert seeds_of("0-3") == [0, 1, 2, 3] and seeds_of("7, 1-2,7") == [7, 1, 2]
     assert seconds_of("2h30m") == 9000 and seconds_of("1.5m") == 90 and seconds_of("45s") == 45
