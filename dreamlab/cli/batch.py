@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shlex
 import sys
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,11 @@ from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
     from dreamlab.batch.batch import Crew
+    from dreamlab.batch.events import BatchEvent
     from dreamlab.batch.jobs import Job, Recipe
     from dreamlab.batch.work import Terms
     from dreamlab.cli.batch_view import BatchView
+    from dreamlab.cli.stopping import StopRequest
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MOST_SEEDS = 10_000
@@ -60,10 +64,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_work(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is worked on")
-    group.add_argument("--jobs", type=int, default=1, metavar="N", help="at once, with the cores shared out")
+    group.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="at once (default: 1; on a cluster as many as there is room for)",
+    )
     group.add_argument("--budget", metavar="TIME", help="stop after this time, such as 90m or 2h30m")
     group.add_argument(
         "--retries", type=int, default=2, metavar="N", help="other seeds after a collapse (default: 2)"
+    )
+    group.add_argument("--ray", metavar="auto|ADDRESS", help="work on a Ray cluster, with --storage")
+    group.add_argument(
+        "--storage",
+        metavar="URL",
+        help="what all machines reach, such as s3://bucket/toys or file:///mnt/toys",
     )
     group.add_argument("--failed", action="store_true", help="try jobs that have failed once more")
     group.add_argument("--dry-run", action="store_true", help="say how many jobs and how long, and stop")
@@ -80,20 +95,28 @@ def execute(args: argparse.Namespace) -> int:
     try:
         jobs = read_jobs(args.prompts, recipe, presets, () if args.seeds is None else seeds_of(args.seeds))
     except BadLinesError as error:
-        from dreamlab.cli.tell import visible
-
-        for line in error.complaints[:_MOST_COMPLAINTS]:
-            sys.stderr.write(f"dreamlab: {visible(line)}\n")
-        if (more := len(error.complaints) - _MOST_COMPLAINTS) > 0:
-            sys.stderr.write(f"dreamlab: and {more} more\n")
+        _tell_all(error.complaints)
         raise
     terms = _terms(args)
     if args.dry_run:
         from dreamlab.cli.batch_estimate import show_estimate
 
-        return show_estimate(jobs, terms, args.jobs, args.failed, as_json=args.json)
-    with open_batch_view(view_mode(args), args.jobs) as view:
-        return _drive(args, jobs, terms, budget, None, view)
+        return show_estimate(jobs, terms, args.jobs or 1, args.failed, as_json=args.json)
+    crew = None
+    if args.ray is not None:
+        from dreamlab.batch.ray import on_ray
+
+        crew = on_ray(args.ray, args.storage, args.jobs)
+    with open_batch_view(view_mode(args)) as view:
+        return _drive(args, jobs, terms, budget, crew, view)
+
+
+def _tell_all(complaints: Sequence[str]) -> None:
+    from dreamlab.cli.tell import visible
+
+    more = len(complaints) - _MOST_COMPLAINTS
+    lines = [*complaints[:_MOST_COMPLAINTS], *([f"and {more} more"] if more > 0 else [])]
+    sys.stderr.write("".join(f"dreamlab: {visible(line)}\n" for line in lines))
 
 
 def _drive(
@@ -107,51 +130,63 @@ def _drive(
     """Show the batch while it is worked on; the exit code: 0, 2 where jobs have failed, or 128 + the signal
     that stopped it."""
     from dreamlab.batch.batch import run_batch, standing
-    from dreamlab.batch.events import Phase, Remark
+    from dreamlab.batch.events import Remark
     from dreamlab.batch.ledger import Ledger
     from dreamlab.batch.page import write_page
-    from dreamlab.cli.stopping import Interrupted, StopRequest
+    from dreamlab.cli.stopping import StopRequest
 
-    until = None if budget is None else time.monotonic() + budget
-    over = False
-    with StopRequest(patient=args.jobs > 1 or crew is not None) as stop:
-        events = run_batch(jobs, terms, args.jobs, args.failed, crew)
-        try:
-            for event in events:
-                if args.jobs == 1 and crew is None and isinstance(event, Phase):
-                    stop.patient = event.steps > 0  # elsewhere nothing need be saved
-                view.show(event)
-                over = until is not None and time.monotonic() > until
-                if stop.signal is not None or over:
-                    break
-        except Interrupted:
-            pass
-        finally:
-            stop.patient = True
-            events.close()  # keeps checkpoints
+    in_this_process = crew is None and args.jobs in (None, 1)
+    with StopRequest(patient=not in_this_process) as stop:
+        events = run_batch(jobs, terms, args.jobs or 1, args.failed, crew)
+        _watch(events, view, stop, math.inf if budget is None else budget, in_this_process)
         ledger = Ledger(terms.folder)
         now = standing(jobs, ledger, terms)
         files = write_page(terms.folder, jobs, ledger, args.prompts.name)
         if now.left:
             why = "stopped" if stop.signal is not None else "the time is used up"
-            view.show(Remark(None, f"{why}; go on with: {_same_command()}"))
+            view.show(Remark(None, f"{why}; go on with: {shlex.join(['dreamlab', *sys.argv[1:]])}"))
         view.close(now, {"table": ledger.path, **files})
     if stop.signal is not None:
         return 128 + stop.signal
     return 2 if now.failed else 0
 
 
-def _same_command() -> str:
-    return shlex.join(["dreamlab", *sys.argv[1:]])
+def _watch(
+    events: Generator[BatchEvent, None, None],
+    view: BatchView,
+    stop: StopRequest,
+    seconds: float,
+    in_this_process: bool,
+) -> None:
+    """Show events to the last one, a request to stop, or the end of the time; runs keep checkpoints."""
+    from dreamlab.batch.events import Phase
+    from dreamlab.cli.stopping import Interrupted
+
+    until = time.monotonic() + seconds
+    try:
+        for event in events:
+            if in_this_process and isinstance(event, Phase):
+                stop.patient = event.steps > 0  # elsewhere nothing need be saved
+            view.show(event)
+            if stop.signal is not None or time.monotonic() > until:
+                return
+    except Interrupted:
+        pass
+    finally:
+        events.close()
+        stop.patient = True
 
 
 # ---- options ----
 
 
 def _check(args: argparse.Namespace) -> None:
-    for option, value, least, most in (("--jobs", args.jobs, 1, 256), ("--retries", args.retries, 0, 100)):
-        if not least <= value <= most:
+    for option, value, least, most in (("--jobs", args.jobs, 1, 10_000), ("--retries", args.retries, 0, 100)):
+        if value is not None and not least <= value <= most:
             raise InputError(f"{option} cannot be used", expected=f"{least} to {most}", got=str(value))
+    if (args.ray is None) != (args.storage is None):
+        lacks, has = ("--storage", "--ray") if args.storage is None else ("--ray", "--storage")
+        raise InputError(f"{has} wants {lacks} beside it", mend="See `dreamlab batch --help`")
 
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
@@ -187,7 +222,8 @@ def _terms(args: argparse.Namespace) -> Terms:
     from dreamlab.cli.defaults import chosen_defaults
     from dreamlab.ops import threads
 
-    share = threads.override() or threads.share(threads.available_cores(), args.jobs)
+    runs = threads.available_cores() if args.ray is not None else args.jobs or 1  # there, many of one thread
+    share = threads.override() or threads.share(threads.available_cores(), runs)
     return Terms(args.out, args.retries, share, {"defaults": told_defaults(chosen_defaults())})
 
 

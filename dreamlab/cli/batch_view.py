@@ -26,17 +26,16 @@ from dreamlab.cli.tell import shown_path, visible
 _LINE_SECONDS = 30.0  # between lines about running jobs where output is no terminal
 
 
-def open_batch_view(mode: Mode, workers: int) -> BatchView:
+def open_batch_view(mode: Mode) -> BatchView:
     """The view for a mode: live on a terminal and plain lines where output is not one."""
     views = {"json": JsonBatchView, "quiet": BatchView, "rich": RichBatchView}
-    return views[mode](Pace(workers))
+    return views[mode](Pace())
 
 
 class Pace:
     """How far a batch has come, and how long the rest takes at the speed so far."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self) -> None:
         self.total = self.ended = 0
         self.under_way: dict[str, tuple[str, float]] = {}  # a job's prompt and the part of it that is done
         self._worked, self._began = 0.0, time.monotonic()

@@ -54,13 +54,13 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]
 
 def test_all_jobs_are_done_with_one_prior_and_are_told_in_the_table(tmp_path: Path, built: list[str]) -> None:
     toys = tmp_path / "toys"
-    rows = worked(jobs_of(tmp_path, PROMPTS, seeds=[3, 4]), toys)
-    assert list(rows) == ["a red ball 3", "a red ball 4", "a ball 3", "a ball 4"] and len(built) == 1
+    rows = worked(jobs_of(tmp_path, PROMPTS[:1], seeds=[3, 4]), toys)
+    assert list(rows) == ["a red ball 3", "a red ball 4"] and len(built) == 1
     assert all(row.state == "done" and (toys / row.run / row.files["glb"]).is_file() for row in rows.values())
     assert {row.job: row for row in rows.values()} == Ledger(toys).rows
     environments = [RunDir(toys / row.run).environment() or {} for row in rows.values()]
     assert all(e["preset"] == "fast" and "given" not in e["prior"] for e in environments)
-    assert len({result(toys, row)["mesh.glb"] for row in rows.values()}) == 4
+    assert len({result(toys, row)["mesh.glb"] for row in rows.values()}) == 2
 
 
 def test_what_is_done_is_not_begun_again_and_new_lines_are(
@@ -76,7 +76,7 @@ def test_what_is_done_is_not_begun_again_and_new_lines_are(
     assert {f"{r.prompt} {r.seed}": result(toys, r) for r in Ledger(toys).rows.values()} == calm
 
 
-@pytest.mark.parametrize("step", [1, 3, 6])
+@pytest.mark.parametrize("step", [3, 6])
 def test_a_batch_stopped_at_any_step_ends_as_if_it_had_not_been(
     tmp_path: Path, calm: dict[str, dict[str, bytes]], step: int
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_killed_worker_loses_no_job(home: Path, calm: dict[str, dict[str, byte
     assert files_of(home / "toys") == calm
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_killed_leaves_nobody_behind_and_goes_on(
     home: Path, calm: dict[str, dict[str, bytes]]
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_batch_that_is_killed_leaves_nobody_behind_and_goes_on(
     assert files_of(home / "toys") == calm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_request_to_stop_keeps_checkpoints_and_says_how_to_go_on(
     home: Path, calm: dict[str, dict[str, bytes]], jobs: str
@@ -128,6 +130,7 @@ def test_a_request_to_stop_keeps_checkpoints_and_says_how_to_go_on(
     assert files_of(home / "toys") == calm
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_over_the_same_job_again_and_again_has_failed(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_worker_that_dies_over_the_same_job_again_and_again_has_failed(
     assert failed.prompt == "a cup" and "3 processes were killed over it" in failed.error
 
 
+@pytest.mark.slow
 def test_a_budget_of_time_ends_a_batch_that_goes_on_later(
     home: Path, calm: dict[str, dict[str, bytes]]
 ) -> None:
