@@ -13,9 +13,10 @@ from dreamlab.run.glance import glance
 
 _DECIDED_APART = (
     *("prompt", "negative_prompt", "seed"),  # a recipe names them
-    *("threads", "device"),  # decided anew where it is run
+    *("threads", "device", "saving"),  # decided anew where it is run
     "expanded",  # follows from the rest
 )
+_PRIORS = ("prior", "priors")  # no request may name them
 _USUAL = "default"
 
 
@@ -51,6 +52,8 @@ def _changes(own: dict[str, Any], prompt: str, preset: str) -> tuple[dict[str, A
     if _stages(own) != _stages(usual):
         return {}, "its stages are others than its preset's, as those of a run that began with another object"
     other = {key: value for key, value in _lasting(own).items() if usual.get(key) != value}
+    if any(key.partition(".")[0] in _PRIORS for key in other):
+        return {}, "its prior is another than its preset's"
     # A `kind` clears its section, so it goes before what is said inside that section.
     kinds = {key: value for key, value in other.items() if key.rpartition(".")[2] == "kind"}
     settings = kinds | other
@@ -74,7 +77,7 @@ def _settings_of(prompt: str, preset: str, settings: dict[str, Any]) -> dict[str
 
 
 def _lasting(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in _DECIDED_APART}
+    return {key: value for key, value in values.items() if key.partition(".")[0] not in _DECIDED_APART}
 
 
 def _stages(values: dict[str, Any]) -> list[str]:

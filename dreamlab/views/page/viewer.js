@@ -1,39 +1,19 @@
 // A small glTF viewer: one GLB of this project's own writing, WebGL2, orbit controls, no dependencies.
 "use strict";
-// Where people ask for less motion, the turntable stands still until it is clicked.
-(() => {
-  const film = document.querySelector(".turntable");
-  if (!film || !matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const stop = () => {
-    const still = document.createElement("canvas");
-    [still.width, still.height] = [film.naturalWidth, film.naturalHeight];
-    still.getContext("2d").drawImage(film, 0, 0);
-    still.title = "click to turn";
-    still.addEventListener("click", () => still.replaceWith(film));
-    film.replaceWith(still);
-    document.body.dataset.turntable = "still";
-  };
-  if (film.complete) stop(); else film.addEventListener("load", stop, { once: true });
-})();
 
-(() => {
-  const canvas = document.getElementById("viewer");
-  const notice = document.getElementById("viewer-notice");
+// Show the GLB in `bytes` on a canvas. say(text): what to tell instead of, or below, the picture. moved(camera): the
+// hands have turned it. Returns what changes the picture, or null where the browser has no WebGL 2.
+async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {}) {
   const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, preserveDrawingBuffer: true });
   if (!gl) {
-    notice.textContent = "This browser has no WebGL 2: the turntable below shows the model instead.";
+    say("This browser has no WebGL 2: the turntable shows the model instead.");
     canvas.hidden = true;
-    return;
+    return null;
   }
 
   // ---- the file ----
-  function bytesOf(id) {
-    const text = atob(document.getElementById(id).textContent.trim());
-    return Uint8Array.from(text, (c) => c.charCodeAt(0));
-  }
-
-  function parse(bytes) {
-    const view = new DataView(bytes.buffer);
+  function parse() {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
     const length = view.getUint32(12, true);
     const json = JSON.parse(new TextDecoder().decode(bytes.subarray(20, 20 + length)));
     const start = 20 + length + 8;
@@ -41,10 +21,11 @@
       const v = json.bufferViews[index];
       return bytes.subarray(start + v.byteOffset, start + v.byteOffset + v.byteLength);
     };
+    if (json.extensionsRequired?.length) throw new Error(`it is packed by ${json.extensionsRequired.join(", ")}`);
     return { json, slice, primitive: json.meshes[0].primitives[0], material: json.materials[0] };
   }
 
-  const file = parse(bytesOf("model"));
+  const file = parse();
   const accessors = file.json.accessors;
 
   function attribute(name, location) {
@@ -152,6 +133,7 @@
   const home = { azimuth: 0.5, elevation: 0.3, distance: 1.02 * radius / Math.sin(FOVY / 2) };
   const camera = { ...home };
   let style = 0;
+  let gone = false;
   let turning = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let dirty = true;
 
@@ -202,23 +184,27 @@
 
   let last = 0;
   function tick(now) {
-    if (turning) { camera.azimuth += Math.min(now - last, 50) * 0.0004; dirty = true; }
+    if (gone) return;
+    if (turning) { camera.azimuth += Math.min(now - last, 50) * 0.0004; dirty = true; moved(where()); }
     last = now;
     if (dirty) { dirty = false; draw(); }
     requestAnimationFrame(tick);
   }
 
-  // ---- hands ----
+  // ---- hands; a distance is told in radii, so that objects of any size can share a camera ----
+  const where = () => ({ ...camera, distance: camera.distance / radius });
   const pointers = new Map();
   const zoom = (factor) => {
     camera.distance = Math.min(Math.max(camera.distance * factor, radius * 1.1), radius * 20);
     dirty = true;
+    moved(where());
   };
   const orbit = (dx, dy) => {
     turning = false;
     camera.azimuth -= dx * 0.008;
     camera.elevation = Math.min(Math.max(camera.elevation + dy * 0.008, -1.5), 1.5);
     dirty = true;
+    moved(where());
   };
   const spread = () => {
     const [a, b] = [...pointers.values()];
@@ -240,35 +226,43 @@
     canvas.addEventListener(name, (e) => pointers.delete(e.pointerId));
   }
   canvas.addEventListener("wheel", (e) => { e.preventDefault(); zoom(Math.exp(e.deltaY * 0.001)); }, { passive: false });
-  canvas.addEventListener("dblclick", () => { Object.assign(camera, home); dirty = true; });
+  canvas.addEventListener("dblclick", () => { Object.assign(camera, home); dirty = true; moved(where()); });
   canvas.addEventListener("keydown", (e) => {
     const step = { ArrowLeft: [20, 0], ArrowRight: [-20, 0], ArrowUp: [0, 20], ArrowDown: [0, -20] }[e.key];
     if (step) { e.preventDefault(); orbit(...step); }
     if (e.key === "+" || e.key === "-") zoom(e.key === "+" ? 0.9 : 1.1);
   });
-  for (const button of document.querySelectorAll("[data-style]")) {
-    button.addEventListener("click", () => {
-      style = Number(button.dataset.style);
-      for (const other of document.querySelectorAll("[data-style]")) {
-        other.setAttribute("aria-pressed", String(other === button));
-      }
-      dirty = true;
-    });
-  }
-  addEventListener("resize", () => { dirty = true; });
+  const resized = new ResizeObserver(() => { dirty = true; });
+  resized.observe(canvas);
 
   // ---- a graphics card that was lost, as by sleep or a crashed driver, comes back with nothing on it ----
   canvas.addEventListener("webglcontextlost", (e) => {
     e.preventDefault(); // asks for it to be given back
     dirty = false; turning = false;
-    notice.textContent = "The graphics card was lost; the model comes back with it.";
+    if (!gone) say("The graphics card was lost; the model comes back with it.");
   });
-  canvas.addEventListener("webglcontextrestored", () => location.reload());
+  canvas.addEventListener("webglcontextrestored", () => { if (!gone) location.reload(); });
 
-  Promise.all([
+  gl.uniform1i(uniform("bump"), 1);
+  await Promise.all([
     texture(file.material.pbrMetallicRoughness.baseColorTexture, 0, gl.SRGB8_ALPHA8, "albedo", "textured"),
     texture(file.material.normalTexture, 1, gl.RGBA8, "bump", "bumped"),
-  ]).then(() => { dirty = true; draw(); document.body.dataset.viewer = "ready"; requestAnimationFrame(tick); })
-    .catch((error) => { notice.textContent = `The model cannot be shown: ${error.message}`; });
-  gl.uniform1i(uniform("bump"), 1);
-})();
+  ]);
+  draw();
+  requestAnimationFrame(tick);
+  return {
+    where,
+    look({ azimuth, elevation, distance }) {
+      turning = false;
+      Object.assign(camera, { azimuth, elevation, distance: distance * radius });
+      dirty = true;
+    },
+    home() { Object.assign(camera, home); dirty = true; },
+    dress(number) { style = number; dirty = true; }, // 0 lit, 1 albedo, 2 normal, 3 wireframe, 4 clay
+    close() {
+      gone = true;
+      resized.disconnect();
+      gl.getExtension("WEBGL_lose_context")?.loseContext();
+    },
+  };
+}
