@@ -26,6 +26,7 @@ from dreamlab.cli import (
     resume,
     rm,
     run,
+    serve,
     studio,
 )
 from dreamlab.cli import list as list_
@@ -42,7 +43,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio,
+    completion, doctor, studio, serve,
 )  # fmt: skip
 
 _EXAMPLES = """\

@@ -46,14 +46,15 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
     from dreamlab.cli.defaults import chosen_defaults
-    from dreamlab.cli.user_file import OTHERS, config_file
+    from dreamlab.cli.user_file import OTHERS, SECRET, config_file
 
     path = config_file()
     if args.quiet:
         sys.stdout.write(f"{path or ''}\n")
         return 0
     chosen = chosen_defaults()
-    others = {name: os.environ[name] for name in OTHERS if name in os.environ}
+    told = {name: "(secret)" if name in SECRET else value for name, value in os.environ.items()}
+    others = {name: told[name] for name in OTHERS if name in told}
     if args.json:
         facts = {"event": "config", "file": path and str(path), "exists": bool(path and path.exists())}
         rows = {name: {"value": value, "origin": origin} for name, value, origin in _rows(chosen)}

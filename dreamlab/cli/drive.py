@@ -11,14 +11,18 @@ from dreamlab.core.memory import out_of_memory
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Note, Phase
 from dreamlab.run.pipeline import generate
+from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.run_dir import RunDir
 
 
-def drive(config: RunConfig, run: RunDir, mode: Mode) -> int:
-    """Work on a run and show it; the exit code: 0, or 128 + the signal that stopped it."""
+def drive(config: RunConfig, run: RunDir, mode: Mode, build: Build = build_prior) -> int:
+    """Work on a run and show it; the exit code: 0, or 128 + the signal that stopped it.
+
+    build: how priors are made, as for dreamlab.run.pipeline.generate.
+    """
     with StopRequest() as stop:
         try:
-            if _shown(config, run, mode, stop):
+            if _shown(config, run, mode, stop, build):
                 return 0
         except OSError:  # a closed terminal takes no words; what it was to tell is on disk
             if stop.signal is None:
@@ -26,11 +30,11 @@ def drive(config: RunConfig, run: RunDir, mode: Mode) -> int:
     return 128 + (stop.signal or signal.SIGINT)
 
 
-def _shown(config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest) -> bool:
+def _shown(config: RunConfig, run: RunDir, mode: Mode, stop: StopRequest, build: Build) -> bool:
     """Whether the run came to its end."""
     phase = ""
     with open_view(mode, config.prompt) as view:
-        events = generate(config, run)
+        events = generate(config, run, build=build)
         try:
             for event in events:
                 if isinstance(event, Phase):

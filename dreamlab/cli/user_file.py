@@ -15,8 +15,11 @@ OTHERS = {
     "DREAMLAB_CONFIG": "another file of defaults than that of the user's folder; empty: none",
     "DREAMLAB_NATIVE_LIBRARY": "another library of compiled kernels",
     "DREAMLAB_HASHES": "no: scripts install packages without checking their sums",
+    "DREAMLAB_TOKEN": "what requests to `dreamlab serve` must know",
 }
 """Variables of other things, and what they say."""
+SECRET = ("DREAMLAB_TOKEN",)
+"""Those of them that are never shown."""
 
 
 def config_file() -> Path | None:

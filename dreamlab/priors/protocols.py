@@ -93,6 +93,15 @@ class TakesImage(Protocol):
 
 
 @runtime_checkable
+class CarriesOver(Protocol):
+    """A run may leave traces in it that the next run would notice."""
+
+    def begin_anew(self) -> bool:
+        """Forget what runs have left; False where that cannot be undone and it has to be built again."""
+        ...
+
+
+@runtime_checkable
 class HasVocabulary(Protocol):
     """It knows which words it has learned."""
 

@@ -70,9 +70,7 @@ def _words(items: list[Mapping[str, Any]]) -> list[str]:
 def _named(runs: Sequence[Path]) -> dict[str, Path]:
     """By folder name; by whole path where two are called the same."""
     names = [run.resolve().name for run in runs]
-    return {
-        str(run) if names.count(name) > 1 else name: run for name, run in zip(names, runs, strict=True)
-    }
+    return {str(run) if names.count(name) > 1 else name: run for name, run in zip(names, runs, strict=True)}
 
 
 def _settings(run: Path) -> dict[str, Any]:

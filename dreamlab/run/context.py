@@ -18,6 +18,7 @@ from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.origin import asset_facts, given_facts, prior_facts
+from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
 from dreamlab.scenes import RadianceField
@@ -37,6 +38,7 @@ class RunContext:
     prior: instead of building `config.prior`.
     folder: where stages write their files.
     recorded: what the run has written down of its prior, which a program may have given it.
+    build: how it comes by the priors that the config names.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class RunContext:
         prior: Prior | None = None,
         folder: Path = Path(),
         recorded: Any = None,
+        build: Build = build_prior,
     ) -> None:
         self.config, self.device, self.folder, self._prior = config, device, folder, prior
-        self._given, self._recorded = prior, recorded
+        self._given, self._recorded, self._build_prior = prior, recorded, build
         self.prompt, self.asset = config.prompt, asset_name(config.prompt)
         self._prompts: ViewPrompts | None = None
         self.left: OptimiserState | None = None
@@ -74,7 +77,7 @@ class RunContext:
     @property
     def prior(self) -> Prior:
         if self._prior is None:
-            self._prior = self.config.prior.build(self.device)
+            self._prior = self._build_prior(self.config.prior, self.device)
         return self._prior
 
     @property
@@ -141,5 +144,5 @@ class RunContext:
     def _build(self, stage: DistilConfig) -> Guidance:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
-            self._further[name] = config.priors[name].build(self.device)
+            self._further[name] = self._build_prior(config.priors[name], self.device)
         return build_guidance(method, self.prior, *self.calibration(stage), self._further)

@@ -23,6 +23,7 @@ from dreamlab.run.context import RunContext
 from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.origin import given_facts, other_weights, prior_facts
+from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
 from dreamlab.run.run_dir import RunDir
@@ -36,7 +37,9 @@ _NO_ENVIRONMENT = (
 )
 
 
-def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Generator[Event, None, None]:
+def generate(
+    config: RunConfig, run: RunDir, prior: Prior | None = None, build: Build = build_prior
+) -> Generator[Event, None, None]:
     """Work on a run until its files are written, from wherever its checkpoints say it stands.
 
     Where every step is done already, no prior is loaded.
@@ -45,6 +48,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         config: the run's resolved config.
         run: its folder; must not be at work elsewhere.
         prior: instead of building `config.prior`.
+        build: how priors are made; a dreamlab.run.prior_cache.PriorCache shares them between runs.
     """
     with run.at_work():
         before = run.environment()
@@ -55,7 +59,7 @@ def generate(config: RunConfig, run: RunDir, prior: Prior | None = None) -> Gene
         if prior is not None:
             run.note_prior(given_facts(prior))
         recorded = (before or {}).get("prior")
-        context = RunContext(config, pick_device(config.device), prior, run.path, recorded)
+        context = RunContext(config, pick_device(config.device), prior, run.path, recorded, build)
         clock, recorder = Clock(), Recorder(config, run)
         checkpoint, complaints = run.restore(config.saving.keep)
         if checkpoint is not None and (line := settings_changed(checkpoint, config)):

@@ -127,6 +127,11 @@ class PretrainedPrior(ABC):
         """The network's own word for level t: a (fractional) training step, for flows 1000 sigma."""
         return timestep_of(self.schedule, t)
 
+    def begin_anew(self) -> bool:
+        """Forget the prompts of earlier runs; False if the VAE had to leave its own precision meanwhile."""
+        self.prompts.forget()
+        return not (isinstance(self.space, LatentSpace) and self.space.widened)
+
     # ---- what a family says ----
 
     @abstractmethod

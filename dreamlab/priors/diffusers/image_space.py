@@ -77,7 +77,12 @@ class LatentSpace:
         if mean is not None and deviation is not None:
             self.shift = torch.tensor(mean, dtype=torch.float32, device=device).reshape(-1, 1, 1)
             self.scale = self.scale / torch.tensor(deviation, device=device).reshape(-1, 1, 1)
-        self._gradient_broke = False
+        self._gradient_broke, self._given_dtype = False, dtype
+
+    @property
+    def widened(self) -> bool:
+        """Whether it computes in another precision than it was made with, or will from now on."""
+        return self._gradient_broke or self.dtype != self._given_dtype
 
     def encode(self, images: Pixels) -> Float[Tensor, "B C h w"]:
         if self._gradient_broke:

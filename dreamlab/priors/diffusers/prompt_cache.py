@@ -50,6 +50,10 @@ class PromptCache:
                 self._write(prompt, self._known[prompt])
         return Condition.cat([self._known[prompt] for prompt in prompts])
 
+    def forget(self) -> None:
+        """Let go of what is in memory; what lies on disk stays."""
+        self._known.clear()
+
     def _path(self, prompt: str) -> Path:
         key = sha256(f"{self.identity}\0{prompt}".encode()).hexdigest()
         return cache_folder() / f"{key[:40]}.safetensors"
