@@ -26,11 +26,11 @@ def pages_router() -> APIRouter:
     """/ and what it loads, for `dreamlab.server.api.create_app`."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @router.api_route("/", methods=["GET", "HEAD"])
     def index() -> Response:
         return page("index.html")
 
-    @router.get("/{name}")
+    @router.api_route("/{name}", methods=["GET", "HEAD"])
     def page(name: str) -> Response:
         if name not in _pages():
             raise HTTPException(404, "there is no such page")

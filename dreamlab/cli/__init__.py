@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
 from dreamlab.cli import (
+    app,
     compare,
     completion,
     config,
@@ -43,7 +44,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio, serve,
+    completion, doctor, studio, serve, app,
 )  # fmt: skip
 
 _EXAMPLES = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from dreamlab.server.api import ServerSettings
 
 PORT = 8420
@@ -109,18 +112,25 @@ def settings_of(args: argparse.Namespace, **more: Any) -> ServerSettings:
     )
 
 
-def serve(args: argparse.Namespace, settings: ServerSettings) -> int:
-    """Listen until told to stop."""
+def serve(
+    args: argparse.Namespace,
+    settings: ServerSettings,
+    routers: Iterable[APIRouter] = (),
+    ready: Callable[[str], None] = lambda address: None,
+) -> int:
+    """Listen until told to stop. ready: what to do once the address can be asked."""
     import uvicorn
 
     from dreamlab.server.api import create_app
     from dreamlab.server.listening import listening
 
-    app = create_app(settings)
+    app = create_app(settings, routers)
     with listening(args.host, args.port) as (sock, address):
         if not args.quiet:
             sys.stdout.write(f"{address}\n")
             sys.stdout.flush()
+        sock.listen()
+        ready(address)
         config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
         config.timeout_graceful_shutdown = 3
         uvicorn.Server(config).run(sockets=[sock])

@@ -63,7 +63,7 @@ export function gallery({ chosen, choose, begin, samples }) {
     const pick = el("input", {
       type: "checkbox", "aria-label": `Compare ${run.prompt}, run ${run.number || run.name}`, checked: chosen.has(run.name), onchange: () => choose(run),
     });
-    const facts = [run.preset, run.state === "done" ? took(run.seconds) : state(run), when(run.started)];
+    const facts = run.state === "done" ? [run.preset, took(run.seconds), when(run.started)] : [run.preset, state(run)];
     const node = el("li", { class: "run", "data-name": run.name, "data-state": run.state },
       el("a", { href: `#/run/${encodeURIComponent(run.name)}`, class: "open" },
         el("span", { class: "picture" }, turntable(run)), el("span", { class: "prompt" }, run.prompt)),
@@ -139,12 +139,13 @@ export function turntable(run) {
 }
 
 // The arrows go from card to card as they lie on the screen.
+const top = (link) => link.closest(".run").offsetTop;
 function step(grid, key) {
   const links = [...grid.querySelectorAll("a.open")];
   if (!links.length) return;
   const at = links.indexOf(document.activeElement?.closest(".run")?.querySelector("a.open"));
   if (at < 0) { links[0].focus(); return; }
-  const columns = links.filter((link) => link.offsetTop === links[0].offsetTop).length || 1;
+  const columns = links.filter((link) => top(link) === top(links[0])).length || 1;
   const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
   links[Math.min(Math.max(at + by, 0), links.length - 1)].focus();
 }
