@@ -30,7 +30,7 @@ export function composer() {
     el("p", { id: "settings-about", class: "quiet" },
       "By the names that --set takes, such as those that a run's page and a comparison show."));
   const node = el("form", { class: "card composer", "aria-label": "Make an object", novalidate: true },
-    el("div", { class: "ask" }, el("label", { for: "prompt" }, "What shall it be?"),
+    el("div", { class: "ask" }, el("h1", {}, el("label", { for: "prompt" }, "What shall it be?")),
       el("div", { class: "line" }, prompt, make)), hint,
     el("div", { class: "fields" }, field("Preset", preset), field("Seed", seed), field("Variations", count)),
     presetAbout, more);

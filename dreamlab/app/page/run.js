@@ -109,7 +109,7 @@ function figures(run) {
   const seconds = run.figures.filter((each) => each.key.startsWith("seconds."));
   if (!measures.length) return null;
   const rows = measures.map((each) => [each.name, `${told(each.value)} ${each.unit}`.trim(), el("span", { class: "quiet" }, each.good)]);
-  return card("Result", el("div", { class: "scroll" }, table(rows)), el("details", {}, el("summary", {}, `Time: ${took(run.seconds)}`),
+  return card("Result", table(rows), el("details", {}, el("summary", {}, `Time: ${took(run.seconds)}`),
     table(seconds.map((each) => [each.key.replace("seconds.", ""), took(each.value)]))));
 }
 
