@@ -55,7 +55,7 @@ function row(job) {
     node.dataset.state = now.state;
     if (now.preview && picture.getAttribute("src") !== now.preview) picture.src = now.preview;
     picture.hidden = !now.preview;
-    line.textContent = told(now, wait);
+    line.textContent = `seed ${now.seed} · ${told(now, wait)}`;
     bar.hidden = now.state !== "running";
     if (now.steps && now.step) bar.value = Math.min(now.step / now.steps, 1) * 0.9 + (now.step >= now.steps ? 0.05 : 0);
     else bar.removeAttribute("value");
