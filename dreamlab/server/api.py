@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 
 from dreamlab import __version__
 from dreamlab.core.errors import DreamlabError
-from dreamlab.server import about, routes
+from dreamlab.server import about, metrics, routes
 from dreamlab.server.feed import Feed
 from dreamlab.server.limits import Limits
+from dreamlab.server.metrics import Measured, Metrics
 from dreamlab.server.requests import Offer
 from dreamlab.server.security import Guard, Security, refusal
 from dreamlab.server.store import QueueFullError, Store
@@ -58,19 +59,22 @@ def create_app(settings: ServerSettings, extra_routers: Iterable[APIRouter] = ()
         openapi_url="/v1/openapi.json",
         docs_url=None,  # that page would load its scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     state = app.state
     state.settings, state.store = settings, Store(settings.root)
     state.feed = Feed(state.store)
     state.workers = Workers(state.store, settings.workers, settings.command)
-    for router in (routes.router, about.router, *extra_routers):
+    state.metrics = Metrics(state.store, state.workers)
+    for router in (routes.router, about.router, metrics.router, *extra_routers):
         app.include_router(router)
     if settings.pages is not None:
         app.mount("/", StaticFiles(directory=settings.pages, html=True), "pages")
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
     app.add_middleware(Security, guard=settings.guard)
+    app.add_middleware(Measured, metrics=state.metrics)
     return app
 
 

@@ -17,10 +17,11 @@ SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative"
 class Limits(BaseModel):
     """The most that one request, and all that wait together, may take.
 
-    prompt: characters of a prompt, and of a negative one. steps: of all stages together. views: of a step.
-    pixels: sides of pictures that are rendered, and of textures. lattice: cells along a side of a surface's
-    lattice or a field's finest level. faces: of a mesh. frames: of a film. variations: jobs of one request.
-    waiting: jobs in the queue. body: bytes of a request. settings: how many one request may name.
+    prompt: characters of a prompt, and of a negative one. steps: of all stages together, and denoising steps
+    of views that are drawn. views: of a step. pixels: along a side of pictures that are optimised on, film:
+    of the turntable, texture: of textures. frames: of the turntable. lattice: cells along a side of a
+    surface's lattice. faces: of a mesh. variations: jobs of one request. settings: that one request names.
+    waiting: jobs in the queue. body: bytes of a request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,14 +29,37 @@ class Limits(BaseModel):
     prompt: int = Field(default=300, ge=1, le=1000)
     steps: int = Field(default=3000, ge=1)
     views: int = Field(default=32, ge=1)
-    pixels: int = Field(default=4096, ge=16)
-    lattice: int = Field(default=512, ge=16)
-    faces: int = Field(default=200_000, ge=4)
+    pixels: int = Field(default=512, ge=16)
+    film: int = Field(default=1024, ge=32)
+    texture: int = Field(default=4096, ge=16)
     frames: int = Field(default=240, ge=0)
+    lattice: int = Field(default=384, ge=16)
+    faces: int = Field(default=200_000, ge=4)
     variations: int = Field(default=16, ge=1)
+    settings: int = Field(default=64, ge=0)
     waiting: int = Field(default=500, ge=1)
     body: int = Field(default=65_536, ge=1024)
-    settings: int = Field(default=64, ge=0)
+
+
+CEILINGS: dict[str, str | int] = {
+    "views": "views", "memory": "views",
+    "size": "pixels", "view_size": "pixels", "turntable.size": "film", "frames": "frames",
+    "faces": "faces", "extract.resolution": "lattice", "texture.resolution": "texture",
+    "voxel.resolution": "lattice",
+    "max_batch": 1024, "hole_edges": 4096, "points": 100_000, "features": 8, "log2_table_size": 20,
+    "width": 512, "inversion_steps": 100, "sampling_steps": 200, "updates": 10, "attempts": 10,
+}  # fmt: skip
+"""The most of a setting, by its name or by the kind of what it is a setting of and its name: a limit, or a
+number where nobody will want another. A test finds settings that are neither here nor among `FREE`."""
+
+FREE = frozenset(
+    "steps rings every keep_every patience iterations vertex_iterations samples supersample levels depth "
+    "blocks base_resolution finest_resolution frequencies resolution refine warm_up interval colors fps seed "
+    "weight lr background_lr negative_share t_min t_max beta then".split()
+)
+"""Whole numbers and ramps that need no ceiling: their schema has one, others bound them, or they cost
+nothing."""
+_MOST_STAGES = 16
 
 
 def check_settings(settings: Mapping[str, Any], limits: Limits) -> None:
@@ -70,20 +94,31 @@ def check_prompt(text: str, name: str, limits: Limits) -> None:
 
 def check_size(config: Mapping[str, Any], limits: Limits) -> None:
     """Refuse resolved settings that ask for too much. Raises InputError."""
-    steps = sum(stage.get("steps", 0) for stage in config["stages"])
-    if steps > limits.steps:
-        raise _too_much("the steps of all stages", limits.steps, steps)
-    for path, value in _numbers(config):
-        most = _MOST.get(path.split(".")[-1])
-        if most is not None and value > getattr(limits, most):
-            raise _too_much(path, getattr(limits, most), value)
+    stages = config["stages"]
+    if len(stages) > _MOST_STAGES:
+        raise _too_much("the number of stages", _MOST_STAGES, len(stages))
+    for what, count in (
+        ("the steps of all stages", sum(stage.get("steps", 0) for stage in stages)),
+        ("the denoising steps of drawn views", sum(_drawing(stage) for stage in stages)),
+    ):
+        if count > limits.steps:
+            raise _too_much(what, limits.steps, count)
+    for stage in stages:
+        views = sum(count for count, _ in stage.get("rings", ()))
+        if views > limits.views:
+            raise _too_much(f"stages.{stage['name']}.rings", limits.views, views)
+    for owner, name, path, value in _numbers(config):
+        most = CEILINGS.get(f"{owner}.{name}", CEILINGS.get(name))
+        most = getattr(limits, most) if isinstance(most, str) else most
+        if most is not None and value > most:
+            raise _too_much(path, most, value)
 
 
-_MOST = {
-    "views": "views", "rings": "views", "memory": "views", "batch": "views", "supersampling": "views",
-    "size": "pixels", "view_size": "pixels", "preview_size": "pixels",
-    "faces": "faces", "frames": "frames",
-}  # fmt: skip
+def _drawing(stage: Mapping[str, Any]) -> int:
+    """Denoising steps of a stage that draws views anew every so often."""
+    if "sampling_steps" not in stage:
+        return 0
+    return -(-stage["steps"] // stage["every"]) * stage["sampling_steps"]
 
 
 def _too_much(what: str, most: float, got: float) -> InputError:
@@ -95,14 +130,20 @@ def _too_much(what: str, most: float, got: float) -> InputError:
     )
 
 
-def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number, by the name of the setting that it is a part of."""
+def _numbers(value: Any, owner: str = "", path: str = "") -> Iterator[tuple[str, str, str, float]]:
+    """Every number: the kind of what it is a setting of, its name, its path, and itself. What a ramp begins
+    and ends with counts as the ramp."""
     if isinstance(value, Mapping):
+        owner = str(value.get("kind", owner))
         for key, part in value.items():
-            inner = path if key in ("start", "end", "then") else f"{path}.{key}" if path else str(key)
-            yield from _numbers(part, inner)
+            inner = path if key in _RAMP else f"{path}.{key}" if path else str(key)
+            yield from _numbers(part, owner, inner)
     elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _numbers(part, path)
+        for k, part in enumerate(value):
+            name = part.get("name", part.get("kind")) if isinstance(part, Mapping) else None
+            yield from _numbers(part, owner, f"{path}.{name or k}" if isinstance(part, Mapping) else path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield path, value
+        yield owner, path.rpartition(".")[2], path, value
+
+
+_RAMP = ("start", "end", "then")

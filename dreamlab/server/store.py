@@ -212,6 +212,20 @@ class Store:
         took = {row["preset"]: [r["seconds"] for r in rows if r["preset"] == row["preset"]] for row in rows}
         return {preset: median(seconds[:20]) for preset, seconds in took.items()}
 
+    def durations(self) -> list[sqlite3.Row]:
+        """Of jobs that are done, by preset: how many `jobs`, and the seconds that they `took` together."""
+        return self.db.execute(
+            "SELECT preset, count(*) AS jobs, sum(finished - started) AS took FROM jobs WHERE state = 'done'"
+            " GROUP BY preset ORDER BY preset"
+        ).fetchall()
+
+    def waits(self) -> sqlite3.Row:
+        """How many `jobs` have begun, and the seconds that they `waited` together."""
+        return self.db.execute(
+            "SELECT count(*) AS jobs, coalesce(sum(started - submitted), 0) AS waited FROM jobs"
+            " WHERE started IS NOT NULL"
+        ).fetchone()
+
     def events(self, after: int, job: str | None = None, limit: int = 500) -> list[JobEvent]:
         """What happened since event number `after`: to one job, or of all jobs the changes of state."""
         if job is not None:

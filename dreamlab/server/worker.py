@@ -49,24 +49,20 @@ class Worker:
             if job is None:
                 self.stop.wait(_IDLE_SECONDS)
                 continue
-            try:
-                self._work_on(job)
-            except LostError:
-                log.warning("the job %s is another's now", job.id)
+            self.work_on(job)
 
-    def _work_on(self, job: Job) -> None:
+    def work_on(self, job: Job) -> None:
+        """Bring a job that was claimed to its end, or as far as it goes until it is to stop."""
         try:
-            if self._driven(job):
-                return
+            if not self._driven(job):
+                self.claims.put_back(job)  # which cancels it if that was why it stopped
         except LostError:
-            raise
+            log.warning("the job %s is another's now", job.id)
         except DreamlabError as error:
             self.claims.fail(job, str(error))
         except Exception as error:
             log.exception("the job %s failed", job.id)
             self.claims.fail(job, _told(error))
-        else:
-            self.claims.put_back(job)  # which cancels it if that was why it stopped
 
     def _driven(self, job: Job) -> bool:
         """Whether the run came to its end; if not, it was asked to stop."""

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "dreamlab.server.worker")
 _LOOK_SECONDS = 0.5
 _SOON = 5.0  # seconds of life below which a worker's death counts as a failure to start
-_LONGEST_WAIT = 60.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 _LARGEST_LOG = 1_000_000
 
 
@@ -68,8 +68,8 @@ class Workers:
         for slot in self._slots:
             if slot.alive or self._ending.is_set():
                 continue
-            self.restarts += slot.starts > 0
-            slot.start_when_due([*self.command, str(self.store.root)])
+            again = slot.starts > 0
+            self.restarts += slot.start_when_due([*self.command, str(self.store.root)]) and again
 
 
 class _Slot:
@@ -84,15 +84,15 @@ class _Slot:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start_when_due(self, command: list[str]) -> None:
-        """Start it; one that keeps dying at once only after a while, twice as long each time."""
+    def start_when_due(self, command: list[str]) -> bool:
+        """Start it, and say whether it was: one that keeps failing at once waits twice as long each time."""
         now = time.monotonic()
         if self._process is not None:
-            self._wait = min(max(1.0, 2 * self._wait), _LONGEST_WAIT) if now - self._since < _SOON else 0.0
+            self._wait = self._next_wait(self._process.returncode, now - self._since)
             self._forget()
             self._since = now
         if now - self._since < self._wait:
-            return
+            return False
         how = "wb" if self.log_file.exists() and self.log_file.stat().st_size > _LARGEST_LOG else "ab"
         with self.log_file.open(how) as told:
             self._process = subprocess.Popen(
@@ -100,6 +100,13 @@ class _Slot:
             )
         self.starts += 1
         self._since = now
+        return True
+
+    def _next_wait(self, code: int, lived: float) -> float:
+        if lived > _SOON:
+            return 0.0
+        killed = code < 0
+        return _SHORTEST_WAIT if killed else min(max(_SHORTEST_WAIT, 2 * self._wait), _LONGEST_WAIT)
 
     def ask_to_end(self) -> None:
         if self._process is not None and self._process.poll() is None:

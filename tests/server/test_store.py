@@ -86,7 +86,13 @@ def test_a_job_goes_through_its_states_and_says_so(store: Store) -> None:
         claims.step(job, 3, 12, 1.5, {"residual": 0.5, "loss": float("nan")})
         now = store.job(job.id)
         assert now is not None
-        assert (now.run, now.phase, now.step, now.steps, now.seconds_left) == ("0001-a-red-ball", "shape", 3, 12, 1.5)
+        assert (now.run, now.phase, now.step, now.steps, now.seconds_left) == (
+            "0001-a-red-ball",
+            "shape",
+            3,
+            12,
+            1.5,
+        )
         assert store.events(0, job.id)[-1].facts["metrics"] == {"residual": 0.5}  # JSON has no NaN
         claims.finish(job, {"glb": "mesh.glb"}, {"shape": 2.0})
     now = store.job(job.id)
