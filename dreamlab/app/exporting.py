@@ -1,13 +1,14 @@
 """A run's mesh in other formats, sizes and colours for a download: `dreamlab export` in a process of its own.
 
-A process, because exporting takes seconds to minutes of both memory and processor, and one that takes too long can
-be ended. Loads no torch here.
+A process, because exporting takes minutes and much memory, and one that takes too long can be ended.
+Loads no torch here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -43,12 +44,14 @@ class ExportOptions(BaseModel):
     style: Literal["low-poly"] | None = None
     palette: Literal["auto", "on", "off"] | None = None
     parts: Literal["materials", "meshes"] | None = None
-    recolor: dict[Word, Word] = Field(default_factory=dict, max_length=20, description="new colours by old ones")
+    recolor: dict[Word, Word] = Field(
+        default_factory=dict, max_length=20, description="new colours by old ones"
+    )
     quads: bool = False
     compression: Literal["draco", "meshopt"] | None = None
 
     def arguments(self) -> list[str]:
-        """As options of the command line. Values stand behind a =, so none of them can be an option itself."""
+        """As options of the command line. Values stand behind a =, so none of them is an option itself."""
         said = self.model_dump(exclude_none=True)
         values = [f"--format={','.join(dict.fromkeys(self.formats))}"]
         for name in ("faces", "size", "origin", "texture", "texture_format", "style", "palette", "parts"):
@@ -87,8 +90,8 @@ class Exporter:
     async def write(self, run: Path, options: ExportOptions, stem: str) -> Export:
         """Write the files; who gets them closes them.
 
-        Raises BusyError where too many wait, InputError with the command's own words where it refuses, and where it
-        takes too long.
+        Raises BusyError where too many wait, InputError with the command's own words where it refuses, and
+        where it takes too long.
         """
         if self._places > self.waiting:
             raise BusyError(f"{self._places} exports are under way", mend="Wait for them, and ask again")
@@ -105,10 +108,13 @@ class Exporter:
             self._places -= 1
 
     async def _write(self, run: Path, options: ExportOptions, folder: Path, stem: str) -> None:
+        where = (f"--to={folder}", f"--name={stem}", "--json", str(run))
         process = await asyncio.create_subprocess_exec(
-            *self.command, "export", *options.arguments(), f"--to={folder}", f"--name={stem}", "--json", str(run),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+            *(*self.command, "export", *options.arguments(), *where),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             out, _ = await asyncio.wait_for(process.communicate(), self.seconds)
         except asyncio.TimeoutError:

@@ -1,7 +1,7 @@
 """The runs of a folder as the app shows them: looked at, searched, marked, put away and brought back.
 
-Names come from requests. Each is compared with the names of what lies in the folder and never becomes a path by
-itself, so nothing outside of it can be named. Loads no torch.
+Names come from requests. Each is compared with the names of what lies in the folder and never becomes a path
+by itself, so nothing outside of it can be named. Loads no torch.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Library:
         return Entry(entry.run, mark)
 
     def files(self, name: str) -> dict[str, list[str]]:
-        """The run's files that can be asked for, by what they are: "mesh" to ["mesh.glb", "mesh.obj", ...]."""
+        """The run's files that can be asked for, by what they are: "mesh" to ["mesh.glb", ...]."""
         folder = self.folder(name)
         found = {
             kind: sorted(file for pattern in patterns for file in _within(folder, pattern))

@@ -27,8 +27,8 @@ class Mark:
 
 
 class Marks:
-    """The marks of a folder's runs, by folder name and the moment when the run began: a later run that is given
-    the same name has none of them.
+    """The marks of a folder's runs, by folder name and the moment when the run began: a later run that is
+    given the same name has none of them.
 
     >>> marks = Marks(Path("outputs"))                                  # doctest: +SKIP
     >>> marks.set("0001-a-red-mushroom", started, Mark(True, ("toys",)))  # doctest: +SKIP

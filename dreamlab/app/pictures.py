@@ -13,8 +13,8 @@ QUALITY = 85
 
 
 def thumbnail(run: Path) -> bytes:
-    """A WebP of 256 pixels a side: of the turntable at three quarters, else of the newest preview; grey, and says
-    so, where there is none."""
+    """A WebP of 256 pixels a side: of the turntable at three quarters, else of the newest preview; grey, and
+    says so, where there is none."""
     path = picture_of(run)
     changed = 0 if path is None else path.stat().st_mtime_ns
     return _encoded(run, path, changed)

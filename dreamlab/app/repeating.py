@@ -1,5 +1,5 @@
-"""What to ask for to get a run again, or a variation of it: prompt, preset, seed, and settings that differ from the
-preset's. Loads torch, which the settings are checked with."""
+"""What to ask for to get a run again, or a variation of it: prompt, preset, seed, and settings that differ
+from the preset's. Loads torch, which the settings are checked with."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _USUAL = "default"
 
 @dataclass(frozen=True)
 class Recipe:
-    """settings: by the dotted names that `--set` takes. lost: why the run cannot be repeated to the letter; empty
-    where it can."""
+    """settings: by the dotted names that `--set` takes. lost: why the run cannot be repeated to the letter;
+    empty where it can."""
 
     prompt: str
     negative: str
@@ -81,4 +81,6 @@ def _lasting(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stages(values: dict[str, Any]) -> list[str]:
-    return [key for key in values if key.startswith("stages.") and key.endswith(".kind") and key.count(".") == 2]
+    return [
+        key for key in values if key.startswith("stages.") and key.endswith(".kind") and key.count(".") == 2
+    ]

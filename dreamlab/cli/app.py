@@ -17,8 +17,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "app",
         help="make and look through objects in the browser",
-        description="Serve pages that make objects and look through all runs of a folder, and open them in the "
-        "browser. Answers this machine alone unless --host says otherwise; loads nothing from elsewhere.",
+        description="Serve pages that make objects and look through all runs of a folder, and open them in "
+        "the browser. Answers this machine alone unless --host says otherwise; loads nothing from elsewhere.",
         **examples(
             "dreamlab app",
             "dreamlab app --out ~/dreams --port 8000 --no-browser",
@@ -48,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def show(address: str) -> bool:
-    """Open the address in the browser; not where there is none with a screen, such as over ssh, where a browser
-    for the terminal would take it. Whether it was tried."""
+    """Open the address in the browser; not where there is none with a screen, such as over ssh, where a
+    browser for the terminal would take it. Whether it was tried."""
     screenless = sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _SCREENS)
     return not screenless and webbrowser.open(address)

@@ -86,7 +86,7 @@ def glance(run: Path) -> Glance:
 
 
 def matches(run: Glance, words: Iterable[str], *more: str) -> bool:
-    """Whether all the words are in its folder's name, prompt, preset or state, or in what else is said of it."""
+    """Whether all the words are in its folder's name, prompt, preset, state or what `more` says of it."""
     text = " ".join([run.path.name, run.prompt, run.preset or "", run.state, *more]).casefold()
     return all(word.casefold() in text for word in words)
 

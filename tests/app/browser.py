@@ -19,10 +19,19 @@ import pytest
 
 PATIENCE = 60.0
 _FLAGS = (
-    "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--hide-scrollbars",
-    "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage", "--remote-debugging-pipe",
+    "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
+    "--hide-scrollbars", "--disable-background-networking", "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
 )  # fmt: skip
-_KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Delete": 46, "Enter": 13, "Escape": 27}
+_KEYS = {
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Delete": 46,
+    "Enter": 13,
+    "Escape": 27,
+}
 
 
 def chromium() -> str:
@@ -70,7 +79,9 @@ class Page:
         """Wait for an expression to be true; what it is then."""
         end = time.monotonic() + seconds
         while not (found := self.run(script)):
-            assert time.monotonic() < end, f"never true: {script}\n{self.errors}\n{self.run('document.body.innerText')}"
+            assert time.monotonic() < end, (
+                f"never true: {script}\n{self.errors}\n{self.run('document.body.innerText')}"
+            )
             time.sleep(0.05)
         return found
 
@@ -92,12 +103,20 @@ class Page:
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
 
     def look_like(self, width: int, height: int, dark: bool = False, less_motion: bool = True) -> None:
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         features = {
             "prefers-color-scheme": "dark" if dark else "light",
             "prefers-reduced-motion": "reduce" if less_motion else "no-preference",
         }
-        self.send("Emulation.setEmulatedMedia", features=[{"name": k, "value": v} for k, v in features.items()])
+        self.send(
+            "Emulation.setEmulatedMedia", features=[{"name": k, "value": v} for k, v in features.items()]
+        )
 
     def picture(self, path: Path, whole: bool = False) -> None:
         told = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
@@ -133,7 +152,8 @@ def browsing(profile: Path) -> Iterator[Page]:
     script = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
         ["bash", "-c", script, "bash", browser, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
-        pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        pass_fds=(theirs_in, theirs_out), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(theirs_in)
     os.close(theirs_out)

@@ -29,7 +29,9 @@ from tests.server.desk import HERE, settings
 
 
 def app(root: Path, exporter: Exporter | None = None, **changes: Any) -> FastAPI:
-    return create_app(settings(root, **changes), (library_router(Library(root), exporter or Exporter()), pages_router()))
+    return create_app(
+        settings(root, **changes), (library_router(Library(root), exporter or Exporter()), pages_router())
+    )
 
 
 def client(root: Path, exporter: Exporter | None = None, **changes: Any) -> TestClient:
@@ -39,7 +41,9 @@ def client(root: Path, exporter: Exporter | None = None, **changes: Any) -> Test
 @contextmanager
 def served(root: Path, **changes: Any) -> Iterator[str]:
     """The app's address on this machine."""
-    server = uvicorn.Server(uvicorn.Config(app(root, **changes), log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app(root, **changes), log_level="warning", timeout_graceful_shutdown=1)
+    )
     with socket.create_server(("127.0.0.1", 0)) as sock:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
@@ -57,14 +61,24 @@ def make_shown_run(root: Path, prompt: str, color: tuple[float, float, float]) -
     run = make_run(root, prompt)
     ball = trimesh.creation.icosphere(subdivisions=2)
     vertices = torch.from_numpy(np.array(ball.vertices)).float()
-    mesh = Mesh(vertices, torch.from_numpy(np.array(ball.faces)).long(), colors=torch.tensor(color).expand(len(vertices), 3).clone())
+    mesh = Mesh(
+        vertices,
+        torch.from_numpy(np.array(ball.faces)).long(),
+        colors=torch.tensor(color).expand(len(vertices), 3).clone(),
+    )
     (run / "mesh.glb").write_bytes(glb_bytes(mesh))
-    frames = [Image.new("RGB", (64, 64), tuple(int(c * 255) for c in color)), Image.new("RGB", (64, 64), "white")]
+    frames = [
+        Image.new("RGB", (64, 64), tuple(int(c * 255) for c in color)),
+        Image.new("RGB", (64, 64), "white"),
+    ]
     frames[0].save(run / "turntable.webp", save_all=True, append_images=frames[1:], duration=200)
     return run
 
 
 def fake_export(script: str, **how: Any) -> Exporter:
     """An exporter whose command is a line of Python, with the arguments in `args`, their folder in `to`."""
-    start = "import json, pathlib, sys, time; args = sys.argv[1:]; to = pathlib.Path(next(a[5:] for a in args if a.startswith('--to=')));"
+    start = (
+        "import json, pathlib, sys, time; args = sys.argv[1:]; "
+        "to = pathlib.Path(next(each[5:] for each in args if each.startswith('--to='))); "
+    )
     return Exporter(command=(sys.executable, "-c", start + script), **how)

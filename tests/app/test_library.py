@@ -111,7 +111,19 @@ def test_tags_are_few_and_short() -> None:
         checked_tags(["x" * (LONGEST_TAG + 1)])
 
 
-NAMES = ["..", ".", "", "/", "../other/0001-a-cat", "0001-a-red-ball/../0001-a-red-ball", ".trash", "latest", "1", "0009-link", "%2e%2e"]
+NAMES = [
+    "..",
+    ".",
+    "",
+    "/",
+    "../other/0001-a-cat",
+    "0001-a-red-ball/../0001-a-red-ball",
+    ".trash",
+    "latest",
+    "1",
+    "0009-link",
+    "%2e%2e",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,7 +139,17 @@ def test_no_name_leads_out_of_the_folder(name: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["../secret", "environment.json", ".lock", "checkpoints/x", "previews/../config.yaml", "mesh.link", "/etc/passwd", ""]
+    "file",
+    [
+        "../secret",
+        "environment.json",
+        ".lock",
+        "checkpoints/x",
+        "previews/../config.yaml",
+        "mesh.link",
+        "/etc/passwd",
+        "",
+    ],
 )
 def test_only_results_of_a_run_can_be_asked_for(file: str, root: Path) -> None:
     run = make_run(root)
@@ -181,21 +203,41 @@ def test_an_empty_or_missing_folder_is_an_empty_library(root: Path) -> None:
 
 
 def test_a_recipe_names_what_differs_from_the_preset_and_gives_the_same_run(root: Path) -> None:
-    said = ["stages.shape.steps=7", "field.width=32", "guidance.kind=csd", "stages.export.formats=[stl]", "threads=1"]
+    said = [
+        "stages.shape.steps=7",
+        "field.width=32",
+        "guidance.kind=csd",
+        "stages.export.formats=[stl]",
+        "threads=1",
+    ]
     config = resolve("a red ball", preset="fast", overrides=[*said, "seed=5", "negative_prompt=blue"])
     run = RunDir.create(root, config, {"preset": "fast"}).path
     recipe = recipe_of(run)
-    assert (recipe.prompt, recipe.negative, recipe.preset, recipe.seed, recipe.lost) == ("a red ball", "blue", "fast", 5, "")
-    assert {"stages.shape.steps": 7, "field.width": 32, "guidance.kind": "csd"}.items() <= recipe.settings.items()
+    assert (recipe.prompt, recipe.negative, recipe.preset, recipe.seed, recipe.lost) == (
+        "a red ball",
+        "blue",
+        "fast",
+        5,
+        "",
+    )
+    assert {
+        "stages.shape.steps": 7,
+        "field.width": 32,
+        "guidance.kind": "csd",
+    }.items() <= recipe.settings.items()
     assert "threads" not in recipe.settings
     overrides = [f"{key}={json.dumps(value)}" for key, value in recipe.settings.items()]
-    again = resolve("a red ball", preset="fast", overrides=[*overrides, "seed=5", "negative_prompt=blue", "threads=1"])
+    again = resolve(
+        "a red ball", preset="fast", overrides=[*overrides, "seed=5", "negative_prompt=blue", "threads=1"]
+    )
     assert flat(again.model_dump(mode="json")) == flat(config.model_dump(mode="json"))
 
 
 def test_a_recipe_says_what_it_cannot_give(root: Path) -> None:
     config = resolve("a red ball", preset="fast")
     other = RunDir.create(root, config, {"preset": "gone"}).path
-    given = RunDir.create(root, resolve("a cat", preset="refine", settings={"begin": "x.glb"}), {"preset": "fast"}).path
+    given = RunDir.create(
+        root, resolve("a cat", preset="refine", settings={"begin": "x.glb"}), {"preset": "fast"}
+    ).path
     assert "its preset cannot be used" in recipe_of(other).lost
     assert "stages are others" in recipe_of(given).lost

@@ -51,8 +51,9 @@ def test_a_report_is_a_stranger_to_the_app(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/runs/..", "/v1/runs/%2e%2e%2fother", "/v1/runs/..%2F..%2Fetc/files/passwd", f"{RUN}/files/..%2F..%2Fsecret",
-             f"{RUN}/files/%2Fetc%2Fpasswd", f"{RUN}/files/environment.json", "/v1/runs/.trash/thumbnail", "/..%2fapp.py", "/pages.py"],
+    "path", ["/v1/runs/..", "/v1/runs/%2e%2e%2fother", "/v1/runs/..%2F..%2Fetc/files/passwd", "/pages.py",
+             f"{RUN}/files/..%2F..%2Fsecret", f"{RUN}/files/%2Fetc%2Fpasswd", f"{RUN}/files/environment.json",
+             "/v1/runs/.trash/thumbnail", "/..%2fapp.py"],
 )  # fmt: skip
 def test_no_address_leads_out_of_the_folder(path: str, root: Path) -> None:
     make_run(root)
@@ -119,7 +120,9 @@ def test_thumbnails_are_the_turntable_and_change_with_it(root: Path) -> None:
     run = make_shown_run(root, "a red ball", (1.0, 0.0, 0.0))
     with client(root) as web:
         still = Image.open(io.BytesIO(web.get(f"{RUN}/thumbnail").content)).convert("RGB")
-        assert still.size == (256, 256) and still.getpixel((128, 128))[0] > 200 > still.getpixel((128, 128))[1]
+        assert (
+            still.size == (256, 256) and still.getpixel((128, 128))[0] > 200 > still.getpixel((128, 128))[1]
+        )
         assert web.get(f"{RUN}/thumbnail?turn=1").content == (run / "turntable.webp").read_bytes()
         Image.new("RGB", (64, 64), (0, 0, 255)).save(run / "turntable.webp")
         os.utime(run / "turntable.webp", ns=(1, 1))
@@ -137,17 +140,29 @@ def test_a_run_without_a_picture_has_a_thumbnail_that_says_so(root: Path) -> Non
 # ---- exports ----
 
 
-def test_an_export_is_what_the_command_wrote_and_leaves_nothing(root: Path, tmp_path: Path, monkeypatch) -> None:
+def test_an_export_is_what_the_command_wrote_and_leaves_nothing(
+    root: Path, tmp_path: Path, monkeypatch
+) -> None:
     run = make_run(root)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "tmp").mkdir()
     one = fake_export("(to / 'a.stl').write_text(json.dumps(args))")
     with client(root, one) as web:
-        answer = web.post(f"{RUN}/export", json={"formats": ["stl"], "faces": 500, "recolor": {"red": "--to=/etc"}, "quads": True})
+        answer = web.post(
+            f"{RUN}/export",
+            json={"formats": ["stl"], "faces": 500, "recolor": {"red": "--to=/etc"}, "quads": True},
+        )
     said = json.loads(answer.content)
     assert answer.headers["content-disposition"] == 'attachment; filename="a.stl"'
-    assert said[:6] == ["export", "--format=stl", "--faces=500", "--recolor=red=--to=/etc", "--quads", said[5]]
+    assert said[:6] == [
+        "export",
+        "--format=stl",
+        "--faces=500",
+        "--recolor=red=--to=/etc",
+        "--quads",
+        said[5],
+    ]
     assert said[-1] == str(run) and said[-2] == "--json"
     two = fake_export("(to / 'a.obj').write_text('o'); (to / 'a.mtl').write_text('m')")
     with client(root, two) as web:
@@ -158,8 +173,8 @@ def test_an_export_is_what_the_command_wrote_and_leaves_nothing(root: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    "options", [{"formats": []}, {"formats": ["exe"]}, {"faces": 3}, {"faces": 10**7}, {"texture": 10**5}, {"to": "/etc"},
-                {"size": "x" * 99}, {"recolor": {str(k): "red" for k in range(99)}}, {"style": "--to=/etc"}],
+    "options", [{"formats": []}, {"formats": ["exe"]}, {"faces": 3}, {"faces": 10**7}, {"texture": 10**5},
+                {"to": "/etc"}, {"size": "x" * 99}, {"recolor": {str(k): "red" for k in range(99)}}, {"style": "--to=/etc"}],
 )  # fmt: skip
 def test_exports_that_ask_for_too_much_or_the_unknown_are_refused(options: dict, root: Path) -> None:
     make_run(root)
@@ -181,7 +196,10 @@ def test_what_the_command_refuses_is_told_in_its_words(root: Path) -> None:
 
 def test_an_export_that_takes_too_long_is_ended(root: Path, tmp_path: Path) -> None:
     make_run(root)
-    slow = fake_export(f"import os; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)", seconds=1.5)
+    slow = fake_export(
+        f"import os; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)",
+        seconds=1.5,
+    )
     with client(root, slow) as web:
         assert "was ended" in web.post(f"{RUN}/export", json={}).json()["error"]
     with pytest.raises(ProcessLookupError):
@@ -221,9 +239,14 @@ def test_a_real_run_is_exported_by_the_real_command(root: Path) -> None:
 
     with client(root, workers=1) as web:
         job = web.post("/v1/jobs", json={"prompt": "a red ball"}).json()
-        done = until(lambda: (now := web.get(f"/v1/jobs/{job['id']}").json())["state"] in ("done", "failed") and now, 120)
+        done = until(
+            lambda: (now := web.get(f"/v1/jobs/{job['id']}").json())["state"] in ("done", "failed") and now,
+            120,
+        )
         assert done["state"] == "done", done["error"]
-        answer = web.post(f"/v1/runs/{done['run']}/export", json={"formats": ["stl"], "size": "12cm", "texture": 0})
+        answer = web.post(
+            f"/v1/runs/{done['run']}/export", json={"formats": ["stl"], "size": "12cm", "texture": 0}
+        )
         assert answer.status_code == 200 and len(answer.content) > 84
 
 
@@ -231,8 +254,8 @@ def test_options_become_arguments_that_the_command_takes() -> None:
     from dreamlab.cli import _parser
 
     options = ExportOptions(
-        formats=("glb", "obj"), faces=500, size="12cm", origin="base", texture=512, texture_format="jpeg", style="low-poly",
-        palette="on", parts="meshes", recolor={"red": "navy"}, quads=True, compression="draco",
+        formats=("glb", "obj"), faces=500, size="12cm", origin="base", texture=512, texture_format="jpeg",
+        style="low-poly", palette="on", parts="meshes", recolor={"red": "navy"}, quads=True, compression="draco",
     )  # fmt: skip
     args = _parser().parse_args(["export", *options.arguments(), "--to=x", "--name=y", "--json", "run"])
     assert (args.format, args.faces, args.size, args.origin, args.texture, args.texture_format) == (
