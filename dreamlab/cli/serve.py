@@ -116,7 +116,7 @@ def serve(
     args: argparse.Namespace,
     settings: ServerSettings,
     routers: Iterable[APIRouter] = (),
-    ready: Callable[[str], None] = lambda address: None,
+    ready: Callable[[str], object] = lambda address: None,
 ) -> int:
     """Listen until told to stop. ready: what to do once the address can be asked."""
     import uvicorn

@@ -7,7 +7,8 @@ import { phase } from "./words.js";
 
 export const jobs = new EventTarget();
 const known = new Map();
-const dismissed = new Set();
+const DISMISSED = "dreamlab-dismissed", DAY = 864e5;
+const dismissed = new Set(JSON.parse(localStorage.getItem(DISMISSED) ?? "[]"));
 let stream = null;
 let timer = null;
 
@@ -30,12 +31,13 @@ function take(job) {
 }
 
 async function look() {
-  const [running, queued] = await Promise.all(
-    ["running", "queued"].map((state) => get(`/v1/jobs?limit=500&state=${state}`)));
+  const [running, queued, failed] = await Promise.all(
+    ["running", "queued", "failed"].map((state) => get(`/v1/jobs?limit=500&state=${state}`)));
   const now = new Set([...running.jobs, ...queued.jobs].map((job) => job.id));
   const left = inState("running", "queued").filter((job) => !now.has(job.id));
   const ended = await Promise.all(left.map((job) => get(`/v1/jobs/${job.id}`)));
-  [...running.jobs, ...queued.jobs, ...ended].forEach(take);
+  const lately = failed.jobs.filter((job) => Date.now() - Date.parse(job.finished) < DAY);
+  [...lately, ...running.jobs, ...queued.jobs, ...ended].forEach(take);
   changed();
 }
 
@@ -76,5 +78,9 @@ jobs.submit = async (order) => {
   return list;
 };
 jobs.cancel = async (job) => { take(await del(`/v1/jobs/${job.id}`)); changed(); };
-jobs.retry = async (job) => { take(await post(`/v1/jobs/${job.id}/retry`)); changed(); };
-jobs.dismiss = (job) => { dismissed.add(job.id); changed(); };
+jobs.retry = async (job) => { dismissed.delete(job.id); take(await post(`/v1/jobs/${job.id}/retry`)); changed(); };
+jobs.dismiss = (job) => {
+  dismissed.add(job.id);
+  localStorage.setItem(DISMISSED, JSON.stringify([...dismissed].slice(-200)));
+  changed();
+};

@@ -13,7 +13,8 @@ export function help() {
   el("p", { class: "quiet" }, "On the model: arrows turn it, + and - zoom."));
 }
 
-// does: what to do, by name: search, begin, move(key), favourite, choose, discard, back.
+// does: what to do, by name: search, begin, move(key), favourite, choose, discard, erase (as the same key is called
+// on a Mac), back.
 export function listen(does) {
   addEventListener("keydown", (event) => {
     const at = event.target;
@@ -22,7 +23,7 @@ export function listen(does) {
     if (event.key === "Escape") { if (typing) at.blur(); else does.back(); return; }
     if (typing || at.matches("canvas, summary, input")) return;
     const act = {
-      "/": does.search, n: does.begin, f: does.favourite, c: does.choose, Delete: does.discard, Backspace: does.discard, "?": help,
+      "/": does.search, n: does.begin, f: does.favourite, c: does.choose, Delete: does.discard, Backspace: does.erase, "?": help,
       ArrowLeft: does.move, ArrowRight: does.move, ArrowUp: does.move, ArrowDown: does.move,
     }[event.key];
     if (act && act(event.key) !== false) event.preventDefault();

@@ -107,6 +107,7 @@ listen({
   move: atHome((key) => shelf.move(key)),
   choose: atHome(() => { const run = shelf.current(); return run ? choose(run) : false; }),
   favourite: () => { const run = shelf.current(); return here.favourite ? here.favourite() : run ? shelf.favourite(run.name) : false; },
+  erase: atHome(() => { const run = shelf.current(); return run ? shelf.discard(run.name) : false; }),
   discard: () => { const run = shelf.current(); return here.remove ? here.remove() : run ? shelf.discard(run.name) : false; },
 });
 

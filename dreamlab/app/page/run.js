@@ -19,19 +19,33 @@ export async function runView(name, { again, recent }) {
   const star = el("button", { type: "button", onclick: favourite });
   const shown = el("section", { class: "card stage", "aria-label": "The model" }, view.node,
     run.files.mesh?.["mesh.glb"] ? styles((number) => view.model?.dress(number)) : null);
+  const line = el("p", { class: "quiet" });
   const node = el("div", {},
     el("p", {}, el("a", { href: "#/" }, "← all runs")),
     el("div", { class: "title" }, el("h1", {}, run.prompt),
       el("div", { class: "acts" }, star, el("button", { type: "button", onclick: remove }, "To the trash"))),
-    el("p", { class: "quiet" }, [run.name, run.preset, state(run), run.state === "done" && took(run.seconds), when(run.started)]
-      .filter(Boolean).join(" · ")),
+    line,
     run.why && el("p", { class: "warn" }, run.why),
     el("div", { class: "two" },
       el("div", {}, shown, figures(run), files(run)),
       el("div", {}, downloads(run), variations(run, again), run.state === "done" && card("Export anew", exportForm(run)),
         tags(run), comparing(run, recent))));
+  drawLine();
   drawStar();
+  const watch = run.state === "running" && setInterval(follow, 4000);
 
+  async function follow() {
+    const before = run.state;
+    try { run = await get(run.url); } catch { return; }
+    if (run.state !== before) dispatchEvent(new Event("hashchange")); // all of it anew
+    drawLine();
+    const picture = view.node.querySelector("img");
+    if (picture) picture.src = `${run.thumbnail}?at=${run.step}`;
+  }
+  function drawLine() {
+    const facts = [run.name, run.preset, state(run), run.state === "done" && took(run.seconds), when(run.started)];
+    line.textContent = facts.filter(Boolean).join(" · ");
+  }
   function drawStar() {
     star.setAttribute("aria-pressed", String(run.favourite));
     star.textContent = run.favourite ? "★ Favourite" : "☆ Favourite";
@@ -41,7 +55,7 @@ export async function runView(name, { again, recent }) {
   }
   async function remove() { if (await discard(run)) location.hash = "#/"; }
 
-  return { node, title: run.prompt, favourite, remove, close: () => view.close() };
+  return { node, title: run.prompt, favourite, remove, close: () => { clearInterval(watch); view.close(); } };
 }
 
 function downloads(run) {

@@ -11,7 +11,8 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
     return null;
   }
 
-  // ---- the file ----
+  // ---- the file: one primitive, or one for each named part ----
+  const WEBP = "EXT_texture_webp";
   function parse() {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const length = view.getUint32(12, true);
@@ -21,22 +22,22 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
       const v = json.bufferViews[index];
       return bytes.subarray(start + v.byteOffset, start + v.byteOffset + v.byteLength);
     };
-    if (json.extensionsRequired?.length) throw new Error(`it is packed by ${json.extensionsRequired.join(", ")}`);
-    return { json, slice, primitive: json.meshes[0].primitives[0], material: json.materials[0] };
+    const packed = (json.extensionsRequired ?? []).filter((name) => name !== WEBP);
+    if (packed.length) throw new Error(`it is packed by ${packed.join(", ")}`);
+    return { json, slice, primitives: json.meshes.flatMap((mesh) => mesh.primitives), material: json.materials[0] };
   }
 
   const file = parse();
   const accessors = file.json.accessors;
 
-  function attribute(name, location) {
-    const index = file.primitive.attributes[name];
-    if (index === undefined) return false;
+  function attribute(primitive, name, location) {
+    const index = primitive.attributes[name];
+    if (index === undefined) return;
     const a = accessors[index];
     gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ARRAY_BUFFER, file.slice(a.bufferView), gl.STATIC_DRAW);
     gl.enableVertexAttribArray(location);
     gl.vertexAttribPointer(location, Number(a.type[3]), a.componentType, !!a.normalized, 0, 0);
-    return true;
   }
 
   // ---- the shader: the same light as in the rendered pictures ----
@@ -49,7 +50,7 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
   const FRAGMENT = `#version 300 es
     precision highp float;
     in vec3 n; in vec2 st; in vec3 rgb; in vec4 t; out vec4 result;
-    uniform sampler2D albedo, bump; uniform bool textured, bumped; uniform int style; uniform vec3 key;
+    uniform sampler2D albedo, bump; uniform bool textured, bumped; uniform int style; uniform vec3 key, tint;
     vec3 srgb(vec3 c) { return mix(c * 12.92, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
     void main() {
       if (style == 3) { result = vec4(0.13, 0.16, 0.22, 1.0); return; }
@@ -58,7 +59,7 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
         vec3 local = texture(bump, st).xyz * 2.0 - 1.0;
         normal = normalize(local.x * t.xyz + local.y * cross(normal, t.xyz) * t.w + local.z * normal);
       }
-      vec3 base = style == 4 ? vec3(0.48) : textured ? texture(albedo, st).rgb : rgb;
+      vec3 base = style == 4 ? vec3(0.48) : (textured ? texture(albedo, st).rgb : rgb) * tint;
       if (style == 1) { result = vec4(srgb(base), 1.0); return; }
       if (style == 2) { result = vec4(normal * 0.5 + 0.5, 1.0); return; }
       float shade = 0.62 * max(dot(normal, key), 0.0) + 0.16 * (normal.y + 1.0) + 0.2;
@@ -84,7 +85,8 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
 
   async function texture(slot, unit, format, name, flag) {
     if (!slot) return;
-    const source = file.json.images[file.json.textures[slot.index].source];
+    const { source: plain, extensions } = file.json.textures[slot.index];
+    const source = file.json.images[plain ?? extensions[WEBP].source];
     const blob = new Blob([file.slice(source.bufferView)], { type: source.mimeType });
     const image = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     gl.activeTexture(gl.TEXTURE0 + unit);
@@ -98,36 +100,59 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
     gl.uniform1i(uniform(flag), 1);
   }
 
-  ["POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0", "TANGENT"].forEach((name, location) => {
-    if (!attribute(name, location)) gl.vertexAttrib4f(location, 0.6, 0.6, 0.6, 1);
-  });
-  const spec = accessors[file.primitive.indices];
-  const raw = file.slice(spec.bufferView);
-  const indices = new (spec.componentType === gl.UNSIGNED_SHORT ? Uint16Array : Uint32Array)(
-    raw.slice().buffer);
   const elements = (data) => {
     const buffer = gl.createBuffer();
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, data, gl.STATIC_DRAW);
     return buffer;
   };
-  const triangles = elements(indices);
-  const edges = new Uint32Array(indices.length * 2);
-  for (let i = 0; i < indices.length; i += 3) {
-    for (let k = 0; k < 3; k++) {
-      edges[2 * (i + k)] = indices[i + k];
-      edges[2 * (i + k) + 1] = indices[i + ((k + 1) % 3)];
+
+  function part(primitive) {
+    const bound = gl.createVertexArray();
+    gl.bindVertexArray(bound);
+    ["POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0", "TANGENT"].forEach((name, k) => attribute(primitive, name, k));
+    const spec = accessors[primitive.indices];
+    const raw = file.slice(spec.bufferView).slice().buffer;
+    const indices = new (spec.componentType === gl.UNSIGNED_SHORT ? Uint16Array : Uint32Array)(raw);
+    const edges = new Uint32Array(indices.length * 2);
+    for (let i = 0; i < indices.length; i += 3) {
+      for (let k = 0; k < 3; k++) {
+        edges[2 * (i + k)] = indices[i + k];
+        edges[2 * (i + k) + 1] = indices[i + ((k + 1) % 3)];
+      }
+    }
+    const factor = file.json.materials[primitive.material ?? 0].pbrMetallicRoughness.baseColorFactor;
+    const grey = factor || "COLOR_0" in primitive.attributes ? 1 : 0.6;
+    return {
+      bound, grey, tint: (factor ?? [1, 1, 1]).slice(0, 3), type: spec.componentType, count: indices.length,
+      triangles: elements(indices), wires: elements(edges),
+    };
+  }
+
+  const parts = file.primitives.map(part);
+
+  function drawParts(wires) {
+    for (const { bound, grey, tint, type, count, triangles, wires: edges } of parts) {
+      gl.bindVertexArray(bound);
+      gl.vertexAttrib4f(3, grey, grey, grey, 1);
+      gl.uniform3fv(uniform("tint"), tint);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires ? edges : triangles);
+      if (wires) gl.drawElements(gl.LINES, 2 * count, gl.UNSIGNED_INT, 0);
+      else gl.drawElements(gl.TRIANGLES, count, type, 0);
     }
   }
-  const wires = elements(edges);
 
   // ---- the camera: orbit around the middle of the box ----
-  const { min, max } = accessors[file.primitive.attributes.POSITION];
+  const positions = file.primitives.map((primitive) => accessors[primitive.attributes.POSITION]);
+  const side = (pick, name) => [0, 1, 2].map((k) => pick(...positions.map((each) => each[name][k])));
+  const [min, max] = [side(Math.min, "min"), side(Math.max, "max")];
   const middle = min.map((v, i) => (v + max[i]) / 2);
-  const corners = new Float32Array(file.slice(accessors[file.primitive.attributes.POSITION].bufferView).slice().buffer);
   let radius = 1e-9;
-  for (let i = 0; i < corners.length; i += 3) {
-    radius = Math.max(radius, Math.hypot(...middle.map((m, k) => corners[i + k] - m)));
+  for (const { bufferView } of positions) {
+    const corners = new Float32Array(file.slice(bufferView).slice().buffer);
+    for (let i = 0; i < corners.length; i += 3) {
+      radius = Math.max(radius, Math.hypot(...middle.map((m, k) => corners[i + k] - m)));
+    }
   }
   const FOVY = 0.6;
   const home = { azimuth: 0.5, elevation: 0.3, distance: 1.02 * radius / Math.sin(FOVY / 2) };
@@ -172,13 +197,11 @@ async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {
     gl.uniform3fv(uniform("key"), key);
     gl.uniform1i(uniform("style"), style === 3 ? 4 : style);
     gl.uniform1f(uniform("pull"), 0.0);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles);
-    gl.drawElements(gl.TRIANGLES, indices.length, spec.componentType, 0);
+    drawParts(false);
     if (style === 3) {
       gl.uniform1i(uniform("style"), 3);
       gl.uniform1f(uniform("pull"), 0.002); // towards the eye: else faces that are seen at a slant hide their own edges
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires);
-      gl.drawElements(gl.LINES, edges.length, gl.UNSIGNED_INT, 0);
+      drawParts(true);
     }
   }
 
