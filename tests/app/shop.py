@@ -56,23 +56,23 @@ def served(root: Path, **changes: Any) -> Iterator[str]:
 
 def make_shown_run(root: Path, prompt: str, color: tuple[float, float, float]) -> Path:
     """A finished run with a ball of one colour that a browser can show, and a turntable of two frames."""
-    import trimesh
-
     run = make_run(root, prompt)
-    ball = trimesh.creation.icosphere(subdivisions=2)
-    vertices = torch.from_numpy(np.array(ball.vertices)).float()
-    mesh = Mesh(
-        vertices,
-        torch.from_numpy(np.array(ball.faces)).long(),
-        colors=torch.tensor(color).expand(len(vertices), 3).clone(),
-    )
-    (run / "mesh.glb").write_bytes(glb_bytes(mesh))
+    (run / "mesh.glb").write_bytes(glb_bytes(ball(color)))
     frames = [
         Image.new("RGB", (64, 64), tuple(int(c * 255) for c in color)),
         Image.new("RGB", (64, 64), "white"),
     ]
     frames[0].save(run / "turntable.webp", save_all=True, append_images=frames[1:], duration=200)
     return run
+
+
+def ball(color: tuple[float, float, float], x: float = 0.0) -> Mesh:
+    import trimesh
+
+    sphere = trimesh.creation.icosphere(subdivisions=2)
+    vertices = torch.from_numpy(np.array(sphere.vertices)).float() + torch.tensor([x, 0.0, 0.0])
+    colors = torch.tensor(color).expand(len(vertices), 3).clone()
+    return Mesh(vertices, torch.from_numpy(np.array(sphere.faces)).long(), colors=colors)
 
 
 def fake_export(script: str, **how: Any) -> Exporter:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from dreamlab.app.library import Library
-from dreamlab.run.trash import trashed
+from dreamlab.mesh.io.gltf import GlbObject, glb_scene
+from dreamlab.run.trash import empty, trashed
 from tests.app.browser import Page, browsing, chromium
-from tests.app.shop import client, make_shown_run, served
+from tests.app.shop import ball, client, make_shown_run, served
 from tests.cli.shelf import make_run
 
 EVIL = '<img src=x onerror="document.title=1">'
@@ -73,8 +74,8 @@ def home(page: Page) -> None:
 def test_what_people_wrote_is_shown_as_they_wrote_it(page: Page) -> None:
     assert runs(page) == ["a lost cat", EVIL, "a blue ball", "a red ball"]
     page.run("location.hash = '#/run/0004-a-lost-cat'")
-    page.until("document.querySelector('.warn') !== null")
-    assert page.run("document.querySelector('.warn').textContent") == f"no room {EVIL}"
+    page.until("document.querySelector('main h1')?.textContent === 'a lost cat'")
+    assert f"failed: no room {EVIL}" in page.run("document.querySelector('main').innerText")
     page.run("location.hash = '#/run/%3Cimg%20src=x%20onerror=alert(1)%3E'")
     page.until("document.querySelector('main .empty') !== null")
     assert (
@@ -214,6 +215,22 @@ def test_a_run_shows_its_model_and_what_can_be_done_with_it(page: Page, root: Pa
     page.run("document.activeElement.blur()")
     page.key("Escape")
     page.until("document.querySelector('.home .run') !== null")
+
+
+def test_a_model_of_several_parts_is_shown_whole(page: Page, root: Path) -> None:
+    run = make_shown_run(root, "two balls", (0.5, 0.5, 0.5))
+    red, blue = ball((0.9, 0.1, 0.1), -1.5), ball((0.1, 0.1, 0.9), 1.5)
+    (run / "mesh.glb").write_bytes(glb_scene([GlbObject("left", red), GlbObject("right", blue)]))
+    page.run(f"location.hash = '#/run/{run.name}'")
+    page.until("document.querySelector('[data-viewer=ready]') !== null")
+    left, right = (page.run(MIDDLE.replace("canvas.width >> 1", at)) for at in SIDES)
+    assert left[0] > 90 > left[2] and right[2] > 90 > right[0]
+    Library(root).discard(run.name)
+    empty(root)
+    home(page)
+
+
+SIDES = ("(canvas.width - canvas.height / 2) >> 1", "(canvas.width + canvas.height / 2) >> 1")
 
 
 def test_variations_go_on_with_the_next_seeds(page: Page) -> None:

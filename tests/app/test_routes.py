@@ -174,7 +174,8 @@ def test_an_export_is_what_the_command_wrote_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "options", [{"formats": []}, {"formats": ["exe"]}, {"faces": 3}, {"faces": 10**7}, {"texture": 10**5},
-                {"to": "/etc"}, {"size": "x" * 99}, {"recolor": {str(k): "red" for k in range(99)}}, {"style": "--to=/etc"}],
+                {"to": "/etc"}, {"size": "x" * 99}, {"recolor": {str(k): "red" for k in range(99)}},
+                {"style": "--to=/etc"}],
 )  # fmt: skip
 def test_exports_that_ask_for_too_much_or_the_unknown_are_refused(options: dict, root: Path) -> None:
     make_run(root)
@@ -255,7 +256,8 @@ def test_options_become_arguments_that_the_command_takes() -> None:
 
     options = ExportOptions(
         formats=("glb", "obj"), faces=500, size="12cm", origin="base", texture=512, texture_format="jpeg",
-        style="low-poly", palette="on", parts="meshes", recolor={"red": "navy"}, quads=True, compression="draco",
+        style="low-poly", palette="on", parts="meshes", recolor={"red": "navy"}, quads=True,
+        compression="draco",
     )  # fmt: skip
     args = _parser().parse_args(["export", *options.arguments(), "--to=x", "--name=y", "--json", "run"])
     assert (args.format, args.faces, args.size, args.origin, args.texture, args.texture_format) == (

@@ -2,7 +2,7 @@
 
 import { del, get, patch, post, query } from "./api.js";
 import { complain, el, fill, say, still, toast } from "./dom.js";
-import { many, state, took, when } from "./words.js";
+import { clock, many, state, when } from "./words.js";
 
 // chosen: the set of runs to compare, by name. begin(noun): fill the form, for who has no runs yet.
 export function gallery({ chosen, choose, begin, samples }) {
@@ -63,7 +63,7 @@ export function gallery({ chosen, choose, begin, samples }) {
     const pick = el("input", {
       type: "checkbox", "aria-label": `Compare ${run.prompt}, run ${run.number || run.name}`, checked: chosen.has(run.name), onchange: () => choose(run),
     });
-    const facts = run.state === "done" ? [run.preset, took(run.seconds), when(run.started)] : [run.preset, state(run)];
+    const facts = run.state === "done" ? [run.preset, clock(run.seconds), when(run.started)] : [run.preset, state(run)];
     const node = el("li", { class: "run", "data-name": run.name, "data-state": run.state },
       el("a", { href: `#/run/${encodeURIComponent(run.name)}`, class: "open" },
         el("span", { class: "picture" }, turntable(run)), el("span", { class: "prompt" }, run.prompt)),

@@ -25,7 +25,6 @@ export async function runView(name, { again, recent }) {
     el("div", { class: "title" }, el("h1", {}, run.prompt),
       el("div", { class: "acts" }, star, el("button", { type: "button", onclick: remove }, "To the trash"))),
     line,
-    run.why && el("p", { class: "warn" }, run.why),
     el("div", { class: "two" },
       el("div", {}, shown, figures(run), files(run)),
       el("div", {}, downloads(run), variations(run, again), run.state === "done" && card("Export anew", exportForm(run)),

@@ -8,6 +8,12 @@ export function took(seconds) {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
+export function clock(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const s = Math.round(seconds);
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")} min`;
+}
+
 export function about(seconds) {
   if (seconds === null || seconds === undefined) return "";
   if (seconds < 50) return `about ${Math.max(5, 5 * Math.round(seconds / 5))} s`;
@@ -38,7 +44,7 @@ export function told(value) {
 
 export function state(run) {
   const at = `${run.step ?? 0} of ${run.steps} steps`;
-  return { done: "done", running: `running, ${at}`, failed: "failed", stopped: `stopped at ${at}` }[run.state];
+  return { done: "done", running: `running, ${at}`, failed: run.why ? `failed: ${run.why}` : "failed", stopped: `stopped at ${at}` }[run.state];
 }
 
 export const PHASES = {
