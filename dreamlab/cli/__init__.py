@@ -22,6 +22,7 @@ from dreamlab.cli import (
     doctor,
     evaluate,
     export,
+    mcp,
     priors,
     render,
     resume,
@@ -44,7 +45,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio, serve, app,
+    completion, doctor, studio, serve, app, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamlab.cli.job_options import add_job_options, job_settings
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from fastapi import APIRouter
 
     from dreamlab.server.api import ServerSettings
@@ -59,20 +62,7 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="another name that browsers and programs call this server by; may be given again",
     )
-    parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="jobs at once, a process each (default: 1)"
-    )
-    parser.add_argument("--preset", metavar="NAME", help="of jobs that name none (default: default)")
-    parser.add_argument(
-        "--offer", metavar="LIST", help="presets that may be asked for (default: fast,default,quality,drawn)"
-    )
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=N",
-        help="the most that a request may ask for, such as steps=1000, or may wait, as waiting=50",
-    )
+    add_job_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -86,30 +76,16 @@ def execute(args: argparse.Namespace) -> int:
 
 def settings_of(args: argparse.Namespace, **more: Any) -> ServerSettings:
     """What the options come to. Raises InputError, ConfigError for options that cannot be used."""
-    from dreamlab.cli.defaults import chosen_defaults
-    from dreamlab.cli.defaults import settings_of as defaults_of
     from dreamlab.server.api import ServerSettings
-    from dreamlab.server.requests import Offer
     from dreamlab.server.security import Guard, names_of
 
-    chosen = chosen_defaults()
-    limits = _limits(args.limit)
-    usual = args.preset or (chosen["preset"].value if "preset" in chosen else "default")
-    offered = tuple(args.offer.split(",")) if args.offer else Offer().presets
-    offer = Offer(
-        presets=tuple(dict.fromkeys((*offered, usual))),
-        usual=usual,
-        defaults=defaults_of(chosen),
-        formats=chosen["formats"].value if "formats" in chosen else None,
-    )
+    asked = job_settings(args)
     guard = Guard(
-        hosts=names_of(args.allow_host, args.host), token=_token(args.token_file, args.host), body=limits.body
+        hosts=names_of(args.allow_host, args.host),
+        token=_token(args.token_file, args.host),
+        body=asked["limits"].body,
     )
-    if args.workers < 0:
-        raise InputError("--workers cannot be used", expected="0 or more", got=str(args.workers))
-    return ServerSettings(
-        root=args.out, workers=args.workers, guard=guard, limits=limits, offer=offer, **more
-    )
+    return ServerSettings(**asked, guard=guard, **more)
 
 
 def serve(
@@ -133,30 +109,16 @@ def serve(
         ready(address)
         config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
         config.timeout_graceful_shutdown = 3
-        uvicorn.Server(config).run(sockets=[sock])
+        server = uvicorn.Server(config)
+        stop = server.handle_exit
+
+        def let_go(number: int, frame: FrameType | None) -> None:
+            app.state.feed.end()  # else it would wait for pages that listen to it
+            stop(number, frame)
+
+        server.handle_exit = let_go
+        server.run(sockets=[sock])
     return 0
-
-
-def _limits(options: list[str]) -> Any:
-    from pydantic import ValidationError
-
-    from dreamlab.run.presets import did_you_mean
-    from dreamlab.server.limits import Limits
-
-    given = {name.strip(): value for name, _, value in (option.partition("=") for option in options)}
-    names = list(Limits.model_fields)
-    for name in given:
-        if name not in names:
-            raise InputError(
-                f"--limit {name}: there is no such limit",
-                expected=", ".join(names),
-                mend=did_you_mean(name, names),
-            )
-    try:
-        return Limits.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"--limit {first['loc'][0]} cannot be used", got=first["msg"]) from error
 
 
 def _token(path: Path | None, host: str) -> str | None:

@@ -1,6 +1,6 @@
 """Nodes for ComfyUI. A file in its folder custom_nodes with one line makes them known:
 
-    from dreamlab.comfy import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from dreamlab.comfy import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 """
 
 from __future__ import annotations

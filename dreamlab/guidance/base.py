@@ -144,9 +144,7 @@ class Distillation(ABC):
             )
 
 
-def gradient_loss(
-    x: Image, gradient: Image, target: Image, level: float | Float[Tensor, ""]
-) -> GuidanceOut:
+def gradient_loss(x: Image, gradient: Image, target: Image, level: float | Float[Tensor, ""]) -> GuidanceOut:
     """The loss whose gradient to x is the given one over B, and the figures worth showing.
 
     metrics: "residual", the root mean square of x - target and the one measure of progress (a loss of score

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import webbrowser
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
+import httpx
 import pytest
 
 from dreamlab.cli import app, serve
@@ -83,3 +87,20 @@ def test_without_its_packages_it_names_the_extra(
     monkeypatch.setitem(sys.modules, "dreamlab.server.api", None)
     assert command("app", "--out", str(tmp_path)) == 2
     assert "pip install 'dreamlab[serve]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_at_once_though_pages_listen(tmp_path: Path) -> None:
+    words = ["app", "--out", str(tmp_path), "--no-browser", "--port", "0", "--workers", "0"]
+    process = subprocess.Popen([sys.executable, "-m", "dreamlab", *words], stdout=PIPE, stderr=PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with httpx.stream("GET", f"{address}/v1/events", timeout=60) as listening:
+            assert listening.status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert list(listening.iter_lines()) in ([], [""])
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert told == ""

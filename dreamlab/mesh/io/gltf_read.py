@@ -122,9 +122,7 @@ class _Reader:
 
     def _moved(
         self, found: Triangles, placed: Placed
-    ) -> tuple[
-        Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"] | None, Int[np.ndarray, "F 3"], int
-    ]:
+    ) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"] | None, Int[np.ndarray, "F 3"], int]:
         """Corners, normals and faces in the world, as often as the scene shows them."""
         rows, faces = found
         if "skin" in placed.node and "JOINTS_0" in rows and "WEIGHTS_0" in rows:

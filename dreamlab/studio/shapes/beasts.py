@@ -156,9 +156,7 @@ def horse(b: Builder, rng: Rng, main: Paint) -> None:
 
 @generator("zebra", "animal", natural=(WHITE,), wild=0.12)
 def zebra(b: Builder, rng: Rng, main: Paint) -> None:
-    stripe = (
-        Paint(BLACK.sample(rng), "black") if main.color != "black" else Paint(WHITE.sample(rng), "white")
-    )
+    stripe = Paint(BLACK.sample(rng), "black") if main.color != "black" else Paint(WHITE.sample(rng), "white")
     y = _horse_body(b, rng, main, stripe, DARK * 2)
     for z in np.linspace(-0.44, 0.4, 6):
         b.add(torus(1.0, 0.12, 12, 4).rx(90).scaled(0.262, 0.262, 0.2).at(0, y, z), stripe.rgb)

@@ -75,9 +75,7 @@ def mug(b: Builder, rng: Rng, main: Paint) -> None:
     b.add(_handle(r * 0.95, h * 0.5, h * 0.28, 0.065), main.rgb)
     if inside:
         drink = paint(rng, (BROWN, BROWN, WHITE), unlike=main.color)
-        b.add(
-            cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.color == "brown" else 1)
-        )
+        b.add(cylinder(r * 0.87, 0.03, 18).at(y=h * 0.82), drink.rgb * (0.6 if drink.color == "brown" else 1))
         b.say("of coffee" if drink.color == "brown" else "of milk")
     if rng.random() < 0.35:
         band = paint(rng, COLORS, unlike=main.color)

@@ -1,0 +1,78 @@
+"""What can be made of a run's mesh while somebody waits for it: a picture, another format."""
+
+from __future__ import annotations
+
+import json
+import re
+from math import radians
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamlab.core.errors import InputError
+from dreamlab.server.files import TYPES, servable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dreamlab.stages.export import MeshFormat
+    from dreamlab.views.render import Style
+
+_MOST_BYTES = 1_000_000
+
+
+def result_files(run: Path) -> list[str]:
+    """Names of the files of a run that may be fetched."""
+    names = sorted(path.name for path in run.iterdir() if path.suffix in TYPES)
+    return [name for name in names if servable(run.parent, run.name, name)]
+
+
+def measures(run: Path) -> dict[str, Any]:
+    """What summary.json says of the mesh; nothing where there is none."""
+    try:
+        with (run / "summary.json").open("rb") as file:
+            found = json.loads(file.read(_MOST_BYTES))["measures"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def picture(run: Path, azimuth: float, elevation: float, size: int, style: Style) -> Image:
+    """The mesh of a finished run on white; angles in degrees, `size` pixels a side.
+
+    Raises InputError for a run without a GLB.
+    """
+    import torch
+    from PIL import Image
+
+    from dreamlab.core.cameras import distance_to_fit, orbit_cameras
+    from dreamlab.mesh.io.load import load
+    from dreamlab.views.render import framed, render_mesh
+    from dreamlab.views.turntable import FOVY
+
+    if not (run / "mesh.glb").is_file():
+        raise InputError(f"{run.name} has no mesh.glb", mend="Wait until it is done, or export it as glb")
+    fovy = torch.tensor([FOVY])
+    angles = torch.tensor([radians(azimuth)]), torch.tensor([radians(elevation)])
+    camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (size, size))
+    return Image.fromarray(render_mesh(framed(load(run / "mesh.glb")), camera, style)[0])
+
+
+def exported(run: Path, kind: MeshFormat, faces: int | None, size: str | None) -> list[Path]:
+    """The mesh in a format, beside the run's other files: the one that is there already, or made anew from
+    the checkpoint. Raises InputError, ConfigError where it cannot be."""
+    from dreamlab.api import Result
+
+    name = "mesh" + (f"-{faces}" if faces is not None else "") + (f"-{_slug(size)}" if size else "")
+    target = run / f"{name}.{kind}"
+    if target.is_file():
+        return [target]
+    settings: dict[str, Any] = {}
+    if faces is not None:
+        settings["stages.simplify.faces"] = faces
+    if size is not None:
+        settings["stages.export.size"] = size
+    return Result(run).export(target, settings)
+
+
+def _slug(size: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "", size.lower())[:20]
