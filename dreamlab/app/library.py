@@ -19,7 +19,7 @@ from dreamlab.run.glance import Glance, glance, matches
 
 _SHOWN = ("config.yaml", "environment.json", "summary.json", "metrics.jsonl", "log.txt")
 FILES = {
-    "mesh": ("mesh.*", "mesh_*.png"),
+    "mesh": ("mesh*",),
     "turntable": ("turntable.*",),
     "report": ("report.html",),
     "settings": ("config.yaml",),

@@ -92,7 +92,9 @@ def test_without_its_packages_it_names_the_extra(
 @pytest.mark.slow
 def test_ctrl_c_ends_it_at_once_though_pages_listen(tmp_path: Path) -> None:
     words = ["app", "--out", str(tmp_path), "--no-browser", "--port", "0", "--workers", "0"]
-    process = subprocess.Popen([sys.executable, "-m", "dreamlab", *words], stdout=PIPE, stderr=PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamlab", *words], stdout=PIPE, stderr=PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
@@ -103,4 +105,4 @@ def test_ctrl_c_ends_it_at_once_though_pages_listen(tmp_path: Path) -> None:
         _, told = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert told == ""
+    assert told == "dreamlab: interrupted\n"
