@@ -112,9 +112,9 @@ def serve(
         server = uvicorn.Server(config)
         stop = server.handle_exit
 
-        def let_go(number: int, frame: FrameType | None) -> None:
+        def let_go(sig: int, frame: FrameType | None) -> None:
             app.state.feed.end()  # else it would wait for pages that listen to it
-            stop(number, frame)
+            stop(sig, frame)
 
         server.handle_exit = let_go
         server.run(sockets=[sock])

@@ -16,6 +16,7 @@ from PIL import Image
 from dreamlab.app.exporting import ExportOptions
 from dreamlab.run.compare import compare
 from dreamlab.run.trash import trashed
+from dreamlab.server.security import Guard
 from tests.app.shop import client, fake_export, make_shown_run
 from tests.cli.shelf import make_run
 
@@ -104,6 +105,19 @@ def test_a_page_of_another_site_changes_nothing(root: Path) -> None:
         assert web.post(f"{RUN}/restore", headers=foreign).status_code == 403
         assert web.get("/v1/runs", headers={"host": "evil.example"}).status_code == 421
     assert run.is_dir()
+
+
+def test_beyond_this_machine_pages_pictures_and_runs_want_the_token(root: Path) -> None:
+    run = make_run(root)
+    token = "a-token-that-is-long-enough-to-be-one"
+    with client(root, guard=Guard(token=token)) as web:
+        paths = ("/", "/main.js", "/v1/runs", RUN, f"{RUN}/thumbnail", f"{RUN}/files/mesh.glb")
+        assert [web.get(path).status_code for path in paths] == [401] * len(paths)
+        assert web.delete(RUN).status_code == 401 and run.is_dir()
+        asked = web.get("/", headers={"accept": "text/html"})  # a browser is led to where it can say it
+        assert asked.url.path == "/login" and asked.status_code == 200
+        assert web.post("/login", data={"token": token}).status_code == 200  # and then to the page
+        assert [web.get(path).status_code for path in paths] == [200] * len(paths)
 
 
 def test_the_diff_is_that_of_compare(root: Path) -> None:
