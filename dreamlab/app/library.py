@@ -1,14 +1,16 @@
 """The runs of a folder as the app shows them: looked at, searched, marked, put away and brought back.
 
-Names come from requests. Each is compared with the names of what lies in the folder and never becomes a path
-by itself, so nothing outside of it can be named. Loads no torch.
+Names come from requests. Each must be that of something directly in the folder, which is no link, and files
+of a run are compared with those that it has: nothing outside can be named. Loads no torch.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dreamlab.app.marks import Mark, Marks, checked_tags
@@ -47,7 +49,7 @@ class Shelf:
     """A part of the library, the newest first.
 
     more: the name to go on after; None at the end. total: how many there are in all that were asked for.
-    tags: all that are in use, with how often. damaged: why, by name, of runs that cannot be read.
+    tags: all that are in use, with how often. damaged: why, by name, of runs on the way that cannot be read.
     """
 
     entries: tuple[Entry, ...]
@@ -86,24 +88,26 @@ class Library:
 
         after: the name of a run that was shown last; those that follow it. NotThereError where it is gone.
         """
-        entries, damaged = self._entries()
-        tags: dict[str, int] = {}
-        for known in (known for entry in entries for known in entry.mark.tags):
-            tags[known] = tags.get(known, 0) + 1
-        found = [
-            entry
-            for entry in reversed(entries)
-            if matches(entry.run, words.split(), *entry.mark.tags)
-            and (tag is None or tag in entry.mark.tags)
-            and (entry.mark.favourite or not favourite)
-        ]
-        first = 0
-        if after is not None:
-            names = [entry.name for entry in found]
-            first = names.index(after) + 1 if after in names else self._gone(after)
-        part = tuple(found[first : first + limit])
-        more = part[-1].name if part and first + limit < len(found) else None
-        return Shelf(part, more, len(found), dict(sorted(tags.items())), damaged)
+        paths, marks, damaged = self._newest_first(), self.marks.all(), {}
+        marked = [path for path in paths if any(path.name == name for name, _ in marks)]
+        wanted = paths if tag is None and not favourite else marked
+        first = 0 if after is None else self._behind(after, wanted)
+
+        def has_all(entry: Entry) -> bool:
+            mark = entry.mark
+            fits = (mark.favourite or not favourite) and (tag is None or tag in mark.tags)
+            return fits and matches(entry.run, words.split(), *mark.tags)
+
+        if words.strip() or wanted is marked:
+            place = {path.name: k for k, path in enumerate(wanted)}
+            found = [entry for entry in self._seen_in(wanted, marks, damaged) if has_all(entry)]
+            total, rest = len(found), iter([entry for entry in found if place[entry.name] >= first])
+        else:  # no more is looked at than is shown
+            total, rest = len(paths), self._seen_in(paths[first:], marks, damaged)
+        part = tuple(islice(rest, limit))
+        more = part[-1].name if part and next(rest, None) is not None else None
+        used = Counter(tag for entry in self._seen_in(marked, marks, {}) for tag in entry.mark.tags)
+        return Shelf(part, more, total, dict(sorted(used.items())), damaged)
 
     def entry(self, name: str) -> Entry:
         """Raises NotThereError, and DamagedError where its settings cannot be read."""
@@ -112,10 +116,10 @@ class Library:
 
     def folder(self, name: str) -> Path:
         """The folder of the run of that name, which is no link. NotThereError if there is none."""
-        for run in runs_in(self.root):
-            if run.name == name and not run.is_symlink():
-                return run
-        raise NotThereError(f"there is no run {name!r} here")
+        path = self.root / name if _is_plain(name) else None
+        if path is None or path.is_symlink() or not (path / "config.yaml").is_file():
+            raise NotThereError(f"there is no run {name!r} here")
+        return path
 
     def mark(self, name: str, favourite: bool | None = None, tags: Sequence[str] | None = None) -> Entry:
         """Change what is given of a run's mark."""
@@ -162,22 +166,28 @@ class Library:
             raise NotThereError(f"there is no run {name!r} in the trash")
         return self.entry(trash.bring_back(self.root, name).name)
 
-    def _gone(self, name: str) -> int:
-        raise NotThereError(f"run {name!r} is not among these any more", mend="Begin anew without `after`")
+    def _newest_first(self) -> list[Path]:
+        return sorted((path for path in runs_in(self.root) if not path.is_symlink()), key=age, reverse=True)
 
-    def _entries(self) -> tuple[list[Entry], dict[str, str]]:
-        """Oldest first; and why others cannot be read."""
-        marks, entries, damaged = self.marks.all(), [], {}
-        for path in sorted(runs_in(self.root), key=age):
-            if path.is_symlink():
-                continue
+    def _behind(self, name: str, paths: Sequence[Path]) -> int:
+        names = [path.name for path in paths]
+        if name not in names:
+            raise NotThereError(
+                f"run {name!r} is not among these any more", mend="Begin anew without `after`"
+            )
+        return names.index(name) + 1
+
+    def _seen_in(
+        self, paths: Sequence[Path], marks: Mapping[tuple[str, str], Mark], damaged: dict[str, str]
+    ) -> Iterator[Entry]:
+        """Those that can be read; into `damaged` why others cannot."""
+        for path in paths:
             try:
                 run = self._glance(path)
             except DamagedError as error:
                 damaged[path.name] = str(error)
                 continue
-            entries.append(Entry(run, marks.get((path.name, run.started or ""), Mark())))
-        return entries, damaged
+            yield Entry(run, marks.get((path.name, run.started or ""), Mark()))
 
     def _glance(self, path: Path) -> Glance:
         """As `glance`, which is not asked again while nothing of what it reads has changed."""
@@ -190,6 +200,11 @@ class Library:
         with self._lock:
             self._seen[path] = state, run
         return run
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it names something directly in a folder, and nothing hidden."""
+    return Path(name).name == name and not name.startswith(".") and "\0" not in name
 
 
 def _state(path: Path) -> tuple[int, int] | None:

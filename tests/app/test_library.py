@@ -111,6 +111,21 @@ def test_tags_are_few_and_short() -> None:
         checked_tags(["x" * (LONGEST_TAG + 1)])
 
 
+def test_no_more_runs_are_read_than_are_shown_but_a_search_reads_all(root: Path, monkeypatch) -> None:
+    from dreamlab.app import library as module
+
+    for _ in range(6):
+        make_run(root)
+    read: list[str] = []
+    glance = module.glance
+    monkeypatch.setattr(module, "glance", lambda path: (read.append(path.name[:4]), glance(path))[1])
+    assert Library(root).search(limit=2).total == 6 and read == ["0006", "0005", "0004"]
+    library = Library(root)
+    assert library.search("ball", limit=2).total == 6 and len(read) == 9
+    library.search("ball")
+    assert len(read) == 9  # and none twice
+
+
 NAMES = [
     "..",
     ".",
