@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,7 +124,8 @@ def generate(
             `{"stages": {"export": {"formats": ["glb"]}}}`, `{"stages.shape.steps": 60}`.
         out: the folder of all runs; this run gets a numbered folder of its own there.
         prior: a prior that is loaded already, to be shared by several runs; else the settings' own.
-        on_event: called with every event, for a progress bar of your own; see `events`.
+        on_event: called with every event, for a progress bar or curves of your own; see `events`. What it
+            raises ends the run, with a checkpoint kept.
 
     Raises:
         ConfigError, InputError: a preset, setting or prompt that cannot be used.
@@ -137,11 +139,13 @@ def generate(
         ['glb', 'html', 'obj']
     """
     folder: Path | None = None
-    for event in events(prompt, preset=preset, settings=settings, out=out, prior=prior):
-        if on_event is not None:
-            on_event(event)
-        if isinstance(event, Finished):
-            folder = event.folder
+    run = events(prompt, preset=preset, settings=settings, out=out, prior=prior)
+    with closing(run):  # what a callback raises keeps a checkpoint
+        for event in run:
+            if on_event is not None:
+                on_event(event)
+            if isinstance(event, Finished):
+                folder = event.folder
     assert folder is not None  # the last event of a run that raised nothing
     return Result(folder)
 
@@ -153,7 +157,7 @@ def events(
     settings: Settings | None = None,
     out: Folder = "outputs",
     prior: Prior | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """`generate`, one event at a time: Begun, Phase, Note, Step and, at the end, Finished, of
     dreamlab.run.events.
 

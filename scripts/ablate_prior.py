@@ -35,7 +35,8 @@ from dreamlab.evaluate.classifier import Judge, judge_of
 from dreamlab.evaluate.objects import judge_objects, seen
 from dreamlab.evaluate.prompts import EvalPrompt, MeasureConfig
 from dreamlab.evaluate.sheet import save_rows
-from dreamlab.priors.embedded.prior import RELATIVE_DEPTH_SCALE, EmbeddedPrior
+from dreamlab.priors.embedded.model_space import RELATIVE_DEPTH_SCALE
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.run.config import RunConfig
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate

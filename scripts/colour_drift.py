@@ -25,7 +25,8 @@ from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Views
 from dreamlab.evaluate.prompts import HELD_OUT, render_shape, ring
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma, mean_color
+from dreamlab.priors.embedded.model_space import mean_color
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, alpha_sigma
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import with_article
 

@@ -27,7 +27,8 @@ from dreamlab.evaluate.measure import beside_ceiling
 from dreamlab.evaluate.objects import around, judge_objects, name_objects, seen
 from dreamlab.evaluate.prompts import MeasureConfig, visible
 from dreamlab.mesh.io.parts import FlatMesh
-from dreamlab.priors.embedded.prior import relative_depth_of, to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
+from dreamlab.priors.embedded.prior import relative_depth_of
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir

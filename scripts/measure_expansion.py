@@ -43,14 +43,13 @@ from dreamlab.evaluate.prompts import (
     visible,
 )
 from dreamlab.evaluate.sheet import save_rows
+from dreamlab.priors.embedded.model_space import from_model_space, to_model_space
 from dreamlab.priors.embedded.prior import (
     SHIPPED,
     EmbeddedPrior,
     EmbeddedPriorConfig,
-    from_model_space,
     read_vocabulary,
     relative_depth_of,
-    to_model_space,
 )
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.run.context import RunContext

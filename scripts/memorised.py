@@ -25,7 +25,8 @@ from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.evaluate.measure import v_losses
 from dreamlab.evaluate.prompts import HELD_OUT, VIEWS, render_mesh_views, render_shape, ring
-from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig, mean_color
+from dreamlab.priors.embedded.model_space import mean_color
+from dreamlab.priors.embedded.prior import EmbeddedPrior, EmbeddedPriorConfig
 from dreamlab.studio import shapes
 from dreamlab.studio.corpus import Corpus
 

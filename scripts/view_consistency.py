@@ -27,7 +27,8 @@ from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_shape, ring, visible
 from dreamlab.evaluate.view_consistency import silhouette_consistency
-from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig, from_model_space
+from dreamlab.priors.embedded.model_space import from_model_space
+from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig
 from dreamlab.priors.embedded.sampling import sample
 from dreamlab.studio.shapes import COLORS
 

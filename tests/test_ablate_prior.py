@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dreamlab.core.types import RenderOutput
-from dreamlab.priors.embedded.prior import to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))

@@ -113,3 +113,17 @@ def test_the_examples_of_the_api_run(tmp_path: Path) -> None:
     for test in tests:
         runner.run(test)
     assert runner.failures == 0
+
+
+def test_a_callback_that_raises_ends_the_run_with_a_checkpoint_kept(tmp_path: Path) -> None:
+    def fail(event: object) -> None:
+        if isinstance(event, Step) and event.done == 2:
+            raise ZeroDivisionError
+
+    settings = small_values()
+    with pytest.raises(ZeroDivisionError) as raised:
+        dreamlab.generate(
+            settings.pop("prompt"), settings=settings, out=tmp_path, prior=red_ball_prior(), on_event=fail
+        )
+    (run,) = tmp_path.iterdir()
+    assert (run / "checkpoints" / "000002").is_dir() and raised.traceback  # kept now, not when that goes

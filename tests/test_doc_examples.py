@@ -45,7 +45,7 @@ class Ball(TargetImagesPrior):
     def mean(self, condition: Condition, cameras: Cameras) -> Tensor:
         return self.images[:1].expand(len(cameras), -1, -1, -1)
 
-    def with_mean_color_of(self, x0: Tensor, like: Tensor) -> Tensor:
+    def with_mean_color_of(self, x0: Tensor, like: Tensor, blur: float | None = None) -> Tensor:
         return x0
 
 
@@ -152,3 +152,11 @@ def test_the_eighth_distils_by_hand(first: dict[str, Any], capsys: pytest.Captur
     assert len(told) == 4 and told[-1] < 0.7 * told[0]
     with Image.open("own_method.png") as image:
         assert image.size == (1024, 256)  # four sides
+
+
+def test_the_ninth_is_called_with_every_step(first: dict[str, Any]) -> None:
+    told = run(9)["curves"].told
+    rows = Path("curves/curves.csv").read_text().splitlines()
+    assert rows[0] == "step,loss,residual,opacity" and len(rows) == 1 + 21 + 2
+    assert sorted(path.name for path in Path("curves").glob("*.png")) == ["0010.png", "0020.png"]
+    assert re.fullmatch(r"\d{4}-a-red-mushroom: \d+ faces", told)

@@ -8,7 +8,7 @@ from pathlib import Path
 from known import red_ball_prior, small_config
 
 from dreamlab.evaluate.objects import AROUND
-from dreamlab.priors.embedded.prior import from_model_space
+from dreamlab.priors.embedded.model_space import from_model_space
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
 from dreamlab.run.run_dir import RunDir

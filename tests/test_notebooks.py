@@ -32,7 +32,7 @@ class Ball(TargetImagesPrior):
     def mean(self, condition: Condition, cameras: Cameras) -> Tensor:
         return self.images[:1].expand(len(cameras), -1, -1, -1)
 
-    def with_mean_color_of(self, x0: Tensor, like: Tensor) -> Tensor:
+    def with_mean_color_of(self, x0: Tensor, like: Tensor, blur: float | None = None) -> Tensor:
         return x0
 
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TextIO
 from dreamlab import __version__
 from dreamlab.cli import (
     app,
+    batch,
     compare,
     completion,
     config,
@@ -30,6 +31,7 @@ from dreamlab.cli import (
     run,
     serve,
     studio,
+    view,
 )
 from dreamlab.cli import list as list_
 from dreamlab.cli import open as open_
@@ -44,8 +46,8 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
-    completion, doctor, studio, serve, app, mcp,
+    run, resume, batch, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors,
+    config, completion, doctor, studio, serve, app, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\

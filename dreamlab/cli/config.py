@@ -23,6 +23,7 @@ the file, in YAML:
   threads: 8
   expand: "off"
   formats: [glb, stl]
+  log: [tensorboard]
 
 variables say the same, one each: DREAMLAB_OUT, DREAMLAB_PRESET, DREAMLAB_FORMATS=glb,stl ...
 A command line wins over a variable, a variable over the file, the file over the preset.
@@ -90,7 +91,7 @@ def _rows(chosen: dict[str, Chosen]) -> list[tuple[str, Any, str | None]]:
 def _said(value: Any) -> str:
     if value is None:
         return "the machine's, shared with other runs"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(value) or "nothing" if isinstance(value, list) else str(value)
 
 
 def _table(rows: list[tuple[str, str, str]]) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from contextlib import suppress
 from pathlib import Path
 
+from dreamlab.batch.jobs import Recipe, read_prompts
+from dreamlab.batch.work import RunsByConfig
 from dreamlab.cli.drive import drive
 from dreamlab.cli.options import view_mode
 from dreamlab.cli.subject import check_up, is_mesh_file, mesh_and_home
-from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.errors import InputError
 from dreamlab.dataset.scene import Subject
 from dreamlab.dataset.sources import Source, of_file, of_folder, parts_of_file
 from dreamlab.run.begin import new_run
 from dreamlab.run.config import RunConfig
 from dreamlab.run.expansion import with_expansion
-from dreamlab.run.resolve import from_values, merge, resolve
+from dreamlab.run.prior_cache import PriorCache
+from dreamlab.run.resolve import from_values, merge
 from dreamlab.run.run_dir import RunDir, slug
 from dreamlab.run.styles import COLOR_WEIGHT
 
@@ -93,45 +95,19 @@ def run_prompts(args: argparse.Namespace) -> int:
     Raises as `dreamlab run` does, before the first run for what it can tell by then.
     """
     out: list[str] = []
+    priors = PriorCache()
     for subject in args.subjects:
         if not is_prompts(subject):
             out.append(subject)
             continue
-        prompts = read_prompts(Path(subject))
-        for config in [with_expansion(resolve(prompt, preset=args.preset)) for prompt in prompts]:
-            run = _run_like(config, args.runs) or new_run(config, args.runs)
+        recipe, runs = Recipe(args.preset), RunsByConfig(args.runs)
+        for config in [with_expansion(recipe.config(prompt)) for prompt in read_prompts(Path(subject))]:
+            run = runs.find(config) or new_run(config, args.runs)
             if not (run.path / "mesh.glb").is_file():
                 with run.unless_stillborn():
-                    code = drive(run.config(), run, view_mode(args))
+                    code = drive(run.config(), run, view_mode(args), priors)
                 if code != 0:
                     return code
             out.append(str(run.path))
     args.subjects = out
     return 0
-
-
-def read_prompts(path: Path) -> list[str]:
-    """A prompt a line, each once; empty lines and those that begin with # are passed over.
-
-    Raises InputError for a file that cannot be read or holds none.
-    """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8"
-        raise InputError(f"{path} cannot be read", expected="a prompt a line", got=reason or "") from error
-    prompts = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    if not prompts:
-        raise InputError(f"{path} holds no prompts", expected="a prompt a line")
-    return prompts
-
-
-def _run_like(config: RunConfig, runs: Path) -> RunDir | None:
-    """The newest run of these settings, but for the number of threads, which a run writes down itself."""
-    like = config.model_copy(update={"threads": None})
-    for path in sorted(runs.glob("*/config.yaml"), reverse=True):
-        run = RunDir(path.parent)
-        with suppress(DreamlabError):  # one that cannot be read is not this one
-            if run.config().model_copy(update={"threads": None}) == like:
-                return run
-    return None

@@ -18,7 +18,7 @@ from dreamlab.run.presets import did_you_mean, load_yaml, preset_names
 
 FORMATS = tuple(suffix[1:] for suffix in WRITTEN)
 BUILT_IN = {"out": "outputs", "preset": "default", "prior": "embedded", "device": "auto", "threads": None}
-BUILT_IN |= {"expand": "auto", "formats": ("glb", "obj")}
+BUILT_IN |= {"expand": "auto", "formats": ("glb", "obj"), "log": ()}
 """What holds where nothing is said; of threads the machine's, shared with other runs."""
 
 
@@ -39,6 +39,7 @@ class Defaults(BaseModel):
     prior, device, expand: as the options of `dreamlab run`.
     threads: of the processor.
     formats: mesh formats of `dreamlab run`, one file each.
+    log: what collects the figures of runs: tensorboard, wandb.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class Defaults(BaseModel):
     threads: Annotated[int | None, BeforeValidator(_first), Field(ge=1, le=1024)] = None
     expand: Literal["auto", "full", "off"] | None = None
     formats: Annotated[tuple[str, ...] | None, BeforeValidator(_list), Field(min_length=1)] = None
+    log: Annotated[tuple[Literal["tensorboard", "wandb"], ...] | None, BeforeValidator(_list)] = None
 
     @field_validator("out")
     @classmethod
@@ -107,6 +109,8 @@ def settings_of(chosen: Mapping[str, Chosen]) -> dict[str, Any]:
     settings = {name: chosen[name].value for name in ("device", "expand", "threads") if name in chosen}
     if "threads" in chosen and chosen["threads"].origin in VARIABLES:
         del settings["threads"]
+    if "log" in chosen:
+        settings["saving"] = {"log": list(chosen["log"].value)}
     if "prior" in chosen:
         settings["prior"] = prior_settings(chosen["prior"].value)
     return settings

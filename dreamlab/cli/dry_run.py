@@ -59,7 +59,7 @@ def show(
 
 def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     """What it would cost, and what is to be said of the prompt."""
-    images = sum(stage.steps * stage.views for stage in config.optimisations)
+    images = sum(stage.total_steps * stage.views for stage in config.optimisations)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
     try:
         with without_hub():
@@ -84,6 +84,13 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     return cost, notes
 
 
+def seconds_of_steps(config: RunConfig) -> float:
+    """What all optimisations of a run would take, from a few real steps of each. Raises InputError,
+    UnavailableError where that cannot be told."""
+    with without_hub():
+        return sum(_measured(config)[0])
+
+
 def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     """Seconds of each optimisation, on scenes that are thrown away; and the prompt's limits.
 
@@ -98,6 +105,8 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     notes = context.notes()
     with _no_longer_than(_PATIENCE):
         for stage, kind in config.optimisations_on():
+            if not stage.active:
+                continue
             scene = SurfaceMesh(_ball(), context.field()) if kind == "mesh" else None
             found.append(_seconds_of(stage, scene, context))
             context.left = None
@@ -158,7 +167,7 @@ def without_hub() -> Iterator[None]:
 def _seconds_of(
     stage: DistilConfig | FitViewsConfig, scene: SurfaceMesh | None, context: RunContext
 ) -> float:
-    steps, denoisings, work = stage.steps, 0, stage
+    steps, denoisings, work = stage.total_steps, 0, stage
     if isinstance(stage, FitViewsConfig):
         denoisings = stage.denoisings(context.calibration(stage)[1])
         work = stage.model_copy(update={"sampling_steps": 1})

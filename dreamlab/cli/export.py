@@ -173,14 +173,14 @@ def execute(args: argparse.Namespace) -> int:
     _tell_fewer(args.faces, len(mesh.mesh.faces))
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
+    made_by = None if config is None else made_by_run(args.subject, args.out, config)
     if args.game is not None:
-        tell_game(args, mesh, to.folder or home / f"{legal_name(asset)}-{args.game}", asset)
+        tell_game(args, mesh, to.folder or home / f"{legal_name(asset)}-{args.game}", asset, made_by)
         return 0
     folder = to.folder or home
     stem = to.name or name
     if config is None:
         stem = to.beside(Path(args.subject), folder, stem)
-    made_by = None if config is None else made_by_run(args.subject, args.out, config)
     tell_files(args, export.build().write(mesh, folder, stem, asset, made_by))
     return 0
 

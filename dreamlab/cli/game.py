@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,26 @@ def size_for_game(args: argparse.Namespace, name: str) -> str | None:
     return "real"
 
 
-def tell_game(args: argparse.Namespace, scene: SurfaceMesh, folder: Path, name: str) -> None:
+def tell_game(
+    args: argparse.Namespace,
+    scene: SurfaceMesh,
+    folder: Path,
+    name: str,
+    made_by: Mapping[str, Any] | None = None,
+) -> None:
     """Write the folder and say what is in it."""
     from dreamlab.run.game import write_game
 
     levels, hulls = args.lods or 4, 8 if args.hulls is None else args.hulls
     asset = write_game(
-        scene, args.game, folder, name, levels=levels, hulls=hulls, textures=args.texture_format
+        scene,
+        args.game,
+        folder,
+        name,
+        levels=levels,
+        hulls=hulls,
+        textures=args.texture_format,
+        made_by=made_by,
     )
     if args.json:
         files = {kind: str(path) for kind, path in asset.files.items()}

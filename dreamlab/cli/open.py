@@ -57,10 +57,19 @@ def execute(args: argparse.Namespace) -> int:
 
 def open_path(path: Path, browser: bool) -> str | None:
     """Have the system open it, without waiting for the program; None, or why that cannot be done."""
+    return _opened(str(path), path.as_uri() if browser else None)
+
+
+def open_page(address: str) -> str | None:
+    """Have the system show a page of the web, as `open_path` does a file."""
+    return _opened(address, address)
+
+
+def _opened(what: str, page: str | None) -> str | None:
     if sys.platform == "win32":
-        os.startfile(path)
+        os.startfile(what)
         return None
-    command = _command(path, browser)
+    command = _command(what, page)
     if command is None:
         return "there is no screen, or no program that opens things on it"
     try:
@@ -79,18 +88,18 @@ def open_path(path: Path, browser: bool) -> str | None:
     return f"{command[0]} says no ({code})" if code else None
 
 
-def _command(path: Path, browser: bool) -> list[str] | None:
+def _command(what: str, page: str | None) -> list[str] | None:
     """What opens it: $BROWSER for pages, wherever it shows them; else the desktop's way, if there is one."""
-    if browser and os.environ.get("BROWSER"):
-        return [sys.executable, "-m", "webbrowser", path.as_uri()]
+    if page and os.environ.get("BROWSER"):
+        return [sys.executable, "-m", "webbrowser", page]
     if sys.platform == "darwin":
-        return ["open", str(path)]
+        return ["open", what]
     screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not screen:
         return None
     if shutil.which("xdg-open"):
-        return ["xdg-open", str(path)]
-    return [sys.executable, "-m", "webbrowser", path.as_uri()] if browser else None
+        return ["xdg-open", what]
+    return [sys.executable, "-m", "webbrowser", page] if page else None
 
 
 def _mend(run: Path) -> str:

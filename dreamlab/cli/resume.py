@@ -15,6 +15,7 @@ from dreamlab.cli.options import (
     set_up_messages,
     view_mode,
 )
+from dreamlab.cli.watching import add_watch_options, chosen_watch
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -30,6 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "dreamlab resume",
             "dreamlab resume 3 --device cuda",
             "dreamlab resume 3 --set stages.shape.steps=600",
+            "dreamlab resume 3 --finish",
         ),
     )
     parser.set_defaults(execute=execute)
@@ -44,7 +46,13 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="KEY=VALUE",
         help="go on with another setting, such as stages.0.steps=200; config.yaml keeps it",
     )
+    parser.add_argument(
+        "--finish",
+        action="store_true",
+        help="no more steps: make the files of what there is; config.yaml says so as stop_after",
+    )
     add_runs_option(parser)
+    add_watch_options(parser, flag=True)
     add_output_options(parser)
 
 
@@ -54,12 +62,16 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.run.machine import pick_device
     from dreamlab.run.run_dir import RunDir
 
-    run = RunDir.find(args.out, args.run)
+    run, watch = RunDir.find(args.out, args.run), chosen_watch(args)
     config = changed(run, args.set) if args.set else run.config()
+    if args.finish:
+        from dreamlab.run.finish import finish_here
+
+        config = finish_here(run)
     if args.device is not None:
         config = config.model_copy(update={"device": args.device})
     pick_device(config.device)
-    return drive(config, run, view_mode(args))
+    return drive(config, run, view_mode(args), watch=watch)
 
 
 def changed(run: RunDir, overrides: Sequence[str]) -> RunConfig:

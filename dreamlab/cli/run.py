@@ -15,6 +15,7 @@ from dreamlab.cli.options import (
     set_up_messages,
     view_mode,
 )
+from dreamlab.cli.watching import add_watch_options, chosen_watch
 from dreamlab.core.errors import DreamlabError
 from dreamlab.run.presets import preset_names
 from dreamlab.run.styles import STYLES, stages_of
@@ -33,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m',
             'dreamlab run "a fox" --style low-poly --dry-run',
+            'dreamlab run "a red chair" --view',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -89,6 +91,7 @@ def add_parser(subparsers: Subparsers) -> None:
         action="store_true",
         help="print the resolved settings and what they would cost, and stop",
     )
+    add_watch_options(parser, flag=True)
     add_output_options(parser)
 
 
@@ -126,9 +129,10 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.cli.drive import drive
     from dreamlab.run.begin import new_run
 
+    watch = chosen_watch(args)
     run = new_run(config, args.out, chosen={"preset": preset, "defaults": told})
     with run.unless_stillborn():
-        return drive(run.config(), run, view_mode(args))
+        return drive(run.config(), run, view_mode(args), watch=watch)
 
 
 def _as_planned(args: argparse.Namespace, prior: bool) -> AbstractContextManager[None]:

@@ -149,7 +149,8 @@ def train(args: argparse.Namespace) -> int:
         for event in events:
             if event.step % 20 == 0:
                 text = f"step {event.step}  loss {event.loss:.4f}  {event.seconds:.2f} s a step"
-                _say(args, {"event": "step", **event._asdict()}, text)
+                facts = {"step": event.step, "loss": event.loss, "loss_by_level": event.loss_by_level}
+                _say(args, {"event": "step", **facts, "seconds": event.seconds}, text)
             if stop.signal is not None:
                 break
     if stop.signal is None:

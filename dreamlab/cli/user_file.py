@@ -8,7 +8,7 @@ from pathlib import Path
 from dreamlab.core.errors import ConfigError
 
 OUTPUTS = Path("outputs")
-NAMES = ("out", "preset", "prior", "device", "threads", "expand", "formats")
+NAMES = ("out", "preset", "prior", "device", "threads", "expand", "formats", "log")
 VARIABLES = {f"DREAMLAB_{name.upper()}": name for name in NAMES}
 """Variables of defaults, and which they set."""
 OTHERS = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from dreamlab.core.errors import InputError
 
@@ -57,3 +59,15 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def read_mapping(path: Path, most: int = 1_000_000) -> dict[str, Any] | None:
+    """The object that a JSON file holds; None where there is no such file, or it is damaged, holds something
+    else or more than `most` bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        found = json.loads(data) if len(data) <= most else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -119,6 +119,11 @@ class Views:
             self.x[rows], self.cameras[rows], {name: value[rows] for name, value in self.aux.items()}
         )
 
+    def to(self, device: torch.device | str) -> Views:
+        """The same on another device."""
+        aux = {name: value.to(device) for name, value in self.aux.items()}
+        return Views(self.x.to(device), self.cameras.to(device), aux)
+
     @staticmethod
     def cat(parts: Sequence[Views]) -> Views:
         """Views of one prior, one after another."""

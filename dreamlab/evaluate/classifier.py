@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from dreamlab.core.diffusion import per_image
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.evaluate.prompts import HELD_OUT, MeasureConfig
-from dreamlab.priors.embedded.prior import to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
 from dreamlab.studio import shapes
 from dreamlab.studio.batches import sample_cameras
 from dreamlab.studio.render import render_views

@@ -37,7 +37,8 @@ from dreamlab.evaluate.prompts import (
     sample_prompts,
 )
 from dreamlab.evaluate.rewording import rewording
-from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, from_model_space
+from dreamlab.priors.embedded.model_space import from_model_space
+from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma
 from dreamlab.studio import shapes
 from dreamlab.studio.shapes.grammar import NEAR, with_article
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.types import Cameras
-from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.embedded.sampling import sample_in_mean_color
 from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.studio import shapes

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dreamlab.core.types import Cameras
 from dreamlab.evaluate.prompts import ring
-from dreamlab.priors.embedded.prior import EmbeddedPrior, from_model_space
+from dreamlab.priors.embedded.model_space import from_model_space
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.embedded.sampling import sample_in_mean_color
 
 

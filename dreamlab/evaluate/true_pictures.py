@@ -23,7 +23,8 @@ from dreamlab.core.diffusion import CosineSchedule
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, Mesh, RenderOutput, Views
 from dreamlab.evaluate.surface_views import surface_views
-from dreamlab.priors.embedded.prior import mean_color, relative_depth_of, to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space, with_mean_color_of
+from dreamlab.priors.embedded.prior import relative_depth_of
 
 SUPERSAMPLE = 4  # rays a pixel, each way: the box filter
 REMEMBERED = 64  # pictures; one step asks for the same views several times
@@ -105,12 +106,10 @@ class TruePicturesPrior:
         return self.pictures(cameras)
 
     def with_mean_color_of(
-        self, x0: Float[Tensor, "B 5 h w"], like: Float[Tensor, "B 5 h w"]
+        self, x0: Float[Tensor, "B 5 h w"], like: Float[Tensor, "B 5 h w"], blur: float | None = None
     ) -> Float[Tensor, "B 5 h w"]:
-        """x0 with the mean colour of `like`, group by group, as the embedded prior does it."""
-        wanted, _ = mean_color(like, self.views_per_group)
-        has, opacity = mean_color(x0, self.views_per_group)
-        return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
+        """x0 with the mean colour of `like`, as the embedded prior does it."""
+        return with_mean_color_of(x0, like, self.views_per_group, blur)
 
     @torch.no_grad()
     def pictures(self, cameras: Cameras) -> Float[Tensor, "B 5 h w"]:

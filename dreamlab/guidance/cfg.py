@@ -29,6 +29,8 @@ class CFGConfig(BaseModel):
     mean_color: for priors that know mean pictures, scale of the object's mean colour, which is then the mean
         picture's. None guides it with the rest; but where z tells the whole colour already, guidance adds
         nothing to it but bias, and red drifts to pink. Ours.
+    mean_color_blur: take that mean near each pixel, within this share of the picture's side, instead of over
+        the whole object, whose parts of another colour else pass theirs on to the rest. Ours.
     rescale: 0..1, how far guided images get the spread of unguided ones.
     perp_neg: repel the prompt's other views (four passes); for single-view priors with view-dependent
         prompts.
@@ -39,6 +41,7 @@ class CFGConfig(BaseModel):
     text: float = Field(default=7.5, ge=0.0)
     camera: float | None = Field(default=None, ge=0.0)
     mean_color: float | None = Field(default=None, ge=0.0)
+    mean_color_blur: float | None = Field(default=None, gt=0.0, le=0.5)
     rescale: float = Field(default=0.0, ge=0.0, le=1.0)
     perp_neg: bool = False
 
@@ -149,7 +152,7 @@ class CFG:
         if pred.base is not None and pred.uncond_no_camera is not None and self.config.camera is not None:
             x0 = x0 + cfg_combine(pred.uncond_no_camera, pred.base, self.config.camera) - pred.base
         if self._with_mean is not None and mean is not None:
-            x0 = self._with_mean.with_mean_color_of(x0, mean)
+            x0 = self._with_mean.with_mean_color_of(x0, mean, self.config.mean_color_blur)
         return cfg_rescale(x0, pred.cond, self.config.rescale, self.prior.views_per_group)
 
     def _mean(self, prompts: ViewPrompts, positive: Condition, cameras: Cameras) -> Image | None:

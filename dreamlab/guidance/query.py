@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from dreamlab.core.diffusion import Image
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Condition, Views
-from dreamlab.priors.protocols import HasConditionalMean, Prior
+from dreamlab.priors.protocols import HasConditionalMean, HasCopies, Prior
 
 
 class DenoiseQuery(NamedTuple):
@@ -44,7 +45,7 @@ def denoise_batched(
 
     Passes are laid one after another, each with its views in order, so the groups of a multi-view prior stay
     together; calls are cut between groups only. Passes without views go apart, for `denoise` takes views for
-    all or none.
+    all or none. Copies of the prior on other devices (HasCopies) take their share of each call.
     """
     answers: list[Image | None] = [None] * len(passes)
     for with_views in (True, False):
@@ -58,13 +59,41 @@ def denoise_batched(
 
 
 def _denoise(prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None) -> Image:
+    """All of one sort of passes, shared out evenly among the prior and its copies, who work at once."""
     z, t = torch.cat([p.z for p in passes]), torch.cat([p.t for p in passes])
     condition = Condition.cat([p.condition for p in passes])
     known = [p.views for p in passes if p.views is not None]
-    views = Views.cat(known) if known else None
-    group = prior.views_per_group
-    size = len(z) if max_batch is None else max(max_batch // group, 1) * group
-    parts = [slice(i, i + size) for i in range(0, len(z), size)]
-    return torch.cat(
-        [prior.denoise(z[p], t[p], condition[p], None if views is None else views[p]) for p in parts]
-    )
+    all_of_it = DenoiseQuery(z, t, condition, Views.cat(known) if known else None)
+    priors = [prior, *(prior.copies if isinstance(prior, HasCopies) else ())]
+    groups = len(z) // prior.views_per_group
+    ends = [groups * k // len(priors) * prior.views_per_group for k in range(len(priors))] + [len(z)]
+    shares = [(who, _cut(all_of_it, slice(*ends[k : k + 2]))) for k, who in enumerate(priors)]
+    shares = [(who, share) for who, share in shares if len(share.z)]
+    if len(shares) == 1:
+        return _denoise_one(prior, all_of_it, max_batch)
+    with ThreadPoolExecutor(len(shares)) as pool:
+        work = [pool.submit(_denoise_one, who, share, max_batch) for who, share in shares]
+        answers = [one.result() for one in work]
+    return torch.cat([answer.to(z.device) for answer in answers])
+
+
+@torch.no_grad()  # which holds for one thread
+def _denoise_one(prior: Prior, share: DenoiseQuery, max_batch: int | None) -> Image:
+    """The answers of one prior to its share, on its own device."""
+    if isinstance(prior, HasCopies) and prior.device != share.z.device:
+        share = _on(share, prior.device)
+    size = len(share.z)
+    if max_batch is not None:
+        size = max(max_batch // prior.views_per_group, 1) * prior.views_per_group
+    parts = [_cut(share, slice(i, i + size)) for i in range(0, len(share.z), size)]
+    return torch.cat([prior.denoise(*part) for part in parts])
+
+
+def _cut(query: DenoiseQuery, rows: slice) -> DenoiseQuery:
+    views = None if query.views is None else query.views[rows]
+    return DenoiseQuery(query.z[rows], query.t[rows], query.condition[rows], views)
+
+
+def _on(query: DenoiseQuery, device: torch.device) -> DenoiseQuery:
+    views = None if query.views is None else query.views.to(device)
+    return DenoiseQuery(query.z.to(device), query.t.to(device), query.condition.to(device), views)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -51,12 +52,13 @@ class Prior(Protocol):
 
 @runtime_checkable
 class HasConditionalMean(Protocol):
-    """It can say what a prompt shows from a camera on average, and give images the mean colour of others."""
+    """It can say what a prompt shows from a camera on average, and give images the mean colour of others: of
+    the whole object, or of what is near each pixel, within a share `blur` of the image's side."""
 
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C h w"]: ...
 
     def with_mean_color_of(
-        self, x0: Float[Tensor, "B C h w"], like: Float[Tensor, "B C h w"]
+        self, x0: Float[Tensor, "B C h w"], like: Float[Tensor, "B C h w"], blur: float | None = None
     ) -> Float[Tensor, "B C h w"]: ...
 
 
@@ -99,6 +101,14 @@ class CarriesOver(Protocol):
     def begin_anew(self) -> bool:
         """Forget what runs have left; False where that cannot be undone and it has to be built again."""
         ...
+
+
+@runtime_checkable
+class HasCopies(Protocol):
+    """It may be helped by copies of itself on other devices, each of which takes a share of what is asked."""
+
+    device: torch.device
+    copies: Sequence[Prior]
 
 
 @runtime_checkable

@@ -22,7 +22,8 @@ def new_run(
     prior: instead of `config.prior`. chosen: how the settings came about, such as the preset's name, for
     environment.json. Raises before anything is written for a device that is not there.
     """
-    pick_device(config.device)
+    for name in (config.device, *config.prior_devices):
+        pick_device(name)
     config = with_threads(with_expansion(config, prior))  # before the environment is written down
     facts = {"prior": given_facts(prior) if prior is not None else prior_facts(config.prior)}
     return RunDir.create(out, config, environment() | facts | dict(chosen or {}))

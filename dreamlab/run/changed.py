@@ -25,7 +25,7 @@ def settings_changed(checkpoint: Checkpoint, config: RunConfig) -> str:
     except (DreamlabError, AttributeError, TypeError):
         return "what the checkpoint was made with cannot be read: changed settings are not noticed"
     _check_stages(checkpoint, before, config)
-    old, new = (dict(_leaves(c.model_dump(mode="json", by_alias=True))) for c in (before, config))
+    old, new = (dict(leaves(c.model_dump(mode="json", by_alias=True))) for c in (before, config))
     changes = [
         f"{path} was {_shown(old, path)} and is {_shown(new, path)}"
         for path in dict.fromkeys([*old, *new])
@@ -57,7 +57,8 @@ def _check_stages(checkpoint: Checkpoint, before: RunConfig, config: RunConfig) 
         )
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings by their dotted names; stages by their own."""
     parts: Any = ()
     if isinstance(value, dict):
         parts = value.items()
@@ -67,7 +68,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
     for key, part in parts:
         name = part.get("name", key) if isinstance(part, dict) and path == "stages" else key
-        yield from _leaves(part, f"{path}.{name}" if path else str(name))
+        yield from leaves(part, f"{path}.{name}" if path else str(name))
 
 
 def _shown(leaves: dict[str, Any], path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.files import read_mapping
 from dreamlab.run.migrate import migrated
 from dreamlab.run.presets import load_yaml
 
@@ -35,7 +36,7 @@ class Comparison:
 def compare(runs: Sequence[Path]) -> Comparison:
     """Raises DamagedError for a run whose settings cannot be read."""
     named = _named(runs)
-    summaries = {name: _json(run / "summary.json") for name, run in named.items()}
+    summaries = {name: read_mapping(run / "summary.json") or {} for name, run in named.items()}
     settings = {name: _settings(run) for name, run in named.items()}
     environments = {name: _environment(run) for name, run in named.items()}
     return Comparison(
@@ -81,7 +82,7 @@ def _settings(run: Path) -> dict[str, Any]:
 
 
 def _environment(run: Path) -> dict[str, Any]:
-    found = _json(run / "environment.json")
+    found = read_mapping(run / "environment.json") or {}
     return flat({key: value for key, value in found.items() if key not in _OF_THE_MOMENT})
 
 
@@ -111,11 +112,3 @@ def _different(values: Mapping[str, Mapping[str, Any]]) -> Rows:
         for key, row in _rows(values).items()
         if len(row) < len(values) or len({json.dumps(value, default=str) for value in row.values()}) > 1
     }
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

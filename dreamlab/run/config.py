@@ -43,6 +43,8 @@ def _yaml_switch(value: Any) -> Any:
 class SavingConfig(BaseModel):
     """What is kept on the way, in steps: a checkpoint and a preview picture every so often (0: no
     previews).
+
+    log: what collects figures, previews and settings, beside the run's own metrics.jsonl: tensorboard, wandb.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class SavingConfig(BaseModel):
     keep: int = Setting(default=2, ge=1)
     preview_every: int = Setting(default=50, ge=0)
     preview_size: int = Setting(default=128, ge=16, le=1024)
+    log: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
 
 class RunConfig(BaseModel):
@@ -65,6 +68,7 @@ class RunConfig(BaseModel):
     camera.
     seed: same seed, same bytes.
     device: auto, cpu, cuda, cuda:N or mps.
+    prior_devices: further devices, each with a copy of the prior that takes its share of all denoising.
     threads: of the processor, on which sums depend in their last digits; null: this machine's cores, shared
     with the runs that are alive, and written here when the run begins.
     begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
@@ -89,6 +93,7 @@ class RunConfig(BaseModel):
     view_dependent: bool | Literal["auto"] = "auto"
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
+    prior_devices: tuple[str, ...] = ()
     threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
     prior: PriorConfig = EmbeddedPriorConfig()
@@ -144,6 +149,13 @@ class RunConfig(BaseModel):
                 mend="Give each a name of its own: {kind: …, name: …}",
             )
         self.scene_before(len(self.stages))
+        first = self.stages[0]
+        if isinstance(first, DistilConfig | FitViewsConfig) and not first.active:
+            raise ConfigError(
+                f"the stage {first.name!r} would make no step, and nothing stands before it",
+                expected="stop_after of 1 or more, or null",
+                mend=f"Set stages.{first.name}.stop_after=null",
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,9 +14,10 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.priors.protocols import HasTokenLimit, HasVocabulary, Prior
+from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
+from dreamlab.run.machine import pick_device
 from dreamlab.run.origin import asset_facts, given_facts, prior_facts
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
@@ -78,6 +79,9 @@ class RunContext:
     def prior(self) -> Prior:
         if self._prior is None:
             self._prior = self._build_prior(self.config.prior, self.device)
+            if isinstance(self._prior, HasCopies):
+                devices = map(pick_device, self.config.prior_devices)
+                self._prior.copies = [self._build_prior(self.config.prior, device) for device in devices]
         return self._prior
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from dreamlab.run.evaluation import (
     read_evaluation,
     write_evaluation,
 )
+from dreamlab.run.glance import preset_of
 from dreamlab.run.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def subject_of_run(run: RunDir) -> Subject:
         raise InputError(
             f"{run.path} has no mesh.glb", mend=f"Finish it with `dreamlab resume {run.path.name}`"
         )
-    return Subject(run.path.name, config.prompt, mesh, run.path / NAME, run, _preset_of(run), config.seed)
+    preset = preset_of(run.environment() or {}) or ""
+    return Subject(run.path.name, config.prompt, mesh, run.path / NAME, run, preset, config.seed)
 
 
 def subject_of_file(path: Path, prompt: str, up: Axis | None = None) -> Subject:
@@ -99,27 +101,12 @@ def evaluated(
 
 def cost_of(run: RunDir | None) -> dict[str, float]:
     """seconds: of all stages together, and peak_mb, where summary.json says so."""
-    if run is None:
-        return {}
-    try:
-        summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-        found = {"seconds": sum(float(v) for k, v in summary["seconds"].items() if "." not in k)}
-        if isinstance(summary.get("peak_mb"), (int, float)):
-            found["peak_mb"] = float(summary["peak_mb"])
-        return found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _preset_of(run: RunDir) -> str:
-    """The preset that the command line named; "" where environment.json does not say."""
-    arguments = (run.environment() or {}).get("arguments")
-    if not isinstance(arguments, list):
-        return ""
-    texts = [str(argument) for argument in arguments]
-    for at, text in enumerate(texts):
-        if text == "--preset" and at + 1 < len(texts):
-            return texts[at + 1]
-        if text.startswith("--preset="):
-            return text.partition("=")[2]
-    return ""
+    summary = {} if run is None else run.summary()
+    seconds, peak = summary.get("seconds"), summary.get("peak_mb")
+    found = {}
+    if isinstance(seconds, dict):
+        with suppress(ValueError, TypeError):  # damaged
+            found["seconds"] = sum(float(value) for stage, value in seconds.items() if "." not in stage)
+    if isinstance(peak, int | float):
+        found["peak_mb"] = float(peak)
+    return found

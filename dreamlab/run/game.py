@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +44,14 @@ def write_game(
     levels: int = 4,
     hulls: int = 8,
     textures: PackedFormat | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> GameAsset:
     """Write the object, at its size and place, into a folder of its own.
 
     levels: of detail, the object itself among them. hulls: convex ones for collisions at most; 0: none.
     textures: how images are encoded; None is WebP for the web and PNG for the others, which compress them
     anew; KTX2 needs the program basisu. Web files are packed with meshopt where its package is installed.
+    made_by: what every file says of its making.
 
     Raises InputError for a folder that holds something else, and as convex_hulls does.
     """
@@ -60,7 +63,7 @@ def write_game(
     files = {}
     for file in files_for(engine, name, meshes, solid.meshes, scene.parts):
         path = folder / f"{file.stem}.glb"
-        write_atomic(path, glb_scene(file.objects, packed, kind, file.root))
+        write_atomic(path, glb_scene(file.objects, packed, kind, file.root, made_by))
         files[file.stem] = path
     rows, original = [], Original.of(meshes[0])
     for level, mesh in enumerate(meshes):

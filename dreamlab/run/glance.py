@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dreamlab.core.errors import ConfigError, DamagedError
+from dreamlab.core.files import read_mapping
 from dreamlab.run.folders import at_work_on, number_of
 from dreamlab.run.presets import parse_yaml
 
@@ -59,8 +60,8 @@ def glance(run: Path) -> Glance:
     """Look at a run. Raises DamagedError where its settings cannot be read; whatever else is missing or
     damaged is not known."""
     settings = _settings(run / "config.yaml")
-    environment = _json(run / "environment.json")
-    summary = _json(run / "summary.json")
+    environment = read_mapping(run / "environment.json") or {}
+    summary = read_mapping(run / "summary.json") or {}
     measures, seconds = (_mapping(summary, key) for key in ("measures", "seconds"))
     steps = _steps(settings)
     last = _last_row(run / "metrics.jsonl")
@@ -72,7 +73,7 @@ def glance(run: Path) -> Glance:
     return Glance(
         path=run,
         prompt=settings["prompt"],
-        preset=_preset(environment),
+        preset=preset_of(environment),
         state=state,
         step=step,
         steps=steps,
@@ -121,20 +122,14 @@ def quick_yaml(text: str, name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else parse_yaml(text, name)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _steps(settings: Mapping[str, Any]) -> int:
     stages = [stage for stage in settings["stages"] if isinstance(stage, dict)]
-    counts = [_whole(stage.get("steps")) for stage in stages if stage.get("kind") in _OPTIMISATIONS]
-    return sum(count for count in counts if count is not None)
+    total = 0
+    for stage in stages:
+        steps, cut = _whole(stage.get("steps")), _whole(stage.get("stop_after"))
+        if stage.get("kind") in _OPTIMISATIONS and steps is not None:
+            total += steps if cut is None else min(steps, cut)
+    return total
 
 
 def _last_row(path: Path) -> dict[str, Any]:
@@ -170,8 +165,8 @@ def _tail(path: Path) -> str:
         return ""
 
 
-def _preset(environment: Mapping[str, Any]) -> str | None:
-    """What the run wrote down; of an older one what its command line said."""
+def preset_of(environment: Mapping[str, Any]) -> str | None:
+    """The preset that a run began with, by its environment.json; of an older one by its command line."""
     named = environment.get("preset")
     if isinstance(named, str):
         return named

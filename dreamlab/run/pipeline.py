@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
@@ -21,6 +22,7 @@ from dreamlab.run.clock import Clock
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
 from dreamlab.run.events import Begun, Event, Finished, Note
+from dreamlab.run.loggers import check_loggers, open_loggers
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.origin import given_facts, other_weights, prior_facts
 from dreamlab.run.prior_cache import Build, build_prior
@@ -50,25 +52,30 @@ def generate(
         prior: instead of building `config.prior`.
         build: how priors are made; a dreamlab.run.prior_cache.PriorCache shares them between runs.
     """
-    with run.at_work():
+    with run.at_work(), ExitStack() as open_files:
         before = run.environment()
         threads.apply(config.threads or _threads_of(before))
         for stage in config.stages:
             stage.check()
+        check_loggers(config.saving.log)
         yield Begun(run.path)
         if prior is not None:
             run.note_prior(given_facts(prior))
         recorded = (before or {}).get("prior")
         context = RunContext(config, pick_device(config.device), prior, run.path, recorded, build)
-        clock, recorder = Clock(), Recorder(config, run)
+        clock = Clock()
         checkpoint, complaints = run.restore(config.saving.keep)
+        done = 0 if checkpoint is None else checkpoint.total_step
+        loggers = open_files.enter_context(open_loggers(config, run, done))
+        recorder = Recorder(config, run, loggers)
         if checkpoint is not None and (line := settings_changed(checkpoint, config)):
             complaints.append(line)
         if before is None:
             complaints.append(_NO_ENVIRONMENT)
         for line in complaints:
             log.warning(line)
-        for line in (*changes(before or {}), *_other_weights(before or {}, config, prior), *complaints):
+        new = (*_other_weights(before or {}, config, prior), *complaints, *loggers.told())
+        for line in (*changes(before or {}), *new):
             yield Note(line)
         first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
@@ -85,12 +92,15 @@ def generate(
             events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
         clock.stop()
+        loggers.figures(config.total_steps, recorder.measures)
         rows, damaged = run.metrics()
         if damaged:
             yield Note(f"{damaged} lines of metrics.jsonl are damaged, and the report goes without them")
         files = recorder.files | write_summary(
             config, run, recorder.files, clock.seconds, recorder.measures, rows
         )
+        for line in loggers.told():
+            yield Note(line)
         log.info("finished: %s", {kind: path.name for kind, path in files.items()})
         yield Finished(run.path, files, clock.seconds, recorder.measures)
 
@@ -131,7 +141,7 @@ def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
         if isinstance(stage, ExportStageConfig):
             assert isinstance(scene, SurfaceMesh)
             scene = stage.build().placed(scene)
-        elif not stage.total_steps and not isinstance(stage, TurntableStageConfig):
+        elif stage.active and not stage.total_steps and not isinstance(stage, TurntableStageConfig):
             scene = end_of(work_of(stage).run(scene, context))
     assert isinstance(scene, SurfaceMesh)  # what a checked list of stages ends with
     return scene

@@ -10,6 +10,7 @@ from typing import Any
 from dreamlab.run.clock import Clock
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Note, Step
+from dreamlab.run.loggers import Loggers
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages.optimise import StepEvent
 from dreamlab.stages.protocol import Measured, Scene, StageEvent, Wrote
@@ -20,8 +21,8 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Follows one stage after another. `files` (by kind) and `measures` are what they made up to now."""
 
-    def __init__(self, config: RunConfig, run: RunDir) -> None:
-        self.config, self.run = config, run
+    def __init__(self, config: RunConfig, run: RunDir, loggers: Loggers) -> None:
+        self.config, self.run, self.loggers = config, run, loggers
         self.files: dict[str, Path] = {}
         self.measures: dict[str, float] = {}
 
@@ -48,6 +49,8 @@ class Recorder:
         if event.recovery:
             log.warning(event.recovery.message)
             yield Note(event.recovery.message)
+        for line in self.loggers.told():
+            yield Note(line)
         try:
             yield Step(event, before + event.step, self.config.total_steps)
         except GeneratorExit:  # whoever watches has had enough: keep the moment
@@ -62,8 +65,11 @@ class Recorder:
         if event.recovery:
             row["recovery"] = event.recovery.message
         self.run.log_metrics(row)
+        self.loggers.figures(total, event.metrics)
         if saving.preview_every and total % saving.preview_every == 0:
-            self.run.save_preview(total, event.preview(saving.preview_size))
+            image = event.preview(saving.preview_size)
+            self.run.save_preview(total, image)
+            self.loggers.picture(total, image)
         last = event.step == event.n_steps
         if last or event.recovery or event.step % saving.checkpoint_every == 0:
             self._save(index, before, event)

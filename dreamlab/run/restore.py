@@ -10,12 +10,15 @@ from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.core.types import Mesh
+from dreamlab.render.background import Background
+from dreamlab.render.base import Renderer
+from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.run.checkpoints import Checkpoint, load_latest
 from dreamlab.run.config import RunConfig
 from dreamlab.run.run_dir import RunDir
 from dreamlab.scenes import RadianceField
 from dreamlab.scenes.mesh import MeshScene
-from dreamlab.stages import DistilConfig
+from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import part_of
@@ -49,7 +52,14 @@ def field_of(run: RunDir) -> RadianceField:
 
 
 def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | SurfaceMesh:
-    """The scene of a checkpoint, on the CPU. Raises DamagedError if it is not of this config."""
+    """The scene of a checkpoint, on the CPU, as the next stage gets it. Raises DamagedError if it is not of
+    this config."""
+    scene = trained_in(checkpoint, config)
+    return surface_of(scene) if isinstance(scene, MeshScene) else scene
+
+
+def trained_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | MeshScene:
+    """The scene of a checkpoint, on the CPU, as its stage trains it. Raises as `scene_in`."""
     with _fitting():
         stage = config.stages[checkpoint.stage]
         if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
@@ -57,7 +67,21 @@ def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | Surfa
         field = config.field.build(torch.Generator().manual_seed(config.seed))
         scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
         scene.load_state_dict(part_of(checkpoint.state, "scene."))
-        return surface_of(scene)
+        return scene
+
+
+def drawn_in(checkpoint: Checkpoint, config: RunConfig) -> tuple[Renderer, Background]:
+    """What draws the scene of a checkpoint: its stage's renderer, with what that has learned, and its
+    background. Raises as `scene_in`."""
+    with _fitting():
+        stage = config.stages[checkpoint.stage]
+        assert isinstance(stage, DistilConfig | FitViewsConfig)  # only these are kept checkpoints of
+        on_mesh = config.scene_before(checkpoint.stage) == "mesh"
+        renderer = (stage.renderer or (RasterRendererConfig() if on_mesh else config.renderer)).build()
+        renderer.load_state_dict(part_of(checkpoint.state, "renderer."))
+        background = stage.background.build(torch.Generator().manual_seed(config.seed))
+        background.load_state_dict(part_of(checkpoint.state, "background."))
+        return renderer, background
 
 
 def _field(config: RunConfig, state: dict[str, Tensor]) -> RadianceField:

@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from dreamlab.core.errors import DamagedError, InputError
-from dreamlab.core.files import write_atomic
+from dreamlab.core.files import read_mapping, write_atomic
 from dreamlab.mesh.io.names import legal_name
 from dreamlab.run import checkpoints
 from dreamlab.run.config import RunConfig
@@ -104,11 +104,12 @@ class RunDir:
 
     def environment(self) -> dict[str, Any] | None:
         """Versions and machine at the start of the run; None if that file is gone or damaged."""
-        try:
-            found = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
+        return read_mapping(self.path / "environment.json")
+
+    def summary(self) -> dict[str, Any]:
+        """What the run wrote down at its end: seconds, files, measures; nothing where that file is not there
+        or damaged."""
+        return read_mapping(self.path / "summary.json") or {}
 
     def note_prior(self, facts: dict[str, Any]) -> None:
         """Write down what is known of the prior now, where that is more than at the start."""

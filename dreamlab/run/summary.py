@@ -43,10 +43,10 @@ def rewrite_report(run: RunDir, score: Mapping[str, str]) -> Path | None:
     nothing that a report could be written from."""
     config = run.config()
     try:
-        summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+        summary = run.summary()
         seconds, measures = dict(summary["seconds"]), dict(summary["measures"])
         files = {name.partition(".")[2]: run.path / name for name in summary["files"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return None
     files = {kind: path for kind, path in files.items() if path.is_file()}
     if "glb" not in files:

@@ -73,12 +73,16 @@ class OptimiseConfig(BaseModel):
     `lr` and `background_lr` are Adam's; `lr_scale` multiplies `lr` for groups of the field's parameters, by
     name (a hash grid has "encoding" and "network"). `clip_norm` bounds the norm of the whole gradient (None:
     no bound). `losses` may be short: {orientation: 0.1} is [{kind: orientation, weight: 0.1}].
+
+    stop_after: leave off after so many steps, while all schedules run as for `steps`; 0 passes over a stage
+    that is not the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "distil"
     steps: int = Setting(default=400, ge=1, le=10_000_000)
+    stop_after: int | None = Setting(default=None, ge=0)
     views: int = Setting(default=4, ge=1, le=1024)
     size: Annotated[Ramp, AfterValidator(_whole_sizes)] | None = None
     cameras: CamerasConfig = OrbitCamerasConfig()
@@ -92,6 +96,15 @@ class OptimiseConfig(BaseModel):
     betas: tuple[_Decay, _Decay] = (0.9, 0.99)
     eps: float = Setting(default=1e-15, gt=0)
     clip_norm: float | None = Setting(default=None, gt=0)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps that are made."""
+        return self.steps if self.stop_after is None else min(self.steps, self.stop_after)
+
+    @property
+    def active(self) -> bool:
+        return self.total_steps > 0
 
     def side(self, progress: float, prior: Prior) -> int:
         """Pixels of a view's side at this progress."""

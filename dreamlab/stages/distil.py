@@ -40,10 +40,6 @@ class DistilConfig(OptimiseConfig, StageConfig):
     def returns(self, scene: SceneKind) -> SceneKind:
         return "field" if scene == "none" else scene
 
-    @property
-    def total_steps(self) -> int:
-        return self.steps
-
     def build(self) -> DistilStage:
         return DistilStage(self)
 

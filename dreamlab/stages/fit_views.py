@@ -84,16 +84,12 @@ class FitViewsConfig(OptimiseConfig, StageConfig):
     def returns(self, scene: SceneKind) -> SceneKind:
         return "field"
 
-    @property
-    def total_steps(self) -> int:
-        return self.steps
-
     def build(self) -> FitViewsStage:
         return FitViewsStage(self)
 
     def denoisings(self, noise: NoiseConfig) -> int:
         """How often a whole set is denoised in the stage (the mean, if levels are random)."""
-        starts = range(0, self.steps, self.every)
+        starts = range(0, self.total_steps, self.every)
         return sum(self.steps_from(noise.mean(step / max(1, self.steps - 1))) for step in starts)
 
     def steps_from(self, level: float) -> int:

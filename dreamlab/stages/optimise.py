@@ -86,7 +86,7 @@ def optimise(
     if state is not None:
         now.load_state_dict(state)
     lights, losses = stage.shading.build(), WeightedLosses(stage.losses)
-    while now.step < stage.steps:
+    while now.step < stage.total_steps:
         progress = now.step / max(1, stage.steps - 1)
         clock = _Clock(now.device)
         side = stage.side(progress, prior)
@@ -159,7 +159,9 @@ def _event(state: OptimiserState, health: Vitals, metrics: dict[str, float], clo
     elif step % stage.watchdog.keep_every == 0 and watchdog.worth_keeping(health) and state.healthy():
         state.keep()
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return StepEvent(stage.name, step, stage.steps, finite, clock.seconds(), state, state.preview, recovery)
+    return StepEvent(
+        stage.name, step, stage.total_steps, finite, clock.seconds(), state, state.preview, recovery
+    )
 
 
 class _Clock:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.types import Cameras
-from dreamlab.priors.embedded.prior import to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
 from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.render import render_views
 

@@ -5,8 +5,11 @@ trained on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from dreamlab.core.errors import InputError
 from dreamlab.studio import shapes
-from dreamlab.studio.assets import FolderReport, read_folder
+from dreamlab.studio.assets import Asset, FolderReport, read_folder
 from dreamlab.studio.paraphrase import with_paraphrases
 
 
@@ -43,6 +46,9 @@ class CorpusConfig(BaseModel):
     scenes: int = Field(default=3000, ge=0)
     folder: Path | None = None
     seed: int = 0
+
+
+_Row = tuple[Mesh, tuple[str, ...], str, int, bool]
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,12 @@ class Corpus:
         return Corpus(**arrays, captions=tuple(map(tuple, text["captions"])), nouns=tuple(text["nouns"]))
 
 
-def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
-    """Generate the procedural objects and read the folder. The same config gives the same bytes.
+def gather(
+    config: CorpusConfig, models: Sequence[Asset] = (), processes: int = 1
+) -> tuple[Corpus, FolderReport | None]:
+    """Generate the procedural objects and read the folder. The same config and models give the same bytes.
+
+    models: that were read before, besides those of the folder. processes: to generate objects in.
 
     Raises InputError where scenes are asked for of nouns that cannot share one, and where nothing comes of
     it.
@@ -103,8 +113,11 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     # The folder first: generating takes minutes, and a missing folder should be reported at once.
     assets, report = ([], None) if config.folder is None else read_folder(config.folder)
     rows = [
-        *_procedural(config, nouns),
-        *((Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out) for a in assets),
+        *_procedural(config, nouns, processes),
+        *(
+            (Mesh(a.vertices, a.faces, a.face_colors), a.captions, a.noun, 2, a.held_out)
+            for a in (*assets, *models)
+        ),
     ]
     if not rows:
         raise InputError(
@@ -133,13 +146,20 @@ def gather(config: CorpusConfig) -> tuple[Corpus, FolderReport | None]:
     return corpus, report
 
 
-def _procedural(
-    config: CorpusConfig, nouns: Sequence[str]
-) -> Iterable[tuple[Mesh, tuple[str, ...], str, int, bool]]:
-    for number, noun in enumerate(nouns):
-        for copy in range(config.per_noun):
-            shape = shapes.make(np.random.default_rng((config.seed, 0, number, copy)), noun)
-            yield Mesh(shape.vertices, shape.faces, shape.face_colors), shape.captions, noun, 0, False
-    for copy in range(config.scenes):
-        shape = shapes.scene(np.random.default_rng((config.seed, 1, copy)), among=nouns)
-        yield Mesh(shape.vertices, shape.faces, shape.face_colors), shape.captions, shape.noun, 1, False
+def _procedural(config: CorpusConfig, nouns: Sequence[str], processes: int) -> list[_Row]:
+    jobs = [(config.seed, 0, number, copy) for number in range(len(nouns)) for copy in range(config.per_noun)]
+    jobs += [(config.seed, 1, copy) for copy in range(config.scenes)]
+    one = partial(_generated, tuple(nouns))
+    if processes == 1:
+        return [one(job) for job in jobs]
+    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+        return list(pool.map(one, jobs, chunksize=64))
+
+
+def _generated(nouns: tuple[str, ...], job: tuple[int, ...]) -> _Row:
+    """An object of a noun, or a scene, by what its randomness begins from."""
+    random = np.random.default_rng(job)
+    alone = job[1] == 0
+    shape = shapes.make(random, nouns[job[2]]) if alone else shapes.scene(random, among=nouns)
+    mesh = Mesh(shape.vertices, shape.faces, shape.face_colors)
+    return mesh, shape.captions, nouns[job[2]] if alone else shape.noun, 0 if alone else 1, False

@@ -35,7 +35,7 @@ def orthogonalised(matrices: Float[Tensor, "N R C"]) -> Float[Tensor, "N R C"]:
     x = x / x.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
     for rounds in _ROUNDS:
         gram = x @ x.mT
-        product = one = torch.eye(gram.shape[-1]).to(gram)
+        product = one = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
         for _ in range(rounds):
             factor = a * one + b * gram + c * gram @ gram
             product, gram = factor @ product, factor @ gram @ factor
@@ -78,17 +78,17 @@ class Muon(torch.optim.Optimizer):
 
     def _update(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         momentum, lr = group["momentum"], group["lr"]
-        directions = []
+        gradients = [p.grad for p in parameters if p.grad is not None]
         for parameter in parameters:
-            assert parameter.grad is not None
-            state = self.state[parameter]
-            if "momentum" not in state:
-                state["momentum"] = torch.zeros_like(parameter)
-            state["momentum"].lerp_(parameter.grad, 1 - momentum)
-            directions.append(parameter.grad.lerp(state["momentum"], momentum).flatten(1))
-        stacked = torch.stack(directions)
+            if "momentum" not in self.state[parameter]:
+                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        momenta = [self.state[parameter]["momentum"] for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - momentum)  # pyright: ignore[reportPrivateImportUsage]
+        directions = torch._foreach_lerp(gradients, momenta, momentum)  # pyright: ignore[reportPrivateImportUsage]
+        stacked = torch.stack([direction.flatten(1) for direction in directions])
         stacked = stacked.bfloat16() if self._bfloat16 else stacked
         scale = 0.2 * max(stacked.shape[1:]) ** 0.5
-        for parameter, direction in zip(parameters, orthogonalised(stacked), strict=True):
-            parameter.mul_(1 - lr * group["weight_decay"])
-            parameter.add_(direction.to(parameter.dtype).view(parameter.shape), alpha=-lr * scale)
+        updates = orthogonalised(stacked).to(parameters[0].dtype).unbind()
+        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])  # pyright: ignore[reportPrivateImportUsage]
+        shaped = [update.view(p.shape) for update, p in zip(updates, parameters, strict=True)]
+        torch._foreach_add_(parameters, shaped, alpha=-lr * scale)  # pyright: ignore[reportPrivateImportUsage]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from string import Template
+from urllib.parse import quote
 
 from dreamlab.core.files import write_atomic
 from dreamlab.views.figures import figure
@@ -23,7 +24,8 @@ INTERVALS = {"noun_sure": ("noun_low", "noun_high"), "color_sure": ("color_low",
 
 @dataclass(frozen=True)
 class PageRow:
-    """picture: a WebP in base64, or "". words: shown beside the figure that they belong to."""
+    """picture: a WebP in base64, or "". words: shown beside the figure that they belong to. link: to a page
+    about it, from this one, or ""."""
 
     name: str
     prompt: str
@@ -31,6 +33,7 @@ class PageRow:
     figures: Mapping[str, float]
     words: Mapping[str, str]
     picture: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,10 @@ def _subject(row: PageRow) -> str:
         f'<img alt="" src="data:image/webp;base64,{escape(row.picture, quote=True)}">' if row.picture else ""
     )
     small = " &middot; ".join(escape(text) for text in (row.name, row.group) if text)
-    text = f"<div>{escape(row.prompt)}<small>{small}</small></div>"
+    prompt = escape(row.prompt)
+    if row.link:
+        prompt = f'<a href="{escape(quote(row.link), quote=True)}">{prompt}</a>'
+    text = f"<div>{prompt}<small>{small}</small></div>"
     return (
         f'<td data-value="{escape(row.prompt, quote=True)}"><div class="subject">{picture}{text}</div></td>'
     )

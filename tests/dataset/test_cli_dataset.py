@@ -12,7 +12,8 @@ import pytest
 from known import red_ball_prior, small_config
 from PIL import Image
 
-from dreamlab.cli import dataset_subjects, main
+from dreamlab.batch.jobs import Recipe
+from dreamlab.cli import main
 from dreamlab.cli.dataset_options import BUFFERS, CAMERAS, DEPTHS, FORMATS, LIGHTS, config_of
 from dreamlab.dataset import backgrounds, cameras, formats, lights, record, write
 from dreamlab.mesh.io.export import write as write_mesh
@@ -186,7 +187,7 @@ def test_ctrl_c_stops_after_a_view_and_the_same_line_goes_on(home: Path, capsys,
 def prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every preset is a tiny run of a prior that knows one ball."""
     monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": red_ball_prior())
-    monkeypatch.setattr(dataset_subjects, "resolve", lambda prompt, preset: small_config(prompt=prompt))
+    monkeypatch.setattr(Recipe, "config", lambda self, prompt, seed=None: small_config(prompt=prompt))
 
 
 def test_prompts_become_runs_and_runs_pictures_with_their_captions(home: Path, prior, capsys) -> None:

@@ -24,7 +24,7 @@ from dreamlab.evaluate.true_pictures import (
 )
 from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
-from dreamlab.priors.embedded.prior import from_model_space, to_model_space
+from dreamlab.priors.embedded.model_space import from_model_space, to_model_space
 from dreamlab.studio import shapes
 from dreamlab.studio.render import render_views
 

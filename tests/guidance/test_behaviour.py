@@ -109,7 +109,7 @@ def test_an_inversion_is_not_tinted_by_the_mean_colour(toy):
     """Else what it adds at the lowest level is divided by noise that is almost none."""
     scene = toy((1.0, 0.0, 0.3, "red"), (-1.0, 0.0, 0.3, "blue"))
     scene.prior.mean = lambda condition, cameras: torch.ones(len(cameras), 2, 1, 1)
-    scene.prior.with_mean_color_of = lambda x0, like: x0 + 0.5 * like
+    scene.prior.with_mean_color_of = lambda x0, like, blur: x0 + 0.5 * like
     points = start(8).double()
     free, tinted = (
         scene.tell(SDIConfig().build(scene.prior, CFGConfig(text=3, mean_color=s), HALF), points)[0]

@@ -94,7 +94,7 @@ class Averaging:
     def mean(self, condition, cameras):
         return 3 * torch.ones(len(cameras), 2, 1, 1, dtype=torch.float64)
 
-    def with_mean_color_of(self, x0, like):
+    def with_mean_color_of(self, x0, like, blur=None):
         raise AssertionError("colour is not held here")
 
 

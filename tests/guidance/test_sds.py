@@ -209,7 +209,7 @@ def test_mean_colour_is_guided_apart_on_the_mean_pictures_of_prompt_and_referenc
         asked.append((condition.tokens.tolist(), len(cameras)))
         return len(asked) * POINTS[:, :, None, None]
 
-    scene.prior.mean, scene.prior.with_mean_color_of = mean, lambda x0, like: x0 + 100 * like
+    scene.prior.mean, scene.prior.with_mean_color_of = mean, lambda x0, like, blur: x0 + 100 * like
     scales = (None, 4.0)
     free, held = (SDSConfig().build(scene.prior, CFGConfig(text=9, mean_color=s)) for s in scales)
     z, t = POINTS[:, :, None, None], torch.full((4,), 0.5, dtype=torch.float64)

@@ -228,12 +228,17 @@ def test_names_are_those_that_each_engine_looks_for(colored) -> None:
 
 @pytest.mark.parametrize("engine", ["unity", "unreal", "godot", "web"])
 def test_a_folder_holds_what_its_budget_says(engine, textured, tmp_path) -> None:
-    asset = write_game(SurfaceMesh(textured), engine, tmp_path / "out", "red cup", levels=2, hulls=1)
+    made_by = {"prompt": "a red cup", "seed": 3}
+    asset = write_game(
+        SurfaceMesh(textured), engine, tmp_path / "out", "red cup", levels=2, hulls=1, made_by=made_by
+    )
     told = json.loads((tmp_path / "out" / SUMMARY).read_text())
     assert told == json.loads(json.dumps(asset.summary)) and told["name"] == "red-cup"
     there = {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir() if path.name != SUMMARY}
     assert there == told["files"]
     assert [row["level"] for row in told["levels"]] == [0, 1] and told["levels"][1]["silhouette"] > 0.97
+    for path in (tmp_path / "out").glob("*.glb"):
+        assert document(path)["asset"]["extras"] == made_by
     main_file = document(tmp_path / "out" / "red-cup.glb")
     shown = [m for m in main_file["meshes"] if m["primitives"][0].get("material") is not None]
     faces = sum(

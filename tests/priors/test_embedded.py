@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
+from dreamlab.priors.embedded.model_space import from_model_space, to_model_space
 from dreamlab.priors.embedded.prior import (
     FORMAT,
     SHIPPED,
@@ -19,12 +20,10 @@ from dreamlab.priors.embedded.prior import (
     EmbeddedPriorConfig,
     alpha_sigma,
     camera_conditions,
-    from_model_space,
     load_network,
     read_vocabulary,
     relative_depth_of,
     save_network,
-    to_model_space,
     write_vocabulary,
 )
 from dreamlab.priors.embedded.sampling import sample, sample_in_mean_color
@@ -88,6 +87,33 @@ def test_a_recoloured_object_has_the_others_mean_colour_and_its_own_pattern_and_
         assert torch.allclose(mean, blue, atol=1e-5)
         moved = ((shown - was) / opacity)[group]  # by one straight colour
         assert torch.allclose(moved, moved[0, 0, 0].expand_as(moved), atol=1e-4)
+
+
+def halves(left: list[float], right: list[float], opacity: torch.Tensor) -> torch.Tensor:
+    """One picture [1,5,32,32] of a thing whose halves have two colours."""
+    colors = torch.tensor([left, right]).repeat_interleave(16, 0).expand(1, 32, 32, 3)
+    return to_model_space(opacity * colors, opacity, 0 * opacity)
+
+
+def test_near_each_pixel_an_object_takes_the_colours_of_the_others_parts() -> None:
+    """Of the whole object both halves move by one colour; with a blur each moves to its counterpart."""
+    prior, full = EmbeddedPrior(random_network(), views_per_group=1), torch.ones(1, 32, 32, 1)
+    x = halves([0.5, 0.5, 0.5], [0.5, 0.5, 0.5], full)
+    like = halves([0.8, 0.2, 0.2], [0.2, 0.4, 0.8], full)
+    shown = from_model_space(prior.with_mean_color_of(x, like, blur=0.05))[0][0, 16]
+    assert torch.allclose(shown[[2, 29]], torch.tensor([[0.8, 0.2, 0.2], [0.2, 0.4, 0.8]]), atol=0.02)
+    shown = from_model_space(prior.with_mean_color_of(x, like))[0][0, 16]
+    assert torch.allclose(shown, torch.tensor([0.5, 0.3, 0.5]).expand(32, 3), atol=1e-5)
+    for blur in (None, 0.02, 0.5):
+        assert torch.allclose(prior.with_mean_color_of(like, like, blur=blur), like, atol=1e-6)
+
+
+def test_where_the_other_has_nothing_its_whole_object_says_the_colour() -> None:
+    prior, full = EmbeddedPrior(random_network(), views_per_group=1), torch.ones(1, 32, 32, 1)
+    left = (torch.arange(32) < 8).float().view(1, 1, 32, 1).expand(1, 32, 32, 1)
+    x, like = halves([0.5] * 3, [0.5] * 3, full), halves([0.8, 0.2, 0.2], [0.0] * 3, left)
+    shown = from_model_space(prior.with_mean_color_of(x, like, blur=0.05))[0][0, 16]
+    assert torch.allclose(shown[28], torch.tensor([0.8, 0.2, 0.2]), atol=0.03)
 
 
 def test_levels_keep_the_variance() -> None:

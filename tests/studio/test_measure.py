@@ -39,7 +39,8 @@ from dreamlab.evaluate.prompts import (
     visible,
 )
 from dreamlab.mesh.io.parts import FlatMesh
-from dreamlab.priors.embedded.prior import EmbeddedPrior, to_model_space
+from dreamlab.priors.embedded.model_space import to_model_space
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.embedded.unet import UNet, UNetConfig
 from dreamlab.studio import shapes
 from dreamlab.studio.render import render_views

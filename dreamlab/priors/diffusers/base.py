@@ -32,6 +32,7 @@ from dreamlab.priors.diffusers.source import PretrainedConfig, Source, class_nam
 from dreamlab.priors.diffusers.tokenisers import check_encoding, check_tokenisers, require_vocabularies
 from dreamlab.priors.diffusers.unusable import check_network
 from dreamlab.priors.diffusers.words import learn_words
+from dreamlab.priors.protocols import Prior
 
 
 class NetworkInputs(NamedTuple):
@@ -76,6 +77,7 @@ class PretrainedPrior(ABC):
     trained_side: ClassVar[int | None] = None  # where the network's config does not tell
     views_per_group = 1
     prediction: Prediction
+    copies: Sequence[Prior] = ()
 
     def __init__(self, config: PretrainedConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device = config, torch.device(device)

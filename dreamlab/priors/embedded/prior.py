@@ -20,46 +20,15 @@ from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import CosineSchedule, x0_from_v
 from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
+from dreamlab.priors.embedded.model_space import to_model_space, with_mean_color_of
 from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
+from dreamlab.priors.protocols import Prior
 
 FORMAT = "dreamlab-embedded-4"
-RELATIVE_DEPTH_SCALE = 1.5
 SHIPPED = Path(__file__).parents[2] / "weights" / "embedded.safetensors"
 _MEND = "Reinstall dreamlab, or train a prior with `dreamlab studio train`"
-
-
-def to_model_space(
-    premultiplied: Float[Tensor, "B H W 3"],
-    opacity: Float[Tensor, "B H W 1"],
-    relative_depth: Float[Tensor, "B H W 1"],
-) -> Float[Tensor, "B 5 H W"]:
-    """Colour and opacity to -1..1, relative depth (-1..1 inside the unit sphere, 0 outside the object)
-    stretched likewise.
-    """
-    return torch.cat(
-        [2 * premultiplied - 1, 2 * opacity - 1, RELATIVE_DEPTH_SCALE * relative_depth], dim=-1
-    ).movedim(-1, 1)
-
-
-def from_model_space(
-    x: Float[Tensor, "B 5 H W"],
-) -> tuple[Float[Tensor, "B H W 3"], Float[Tensor, "B H W 1"], Float[Tensor, "B H W 1"]]:
-    """The inverse of `to_model_space`: premultiplied colour, opacity, relative depth."""
-    x = x.movedim(1, -1)
-    return (x[..., :3] + 1) / 2, (x[..., 3:4] + 1) / 2, x[..., 4:] / RELATIVE_DEPTH_SCALE
-
-
-def mean_color(
-    x: Float[Tensor, "B 5 H W"], views: int
-) -> tuple[Float[Tensor, "B 3 1 1"], Float[Tensor, "B 1 H W"]]:
-    """The mean colour of each group of `views` images' object, 0..1, for every image; and the opacity."""
-    premultiplied, opacity, _ = (part.movedim(-1, 1) for part in from_model_space(x))
-    opacity = opacity.clamp(0, 1)
-    shown = torch.minimum(premultiplied.clamp_min(0), opacity)
-    light, matter = (part.unflatten(0, (-1, views)).sum((1, 3, 4)) for part in (shown, opacity))
-    return (light / matter.clamp_min(1e-3)).repeat_interleave(views, 0)[..., None, None], opacity
 
 
 def alpha_sigma(t: Float[Tensor, " B"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
@@ -101,6 +70,8 @@ class EmbeddedPrior:
     """The embedded prior behind the Prior protocol. Consecutive groups of `views_per_group` images see each
     other.
     """
+
+    copies: Sequence[Prior] = ()
 
     def __init__(
         self,
@@ -144,15 +115,10 @@ class EmbeddedPrior:
         return self.network.conditional_mean(*text, *self._seen_from(cameras, len(cameras)))
 
     def with_mean_color_of(
-        self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"]
+        self, x0: Float[Tensor, "B 5 H W"], like: Float[Tensor, "B 5 H W"], blur: float | None = None
     ) -> Float[Tensor, "B 5 H W"]:
-        """x0 with the mean colour of `like`, each over its object in a group of views; the pattern is kept.
-
-        The mean is the sum of premultiplied colour over the sum of opacity, both as far as they can be shown.
-        """
-        wanted, _ = mean_color(like, self.views_per_group)
-        has, opacity = mean_color(x0, self.views_per_group)
-        return torch.cat([x0[:, :3] + 2 * opacity * (wanted - has), x0[:, 3:]], dim=1)
+        """See dreamlab.priors.embedded.model_space.with_mean_color_of."""
+        return with_mean_color_of(x0, like, self.views_per_group, blur)
 
     def _seen_from(self, cameras: Cameras | None, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """The network's inputs from n images' cameras: features, rays, and whether they are known."""

