@@ -120,7 +120,8 @@ def library_router(library: Library, exporter: Exporter) -> APIRouter:
         with told():
             found = compare([library.folder(a), library.folder(b)])
         rows = {"settings": found.settings, "environment": found.environment, "figures": found.figures}
-        return plain({"runs": list(found.runs), "unfinished": list(found.unfinished), **rows})
+        called = {key: figure(key).name for key in found.figures}
+        return plain({"runs": [*found.runs], "unfinished": [*found.unfinished], "called": called, **rows})
 
     @router.post("/runs/{name}/export")
     async def export(name: str, options: ExportOptions) -> FileResponse:

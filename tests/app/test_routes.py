@@ -127,6 +127,7 @@ def test_the_diff_is_that_of_compare(root: Path) -> None:
         told = web.get(f"/v1/runs/{runs[0].name}/diff/{runs[1].name}").json()
         assert web.get(f"/v1/runs/{runs[0].name}/diff/nothing").status_code == 404
     assert told["settings"] == json.loads(json.dumps(found.settings)) and "seed" in told["settings"]
+    assert told["called"]["silhouette_iou"] == "silhouettes of mesh and field, overlap"
     assert told["figures"] == found.figures and told["unfinished"] == [runs[1].name]
 
 

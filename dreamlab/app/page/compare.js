@@ -30,17 +30,17 @@ export async function compareView(a, b) {
       el("div", { class: "acts" }, el("label", { class: "box" }, linked, " cameras move together"),
         styles((number) => views.forEach((view) => view.model?.dress(number))))),
     el("div", { class: "pair" }, runs.map((run, place) => side(run, views[place]))),
-    Object.entries(TITLES).map(([key, title]) => differences(title, found[key], found.runs, runs)),
+    Object.entries(TITLES).map(([key, title]) => differences(title, found[key], found, runs)),
     found.unfinished.length ? el("p", { class: "quiet" }, `Not finished, and so without figures: ${found.unfinished.join(", ")}.`) : null);
   return { node, title: `${runs[0].prompt} and ${runs[1].prompt}`, close: () => views.forEach((view) => view.close()) };
 }
 
-function differences(title, rows, names, runs) {
+function differences(title, rows, { runs: names, called }, runs) {
   const entries = Object.entries(rows);
   const head = runs.map((run) => el("th", { scope: "col" }, run.number ? `run ${run.number}` : run.name));
   const cells = (values) => names.map((name) => el("td", {}, told(values[name])));
   return el("section", { class: "card" }, el("h2", {}, title),
     entries.length ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, el("table", { class: "diff" },
       el("thead", {}, el("tr", {}, el("td", {}), head)),
-      el("tbody", {}, entries.map(([key, values]) => el("tr", {}, el("th", { scope: "row" }, key), cells(values)))))) : el("p", { class: "quiet" }, "None."));
+      el("tbody", {}, entries.map(([key, values]) => el("tr", {}, el("th", { scope: "row" }, called[key] ?? key), cells(values)))))) : el("p", { class: "quiet" }, "None."));
 }

@@ -94,7 +94,6 @@ export function gallery({ chosen, choose, begin, samples }) {
       load().catch(complain);
     },
     anyRunning: () => runs.some((run) => run.state === "running"),
-    recent: () => runs,
     current: () => find(document.activeElement?.closest(".run")?.dataset.name),
     async favourite(name) {
       try {

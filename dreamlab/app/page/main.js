@@ -26,7 +26,7 @@ async function go() {
   const mine = ++turn;
   const [, page = "", ...names] = location.hash.split("/").map(decodeURIComponent);
   const make = {
-    run: () => runView(names[0], { again, recent: shelf.recent() }), compare: () => compareView(...names), trash: trashView,
+    run: () => runView(names[0], { again }), compare: () => compareView(...names), trash: trashView,
   }[page];
   let next = { node: home, title: "", close: () => {} };
   if (make) {

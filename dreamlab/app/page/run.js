@@ -9,12 +9,12 @@ import { stage, styles } from "./stage.js";
 import { many, state, told, took, when } from "./words.js";
 
 const card = (title, ...inside) => el("section", { class: "card" }, el("h2", {}, title), inside);
-const table = (rows) => el("table", {}, el("tbody", {}, rows.map(([name, ...cells]) =>
+const table = (rows, kind = "") => el("table", { class: kind }, el("tbody", {}, rows.map(([name, ...cells]) =>
   el("tr", {}, el("th", { scope: "row" }, name), cells.map((cell) => el("td", {}, cell))))));
 
-// again(recipe): fill the form with it. recent: other runs, to compare with.
-export async function runView(name, { again, recent }) {
-  let run = await get(`/v1/runs/${encodeURIComponent(name)}`);
+// again(recipe): fill the form with it.
+export async function runView(name, { again }) {
+  let [run, { runs: recent }] = await Promise.all([get(`/v1/runs/${encodeURIComponent(name)}`), get("/v1/runs?limit=100")]);
   const view = stage(run);
   const star = el("button", { type: "button", onclick: favourite });
   const shown = el("section", { class: "card stage", "aria-label": "The model" }, view.node,
@@ -122,7 +122,7 @@ function figures(run) {
   const seconds = run.figures.filter((each) => each.key.startsWith("seconds."));
   if (!measures.length) return null;
   const rows = measures.map((each) => [each.name, `${told(each.value)} ${each.unit}`.trim(), el("span", { class: "quiet" }, each.good)]);
-  return card("Result", table(rows), el("details", {}, el("summary", {}, `Time: ${took(run.seconds)}`),
+  return card("Result", table(rows, "figures"), el("details", {}, el("summary", {}, `Time: ${took(run.seconds)}`),
     table(seconds.map((each) => [each.key.replace("seconds.", ""), took(each.value)]))));
 }
 
