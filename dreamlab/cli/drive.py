@@ -20,6 +20,7 @@ from dreamlab.run.run_dir import RunDir
 
 Outcome = Literal["done", "stopped", "enough"]
 
+
 def drive(
     config: RunConfig, run: RunDir, mode: Mode, build: Build = build_prior, watch: Watch | None = None
 ) -> int:

@@ -13,7 +13,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "mcp",
         help="make, list, render and export as tools of an assistant (MCP)",
         description="Speak the Model Context Protocol over standard input and output: an assistant starts "
-        "this command by itself, and has the tools make, job, cancel, list_runs, describe, render and export.",
+        "this command, and has the tools make, job, cancel, list_runs, describe, render and export.",
         **examples(
             "dreamlab mcp",
             "dreamlab mcp --out ~/dreams --preset fast --limit steps=500",

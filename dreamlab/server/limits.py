@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import InputError
 
-NOT_ASKED = ("prior", "priors", "device", "threads", "expanded", "saving")
+NOT_ASKED = ("prior", "priors", "prior_devices", "device", "threads", "expanded", "saving")
 """Settings that are for whoever runs the server: they name files, models and devices of the machine."""
 SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative"}
 
@@ -53,9 +53,9 @@ CEILINGS: dict[str, str | int] = {
 number where nobody will want another. A test finds settings that are neither here nor among `FREE`."""
 
 FREE = frozenset(
-    "steps rings every keep_every patience iterations vertex_iterations samples supersample levels depth "
-    "blocks base_resolution finest_resolution frequencies resolution refine warm_up interval colors fps seed "
-    "weight lr background_lr negative_share t_min t_max beta then".split()
+    "steps stop_after rings every keep_every patience iterations vertex_iterations samples supersample "
+    "levels depth blocks base_resolution finest_resolution frequencies resolution refine warm_up interval "
+    "colors fps seed weight lr background_lr negative_share t_min t_max beta then".split()
 )
 """Whole numbers and ramps that need no ceiling: their schema has one, others bound them, or they cost
 nothing."""

@@ -15,12 +15,14 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 
     Raises InputError where the address cannot be had.
     """
+    if not 0 <= port <= 65535:  # else another would be taken, modulo 65536
+        raise InputError(f"the port {port} cannot be used", expected="0 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(f"cannot listen on {host}:{port}", got=str(error)) from error
     with sock:
         try:

@@ -32,8 +32,8 @@ from dreamlab.stages.export import MeshFormat
 _LOOK_SECONDS = 0.3
 _ABOUT = """Makes textured 3D meshes from short prompts by score distillation, on this machine. The embedded
 prior knows some 200 nouns of everyday things, toys, animals and vehicles, in colours and materials: "a red
-mushroom", "a wooden chair". A mesh takes one to a few minutes; `make` with wait=false returns at once, and `job`
-tells how far it is."""
+mushroom", "a wooden chair". A mesh takes one to a few minutes; `make` with wait=false returns at once, and
+`job` tells how far it is."""
 
 
 class JobState(BaseModel):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from math import radians
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamlab.core.errors import InputError
+from dreamlab.run.run_dir import RunDir
 from dreamlab.server.files import TYPES, servable
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from dreamlab.stages.export import MeshFormat
     from dreamlab.views.render import Style
-
-_MOST_BYTES = 1_000_000
 
 
 def result_files(run: Path) -> list[str]:
@@ -27,12 +25,8 @@ def result_files(run: Path) -> list[str]:
 
 
 def measures(run: Path) -> dict[str, Any]:
-    """What summary.json says of the mesh; nothing where there is none."""
-    try:
-        with (run / "summary.json").open("rb") as file:
-            found = json.loads(file.read(_MOST_BYTES))["measures"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
+    """What a finished run says of its mesh; nothing where it has not been measured."""
+    found = RunDir(run).summary().get("measures")
     return found if isinstance(found, dict) else {}
 
 

@@ -11,7 +11,7 @@ import pytest
 from dreamlab.core.errors import ConfigError, DreamlabError, InputError
 from dreamlab.run.config import RunConfig
 from dreamlab.server.jobs import Order
-from dreamlab.server.limits import CEILINGS, FREE, NOT_ASKED, Limits
+from dreamlab.server.limits import CEILINGS, FREE, NOT_ASKED, SAID_BESIDE, Limits
 from dreamlab.server.requests import JobRequest, Offer, orders_of
 from tests.cli.shelf import make_run
 
@@ -159,6 +159,12 @@ def test_wrong_settings_are_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(DreamlabError) as refused:
             orders(tmp_path, **asked)
         assert "\n" not in str(refused.value)
+
+
+def test_every_setting_of_a_run_is_for_requests_or_not() -> None:
+    asked = set("expand view_dependent begin cfg noise guidance field renderer stages".split())
+    assert asked | {*NOT_ASKED} | {*SAID_BESIDE} == set(RunConfig.model_fields)
+    assert not asked & {*NOT_ASKED, *SAID_BESIDE}
 
 
 def whole_numbers() -> Iterator[tuple[str, str]]:

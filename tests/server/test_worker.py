@@ -24,7 +24,7 @@ from dreamlab.server.pace import Pace
 from dreamlab.server.store import Store
 from dreamlab.server.worker import Worker
 from dreamlab.server.workers import Workers
-from tests.server.desk import ROOT, WORKER, order, submitted, until
+from tests.server.desk import ROOT, WORKER, client, order, submitted, until
 
 
 @pytest.fixture
@@ -216,6 +216,38 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_is_taken_on(tmp_path: P
         workers.stop(patience=0.2)
     found = store.job(job.id)
     assert found is not None and found.state == "queued" and found.deaths == 2 and workers.alive == 0
+
+
+OBEYS = """
+import signal, sys, threading
+from pathlib import Path
+from dreamlab.server.claims import working
+from dreamlab.server.store import Store
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+with working(Store(Path(sys.argv[1]))) as claims:
+    while not stop.wait(0.05):
+        if (job := claims.claim()) is not None:
+            stop.wait()
+            claims.put_back(job)
+"""
+
+
+def test_a_server_that_is_started_anew_has_its_queue_and_its_jobs_go_on(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", OBEYS)
+    with client(tmp_path, workers=1, command=command) as desk:
+        asked = {"prompt": "a red ball", "variations": 3}
+        jobs = [job["id"] for job in desk.post("/v1/jobs", json=asked).json()["jobs"]]
+        until(lambda: desk.get(f"/v1/jobs/{jobs[0]}").json()["state"] == "running")
+        assert desk.get("/v1/health").json()["workers"] == 1
+    store = Store(tmp_path)
+    assert [store.counts()[state] for state in ("queued", "running")] == [3, 0]
+    with client(tmp_path, workers=1, command=command) as desk:
+        until(lambda: desk.get(f"/v1/jobs/{jobs[0]}").json()["state"] == "running")  # its turn is kept
+        listed = [job["id"] for job in desk.get("/v1/jobs").json()["jobs"]]
+        assert listed == jobs[::-1]
+    found = store.job(jobs[0])
+    assert found is not None and found.deaths == 0  # nobody was killed
 
 
 def test_a_worker_that_cannot_start_is_tried_again_less_and_less_often(tmp_path: Path) -> None:
