@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from dreamlab import __version__
 from dreamlab.cli import (
+    app,
     batch,
     compare,
     completion,
@@ -46,7 +47,7 @@ from dreamlab.run.presets import did_you_mean
 # here.
 COMMANDS = (
     run, resume, batch, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors,
-    config, completion, doctor, studio, serve, mcp,
+    config, completion, doctor, studio, serve, app, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\

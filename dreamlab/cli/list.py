@@ -46,6 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
+    from dreamlab.run.glance import matches
     from dreamlab.run.trash import trashed
 
     if args.last is not None and args.last < 1:
@@ -53,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
     if not args.out.is_dir() and args.out.exists():
         raise InputError(f"{args.out} is no folder", expected="the folder of all runs")
     runs, damaged = looked_at(args.out)
-    shown = [run for run in runs if _has(run, args.words)][-(args.last or len(runs)) :]
+    shown = [run for run in runs if matches(run, args.words)][-(args.last or len(runs)) :]
     if args.json:
         facts = {"event": "list", "runs": [facts_of(run) for run in shown]}
         facts |= {"damaged": damaged, "in_trash": len(trashed(args.out))}
@@ -117,11 +118,6 @@ def when(started: str | None, now: datetime) -> str:
     if moment.date() == now.date():
         return f"{moment:%H:%M}"
     return f"{moment.day} {moment:%b}" if moment.year == now.year else f"{moment:%Y-%m}"
-
-
-def _has(run: Glance, words: list[str]) -> bool:
-    text = " ".join([run.path.name, run.prompt, run.preset or "", run.state]).casefold()
-    return all(word.casefold() in text for word in words)
 
 
 def _tell(args: argparse.Namespace, shown: list[Glance], damaged: dict[str, str], of: int, left: int) -> None:

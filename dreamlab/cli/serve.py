@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import APIRouter
+
     from dreamlab.server.api import ServerSettings
 
 PORT = 8420
@@ -83,21 +88,36 @@ def settings_of(args: argparse.Namespace, **more: Any) -> ServerSettings:
     return ServerSettings(**asked, guard=guard, **more)
 
 
-def serve(args: argparse.Namespace, settings: ServerSettings) -> int:
-    """Listen until told to stop."""
+def serve(
+    args: argparse.Namespace,
+    settings: ServerSettings,
+    routers: Iterable[APIRouter] = (),
+    ready: Callable[[str], object] = lambda address: None,
+) -> int:
+    """Listen until told to stop. ready: what to do once the address can be asked."""
     import uvicorn
 
     from dreamlab.server.api import create_app
     from dreamlab.server.listening import listening
 
-    app = create_app(settings)
+    app = create_app(settings, routers)
     with listening(args.host, args.port) as (sock, address):
         if not args.quiet:
             sys.stdout.write(f"{address}\n")
             sys.stdout.flush()
+        sock.listen()
+        ready(address)
         config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
         config.timeout_graceful_shutdown = 3
-        uvicorn.Server(config).run(sockets=[sock])
+        server = uvicorn.Server(config)
+        stop = server.handle_exit
+
+        def let_go(sig: int, frame: FrameType | None) -> None:
+            app.state.feed.end()  # else it would wait for pages that listen to it
+            stop(sig, frame)
+
+        server.handle_exit = let_go
+        server.run(sockets=[sock])
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +84,12 @@ def glance(run: Path) -> Glance:
         why=why,
         begins_with=begin if isinstance(begin, str) else None,
     )
+
+
+def matches(run: Glance, words: Iterable[str], *more: str) -> bool:
+    """Whether all the words are in its folder's name, prompt, preset, state or what `more` says of it."""
+    text = " ".join([run.path.name, run.prompt, run.preset or "", run.state, *more]).casefold()
+    return all(word.casefold() in text for word in words)
 
 
 def _settings(path: Path) -> dict[str, Any]:

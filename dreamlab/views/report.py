@@ -81,7 +81,7 @@ def write_report(
         title=escape(title),
         subtitle=escape(subtitle),
         style=page_file("report.css"),
-        script=page_file("viewer.js"),
+        script=page_file("viewer.js") + page_file("report.js"),
         sections="\n".join(sections),
         model=base64.b64encode(glb).decode(),
     )

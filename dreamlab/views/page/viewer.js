@@ -1,39 +1,20 @@
 // A small glTF viewer: one GLB of this project's own writing, WebGL2, orbit controls, no dependencies.
 "use strict";
-// Where people ask for less motion, the turntable stands still until it is clicked.
-(() => {
-  const film = document.querySelector(".turntable");
-  if (!film || !matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const stop = () => {
-    const still = document.createElement("canvas");
-    [still.width, still.height] = [film.naturalWidth, film.naturalHeight];
-    still.getContext("2d").drawImage(film, 0, 0);
-    still.title = "click to turn";
-    still.addEventListener("click", () => still.replaceWith(film));
-    film.replaceWith(still);
-    document.body.dataset.turntable = "still";
-  };
-  if (film.complete) stop(); else film.addEventListener("load", stop, { once: true });
-})();
 
-(() => {
-  const canvas = document.getElementById("viewer");
-  const notice = document.getElementById("viewer-notice");
+// Show the GLB in `bytes` on a canvas. say(text): what to tell instead of, or below, the picture. moved(camera): the
+// hands have turned it. Returns what changes the picture, or null where the browser has no WebGL 2.
+async function showModel(canvas, bytes, { say = () => {}, moved = () => {} } = {}) {
   const gl = canvas.getContext("webgl2", { antialias: true, alpha: true, preserveDrawingBuffer: true });
   if (!gl) {
-    notice.textContent = "This browser has no WebGL 2: the turntable below shows the model instead.";
+    say("This browser has no WebGL 2: the turntable shows the model instead.");
     canvas.hidden = true;
-    return;
+    return null;
   }
 
-  // ---- the file ----
-  function bytesOf(id) {
-    const text = atob(document.getElementById(id).textContent.trim());
-    return Uint8Array.from(text, (c) => c.charCodeAt(0));
-  }
-
-  function parse(bytes) {
-    const view = new DataView(bytes.buffer);
+  // ---- the file: one primitive, or one for each named part ----
+  const WEBP = "EXT_texture_webp";
+  function parse() {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
     const length = view.getUint32(12, true);
     const json = JSON.parse(new TextDecoder().decode(bytes.subarray(20, 20 + length)));
     const start = 20 + length + 8;
@@ -41,21 +22,22 @@
       const v = json.bufferViews[index];
       return bytes.subarray(start + v.byteOffset, start + v.byteOffset + v.byteLength);
     };
-    return { json, slice, primitive: json.meshes[0].primitives[0], material: json.materials[0] };
+    const packed = (json.extensionsRequired ?? []).filter((name) => name !== WEBP);
+    if (packed.length) throw new Error(`it is packed by ${packed.join(", ")}`);
+    return { json, slice, primitives: json.meshes.flatMap((mesh) => mesh.primitives), material: json.materials[0] };
   }
 
-  const file = parse(bytesOf("model"));
+  const file = parse();
   const accessors = file.json.accessors;
 
-  function attribute(name, location) {
-    const index = file.primitive.attributes[name];
-    if (index === undefined) return false;
+  function attribute(primitive, name, location) {
+    const index = primitive.attributes[name];
+    if (index === undefined) return;
     const a = accessors[index];
     gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ARRAY_BUFFER, file.slice(a.bufferView), gl.STATIC_DRAW);
     gl.enableVertexAttribArray(location);
     gl.vertexAttribPointer(location, Number(a.type[3]), a.componentType, !!a.normalized, 0, 0);
-    return true;
   }
 
   // ---- the shader: the same light as in the rendered pictures ----
@@ -68,7 +50,7 @@
   const FRAGMENT = `#version 300 es
     precision highp float;
     in vec3 n; in vec2 st; in vec3 rgb; in vec4 t; out vec4 result;
-    uniform sampler2D albedo, bump; uniform bool textured, bumped; uniform int style; uniform vec3 key;
+    uniform sampler2D albedo, bump; uniform bool textured, bumped; uniform int style; uniform vec3 key, tint;
     vec3 srgb(vec3 c) { return mix(c * 12.92, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
     void main() {
       if (style == 3) { result = vec4(0.13, 0.16, 0.22, 1.0); return; }
@@ -77,7 +59,7 @@
         vec3 local = texture(bump, st).xyz * 2.0 - 1.0;
         normal = normalize(local.x * t.xyz + local.y * cross(normal, t.xyz) * t.w + local.z * normal);
       }
-      vec3 base = style == 4 ? vec3(0.48) : textured ? texture(albedo, st).rgb : rgb;
+      vec3 base = style == 4 ? vec3(0.48) : (textured ? texture(albedo, st).rgb : rgb) * tint;
       if (style == 1) { result = vec4(srgb(base), 1.0); return; }
       if (style == 2) { result = vec4(normal * 0.5 + 0.5, 1.0); return; }
       float shade = 0.62 * max(dot(normal, key), 0.0) + 0.16 * (normal.y + 1.0) + 0.2;
@@ -103,7 +85,8 @@
 
   async function texture(slot, unit, format, name, flag) {
     if (!slot) return;
-    const source = file.json.images[file.json.textures[slot.index].source];
+    const { source: plain, extensions } = file.json.textures[slot.index];
+    const source = file.json.images[plain ?? extensions[WEBP].source];
     const blob = new Blob([file.slice(source.bufferView)], { type: source.mimeType });
     const image = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     gl.activeTexture(gl.TEXTURE0 + unit);
@@ -117,41 +100,65 @@
     gl.uniform1i(uniform(flag), 1);
   }
 
-  ["POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0", "TANGENT"].forEach((name, location) => {
-    if (!attribute(name, location)) gl.vertexAttrib4f(location, 0.6, 0.6, 0.6, 1);
-  });
-  const spec = accessors[file.primitive.indices];
-  const raw = file.slice(spec.bufferView);
-  const indices = new (spec.componentType === gl.UNSIGNED_SHORT ? Uint16Array : Uint32Array)(
-    raw.slice().buffer);
   const elements = (data) => {
     const buffer = gl.createBuffer();
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, data, gl.STATIC_DRAW);
     return buffer;
   };
-  const triangles = elements(indices);
-  const edges = new Uint32Array(indices.length * 2);
-  for (let i = 0; i < indices.length; i += 3) {
-    for (let k = 0; k < 3; k++) {
-      edges[2 * (i + k)] = indices[i + k];
-      edges[2 * (i + k) + 1] = indices[i + ((k + 1) % 3)];
+
+  function part(primitive) {
+    const bound = gl.createVertexArray();
+    gl.bindVertexArray(bound);
+    ["POSITION", "NORMAL", "TEXCOORD_0", "COLOR_0", "TANGENT"].forEach((name, k) => attribute(primitive, name, k));
+    const spec = accessors[primitive.indices];
+    const raw = file.slice(spec.bufferView).slice().buffer;
+    const indices = new (spec.componentType === gl.UNSIGNED_SHORT ? Uint16Array : Uint32Array)(raw);
+    const edges = new Uint32Array(indices.length * 2);
+    for (let i = 0; i < indices.length; i += 3) {
+      for (let k = 0; k < 3; k++) {
+        edges[2 * (i + k)] = indices[i + k];
+        edges[2 * (i + k) + 1] = indices[i + ((k + 1) % 3)];
+      }
+    }
+    const factor = file.json.materials[primitive.material ?? 0].pbrMetallicRoughness.baseColorFactor;
+    const grey = factor || "COLOR_0" in primitive.attributes ? 1 : 0.6;
+    return {
+      bound, grey, tint: (factor ?? [1, 1, 1]).slice(0, 3), type: spec.componentType, count: indices.length,
+      triangles: elements(indices), wires: elements(edges),
+    };
+  }
+
+  const parts = file.primitives.map(part);
+
+  function drawParts(wires) {
+    for (const { bound, grey, tint, type, count, triangles, wires: edges } of parts) {
+      gl.bindVertexArray(bound);
+      gl.vertexAttrib4f(3, grey, grey, grey, 1);
+      gl.uniform3fv(uniform("tint"), tint);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires ? edges : triangles);
+      if (wires) gl.drawElements(gl.LINES, 2 * count, gl.UNSIGNED_INT, 0);
+      else gl.drawElements(gl.TRIANGLES, count, type, 0);
     }
   }
-  const wires = elements(edges);
 
   // ---- the camera: orbit around the middle of the box ----
-  const { min, max } = accessors[file.primitive.attributes.POSITION];
+  const positions = file.primitives.map((primitive) => accessors[primitive.attributes.POSITION]);
+  const side = (pick, name) => [0, 1, 2].map((k) => pick(...positions.map((each) => each[name][k])));
+  const [min, max] = [side(Math.min, "min"), side(Math.max, "max")];
   const middle = min.map((v, i) => (v + max[i]) / 2);
-  const corners = new Float32Array(file.slice(accessors[file.primitive.attributes.POSITION].bufferView).slice().buffer);
   let radius = 1e-9;
-  for (let i = 0; i < corners.length; i += 3) {
-    radius = Math.max(radius, Math.hypot(...middle.map((m, k) => corners[i + k] - m)));
+  for (const { bufferView } of positions) {
+    const corners = new Float32Array(file.slice(bufferView).slice().buffer);
+    for (let i = 0; i < corners.length; i += 3) {
+      radius = Math.max(radius, Math.hypot(...middle.map((m, k) => corners[i + k] - m)));
+    }
   }
   const FOVY = 0.6;
   const home = { azimuth: 0.5, elevation: 0.3, distance: 1.02 * radius / Math.sin(FOVY / 2) };
   const camera = { ...home };
   let style = 0;
+  let gone = false;
   let turning = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   let dirty = true;
 
@@ -190,35 +197,37 @@
     gl.uniform3fv(uniform("key"), key);
     gl.uniform1i(uniform("style"), style === 3 ? 4 : style);
     gl.uniform1f(uniform("pull"), 0.0);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles);
-    gl.drawElements(gl.TRIANGLES, indices.length, spec.componentType, 0);
+    drawParts(false);
     if (style === 3) {
       gl.uniform1i(uniform("style"), 3);
       gl.uniform1f(uniform("pull"), 0.002); // towards the eye: else faces that are seen at a slant hide their own edges
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires);
-      gl.drawElements(gl.LINES, edges.length, gl.UNSIGNED_INT, 0);
+      drawParts(true);
     }
   }
 
   let last = 0;
   function tick(now) {
-    if (turning) { camera.azimuth += Math.min(now - last, 50) * 0.0004; dirty = true; }
+    if (gone) return;
+    if (turning) { camera.azimuth += Math.min(now - last, 50) * 0.0004; dirty = true; moved(where()); }
     last = now;
     if (dirty) { dirty = false; draw(); }
     requestAnimationFrame(tick);
   }
 
-  // ---- hands ----
+  // ---- hands; a distance is told in radii, so that objects of any size can share a camera ----
+  const where = () => ({ ...camera, distance: camera.distance / radius });
   const pointers = new Map();
   const zoom = (factor) => {
     camera.distance = Math.min(Math.max(camera.distance * factor, radius * 1.1), radius * 20);
     dirty = true;
+    moved(where());
   };
   const orbit = (dx, dy) => {
     turning = false;
     camera.azimuth -= dx * 0.008;
     camera.elevation = Math.min(Math.max(camera.elevation + dy * 0.008, -1.5), 1.5);
     dirty = true;
+    moved(where());
   };
   const spread = () => {
     const [a, b] = [...pointers.values()];
@@ -240,35 +249,43 @@
     canvas.addEventListener(name, (e) => pointers.delete(e.pointerId));
   }
   canvas.addEventListener("wheel", (e) => { e.preventDefault(); zoom(Math.exp(e.deltaY * 0.001)); }, { passive: false });
-  canvas.addEventListener("dblclick", () => { Object.assign(camera, home); dirty = true; });
+  canvas.addEventListener("dblclick", () => { Object.assign(camera, home); dirty = true; moved(where()); });
   canvas.addEventListener("keydown", (e) => {
     const step = { ArrowLeft: [20, 0], ArrowRight: [-20, 0], ArrowUp: [0, 20], ArrowDown: [0, -20] }[e.key];
     if (step) { e.preventDefault(); orbit(...step); }
     if (e.key === "+" || e.key === "-") zoom(e.key === "+" ? 0.9 : 1.1);
   });
-  for (const button of document.querySelectorAll("[data-style]")) {
-    button.addEventListener("click", () => {
-      style = Number(button.dataset.style);
-      for (const other of document.querySelectorAll("[data-style]")) {
-        other.setAttribute("aria-pressed", String(other === button));
-      }
-      dirty = true;
-    });
-  }
-  addEventListener("resize", () => { dirty = true; });
+  const resized = new ResizeObserver(() => { dirty = true; });
+  resized.observe(canvas);
 
   // ---- a graphics card that was lost, as by sleep or a crashed driver, comes back with nothing on it ----
   canvas.addEventListener("webglcontextlost", (e) => {
     e.preventDefault(); // asks for it to be given back
     dirty = false; turning = false;
-    notice.textContent = "The graphics card was lost; the model comes back with it.";
+    if (!gone) say("The graphics card was lost; the model comes back with it.");
   });
-  canvas.addEventListener("webglcontextrestored", () => location.reload());
+  canvas.addEventListener("webglcontextrestored", () => { if (!gone) location.reload(); });
 
-  Promise.all([
+  gl.uniform1i(uniform("bump"), 1);
+  await Promise.all([
     texture(file.material.pbrMetallicRoughness.baseColorTexture, 0, gl.SRGB8_ALPHA8, "albedo", "textured"),
     texture(file.material.normalTexture, 1, gl.RGBA8, "bump", "bumped"),
-  ]).then(() => { dirty = true; draw(); document.body.dataset.viewer = "ready"; requestAnimationFrame(tick); })
-    .catch((error) => { notice.textContent = `The model cannot be shown: ${error.message}`; });
-  gl.uniform1i(uniform("bump"), 1);
-})();
+  ]);
+  draw();
+  requestAnimationFrame(tick);
+  return {
+    where,
+    look({ azimuth, elevation, distance }) {
+      turning = false;
+      Object.assign(camera, { azimuth, elevation, distance: distance * radius });
+      dirty = true;
+    },
+    home() { Object.assign(camera, home); dirty = true; },
+    dress(number) { style = number; dirty = true; }, // 0 lit, 1 albedo, 2 normal, 3 wireframe, 4 clay
+    close() {
+      gone = true;
+      resized.disconnect();
+      gl.getExtension("WEBGL_lose_context")?.loseContext();
+    },
+  };
+}
