@@ -57,8 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help="low-poly: few plane faces of one colour of the palette each, 500 unless --faces says else "
-        "(runs only)",
+        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (runs only)",
     )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
@@ -239,11 +238,15 @@ def _finish(config: RunConfig, args: argparse.Namespace) -> dict[str, dict]:
     from dreamlab.core.errors import InputError
     from dreamlab.stages import TextureStageConfig
 
-    if args.texture is not None and args.style is not None:
+    stages = stages_of(args.style)
+    in_faces = stages.get("texture", {}).get("into") == "faces"
+    if args.texture is not None and in_faces:
         raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
+    if "cubes" in stages.get("simplify", {}) and (args.faces is not None or args.quads):
+        option = "--quads" if args.faces is None else "--faces"
+        raise InputError(f"{option} and --style {args.style} exclude each other", mend="Take one away")
     if args.texture and args.parts is not None:
         raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
-    stages = stages_of(args.style)
     texture = stages.get("texture", {})
     if args.texture:
         texture |= {"into": "image", "resolution": args.texture}

@@ -32,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m',
-            'dreamlab run "a fox" --style low-poly --dry-run',
+            'dreamlab run "a fox" --style voxel --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -81,7 +81,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help="low-poly: 500 plane faces of one colour of the palette each, on top of any preset",
+        help=f"one of {', '.join(STYLES)}, on top of any preset",
     )
     add_runs_option(parser)
     parser.add_argument(
