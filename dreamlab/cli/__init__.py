@@ -27,6 +27,7 @@ from dreamlab.cli import (
     rm,
     run,
     studio,
+    texture,
 )
 from dreamlab.cli import list as list_
 from dreamlab.cli import open as open_
@@ -41,7 +42,7 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, list_, open_, compare, rm, export, render, dataset, evaluate, priors, config,
+    run, resume, list_, open_, compare, rm, export, texture, render, dataset, evaluate, priors, config,
     completion, doctor, studio,
 )  # fmt: skip
 

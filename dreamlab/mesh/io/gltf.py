@@ -165,7 +165,7 @@ class _Document:
             document["extensionsUsed"] = sorted(self.required | self.used)
         if self.required:
             document["extensionsRequired"] = sorted(self.required)
-        return _container(document | self.buffer.tables(), bytes(self.buffer.data))
+        return container(document | self.buffer.tables(), bytes(self.buffer.data))
 
 
 def _maps(mesh: Mesh) -> dict[str, np.ndarray]:
@@ -236,7 +236,8 @@ def _packed(buffer: GltfBuffer, rows: dict[str, np.ndarray], faces: np.ndarray) 
     return {"attributes": attributes, "indices": indices, "extensions": {draco.EXTENSION: extension}}
 
 
-def _container(document: dict[str, Any], binary: bytes) -> bytes:
+def container(document: Mapping[str, Any], binary: bytes) -> bytes:
+    """A GLB of this JSON and these bytes."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 4)
     binary += bytes(-len(binary) % 4)
