@@ -93,6 +93,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt, or the file's name, says "
         "really is",
     )
+    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
     parser.add_argument(
         "--origin",
         choices=ORIGINS,
@@ -224,6 +225,8 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
         stages["export"]["size"] = args.size
+    if args.bbox is not None:
+        stages["export"]["bbox"] = args.bbox
     if args.origin is not None or args.size == "real" or args.game is not None:
         stages["export"]["origin"] = args.origin or "base"
     if args.draco or args.meshopt:

@@ -77,6 +77,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in, or real")
+    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
     parser.add_argument(
         "--style",
         choices=STYLES,
@@ -199,4 +200,6 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings.setdefault("stages", {})["export"] = {"formats": formats}
     if args.size is not None:
         settings.setdefault("stages", {}).setdefault("export", {})["size"] = args.size
+    if args.bbox is not None:
+        settings.setdefault("stages", {}).setdefault("export", {})["bbox"] = args.bbox
     return settings
