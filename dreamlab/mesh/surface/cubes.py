@@ -14,7 +14,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 
 SAMPLES = 3  # along each side of a cell, that tell how much of it is inside
-FULL = 0.35  # share of a cell from which on it is a cube: thin legs stay, at half they would go
+FULL = 0.45  # share of a cell from which on it is a cube: a little less than half, for thin legs
 SLACK = 1e-6  # of a cell, that a solid may be longer than a whole number of them
 
 

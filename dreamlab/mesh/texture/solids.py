@@ -16,7 +16,7 @@ from dreamlab.mesh.material_words import Finish
 SolidName = Literal["clay", "gold", "silver", "bronze", "wood", "stone", "marble", "glass"]
 Paint = Callable[[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]], Float[np.ndarray, "N 3"]]
 
-DARKEST, LIGHTEST = 0.4, 1.05  # times a material's linear colour, where the object's own is black or white
+DARKEST, LIGHTEST = 0.55, 1.05  # times a material's linear colour, where the object's own is black or white
 
 
 class Solid(NamedTuple):
