@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dreamlab.core.errors import DamagedError, DreamlabError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.gltf_file import GltfFile
-from dreamlab.mesh.io.load import GLTF, load
+from dreamlab.mesh.io.load import GLTF, load, readable
 from dreamlab.mesh.repaint import Coat, Piece, image_for
 from dreamlab.mesh.repaint_gltf import retextured_gltf
 from dreamlab.mesh.repaint_obj import repaint_obj
@@ -42,8 +41,7 @@ def retexture(source: Path, target: Path, coat_of: CoatOf, side: int | None = No
     long as the coordinates can hold an image. Else, and of other formats, they are new. side: pixels of each
     image; else those of the old ones. Raises as `load`.
     """
-    mesh = load(source)  # says what is wrong with a file, in the words that every command has
-    try:
+    with readable(source):
         if source.suffix.lower() in GLTF:
             data, changed = retextured_gltf(GltfFile(source), coat_of, side)
             write_atomic(target, data)
@@ -53,14 +51,7 @@ def retexture(source: Path, target: Path, coat_of: CoatOf, side: int | None = No
             files, fault = repaint_obj(source, target, coat_of, side)
             if files:
                 return Retextured(files, [])
-    except DreamlabError:
-        raise
-    except (KeyError, IndexError, ValueError, TypeError) as error:  # of a file that `load` takes for less
-        got = f"{type(error).__name__}: {error}"
-        raise DamagedError(
-            f"{source.name} cannot be coloured anew", got=got, mend="Export it again"
-        ) from error
-    files = write(_laid_out(mesh, coat_of, side), target)
+    files = write(_laid_out(load(source), coat_of, side), target)
     return Retextured(files, [f"its texture coordinates, which {fault}"])
 
 
