@@ -1,6 +1,6 @@
-"""Draws every style of finished runs side by side, a row for each run: docs/figures/styles.png.
+"""Draws every style of finished runs, side by side: docs/figures/styles.png.
 
-usage: python scripts/style_sheet.py docs/figures/styles.png outputs/0001-a-red-mushroom outputs/0002-a-blue-chair
+usage: python scripts/style_sheet.py styles.png outputs/0001-a-red-mushroom outputs/0002-a-blue-chair
 
 The files of each style are kept in --folder, and not made again where they are.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
 from dreamlab.mesh.io.load import load
@@ -23,9 +23,9 @@ from dreamlab.run.resolve import from_values, merge
 from dreamlab.run.run_dir import RunDir
 from dreamlab.run.styles import STYLES, stages_of
 from dreamlab.stages import ExportStageConfig
+from dreamlab.views.contact import contact_sheet
 from dreamlab.views.render import WHITE, render_mesh
 
-LINE = 16  # pixels for the names
 PLAIN = "as made"
 
 
@@ -36,17 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("picture", type=Path, help="PNG to write")
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--folder", type=Path, default=Path("outputs/styles"), help="(default %(default)s)")
-    parser.add_argument("--size", type=int, default=150, help="pixels a tile (default %(default)s)")
+    parser.add_argument("--size", type=int, default=180, help="pixels a tile (default %(default)s)")
     parser.add_argument("--columns", type=int, default=6, help="(default %(default)s)")
     args = parser.parse_args(arguments)
-    tiles = []
-    for name in (PLAIN, *STYLES):
-        stills = [_still(_file(run, name, args.folder), args.size) for run in args.runs]
-        tiles.append(_labelled(np.concatenate(stills, 0), name))
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % args.columns)
-    rows = [np.concatenate(tiles[k : k + args.columns], 1) for k in range(0, len(tiles), args.columns)]
-    sheet = Image.fromarray(np.concatenate(rows)).quantize(256, dither=Image.Dither.NONE)
-    sheet.save(args.picture, optimize=True)
+    names = (PLAIN, *STYLES)
+    stills = [_still(_file(run, name, args.folder), args.size) for run in args.runs for name in names]
+    sheet = contact_sheet(stills, names * len(args.runs), columns=args.columns)
+    picture = Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE)
+    picture.save(args.picture, optimize=True)
 
 
 def _file(run: Path, style: str, folder: Path) -> Path:
@@ -73,12 +70,6 @@ def _still(path: Path, size: int) -> np.ndarray:
     camera = orbit_cameras(*angles, distance_to_fit(fovy), fovy, (size, size))
     style = "albedo" if mesh.material.unlit else "lit"
     return render_mesh(mesh, camera, style, WHITE, "native")[0][..., :3]
-
-
-def _labelled(tile: np.ndarray, name: str) -> np.ndarray:
-    line = Image.new("RGB", (tile.shape[1], LINE), "white")
-    ImageDraw.Draw(line).text((tile.shape[1] // 2, LINE // 2), name, fill="black", anchor="mm")
-    return np.concatenate([tile, np.asarray(line)])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from dreamlab.cli.options import (
     set_up_messages,
 )  # fmt: skip
 from dreamlab.cli.tell import tell_files
-from dreamlab.run.styles import COLOR_WEIGHT, STYLES, stages_of
+from dreamlab.run.styles import COLOR_WEIGHT, MATERIALS, STYLES, stages_of
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -158,7 +158,8 @@ def execute(args: argparse.Namespace) -> int:
     if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
-        raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
+        mend = f"dreamlab texture {args.subject} --style {args.style}" if args.style in MATERIALS else ""
+        raise InputError(f"{options} {need} a run: a mesh file has no field to sample", mend=mend)
     asset = to.name or asset_of(args.subject, config)
     own = None if config is None else config.last(ExportStageConfig)
     if args.game is not None and (own is None or own.size is None):
