@@ -100,6 +100,11 @@ def test_run_resume_export_render_walk(
     capsys.readouterr()
     assert command(*style, "--texture", "64") == 2
     assert "--style low-poly has no texture" in capsys.readouterr().err
+    assert command("export", "1", "--style", "voxel", "--faces", "100") == 2
+    assert "--faces and --style voxel exclude each other" in capsys.readouterr().err
+    assert command("export", "1", "--bbox", "1x2x1", "--to", "out", "--name", "tall", "--quiet") == 0
+    low, high = bounds(home / "out" / "tall.glb")
+    assert torch.allclose((high - low) / (high - low).max(), torch.tensor([0.5, 1, 0.5]), atol=1e-3)
     assert command(*recolored, "green=navy") == 2
     assert "the object has no green; expected one of pink #" in capsys.readouterr().err
     assert command(*recolored, "navy") == 2
@@ -136,7 +141,7 @@ def test_json_tells_the_whole_run(home: Path, capsys: pytest.CaptureFixture[str]
 
 def test_options_reach_the_config(home: Path) -> None:
     options = ("--seed", "9", "--negative", "blur", "--export", "ply", "--device", "cpu", "--out", "runs",
-               "--size", "30cm", "--style", "low-poly")  # fmt: skip
+               "--size", "30cm", "--style", "low-poly", "--bbox", "1x1x2")  # fmt: skip
     assert (
         command(
             "run", "a red ball", "--config", "small.yaml", "--set", "stages.0.steps=2", "--quiet", *options
@@ -146,7 +151,8 @@ def test_options_reach_the_config(home: Path) -> None:
     config = yaml.safe_load((home / "runs/0001-a-red-ball/config.yaml").read_text())
     assert config["seed"] == 9 and config["negative_prompt"] == "blur" and config["stages"][0]["steps"] == 2
     assert config["stages"][-3]["into"] == "faces" and config["stages"][-4]["faces"] == 500
-    assert config["stages"][-2]["formats"] == ["ply"] and config["device"] == "cpu"
+    assert config["stages"][-2]["formats"] == ["ply"] and config["stages"][-2]["bbox"] == "1x1x2"
+    assert config["device"] == "cpu"
     low, high = bounds(home / "runs/0001-a-red-ball/mesh.ply")
     assert float((high - low).max()) == pytest.approx(0.3, rel=1e-4)
 
@@ -236,6 +242,8 @@ MISTAKES = [
     (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
     (["export", "broken.glb", "--recolor", "red"], "needs a run"),
     (["export", "broken.glb", "--style", "low-poly"], "needs a run"),
+    (["export", "broken.glb", "--style", "wood"], "dreamlab texture broken.glb --style wood"),
+    (["export", "broken.glb", "--bbox", "1x2"], "the proportions cannot be read"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),
     (["export", "broken.glb", "--origin", "bse"], "The nearest is base"),
     (["export", "broken.glb", "--to", "/dev/null/x"], "--to /dev/null/x cannot be made"),

@@ -31,6 +31,7 @@ from dreamlab.cli import (
     run,
     serve,
     studio,
+    texture,
     view,
 )
 from dreamlab.cli import list as list_
@@ -46,8 +47,8 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, batch, view, list_, open_, compare, rm, export, render, dataset, evaluate, priors,
-    config, completion, doctor, studio, serve, app, mcp,
+    run, resume, batch, view, list_, open_, compare, rm, export, texture, render, dataset, evaluate,
+    priors, config, completion, doctor, studio, serve, app, mcp,
 )  # fmt: skip
 
 _EXAMPLES = """\

@@ -23,7 +23,7 @@ from dreamlab.cli.options import (
     set_up_messages,
 )  # fmt: skip
 from dreamlab.cli.tell import tell_files
-from dreamlab.run.styles import COLOR_WEIGHT, STYLES, stages_of
+from dreamlab.run.styles import COLOR_WEIGHT, MATERIALS, STYLES, stages_of
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -57,8 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help="low-poly: few plane faces of one colour of the palette each, 500 unless --faces says else "
-        "(runs only)",
+        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (runs only)",
     )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
@@ -94,6 +93,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt, or the file's name, says "
         "really is",
     )
+    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
     parser.add_argument(
         "--origin",
         choices=ORIGINS,
@@ -158,7 +158,8 @@ def execute(args: argparse.Namespace) -> int:
     if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
-        raise InputError(f"{options} {need} a run: a mesh file has no field to sample")
+        mend = f"dreamlab texture {args.subject} --style {args.style}" if args.style in MATERIALS else ""
+        raise InputError(f"{options} {need} a run: a mesh file has no field to sample", mend=mend)
     asset = to.name or asset_of(args.subject, config)
     own = None if config is None else config.last(ExportStageConfig)
     if args.game is not None and (own is None or own.size is None):
@@ -225,6 +226,8 @@ def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> Ru
         stages["extract"] = {"resolution": args.resolution}
     if args.size is not None:
         stages["export"]["size"] = args.size
+    if args.bbox is not None:
+        stages["export"]["bbox"] = args.bbox
     if args.origin is not None or args.size == "real" or args.game is not None:
         stages["export"]["origin"] = args.origin or "base"
     if args.draco or args.meshopt:
@@ -239,11 +242,15 @@ def _finish(config: RunConfig, args: argparse.Namespace) -> dict[str, dict]:
     from dreamlab.core.errors import InputError
     from dreamlab.stages import TextureStageConfig
 
-    if args.texture is not None and args.style is not None:
+    stages = stages_of(args.style)
+    in_faces = stages.get("texture", {}).get("into") == "faces"
+    if args.texture is not None and in_faces:
         raise InputError(f"--style {args.style} has no texture: each face has a colour", mend="Take one away")
+    if "cubes" in stages.get("simplify", {}) and (args.faces is not None or args.quads):
+        option = "--quads" if args.faces is None else "--faces"
+        raise InputError(f"{option} and --style {args.style} exclude each other", mend="Take one away")
     if args.texture and args.parts is not None:
         raise InputError("--parts has no texture: a material has a colour", mend="Take --texture away")
-    stages = stages_of(args.style)
     texture = stages.get("texture", {})
     if args.texture:
         texture |= {"into": "image", "resolution": args.texture}

@@ -33,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
-            'dreamlab run "a fox" --style low-poly --dry-run',
+            'dreamlab run "a fox" --style voxel --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -78,11 +78,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in, or real")
+    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
     parser.add_argument(
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help="low-poly: 500 plane faces of one colour of the palette each, on top of any preset",
+        help=f"one of {', '.join(STYLES)}, on top of any preset",
     )
     add_runs_option(parser)
     parser.add_argument(
@@ -202,4 +203,6 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings.setdefault("stages", {})["export"] = {"formats": formats}
     if args.size is not None:
         settings.setdefault("stages", {}).setdefault("export", {})["size"] = args.size
+    if args.bbox is not None:
+        settings.setdefault("stages", {}).setdefault("export", {})["bbox"] = args.bbox
     return settings

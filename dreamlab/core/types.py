@@ -214,7 +214,8 @@ class Material:
     """How a mesh's textures are read and its surface is shown; the defaults are matt, solid and atlas-like.
 
     wrap: beyond 0..1 in u and in v. nearest: texels are squares, not blended. alpha: the albedo's alpha means
-    nothing, cuts out what is below `cutoff`, or blends. metallic, roughness in 0..1.
+    nothing, cuts out what is below `cutoff`, or blends. metallic, roughness in 0..1. unlit: the colours are
+    shown as they are, whatever the light. transmission: the share of light that goes through, 0..1.
     """
 
     wrap: tuple[Wrap, Wrap] = ("clamp", "clamp")
@@ -224,6 +225,8 @@ class Material:
     double_sided: bool = False
     metallic: float = 0.0
     roughness: float = 1.0
+    unlit: bool = False
+    transmission: float = 0.0
 
 
 @dataclass(frozen=True)

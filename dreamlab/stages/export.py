@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 from pydantic import field_validator
 from torch import Tensor
 
-from dreamlab.mesh.geometry.shape import parse_size, place
+from dreamlab.mesh.geometry.shape import parse_sides, parse_size, place
 from dreamlab.mesh.io.encode import TextureFormat
 from dreamlab.mesh.io.export import check_packages, check_textures, write
 from dreamlab.stages.protocol import Context, StageConfig, StageEvent, SurfaceMesh, Wrote
@@ -35,6 +35,11 @@ class ExportStageConfig(StageConfig):
         description="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt names, by the table "
         "of dreamlab/mesh/real_sizes.yaml; null: the box of the field is 2 m wide",
     )
+    bbox: str | None = Setting(
+        default=None,
+        description="width, height and depth to each other, such as 1x2x1: the object is stretched along the "
+        "axes; null: as it is",
+    )
     origin: Literal["keep", "centre", "base"] = Setting(
         default="keep", description="where 0 lies; base is the middle of the underside"
     )
@@ -50,6 +55,13 @@ class ExportStageConfig(StageConfig):
     def _readable(cls, text: str | None) -> str | None:
         if text is not None:
             parse_size(text)
+        return text
+
+    @field_validator("bbox")
+    @classmethod
+    def _proportions(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_sides(text)
         return text
 
     def check(self) -> None:
@@ -75,8 +87,10 @@ class ExportStage:
 
     def placed(self, scene: SurfaceMesh) -> SurfaceMesh:
         """The mesh at its size and place."""
-        size = None if self.config.size is None else parse_size(self.config.size)
-        return replace(scene, mesh=place(scene.mesh, size=size, origin=self.config.origin))
+        config = self.config
+        size = None if config.size is None else parse_size(config.size)
+        sides = None if config.bbox is None else parse_sides(config.bbox)
+        return replace(scene, mesh=place(scene.mesh, size=size, origin=config.origin, sides=sides))
 
     def write(
         self,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -45,6 +46,7 @@ class SurfaceMesh:
     from it; else they are those at the surface, as where that was refined, and the density means nothing.
     quads: whether the triangles are halves of quads.
     parts: the faces' materials, where files shall have them.
+    patch: which faces [F] are of one colour together, by number, where each face has one: those of a cube.
     """
 
     mesh: Mesh
@@ -54,6 +56,7 @@ class SurfaceMesh:
     volume: bool = True
     quads: bool = False
     parts: NamedParts | None = None
+    patch: np.ndarray | None = None
 
     def colors(self) -> Field:
         """The field that has the colours. Raises InputError for a mesh that has none."""

@@ -13,7 +13,7 @@ from pydantic import field_validator, model_validator
 from torch import Tensor
 
 from dreamlab.core.errors import InputError
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.evaluate.field_fidelity import Pictures, faithful, field_pictures
 from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.material_words import finish_of
@@ -22,6 +22,7 @@ from dreamlab.mesh.texture.bake import BakeConfig, Baked, bake_textures, bake_ve
 from dreamlab.mesh.texture.color_names import names_of, parse_color
 from dreamlab.mesh.texture.facets import bake_faces
 from dreamlab.mesh.texture.recolor import recolored
+from dreamlab.mesh.texture.solids import SOLIDS
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.scenes.mesh import MeshSceneConfig
@@ -54,16 +55,18 @@ class TextureStageConfig(BakeConfig, StageConfig):
         "white_2), or each connected part one of 'meshes'; needs into: vertices or faces",
     )
 
-    finish: Literal["words", "matt"] = Setting(
+    finish: Literal["words", "matt", "unlit"] = Setting(
         default="words",
-        description="metal and roughness of the material: what the words of the prompt say (golden, wooden, "
-        "made of glass), or none and all",
+        description="metal and roughness: those of the `material`, or of what the words of the prompt say "
+        "(golden, wooden, made of glass); none and all; or colours that no light changes, as in cartoons",
     )
 
     @model_validator(mode="after")
     def _parts_have_colours_of_their_own(self) -> TextureStageConfig:
         if self.parts != "off" and self.into == "image":
             raise ValueError("parts: off, or into: vertices or faces beside it: materials have no image")
+        if self.parts != "off" and self.material != "own":
+            raise ValueError("parts: off, or material: own beside it: parts are of the object's own colours")
         return self
 
     @field_validator("recolor")
@@ -91,7 +94,7 @@ class TextureStage:
         config = self.config if scene.volume else self.config.model_copy(update={"depth": 0.0})
         baked = _baked(scene, config)
         mesh, measures = baked.mesh, {}
-        if not config.lighting:  # with light baked in, the two are not meant to be alike
+        if not config.lighting and config.material == "own":  # else the two are not meant to be alike
             mesh, likeness = faithful(baked, _pictures(scene), config.palette.mode)
             measures = {"psnr": likeness.psnr, "psnr_worst": likeness.worst}
         if config.palette.mode != "off":
@@ -100,10 +103,16 @@ class TextureStage:
         parts = None
         if config.recolor or config.parts != "off":
             mesh, parts = self._by_palette(baked, mesh)
-        if self.config.finish == "words":
-            mesh = replace(mesh, material=replace(mesh.material, **finish_of(context.prompt)._asdict()))
+        mesh = replace(mesh, material=self._material(mesh.material, context.prompt))
         yield Measured({"faces": float(len(mesh.faces)), **measures})
         return replace(scene, mesh=mesh, parts=parts)
+
+    def _material(self, before: Material, prompt: str) -> Material:
+        if self.config.finish != "words":
+            return replace(before, unlit=self.config.finish == "unlit")
+        solid = None if self.config.material == "own" else SOLIDS[self.config.material]
+        finish = finish_of(prompt) if solid is None else solid.finish
+        return replace(before, **finish._asdict(), transmission=solid.transmission if solid else 0.0)
 
     def _by_palette(self, baked: Baked, kept: Mesh) -> tuple[Mesh, NamedParts | None]:
         """The mesh in other colours, and its parts, as far as asked for.
@@ -125,7 +134,7 @@ class TextureStage:
 
 def _baked(scene: SurfaceMesh, config: TextureStageConfig) -> Baked:
     if config.into == "faces":
-        return bake_faces(scene.mesh, scene.colors(), config, surface=scene.painted)
+        return bake_faces(scene.mesh, scene.colors(), config, surface=scene.painted, patch=scene.patch)
     if config.into == "vertices":
         return bake_vertices(scene.mesh, scene.colors(), config, surface=scene.painted)
     flat = unwrap(scene.mesh, resolution=config.resolution)

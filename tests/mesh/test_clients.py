@@ -9,14 +9,18 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.named_parts import NamedParts
 from dreamlab.mesh.geometry.shape import place
 from dreamlab.mesh.io.export import write
+from dreamlab.mesh.repaint import solid_coat
+from dreamlab.mesh.retexture import retexture
 from dreamlab.mesh.surface.clean import solidity
 from dreamlab.run.game import write_game
 from dreamlab.stages.protocol import SurfaceMesh
@@ -80,6 +84,32 @@ def test_khronos_validator_finds_nothing_to_say_of_parts(kind, cut: Mesh, tmp_pa
         env={**os.environ, "NODE_PATH": folder},
     )
     assert json.loads(done.stdout)["messages"] == []
+
+
+@pytest.mark.parametrize("how", [Material(unlit=True), Material(transmission=0.9, roughness=0.05)])
+def test_khronos_validator_knows_the_materials_of_styles(how: Material, textured: Mesh, tmp_path) -> None:
+    folder = node_modules()
+    write(replace(textured, material=how), tmp_path / "m.glb")
+    assert issues_of(tmp_path / "m.glb", folder)["messages"] == []
+
+
+@pytest.mark.parametrize("style", ["wood", "glass"])
+def test_khronos_validator_accepts_a_retextured_file(style, textured: Mesh, tmp_path) -> None:
+    folder = node_modules()
+    write(textured, tmp_path / "m.glb")
+    retexture(tmp_path / "m.glb", tmp_path / "o.glb", lambda pieces: solid_coat(style, pieces), 64)
+    assert issues_of(tmp_path / "o.glb", folder)["messages"] == []
+
+
+def issues_of(path: Path, folder: str) -> dict[str, Any]:
+    done = subprocess.run(
+        ["node", "-e", VALIDATE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": folder},
+    )
+    return json.loads(done.stdout)
 
 
 def test_khronos_validator_accepts_draco(mesh: Mesh, tmp_path) -> None:

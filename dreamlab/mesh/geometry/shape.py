@@ -14,6 +14,7 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry import topology as topo
 
 Origin = Literal["keep", "centre", "base"]
+MOST_STRETCHED = 100.0  # times as long as another side that a side can be asked for
 CREASE = 35.0  # degrees between faces from which on an edge stays sharp
 
 
@@ -61,12 +62,19 @@ def tangents_of(mesh: Mesh) -> np.ndarray:
     return np.concatenate([total, np.where(turn >= 0, 1.0, -1.0)[:, None]], 1)
 
 
-def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> Mesh:
+def place(
+    mesh: Mesh,
+    *,
+    size: float | None = None,
+    origin: Origin = "keep",
+    sides: tuple[float, float, float] | None = None,
+) -> Mesh:
     """The mesh with its longest side `size` metres long and its origin moved.
 
     origin "centre" is the middle of the bounding box, "base" the middle of its underside; "keep" leaves it
-    (and scales about it).
+    (and scales about it). `sides` are the box's width, height and depth to each other: see `stretched`.
     """
+    mesh = mesh if sides is None else stretched(mesh, sides)
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     extent = float((high - low).max())
     if size is not None and (size <= 0 or extent <= 0):
@@ -80,6 +88,41 @@ def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> 
     elif origin == "keep":
         middle = middle * 0
     return replace(mesh, vertices=(mesh.vertices - middle) * scale)
+
+
+def stretched(mesh: Mesh, sides: tuple[float, float, float]) -> Mesh:
+    """The mesh stretched along the axes until its box has sides in this proportion, the longest as long as
+    the longest was; normals are turned with the surface.
+
+    Raises InputError for a mesh that is flat along an axis.
+    """
+    extent = mesh.vertices.double().amax(0) - mesh.vertices.double().amin(0)
+    if float(extent.min()) <= 0:
+        raise InputError("a flat mesh cannot be stretched", expected="a width, a height and a depth")
+    wanted = extent.new_tensor(sides) / max(sides) * extent.max()
+    factor = wanted / extent
+    normals = mesh.normals
+    if normals is not None:
+        normals = torch.nn.functional.normalize(normals.double() / factor, dim=1).float()
+    return replace(mesh, vertices=(mesh.vertices.double() * factor).float(), normals=normals)
+
+
+def parse_sides(text: str) -> tuple[float, float, float]:
+    """Width, height and depth of "1x2x1" or "2 x 0.5 x 1". InputError for anything else."""
+    parts = [part.strip() for part in text.lower().split("x")]
+    number = re.compile(r"[0-9]*\.?[0-9]+")
+    if len(parts) != 3 or not all(number.fullmatch(part) and float(part) > 0 for part in parts):
+        raise InputError(
+            "the proportions cannot be read",
+            expected="width, height and depth, such as 1x2x1",
+            got=repr(text),
+        )
+    width, height, depth = (float(part) for part in parts)
+    if max(width, height, depth) > MOST_STRETCHED * min(width, height, depth):
+        raise InputError(
+            "the proportions cannot be used", expected=f"at most {MOST_STRETCHED:.0f} to 1", got=repr(text)
+        )
+    return width, height, depth
 
 
 def parse_size(text: str) -> float:

@@ -34,6 +34,7 @@ SLOTS = {
 # Numbers of samplers, which glTF has from OpenGL.
 WRAPS: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 NEAREST, LINEAR = 9728, 9729
+UNLIT, TRANSMISSION = "KHR_materials_unlit", "KHR_materials_transmission"
 EXTENSIONS = {"image/webp": "EXT_texture_webp", basis.MIME: basis.EXTENSION}  # without a plain picture
 
 
@@ -87,6 +88,7 @@ class _Document:
         self.compression: Compression = compression
         self.format: PackedFormat = textures
         self.buffer = MeshoptBuffer() if compression == "meshopt" else GltfBuffer()
+        self.used: set[str] = set()  # by readers that know them; others show a material without
         self.required = {*self.buffer.extensions, *([draco.EXTENSION] if compression == "draco" else [])}
         self.nodes: list[dict[str, Any]] = []
         self.lists: dict[str, list[dict[str, Any]]] = {}
@@ -130,6 +132,7 @@ class _Document:
         """The materials with their textures; the number of the first."""
         how = item.mesh.material
         rows = [_material(title, color, how) for title, color in colors.items()]
+        self.used |= {name for row in rows for name in row.get("extensions", ())}
         for kind, image in _maps(item.mesh).items():
             texture = {"index": self._texture(f"{item.name}_{kind}", kind, image, how)}
             for row in rows:
@@ -158,10 +161,11 @@ class _Document:
         asset |= {"extras": dict(made_by)} if made_by else {}
         document: dict[str, Any] = {"asset": asset, "scene": 0}
         document |= {"scenes": [{"nodes": tops}], "nodes": self.nodes, **self.lists}
+        if self.required | self.used:
+            document["extensionsUsed"] = sorted(self.required | self.used)
         if self.required:
-            names = sorted(self.required)
-            document |= {"extensionsUsed": names, "extensionsRequired": names}
-        return _container(document | self.buffer.tables(), bytes(self.buffer.data))
+            document["extensionsRequired"] = sorted(self.required)
+        return container(document | self.buffer.tables(), bytes(self.buffer.data))
 
 
 def _maps(mesh: Mesh) -> dict[str, np.ndarray]:
@@ -189,6 +193,10 @@ def _material(name: str, color: np.ndarray | None, material: Material) -> dict[s
         out["alphaMode"] = material.alpha.upper()
     if material.alpha == "mask":
         out["alphaCutoff"] = material.cutoff
+    extensions: dict[str, Any] = {UNLIT: {}} if material.unlit else {}
+    if material.transmission:
+        extensions[TRANSMISSION] = {"transmissionFactor": material.transmission}
+    out |= {"extensions": extensions} if extensions else {}
     return out | ({"doubleSided": True} if material.double_sided else {})
 
 
@@ -228,7 +236,8 @@ def _packed(buffer: GltfBuffer, rows: dict[str, np.ndarray], faces: np.ndarray) 
     return {"attributes": attributes, "indices": indices, "extensions": {draco.EXTENSION: extension}}
 
 
-def _container(document: dict[str, Any], binary: bytes) -> bytes:
+def container(document: Mapping[str, Any], binary: bytes) -> bytes:
+    """A GLB of this JSON and these bytes."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 4)
     binary += bytes(-len(binary) % 4)

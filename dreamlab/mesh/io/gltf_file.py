@@ -71,7 +71,15 @@ class GltfFile:
         return self.json.get(name, [])
 
     def accessor(self, index: int) -> np.ndarray:
-        """Rows [N,W] as float64, normalised integers as -1..1 or 0..1; scalars [N].
+        """Rows [N,W] as float64, normalised integers as -1..1 or 0..1; scalars [N]. Raises as `rows`."""
+        spec, rows = self.json["accessors"][index], self.rows(index)
+        values = rows.astype(np.float64)
+        if spec.get("normalized") and rows.dtype.kind != "f":
+            values = np.maximum(values / np.iinfo(rows.dtype).max, -1.0)
+        return values if values.shape[1] > 1 else values[:, 0]
+
+    def rows(self, index: int) -> np.ndarray:
+        """The rows [N,W] of an accessor as they are written.
 
         Raises DamagedError where it claims more than there is, UnavailableError where it has no bytes.
         """
@@ -91,10 +99,7 @@ class GltfFile:
             raise DamagedError(f"{self.path.name} is damaged: accessor {index} claims {count} rows")
         if "sparse" in spec:
             rows = self._replaced(rows, spec["sparse"])
-        values = rows.astype(np.float64)
-        if spec.get("normalized") and kind.kind != "f":
-            values = np.maximum(values / np.iinfo(kind).max, -1.0)
-        return values if width > 1 else values[:, 0]
+        return rows
 
     def _rows(self, view: int, offset: int, kind: np.dtype, width: int, count: int) -> np.ndarray:
         data, size = self._from(view), kind.itemsize * width

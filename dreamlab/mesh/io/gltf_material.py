@@ -142,6 +142,8 @@ class Looks:
             "double_sided": bool(spec.get("doubleSided", False)),
             "metallic": float(np.clip(metallic, 0, 1)),
             "roughness": float(np.clip(roughness, 0, 1)),
+            "unlit": gltf.UNLIT in spec.get("extensions", {}),
+            "transmission": _transmission(spec),
         }
 
     def _texture(self, slot: Mapping[str, Any] | None, channels: frozenset[int], what: str) -> Texture | None:
@@ -232,5 +234,12 @@ def _losses(spec: Mapping[str, Any]) -> Iterator[str]:
     for name in spec.get("extensions", {}):
         if name == GLOSSY:
             yield "specular highlights"
-        elif name != STRENGTH:
+        elif name == gltf.TRANSMISSION and "transmissionTexture" in spec["extensions"][name]:
+            yield "transmission texture"
+        elif name not in (STRENGTH, gltf.UNLIT, gltf.TRANSMISSION):
             yield name
+
+
+def _transmission(spec: Mapping[str, Any]) -> float:
+    found = spec.get("extensions", {}).get(gltf.TRANSMISSION, {})
+    return float(np.clip(found.get("transmissionFactor", 0.0), 0, 1))

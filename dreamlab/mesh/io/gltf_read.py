@@ -58,6 +58,39 @@ def read_gltf(path: Path, colors_only: bool = False) -> Reading:
     return Reading(parts, sorted(reader.lost | reader.looks.lost), missing)
 
 
+class Surface(NamedTuple):
+    """A primitive of a file: the numbers of its mesh, itself and its material, the part that it is where the
+    scene has it first, and which of its rows [F,3] the corners of its faces are. Its own layout for textures
+    is the set of coordinates that its first texture is read by, else the first one: their number, and those
+    of the corners [F,3,2], v up; None without any."""
+
+    mesh: int
+    primitive: int
+    material: int | None
+    part: Part
+    rows: Int[np.ndarray, "F 3"]
+    channel: int = 0
+    uv: Float[np.ndarray, "F 3 2"] | None = None
+
+
+def surfaces(file: GltfFile) -> list[Surface]:
+    """Every triangle primitive that the scene shows, once. Raises as `read_gltf`."""
+    reader, out = _Reader(file, True), dict[tuple[int, int], Surface]()
+    for placed in placed_meshes(file):
+        index = placed.node["mesh"]
+        for number, found, part in reader.numbered(placed._replace(worlds=placed.worlds[:1])):
+            material = file.json["meshes"][index]["primitives"][number].get("material")
+            surface = Surface(index, number, material, part, found.faces)
+            names = (name for name in found.rows if name.startswith("TEXCOORD_"))
+            if sets := sorted(int(name.removeprefix("TEXCOORD_")) for name in names):
+                mapped = reader.looks.look(material, frozenset(sets)).mapped
+                channel = mapped.channel if mapped else sets[0]
+                uv = found.rows[f"TEXCOORD_{channel}"][found.faces] * [1, -1] + [0, 1]
+                surface = surface._replace(channel=channel, uv=uv)
+            out.setdefault((index, number), surface)
+    return list(out.values())
+
+
 class _Reader:
     def __init__(self, file: GltfFile, colors_only: bool) -> None:
         self.file, self.looks, self.lost = file, Looks(file, colors_only), set(_losses(file))
@@ -67,6 +100,10 @@ class _Reader:
 
     def parts(self, placed: Placed) -> list[Part]:
         """The node's mesh, wherever the scene has it."""
+        return [part for _, _, part in self.numbered(placed)]
+
+    def numbered(self, placed: Placed) -> list[tuple[int, Triangles, Part]]:
+        """The same with the number of each primitive, and its triangles as the file has them."""
         node, index = placed.node, placed.node["mesh"]
         mesh = self.file.json["meshes"][index]
         weights = node.get("weights", mesh.get("weights", []))
@@ -83,7 +120,7 @@ class _Reader:
                 self.lost.add("points and lines")
                 continue
             self._count(len(found.faces) * (len(placed.worlds) - (index not in self._shown)))
-            out.append(self._part(primitive, found, placed))
+            out.append((number, found, self._part(primitive, found, placed)))
         self._shown.add(index)
         return out
 

@@ -51,7 +51,7 @@ def load(path: str | os.PathLike[str], up: Axis | None = None) -> Mesh:
         DamagedError: the file is not what its name says, is cut off, or its faces name missing corners.
     """
     path = Path(path)
-    with _readable(path):
+    with readable(path):
         parts, lost = _parts(path)
         if not parts:
             raise InputError(
@@ -83,12 +83,12 @@ def load_flat(path: str | os.PathLike[str]) -> FlatMesh:
     triangles.
     """
     path = Path(path)
-    with _readable(path):
+    with readable(path):
         return flattened(_parts(path, pictures=True)[0])
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Check that a file can be read as a mesh at all; whatever its parser raises becomes DamagedError."""
     kind = path.suffix.lower()
     if not path.is_file():

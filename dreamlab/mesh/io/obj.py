@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,6 +35,20 @@ def read_obj(path: Path) -> tuple[list[Part], list[str], list[str]]:
     Raises DamagedError for lines that cannot be read, InputError for a file that is too large.
     """
     return _Obj(path, _continued(decoded(file_bytes(path, MOST_TEXT)))).parts()
+
+
+class ObjSurface(NamedTuple):
+    """The faces of one material: its name, empty for faces without; the part that they are; and where they
+    lie in its texture [F,3,2], v up, as the file has it, whether there is a texture or not."""
+
+    name: str
+    part: Part
+    uv: Float[np.ndarray, "F 3 2"] | None
+
+
+def obj_surfaces(path: Path) -> list[ObjSurface]:
+    """Raises as `read_obj`."""
+    return _Obj(path, _continued(decoded(file_bytes(path, MOST_TEXT)))).surfaces()
 
 
 @dataclass
@@ -67,15 +82,22 @@ class _Obj:
         self.groups = np.where(smooth > 0, smooth, flat)[owner]
 
     def parts(self) -> tuple[list[Part], list[str], list[str]]:
+        return [surface.part for surface in self.surfaces()], self.lost, self.missing
+
+    def surfaces(self) -> list[ObjSurface]:
         names = list(self.lines.names)
         order = np.argsort(self.material, kind="stable")
         found, firsts = np.unique(self.material[order], return_index=True)
         surfaces = self._surfaces({names[k] for k in found.tolist()} - {""})
-        parts = []
+        out = []
         for k, of in zip(found.tolist(), np.split(order, firsts[1:]), strict=False):  # of nothing, one piece
             surface = surfaces.get(names[k], Surface())
-            parts.append(self._part(self.corners[self.rows[of]], self.groups[of], surface))
-        return parts, self.lost, self.missing
+            corners = self.corners[self.rows[of]]
+            part = self._part(corners, self.groups[of], surface)
+            index = corners[..., 1]
+            there = len(index) > 0 and index.min() >= 0 and index.max() < len(self.uv)
+            out.append(ObjSurface(names[k], part, self.uv[index][..., :2] if there else None))
+        return out
 
     def _table(self, word: str) -> Float[np.ndarray, "N W"]:
         """The numbers of all v, vt or vn lines; short rows are filled with nan."""

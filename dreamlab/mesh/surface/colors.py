@@ -53,22 +53,24 @@ class SurfaceColors:
         return self.color_of(*self.nearest(points, normals))
 
     def color_of(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """sRGB [N,3] in 0..1 at points of faces: the texture times what lies between the corners' colours."""
-        corners = self.faces[face]
-        albedo = texture_of(self.mesh, "albedo")
-        if albedo is not None and self.mesh.uv is not None:
-            uv = np.einsum("nk,nki->ni", share, self.mesh.uv.double().numpy()[corners])
-            texels = sample(albedo, uv, self.mesh.material)
-            if self.mesh.colors is None:
-                return texels
-            return multiplied(texels, self._of_corners(corners, share))
-        return self._of_corners(corners, share)
-
-    def _of_corners(self, corners: np.ndarray, share: np.ndarray) -> np.ndarray:
-        if self.mesh.colors is None:
-            raise InputError("the mesh has no colours", expected="a texture or vertex colours")
-        return np.einsum("nk,nki->ni", share, self.mesh.colors.double().numpy().clip(0, 1)[corners])
+        """See `colors_between`."""
+        return colors_between(self.mesh, self.faces[face], share)
 
     def normals(self, face: np.ndarray, share: np.ndarray) -> np.ndarray:
         out = np.einsum("nk,nki->ni", share, normals_of(self.mesh)[self.faces[face]])
         return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+
+
+def colors_between(mesh: Mesh, corners: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """sRGB [N,3] in 0..1 between three corners each [N,3], by their shares [N,3]: the texture times what lies
+    between the corners' colours. InputError for a mesh that has neither."""
+    albedo, out = texture_of(mesh, "albedo"), None
+    if albedo is not None and mesh.uv is not None:
+        uv = np.einsum("nk,nki->ni", share, mesh.uv.double().numpy()[corners])
+        out = sample(albedo, uv, mesh.material)
+    if mesh.colors is not None:
+        tint = np.einsum("nk,nki->ni", share, mesh.colors.double().numpy().clip(0, 1)[corners])
+        out = tint if out is None else multiplied(out, tint)
+    if out is None:
+        raise InputError("the mesh has no colours", expected="a texture or vertex colours")
+    return out

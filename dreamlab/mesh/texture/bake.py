@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from dreamlab.mesh.texture.palette import Palette, PaletteConfig
 from dreamlab.mesh.texture.palette_bake import painted_corners, painted_image
 from dreamlab.mesh.texture.raster import owners
 from dreamlab.mesh.texture.seen import looking, put_onto, seen_color
+from dreamlab.mesh.texture.solids import SolidName, in_solid
 
 GROW = 1.0  # texels around every triangle that are baked like its inside: what bilinear filtering reads
 DILATE = 16  # texels that charts are grown by: four levels of a mipmap see no seam
@@ -54,6 +55,17 @@ class BakeConfig(BaseModel):
     palette: PaletteConfig = Setting(
         default=PaletteConfig(), description="paint in a few flat colours, sharp at any resolution"
     )
+    material: Literal["own"] | SolidName = Setting(
+        default="own",
+        description="what the object is made of: its own colours, or a material all through, a little darker "
+        "where they are dark",
+    )
+
+    def dressed(self, mesh: Mesh, x: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """The colours [N,3] that the mesh has in this material at places [N,3] of these own colours."""
+        if self.material == "own":
+            return own
+        return in_solid(self.material, mesh.vertices.double().numpy(), x, own)
 
 
 class Baked(NamedTuple):
@@ -85,6 +97,7 @@ def bake_vertices(
     found = painted_corners(mesh, look, config.palette)
 
     def colored(mesh: Mesh, values: np.ndarray) -> Mesh:
+        values = config.dressed(mesh, mesh.vertices.double().numpy(), values)
         values = under_light(values, daylight(mesh)) if config.lighting else values
         return replace(mesh, colors=torch.from_numpy(values).float())
 
@@ -154,6 +167,7 @@ def bake_textures(
         light = _blended(lit, daylight(lit)[:, None], position)[:, 0]
 
     def albedo(values: np.ndarray) -> np.ndarray:
+        values = config.dressed(mesh, position, values)
         return fill(texel, to_bytes(values if light is None else under_light(values, light)), n)
 
     textures = []

@@ -44,6 +44,7 @@ class PaletteConfig(BaseModel):
     colors: int = Setting(default=8, ge=1, le=32, description="at most so many colours")
     noise: float = Setting(default=14.0, gt=0, description="Delta E that a place may lie off its colour")
     smoothness: float = Setting(default=1.2, ge=0, description="how much each neighbour's colour weighs")
+    gradients: bool = Setting(default=True, description="whether a colour may shade off smoothly")
 
 
 class Palette(NamedTuple):
@@ -97,7 +98,7 @@ def find_palette(
     label = probability.argmax(1)
     found = [paints.fit(label == k) for k in range(probability.shape[1])]
     flat = rgb_of(np.stack([paint.color for paint in found]))
-    gradient = np.stack([paint.gradient for paint in found], 1)
+    gradient = np.stack([paint.gradient for paint in found], 1) * config.gradients
     error = float(np.average(deltaE_ciede2000(soft, soft - paints.off(found, label)), weights=graph.area))
     return Palette(flat, probability, probability[faces].sum(1).argmax(1), gradient, error)
 
