@@ -133,7 +133,7 @@ class ChannelsTrainer(Trainer):
         super().__init__(config)
         self._channels = channels
 
-    def _update(self, views: TrainingBatch, table: CaptionTable) -> tuple[float, ...]:
+    def _update(self, views: TrainingBatch, table: CaptionTable) -> Tensor:
         random = torch.Generator().manual_seed(self.step)
         behind = torch.rand(len(views.x), 3, 1, 1, generator=random)
         return super()._update(views._replace(x=self._channels(views.x, behind)), table)

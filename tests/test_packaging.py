@@ -56,6 +56,7 @@ THROUGH_ANOTHER = {
     "lxml": "trimesh",  # 3MF and COLLADA
     "usd-core": "pxr",
     "ninja": "nerfacc.grid",  # compiles its CUDA kernels
+    "tensorboard": "torch.utils.tensorboard",
     "s3fs": "fsspec.core",  # s3:// of --storage
 }
 MODULES = {
