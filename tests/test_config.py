@@ -61,9 +61,7 @@ def test_set_reaches_losses_in_either_form(long: bool) -> None:
     """The short form is what people write, the long form what a resolved config says."""
     losses = [{"kind": "opacity", "weight": 1}, {"kind": "eikonal", "weight": 1, "points": 64}]
     values = small_values(field={"kind": "sdf"})
-    values["stages"][0]["losses"] = (
-        losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
-    )
+    values["stages"][0]["losses"] = losses if long else {"opacity": 1, "eikonal": {"weight": 1, "points": 64}}
     assign(values, "stages.0.losses.opacity=0.1")
     assign(values, "stages.shape.losses.eikonal.points=32")
     opacity, eikonal = from_values(values).stages[0].losses
@@ -126,7 +124,9 @@ def test_another_method_keeps_the_priors_calibration(kind: str) -> None:
     config = resolve("a cat", preset="fast", overrides=[f"guidance.kind={kind}"])
     assert config.guidance.kind == kind
     assert (config.cfg, config.noise) == (plain.cfg, plain.noise)
-    assert plain.cfg == CFGConfig(text=3, camera=3, mean_color=1.2) and plain.noise.shared
+    assert (
+        plain.cfg == CFGConfig(text=3, camera=3, mean_color=1.2, mean_color_blur=0.125) and plain.noise.shared
+    )
 
 
 def test_a_stage_overrides_a_part_of_the_calibration_or_all_of_it() -> None:
@@ -315,9 +315,13 @@ def test_an_unknown_preset_is_told_the_nearest() -> None:
         ("2001-01-01: seed\n", "is no word"),
         ("seed: " + "[" * 2000 + "]" * 2000, "nested too deeply"),
         ("a: &a [*a]\n", "nested too deeply"),
-        ("a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
-            f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
-        ), "too many values"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1]\n"
+            + "".join(
+                f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+            ),
+            "too many values",
+        ),
         ("a: '" + "x" * 1_000_001 + "'\n", "a megabyte at most"),
     ],
 )
