@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import subprocess
 import sys
-import urllib.request
 import webbrowser
 from pathlib import Path
 from subprocess import PIPE
@@ -98,10 +98,13 @@ def test_ctrl_c_ends_it_at_once_though_pages_listen(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        with urllib.request.urlopen(f"{address}/v1/events", timeout=60) as listening:
-            assert listening.status == 200
-            process.send_signal(signal.SIGINT)
-            assert listening.read().strip() == b""
+        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        asked.request("GET", "/v1/events")
+        listening = asked.getresponse()
+        assert listening.status == 200
+        process.send_signal(signal.SIGINT)
+        assert listening.read().strip() == b""
+        asked.close()
         _, told = process.communicate(timeout=60)
     finally:
         process.kill()
