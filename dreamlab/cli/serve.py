@@ -102,10 +102,10 @@ def serve(
 
     app = create_app(settings, routers)
     with listening(args.host, args.port) as (sock, address):
+        sock.listen()  # who is told the address can ask there
         if not args.quiet:
             sys.stdout.write(f"{address}\n")
             sys.stdout.flush()
-        sock.listen()
         ready(address)
         config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
         config.timeout_graceful_shutdown = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-import httpx
 import pytest
 
 from dreamlab.cli import app, serve
@@ -98,10 +98,13 @@ def test_ctrl_c_ends_it_at_once_though_pages_listen(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        with httpx.stream("GET", f"{address}/v1/events", timeout=60) as listening:
-            assert listening.status_code == 200
-            process.send_signal(signal.SIGINT)
-            assert list(listening.iter_lines()) in ([], [""])
+        asked = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        asked.request("GET", "/v1/events")
+        listening = asked.getresponse()
+        assert listening.status == 200
+        process.send_signal(signal.SIGINT)
+        assert listening.read().strip() == b""
+        asked.close()
         _, told = process.communicate(timeout=60)
     finally:
         process.kill()
