@@ -90,6 +90,7 @@ def read_jobs(
     path: Path, recipe: Recipe, presets: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[Job]:
     """Every line of a .txt, .jsonl or .csv, with each of the presets and seeds; the same thing only once.
+    Several words that are no file's name are a prompt themselves.
 
     A .txt has a prompt a line. Rows of the others have `prompt`, and may have `preset`, `seed` (which then
     are the row's only ones), `negative`, and settings by dotted keys, such as `stages.shape.steps`; in JSON
@@ -183,6 +184,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | InputError]]:
     """Rows with their line numbers; an error in the place of one that cannot be read."""
     readers = {".txt": _rows_of_text, ".jsonl": _rows_of_json, ".csv": _rows_of_csv}
     reader = readers.get(path.suffix.lower())
+    if reader is None and " " in path.name and not path.exists():
+        return iter([(1, {"prompt": str(path)})])
     if reader is None:
         raise InputError(f"{path} cannot be read", expected=", ".join(KINDS), got=path.suffix or "no suffix")
     return iter(reader(path, _text(path)))

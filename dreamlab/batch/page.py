@@ -16,6 +16,7 @@ from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import atomic_path
 from dreamlab.mesh.io.load import load
+from dreamlab.run.folders import number_of
 from dreamlab.views.contact import write_contact_sheet
 from dreamlab.views.evaluation_page import Column, Page, PageRow, write_evaluation_page
 from dreamlab.views.render import framed, render_mesh
@@ -62,7 +63,8 @@ def write_picture(folder: Path, row: Row) -> Path | None:
 def write_page(folder: Path, jobs: Sequence[Job], ledger: Ledger, title: str) -> dict[str, Path]:
     """The page of all jobs that have ended, and a contact sheet of those that came out well, by kind.
 
-    The sheet has the first 400 of them, and is not written where there is none.
+    The sheet has the first 400 of them, under the numbers of their runs, and is not written where there is
+    none.
     """
     rows = [ledger.rows[job.key] for job in jobs if job.key in ledger.rows]
     pictures = {row.job: path for row in rows if (path := _picture(folder, row)) is not None}
@@ -76,7 +78,8 @@ def write_page(folder: Path, jobs: Sequence[Job], ledger: Ledger, title: str) ->
         written["sheet"] = folder / SHEET
         columns = min(10, max(5, math.isqrt(len(shown))))
         images = [_pixels(pictures[row.job]) for row in shown]
-        write_contact_sheet(folder / SHEET, images, [row.prompt for row in shown], columns=columns)
+        captions = [f"{number_of(row.run)}: {row.prompt}" for row in shown]
+        write_contact_sheet(folder / SHEET, images, captions, columns=columns)
     return written
 
 

@@ -1,4 +1,4 @@
-"""dreamlab batch FILE --out DIR: many prompts, seeds and presets, worked on until every one has ended."""
+"""dreamlab batch FILE|PROMPT --out DIR: many prompts, seeds and presets, worked on until every one has ended."""
 
 from __future__ import annotations
 
@@ -31,18 +31,23 @@ _MOST_COMPLAINTS = 20
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "batch",
-        help="make many objects, of a file of prompts",
+        help="make many objects: of a file of prompts, or of one prompt with many seeds",
         description="Make an object of every line of a file, times seeds, times presets, in one folder with "
         "a table and a page. The same command goes on where it was stopped or killed.",
         **examples(
             "dreamlab batch prompts.txt --out toys",
             "dreamlab batch prompts.txt --out toys --seeds 0-3 --preset fast --jobs 2 --budget 2h",
             "dreamlab batch toys.csv --out toys --preset fast,default --dry-run",
-            "dreamlab batch prompts.txt --out toys --failed",
+            'dreamlab batch "a red mushroom" --seeds 0-7 --out mushrooms     variations, to pick from',
         ),
     )
     parser.set_defaults(execute=execute)
-    parser.add_argument("prompts", type=Path, metavar="FILE", help="prompts as .txt, .jsonl or .csv")
+    parser.add_argument(
+        "prompts",
+        type=Path,
+        metavar="FILE|PROMPT",
+        help="prompts as .txt, .jsonl or .csv; or one of several words",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of runs, table and page"
     )

@@ -39,6 +39,17 @@ def test_every_prompt_meets_every_seed_and_preset_once(tmp_path: Path) -> None:
     assert read_prompts(path) == ["a fox", "a cup"]
 
 
+def test_several_words_that_name_no_file_are_a_prompt(tmp_path: Path) -> None:
+    assert told(read_jobs(Path("a red mushroom"), FAST, (), [2, 3])) == [
+        (1, "a red mushroom", 2, "fast"),
+        (1, "a red mushroom", 3, "fast"),
+    ]
+    (tmp_path / "a list").write_text("a fox\n")
+    for path in (tmp_path / "a list", Path("mushrooms")):
+        with pytest.raises(InputError, match=r"\.txt"):
+            read_jobs(path, FAST)
+
+
 def test_rows_say_their_own_seed_preset_and_settings(tmp_path: Path) -> None:
     rows = [
         {
