@@ -68,7 +68,7 @@ def test_the_own_colours_are_baked_as_before_and_a_material_over_them(colored) -
 @cache
 def styled(style: str | None):
     texture = {"resolution": 64, **({} if style is None else STYLES[style]["texture"])}
-    shape = ExtractStageConfig(resolution=12), SimplifyStageConfig(faces=60)
+    shape = ExtractStageConfig(resolution=16), SimplifyStageConfig(faces=60)
     return finished(Solid(sphere(0.6)), *shape, TextureStageConfig(**texture))[0]
 
 
