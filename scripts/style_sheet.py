@@ -24,9 +24,10 @@ from dreamlab.run.run_dir import RunDir
 from dreamlab.run.styles import STYLES, stages_of
 from dreamlab.stages import ExportStageConfig
 from dreamlab.views.contact import contact_sheet
-from dreamlab.views.render import WHITE, render_mesh
+from dreamlab.views.render import render_mesh
 
 PLAIN = "as made"
+PAPER = (0.91, 0.92, 0.93)  # sRGB: darker than what is white
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = (PLAIN, *STYLES)
     stills = [_still(_file(run, name, args.folder), args.size) for run in args.runs for name in names]
     sheet = contact_sheet(stills, names * len(args.runs), columns=args.columns)
-    picture = Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE)
+    picture = Image.fromarray(sheet).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
     picture.save(args.picture, optimize=True)
 
 
@@ -69,7 +70,7 @@ def _still(path: Path, size: int) -> np.ndarray:
     angles = torch.tensor([radians(30.0)]), torch.tensor([radians(17.0)])
     camera = orbit_cameras(*angles, distance_to_fit(fovy), fovy, (size, size))
     style = "albedo" if mesh.material.unlit else "lit"
-    return render_mesh(mesh, camera, style, WHITE, "native")[0][..., :3]
+    return render_mesh(mesh, camera, style, PAPER, "native")[0][..., :3]
 
 
 if __name__ == "__main__":

@@ -34,4 +34,4 @@ class CleanStage:
         surface = repair_surface(scene.mesh, self.config)
         mesh = denoised(surface, self.config.denoise)
         yield from ()
-        return replace(scene, mesh=mesh, painted=scene.painted or surface, fine=mesh)
+        return replace(scene, mesh=mesh, painted=scene.painted or surface, fine=mesh, patch=None)

@@ -56,7 +56,8 @@ class SimplifyStage:
         light = simplify(mesh, self.config)
         yield _measured(light)
         quads = self.config.remesh == "quads"
-        return replace(scene, mesh=creased(light), painted=scene.painted or scene.mesh, quads=quads)
+        painted = scene.painted or scene.mesh
+        return replace(scene, mesh=creased(light), painted=painted, quads=quads, patch=None)
 
     def _in_cubes(self, scene: SurfaceMesh, cells: int) -> Generator[StageEvent, None, SurfaceMesh]:
         mesh, cube = cubes_of(scene.mesh, cells)

@@ -13,6 +13,7 @@ from dreamlab.mesh.texture.solids import SOLIDS, SolidName, in_solid, noise, tur
 from dreamlab.run.styles import MATERIALS, STYLES
 from dreamlab.stages import ExtractStageConfig, SimplifyStageConfig, TextureStageConfig
 from tests.mesh.analytic import Solid, sphere
+from tests.mesh.conftest import halves
 from tests.mesh.gltf_files import written
 
 BOX = np.array([[-1.0, -1, -1], [1, 1, 1]])
@@ -68,8 +69,8 @@ def test_the_own_colours_are_baked_as_before_and_a_material_over_them(colored) -
 @cache
 def styled(style: str | None):
     texture = {"resolution": 64, **({} if style is None else STYLES[style]["texture"])}
-    shape = ExtractStageConfig(resolution=12), SimplifyStageConfig(faces=60)
-    return finished(Solid(sphere(0.6)), *shape, TextureStageConfig(**texture))[0]
+    shape = ExtractStageConfig(resolution=16), SimplifyStageConfig(faces=60)
+    return finished(Solid(sphere(0.6), rgb=halves), *shape, TextureStageConfig(**texture))[0]
 
 
 @pytest.mark.parametrize("style", ["toon", "gold", "wood", "glass"])
