@@ -1,4 +1,4 @@
-"""dreamlab batch FILE|PROMPT --out DIR: many prompts, seeds and presets, worked on until every one has ended."""
+"""dreamlab batch FILE|PROMPT --out DIR: many prompts, seeds and presets, until each has ended."""
 
 from __future__ import annotations
 
