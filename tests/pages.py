@@ -22,6 +22,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     ROOT / "dreamlab" / "weights" / "MODEL_CARD.md",
+    ROOT / "dreamlab" / "weights" / "TRAINING.md",
 ]
 
 
