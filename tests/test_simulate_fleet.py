@@ -77,7 +77,7 @@ def test_seconds_are_read_from_a_table_and_from_figures(fleet: Any, tmp_path: Pa
         "".join(json.dumps({"state": s, "attempts": a, "seconds": t}) + "\n" for s, a, t in rows)
     )
     assert fleet.measured_seconds(table) == [7.5, 9.0]
-    figures = Path(__file__).parents[1] / "docs" / "figures" / "contact.json"
+    figures = Path(__file__).parents[1] / "docs" / "figures" / "fleet_jobs.json"
     assert len(fleet.measured_seconds(figures)) == 10
     table.write_text("")
     with pytest.raises(SystemExit, match="no seconds"):
