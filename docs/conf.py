@@ -22,7 +22,7 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "CONTRIBUTING.md", "CHANGELOG.md", "dreamlab/weights/MODEL_CARD.md"]
+include_patterns = ["docs/**.md", "CONTRIBUTING.md", "CHANGELOG.md", "dreamlab/weights/*.md"]
 exclude_patterns = [".*", "outputs", "training", "tests", "build", "dist", "configs", "scripts", "*.egg-info"]
 
 myst_heading_anchors = 4

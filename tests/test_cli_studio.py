@@ -43,6 +43,7 @@ def test_a_sheet_is_a_picture_of_eight_sides(trained: Path, tmp_path: Path) -> N
         assert image.width == 4 * image.height  # eight views, above their relative depth
 
 
+@pytest.mark.slow
 def test_measuring_asks_for_the_nouns_that_are_named(
     trained: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

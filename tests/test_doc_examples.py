@@ -103,6 +103,7 @@ def test_the_second_tells_every_step_and_leaves_a_checkpoint(
     assert left.prompt == "a blue car" and left.files == {} and list((left.folder / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_the_third_draws_three_seeds_that_differ(first: dict[str, Any]) -> None:
     run(3)
     with Image.open("seeds.png") as image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from known import red_ball_prior, small_config
 
 from dreamlab.evaluate.objects import AROUND
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 from measure_distilled import field_seen, read
 
 
+@pytest.mark.slow
 def test_a_field_is_seen_where_it_stands(tmp_path: Path) -> None:
     stages = [{"name": "shape", "steps": 60, "views": 8, "lr": 0.03}]
     config = small_config(stages=stages)

@@ -114,6 +114,7 @@ def test_the_truth_is_lit_on_the_side_that_is_seen() -> None:
         assert (((camera.c2w[0, :3, 3] - lit.vertices) * lit.normals).sum(1) >= -1e-6).all()
 
 
+@pytest.mark.slow
 def test_one_object_is_made_measured_and_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

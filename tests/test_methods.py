@@ -88,12 +88,14 @@ def edited(blue: RunDir, **changes: Any) -> RunConfig:
     return small_config(**values | changes)
 
 
+@pytest.mark.slow
 def test_an_edit_moves_the_object_from_the_source_to_the_target(blue: RunDir, tmp_path: Path) -> None:
     before, after = color_inside(blue), color_inside(run_of(tmp_path, edited(blue)))
     assert before[2] > before[0] + 0.1, "it begins blue"
     assert after[0] > before[0] + 0.1 and after[2] < before[2] - 0.1
 
 
+@pytest.mark.slow
 def test_an_edit_towards_what_is_there_changes_nothing(blue: RunDir, tmp_path: Path) -> None:
     config = edited(blue, prompt="a blue ball")
     assert torch.allclose(color_inside(run_of(tmp_path, config)), color_inside(blue), atol=0.03)

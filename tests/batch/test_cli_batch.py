@@ -111,7 +111,7 @@ def test_options_that_cannot_be_used_are_told(
 def test_at_the_end_of_the_time_a_batch_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("batch", "prompts.txt", "--out", "toys", *TINY, "--budget", "0.001s", "--json") == 0
     *_, remark, finished = map(json.loads, capsys.readouterr().out.splitlines())
-    assert remark["text"].startswith("the time is used up; go on with: dreamlab ")
+    assert remark["text"].startswith("the time is used up; go on with: dreamlab")
     assert (finished["done"], finished["failed"], finished["left"]) == (0, 0, 1)
     assert (Path("toys") / "index.html").is_file() and not (Path("toys") / "contact.webp").exists()
 

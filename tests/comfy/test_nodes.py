@@ -165,6 +165,7 @@ def test_outside_of_comfyui_it_is_said(cup) -> None:
         comfy_mesh(cup)
 
 
+@pytest.mark.slow
 def test_a_prompt_becomes_a_mesh_with_pictures_and_files(comfy) -> None:
     mesh, pictures, glb, folder = TextToMesh().make("a red ball", "fast", 3, settings=TINY)
     assert Path(folder).parent == comfy.out / "dreamlab" and Path(glb).parent == Path(folder)

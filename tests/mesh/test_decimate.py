@@ -29,6 +29,7 @@ def sponge() -> Mesh:
     return extract(Solid(rough), ExtractConfig(resolution=80, iso=100.0)).mesh
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [8000, 1500])
 def test_a_very_rough_surface_keeps_the_budget_and_stays_a_solid(sponge: Mesh, budget: int) -> None:
     mesh = clean(sponge, CleanConfig(faces=budget))

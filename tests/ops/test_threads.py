@@ -164,7 +164,7 @@ def test_a_run_begins_by_deciding_its_threads(tmp_path, three_asked_for):
 
 def test_the_command_line_writes_down_the_threads_it_decided(tmp_path, three_asked_for, monkeypatch):
     seen = []
-    monkeypatch.setattr("dreamlab.cli.drive.drive", lambda config, run, mode: seen.append(run) or 0)
+    monkeypatch.setattr("dreamlab.cli.drive.drive", lambda config, run, mode, **_: seen.append(run) or 0)
     assert main(["run", "a red ball", "--out", str(tmp_path)]) == 0
     assert seen[0].environment()["threads"] == 3
 

@@ -19,9 +19,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the package's folder, from which the encoder is loaded."""
     copy = shutil.copytree(package.MODEL_DIR, tmp_path / "model")
     monkeypatch.setattr(package, "MODEL_DIR", copy)
-    text._encoder.cache_clear()
+    text.shipped_encoder.cache_clear()
     yield copy
-    text._encoder.cache_clear()
+    text.shipped_encoder.cache_clear()
 
 
 def test_every_file_that_is_read_has_a_sum(folder: Path) -> None:
@@ -30,7 +30,7 @@ def test_every_file_that_is_read_has_a_sum(folder: Path) -> None:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name not in text._SHA256:
             file.unlink()
-    text._encoder.cache_clear()
+    text.shipped_encoder.cache_clear()
     assert text.encode_text(["a red cube"]).tokens.equal(wanted.tokens)
 
 
