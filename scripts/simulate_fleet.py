@@ -3,7 +3,7 @@
 usage: python scripts/simulate_fleet.py toys/table.jsonl [--jobs 100000] [--machines 100] [--price 0.04]
 
 Seconds of jobs are drawn from those that were measured: of a batch's table, or of a JSON file with a list of
-them (docs/figures/fleet_jobs.json counts as one). Machines differ in speed, some are slow all day, and each is
+them (docs/figures/fleet_jobs.json counts as one). Machines differ in speed, some are slow all day, each is
 taken away after a random time; another comes after a while. A job whose machine is taken goes on from its
 last checkpoint elsewhere; one that collapses tries other seeds, as `dreamlab batch` does. Everything that is
 not measured is an option.
