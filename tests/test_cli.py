@@ -272,6 +272,7 @@ def test_a_mistake_gets_one_clear_line_and_exit_code_2(
     assert not (home / "outputs").exists() or not list((home / "outputs").iterdir())
 
 
+@pytest.mark.slow  # which is how long the hub's own tries take
 def test_a_hub_name_without_a_hub_is_refused_in_one_line(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -537,7 +538,15 @@ def files(home: Path) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() for name in ("mesh.glb", "metrics.jsonl")}
 
 
-@pytest.mark.parametrize(("strike", "code"), [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", -9)])
+@pytest.mark.parametrize(
+    ("strike", "code"),
+    [
+        ("INT", 130),
+        pytest.param("TERM", 143, marks=pytest.mark.slow),
+        pytest.param("HUP", 129, marks=pytest.mark.slow),
+        ("KILL", -9),
+    ],
+)
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bytes(
     tmp_path: Path, uninterrupted: dict[str, bytes], strike: str, code: int
 ) -> None:

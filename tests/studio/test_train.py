@@ -192,7 +192,13 @@ def test_the_log_forgets_steps_that_were_never_saved(corpus: Corpus, tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["the process", "its whole group"])
+@pytest.mark.parametrize(
+    "tell",
+    [
+        pytest.param(os.kill, id="the process", marks=pytest.mark.slow),
+        pytest.param(os.killpg, id="its whole group"),
+    ],
+)
 def test_a_training_that_is_asked_to_stop_saves_its_last_step(
     corpus: Corpus, tmp_path: Path, number: signal.Signals, tell: Callable[[int, int], None]
 ) -> None:
