@@ -16,7 +16,7 @@ from pathlib import Path
 from dreamlab.app.marks import Mark, Marks, checked_tags
 from dreamlab.core.errors import DamagedError, InputError
 from dreamlab.run import trash
-from dreamlab.run.folders import age, at_work_on, runs_in
+from dreamlab.run.folders import age, at_work_on, is_plain, runs_in
 from dreamlab.run.glance import Glance, glance, matches
 
 _SHOWN = ("config.yaml", "environment.json", "summary.json", "metrics.jsonl", "log.txt")
@@ -116,7 +116,7 @@ class Library:
 
     def folder(self, name: str) -> Path:
         """The folder of the run of that name, which is no link. NotThereError if there is none."""
-        path = self.root / name if _is_plain(name) else None
+        path = self.root / name if is_plain(name) else None
         if path is None or path.is_symlink() or not (path / "config.yaml").is_file():
             raise NotThereError(f"there is no run {name!r} here")
         return path
@@ -200,11 +200,6 @@ class Library:
         with self._lock:
             self._seen[path] = state, run
         return run
-
-
-def _is_plain(name: str) -> bool:
-    """Whether it names something directly in a folder, and nothing hidden."""
-    return Path(name).name == name and not name.startswith(".") and "\0" not in name
 
 
 def _state(path: Path) -> tuple[int, int] | None:

@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dreamlab.batch.jobs import Job
 from dreamlab.batch.ledger import Ledger, Row
-from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import atomic_path
 from dreamlab.mesh.io.load import load
 from dreamlab.run.folders import number_of
 from dreamlab.views.contact import write_contact_sheet
 from dreamlab.views.evaluation_page import Column, Page, PageRow, write_evaluation_page
-from dreamlab.views.render import framed, render_mesh
+from dreamlab.views.still import still_of
 
 PAGE, SHEET, PICTURES = "index.html", "contact.webp", "pictures"
 MOST_ON_SHEET = 400
@@ -50,10 +48,8 @@ def write_picture(folder: Path, row: Row) -> Path | None:
     if not path.is_file():
         from PIL import Image
 
-        angles = (math.radians(30.0), 0.3, 1.05 / math.sin(_FOVY / 2), _FOVY)
-        azimuth, elevation, distance, fovy = (torch.tensor([value]) for value in angles)
-        cameras = orbit_cameras(azimuth, elevation, distance, fovy, (_SIDE, _SIDE))
-        picture = render_mesh(framed(load(mesh)), cameras, "lit", renderer="native")[0]
+        around = math.radians(30.0)
+        picture = still_of(load(mesh), around, 0.3, _SIDE, renderer="native", fovy=_FOVY, margin=1.05)
         path.parent.mkdir(exist_ok=True)
         with atomic_path(path, durable=False) as partial:
             Image.fromarray(picture).save(partial, quality=80)

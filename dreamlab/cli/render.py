@@ -159,18 +159,13 @@ def _check_target(args: argparse.Namespace) -> None:
 def _still(
     mesh: Mesh, target: Path, args: argparse.Namespace, elevation: float, background: Background
 ) -> None:
-    import torch
     from PIL import Image
 
-    from dreamlab.core.cameras import distance_to_fit, orbit_cameras
     from dreamlab.core.files import atomic_path
-    from dreamlab.views.render import framed, render_mesh
-    from dreamlab.views.turntable import FOVY
+    from dreamlab.views.still import still_of
 
-    fovy = torch.tensor([FOVY])
-    angles = torch.tensor([radians(args.azimuth)]), torch.tensor([elevation])
-    camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (args.size, args.size))
-    picture = render_mesh(framed(mesh), camera, args.style[0], background, args.renderer)[0]
+    azimuth, style = radians(args.azimuth), args.style[0]
+    picture = still_of(mesh, azimuth, elevation, args.size, style, background, args.renderer)
     with atomic_path(target) as temporary:
         if target.suffix.lower() == ".png":
             Image.fromarray(picture).save(temporary, "png")

@@ -64,8 +64,10 @@ def _denoise(prior: Prior, passes: Sequence[DenoiseQuery], max_batch: int | None
     condition = Condition.cat([p.condition for p in passes])
     known = [p.views for p in passes if p.views is not None]
     all_of_it = DenoiseQuery(z, t, condition, Views.cat(known) if known else None)
-    priors = [prior, *(prior.copies if isinstance(prior, HasCopies) else ())]
-    groups = len(z) // prior.views_per_group
+    copies = prior.copies if isinstance(prior, HasCopies) else ()
+    if not copies:
+        return _denoise_one(prior, all_of_it, max_batch)
+    priors, groups = [prior, *copies], len(z) // prior.views_per_group
     ends = [groups * k // len(priors) * prior.views_per_group for k in range(len(priors))] + [len(z)]
     shares = [(who, _cut(all_of_it, slice(*ends[k : k + 2]))) for k, who in enumerate(priors)]
     shares = [(who, share) for who, share in shares if len(share.z)]

@@ -111,20 +111,13 @@ def thumbnail(mesh: Mesh) -> str:
     """A lit picture as WebP in base64."""
     import math
 
-    import torch
     from PIL import Image
 
-    from dreamlab.core.cameras import distance_to_fit, orbit_cameras
-    from dreamlab.views.render import framed, render_mesh
-    from dreamlab.views.turntable import FOVY
+    from dreamlab.views.still import still_of
 
-    fovy = torch.tensor([FOVY])
-    angles = torch.tensor([math.radians(30)]), torch.tensor([math.radians(17)])
-    camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (PICTURE, PICTURE))
+    picture = still_of(mesh, math.radians(30), math.radians(17), PICTURE, renderer="native")
     buffer = BytesIO()
-    Image.fromarray(render_mesh(framed(mesh), camera, "lit", renderer="native")[0]).save(
-        buffer, "webp", quality=80
-    )
+    Image.fromarray(picture).save(buffer, "webp", quality=80)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

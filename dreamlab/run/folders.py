@@ -25,6 +25,11 @@ def number_of(name: str) -> int:
     return int(match[1]) if match else 0
 
 
+def is_plain(name: str) -> bool:
+    """Whether it names something directly in a folder, and nothing hidden."""
+    return Path(name).name == name and not name.startswith(".") and "\0" not in name
+
+
 def runs_in(root: Path) -> list[Path]:
     """The runs of a folder by name: what has a config.yaml."""
     if not root.is_dir():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi.responses import FileResponse
 
+from dreamlab.run.folders import is_plain
 from dreamlab.server.requests import PREVIEW
 
 TYPES = {
@@ -55,14 +56,10 @@ class Servable:
 def servable(root: Path, run: str, name: str) -> Servable | None:
     """A file of a run of `root` by its bare name; None for all that is no result, wherever it lies."""
     kind = TYPES.get(Path(name).suffix)
-    if kind is None or name in _KEPT_BACK or not _PLAIN.fullmatch(name) or not _is_run(run):
+    if kind is None or name in _KEPT_BACK or not _PLAIN.fullmatch(name) or not is_plain(run):
         return None
     folder = root / run
     path = folder / "previews" / name if PREVIEW.fullmatch(name) else folder / name
     real = path.resolve()
     inside = real.is_relative_to(root.resolve() / run)  # no link leads out of the run
     return Servable(real, kind) if inside and real.is_file() else None
-
-
-def _is_run(run: str) -> bool:
-    return Path(run).name == run and not run.startswith(".")

@@ -35,20 +35,15 @@ def picture(run: Path, azimuth: float, elevation: float, size: int, style: Style
 
     Raises InputError for a run without a GLB.
     """
-    import torch
     from PIL import Image
 
-    from dreamlab.core.cameras import distance_to_fit, orbit_cameras
     from dreamlab.mesh.io.load import load
-    from dreamlab.views.render import framed, render_mesh
-    from dreamlab.views.turntable import FOVY
+    from dreamlab.views.still import still_of
 
     if not (run / "mesh.glb").is_file():
         raise InputError(f"{run.name} has no mesh.glb", mend="Wait until it is done, or export it as glb")
-    fovy = torch.tensor([FOVY])
-    angles = torch.tensor([radians(azimuth)]), torch.tensor([radians(elevation)])
-    camera = orbit_cameras(*angles, distance_to_fit(fovy) * 1.02, fovy, (size, size))
-    return Image.fromarray(render_mesh(framed(load(run / "mesh.glb")), camera, style)[0])
+    mesh = load(run / "mesh.glb")
+    return Image.fromarray(still_of(mesh, radians(azimuth), radians(elevation), size, style))
 
 
 def exported(run: Path, kind: MeshFormat, faces: int | None, size: str | None) -> list[Path]:

@@ -7,16 +7,11 @@ together, so that both can be guided (Ho & Salimans 2022).
 
 from __future__ import annotations
 
-import json
-import logging
 import signal
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,7 +20,6 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader
 
-from dreamlab.core.files import write_atomic
 from dreamlab.priors.embedded.prior import (
     alpha_sigma,
     camera_conditions,
@@ -39,9 +33,8 @@ from dreamlab.studio.batches import BatchConfig, Batches, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus
 from dreamlab.studio.muon import Muon
+from dreamlab.studio.training_log import TrainEvent, forget, log
 from dreamlab.studio.vocabulary_counts import corpus_counts
-
-logger = logging.getLogger(__name__)
 
 _ENDS = ("enter.", "leave.", "embed.0.")
 _ENDS += tuple(f"light_field.{end}" for end in _ENDS)
@@ -71,29 +64,6 @@ class TrainConfig(BaseModel):
     drop: float = Field(default=0.06, ge=0, le=0.3)
     mean_first: int = Field(default=1000, ge=0)
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class TrainEvent:
-    """One step done. What it lost is fetched from the device when it is asked for: a GPU goes on meanwhile.
-
-    seconds: since the step before, the wait for its pictures included.
-    """
-
-    step: int
-    by_level: Float[Tensor, " 4"]
-    seconds: float
-
-    @cached_property
-    def loss_by_level(self) -> tuple[float, ...]:
-        """The mean v-loss of four bands of the noise level, least noise first, NaN where none was drawn;
-        while only mean pictures are learned, it is theirs, whatever the level."""
-        return tuple(self.by_level.tolist())
-
-    @property
-    def loss(self) -> float:
-        """The mean of the bands."""
-        return float(np.nanmean(self.loss_by_level))
 
 
 class Trainer:
@@ -282,14 +252,14 @@ def train(
     What the log holds of later steps, from a training that died after its last save, is dropped.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _forget(folder / "log.jsonl", trainer.step)
+    forget(folder / "log.jsonl", trainer.step)
     saved, recent = time.monotonic(), []
     try:
         table = CaptionTable(corpus, folder / "captions.safetensors")
         for event in trainer.steps(corpus, until, table, workers):
             recent.append(event)
             if event.step % 20 == 0:
-                _log(folder / "log.jsonl", recent)
+                log(folder / "log.jsonl", recent)
                 recent = []
             if time.monotonic() - saved > save_every:
                 trainer.save(folder)
@@ -297,22 +267,3 @@ def train(
             yield event
     finally:
         trainer.save(folder)
-
-
-def _forget(path: Path, step: int) -> None:
-    """Take lines of steps after `step` out of a log."""
-    if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        write_atomic(path, "".join(line for line in lines if json.loads(line)["step"] <= step).encode())
-
-
-def _log(path: Path, events: list[TrainEvent]) -> None:
-    levels = np.nanmean(np.array([e.loss_by_level for e in events]), axis=0)
-    line = {
-        "step": events[-1].step,
-        "loss": round(float(np.mean([e.loss for e in events])), 5),
-        "by_level": [round(float(level), 5) for level in levels],
-        "seconds": round(float(np.median([e.seconds for e in events])), 4),
-    }
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
