@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from importlib import import_module  # so that types are checked the same with and without it
 from typing import Any
 
 from dreamlab.batch.batch import Crew
@@ -48,7 +49,7 @@ def on_ray(
 
 def _connected(address: str) -> Any:
     try:
-        import ray
+        ray = import_module("ray")
     except ImportError as error:
         raise UnavailableError("ray is not installed", mend='pip install "dreamlab[ray]"') from error
     if not ray.is_initialized():
@@ -122,8 +123,7 @@ class _Fleet:
 
     def _news(self, stream: Any) -> Iterator[BatchEvent]:
         """One event of an actor, or what is to be done at its end."""
-        from ray.exceptions import RayError, RayTaskError
-
+        errors = import_module("ray.exceptions")
         actor, job = self._streams[stream]
         try:
             event = self.ray.get(next(stream))
@@ -131,12 +131,12 @@ class _Fleet:
             del self._streams[stream]
             self._idle.append(actor)
             return
-        except RayTaskError as error:
+        except errors.RayTaskError as error:
             del self._streams[stream]
             self._idle.append(actor)
             yield Ended(job, lost(job, str(error.cause)))
             return
-        except RayError:
+        except errors.RayError:
             del self._streams[stream]
             yield self._after_death(actor, job)
             return

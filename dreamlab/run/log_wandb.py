@@ -6,6 +6,7 @@ import hashlib
 import netrc
 import os
 from collections.abc import Mapping
+from importlib import import_module  # so that types are checked the same with and without it
 from urllib.parse import urlsplit
 
 from jaxtyping import UInt8
@@ -24,7 +25,7 @@ class WandbLogger:
 
     def __init__(self, config: RunConfig, run: RunDir, done: int) -> None:
         with extra("wandb", "Logging to Weights & Biases needs its package", "set saving.log=[]"):
-            import wandb
+            wandb = import_module("wandb")
         self._wandb = wandb
         mode = None if "WANDB_MODE" in os.environ or logged_in() else "offline"
         started = str((run.environment() or {}).get("started"))

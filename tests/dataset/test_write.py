@@ -79,12 +79,14 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """SIGKILL in the middle of a view, half a line in the journal, a picture that is gone: as if unbroken."""
     write(box(), tmp_path / "box.glb")
     script = (
-        "import os, sys; from pathlib import Path; from dreamlab.dataset import view, write\n"
+        "import os, sys, time; from pathlib import Path; from dreamlab.dataset import view, write\n"
         "from dreamlab.dataset.config import DatasetConfig; from dreamlab.dataset.sources import of_file\n"
-        "put = view.write_atomic; left = [9]\n"
+        "put = view.write_atomic; left = [9]; journal = Path('out/metadata.jsonl')\n"
         "def killing(path, data, durable):\n"
         "    left[0] -= 1\n"
         "    if left[0] == 0:\n"
+        "        while not (journal.exists() and journal.read_bytes().endswith(b'\\n')):\n"
+        "            time.sleep(0.01)  # the first view is told of by another thread\n"
         "        path.with_name('.writing-x.png').write_bytes(data[:9])\n"
         "        os.kill(os.getpid(), 9)\n"
         "    put(path, data, durable)\n"
@@ -96,7 +98,11 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     settings = config()
     killed = subprocess.run(
-        [sys.executable, "-c", script, settings.model_dump_json()], cwd=tmp_path, env=environment, check=False
+        [sys.executable, "-c", script, settings.model_dump_json()],
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+        timeout=300,
     )
     assert killed.returncode == -9
     out = tmp_path / "out"
