@@ -1,4 +1,4 @@
-"""`dreamlab serve` for scripts that try it: its jobs are tiny, and their prior knows one red ball.
+"""`dreamlab app` for scripts that try it: its jobs are tiny, and their prior knows one red ball.
 
 usage: known_server.py FOLDER PORT WORKERS
 """
@@ -33,12 +33,17 @@ def main(arguments: list[str]) -> int:
     defaults = tiny()
     import uvicorn
 
+    from dreamlab.app.exporting import Exporter
+    from dreamlab.app.library import Library
+    from dreamlab.app.pages import pages_router
+    from dreamlab.app.routes import library_router
     from dreamlab.server.api import ServerSettings, create_app
     from dreamlab.server.requests import Offer
 
     offer = Offer(presets=("fast",), usual="fast", defaults=defaults, formats=("glb",))
     settings = ServerSettings(root=Path(root), workers=int(workers), command=WORKER, offer=offer)
-    uvicorn.run(create_app(settings), port=int(port), access_log=False, log_level="error")
+    routers = (library_router(Library(settings.root), Exporter()), pages_router())
+    uvicorn.run(create_app(settings, routers), port=int(port), access_log=False, log_level="error")
     return 0
 
 

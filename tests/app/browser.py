@@ -34,12 +34,18 @@ _KEYS = {
 }
 
 
+def found() -> str | None:
+    """Its path, where it is there and can be driven."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return path if shutil.which("bash") else None
+
+
 def chromium() -> str:
     """Its path; a test that needs one is skipped where there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None or shutil.which("bash") is None:
+    path = found()
+    if path is None:
         pytest.skip("chromium is not installed (apt-get install chromium)")
-    return found
+    return path
 
 
 class Page:

@@ -67,7 +67,8 @@ def test_results_that_differ_are_counted(root: Path) -> None:
 
 
 def test_there_is_nothing_to_strike_where_no_worker_is(tmp_path: Path) -> None:
-    assert kill_test.strike(server_tools.Server(tmp_path, 1), "worker", 0) is False
+    server = server_tools.Server(tmp_path, 1)
+    assert kill_test.strike(server, kill_test.Onlooker(server.url, tmp_path), "worker", 0) is False
 
 
 def test_the_servers_tiny_settings_are_those_of_a_run(tmp_path: Path) -> None:
