@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +218,52 @@ def test_usdz_reads_back_upright_with_its_colours(which: str, request, tmp_path)
     else:
         colors = np.array(shape.GetDisplayColorPrimvar().Get())
         assert np.abs(colors - srgb_to_linear(mesh.colors.double().numpy())).max() < 1e-5
+
+
+@pytest.mark.parametrize("which", ["colored", "textured"])
+def test_usdz_has_the_materials_metal_roughness_and_transparency(which: str, request, tmp_path) -> None:
+    pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
+    from pxr import Usd, UsdShade
+
+    mesh = request.getfixturevalue(which)
+    material = replace(mesh.material, metallic=0.75, roughness=0.25, transmission=0.5)
+    write(replace(mesh, material=material), tmp_path / "m.usdz", name="ball")
+    write(mesh, tmp_path / "matt.usdz", name="ball")
+
+    def said(path) -> dict:
+        stage = Usd.Stage.Open(str(path))
+        shader = UsdShade.Shader(stage.GetPrimAtPath("/ball/ball_material/preview"))
+        found = {name: shader.GetInput(name) for name in ("metallic", "roughness", "opacity")}
+        return {name: each.Get() for name, each in found.items() if each}
+
+    assert said(tmp_path / "m.usdz") == {"metallic": 0.75, "roughness": 0.25, "opacity": 0.5}
+    assert said(tmp_path / "matt.usdz") == {"metallic": 0.0, "roughness": 1.0}
+
+
+def test_usdz_reads_metal_and_roughness_from_their_texture(textured, tmp_path) -> None:
+    pytest.importorskip("pxr", reason="usd-core is not installed: USDZ is not tested")
+    from pxr import Sdf, Usd, UsdShade
+
+    shares = torch.tensor([0, 64, 192], dtype=torch.uint8).expand(4, 4, 3)
+    mesh = replace(
+        textured,
+        textures=(*textured.textures, ("metallic_roughness", shares)),
+        material=replace(textured.material, metallic=0.5, roughness=0.75),
+    )
+    write(mesh, tmp_path / "m.usdz", name="ball")
+    stage = Usd.Stage.Open(str(tmp_path / "m.usdz"))
+    surface = UsdShade.Shader(stage.GetPrimAtPath("/ball/ball_material/preview"))
+    for name, channel in (("metallic", "b"), ("roughness", "g")):
+        source, output, _ = surface.GetInput(name).GetConnectedSource()
+        assert (source.GetPrim().GetName(), output) == ("metallic_roughness", channel)
+    texture = UsdShade.Shader(stage.GetPrimAtPath("/ball/ball_material/metallic_roughness"))
+    assert texture.GetInput("sourceColorSpace").Get() == "raw"
+    assert tuple(texture.GetInput("scale").Get()) == (1, 0.75, 0.5, 1)  # glTF: the texture times the factor
+    file: Sdf.AssetPath = texture.GetInput("file").Get()
+    with zipfile.ZipFile(tmp_path / "m.usdz") as archive:
+        (name,) = [each for each in archive.namelist() if file.path.endswith(each.rpartition("/")[2])]
+        picture = np.array(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
+    assert (picture == shares.numpy()).all()
 
 
 # ---- refusals: nothing is left behind ----

@@ -1,5 +1,5 @@
-"""USDZ through usd-core, for AR Quick Look: +Y up, metres, a UsdPreviewSurface with the albedo and the
-normal map."""
+"""USDZ through usd-core, for AR Quick Look: +Y up, metres, a UsdPreviewSurface with the numbers of the
+material and the textures of the mesh."""
 
 # usd-core is an extra, and its stubs miss half of it: nothing of it can be checked here
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
@@ -62,19 +62,25 @@ def _write_stage(mesh: Mesh, source: Path, name: str, textures: TextureFormat) -
 
 
 def _material(stage: Any, shape: Any, mesh: Mesh, files: Path, textures: TextureFormat) -> Any:
-    """A matt UsdPreviewSurface with the mesh's textures, files that begin as `files` does, or its vertex
-    colours."""
+    """A UsdPreviewSurface with the mesh's textures, files that begin as `files` does, or its vertex colours.
+    What lets light through is transparent by as much: the surface has no other word for it."""
     from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
 
     base = f"/{files.name}/{files.name}_material"
     material = UsdShade.Material.Define(stage, base)
     shader = UsdShade.Shader.Define(stage, f"{base}/preview")
     shader.CreateIdAttr("UsdPreviewSurface")
-    shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
-    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(1.0)
+    how = mesh.material
+    metallic = shader.CreateInput("metallic", Sdf.ValueTypeNames.Float)
+    metallic.Set(how.metallic)
+    roughness = shader.CreateInput("roughness", Sdf.ValueTypeNames.Float)
+    roughness.Set(how.roughness)
+    if how.transmission:
+        shader.CreateInput("opacity", Sdf.ValueTypeNames.Float).Set(1.0 - how.transmission)
     diffuse = shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
     albedo, colors, bumps = texture_of(mesh, "albedo"), vertex_colors(mesh), texture_of(mesh, "normal")
+    shares = texture_of(mesh, "metallic_roughness")
     reader = UsdShade.Shader.Define(stage, f"{base}/reader")
     if mesh.uv is not None and mesh.textures:
         st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar(
@@ -94,8 +100,8 @@ def _material(stage: Any, shape: Any, mesh: Mesh, files: Path, textures: Texture
             texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{picture.name}")
             texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
             texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(where)
-            if mesh.material.wrap != ("clamp", "clamp"):
-                for name, wrap in zip(("wrapS", "wrapT"), mesh.material.wrap, strict=True):
+            if how.wrap != ("clamp", "clamp"):
+                for name, wrap in zip(("wrapS", "wrapT"), how.wrap, strict=True):
                     texture.CreateInput(name, Sdf.ValueTypeNames.Token).Set(wrap)
             return texture
 
@@ -109,6 +115,12 @@ def _material(stage: Any, shape: Any, mesh: Mesh, files: Path, textures: Texture
             shader.CreateInput("normal", Sdf.ValueTypeNames.Normal3f).ConnectToSource(
                 texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3)
             )
+        if shares is not None:
+            texture = read("metallic_roughness", "raw", shares)
+            scale = Gf.Vec4f(1, how.roughness, how.metallic, 1)
+            texture.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(scale)
+            for channel, into in (("g", roughness), ("b", metallic)):
+                into.ConnectToSource(texture.CreateOutput(channel, Sdf.ValueTypeNames.Float))
     elif colors is not None:
         shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(
             Vt.Vec3fArray.FromNumpy(srgb_to_linear(colors).astype(np.float32))
