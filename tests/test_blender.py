@@ -299,6 +299,20 @@ def python_with_bpy() -> str | None:
     return os.environ.get("BLENDER_PYTHON") or (sys.executable if importlib.util.find_spec("bpy") else None)
 
 
+@pytest.mark.parametrize("module", [None, object()])
+@pytest.mark.parametrize("said", ["", "/opt/blender/python"])
+def test_the_session_is_left_out_only_where_no_python_has_bpy(
+    said: str, module: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python that is named counts as it is, so that a wrong name fails instead of leaving the test out."""
+    monkeypatch.setenv("BLENDER_PYTHON", said)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: {"bpy": module}[name])
+    assert python_with_bpy() == (said or (sys.executable if module else None))
+    monkeypatch.undo()
+    marks = {mark.name: mark for mark in test_in_blender_it_makes_repaints_and_goes_away.pytestmark}
+    assert marks["skipif"].args == (python_with_bpy() is None,)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(python_with_bpy() is None, reason="no Python with bpy: set BLENDER_PYTHON")
 def test_in_blender_it_makes_repaints_and_goes_away(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import zipfile
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import InputError
+from dreamlab.run.styles import STYLES
 
 MOST_SECONDS = 600.0
 MOST_WAITING = 4
@@ -26,6 +27,12 @@ Word = Annotated[str, Field(min_length=1, max_length=40)]
 
 class BusyError(InputError):
     """More is asked for than is worked on at a time."""
+
+
+def _known(style: str) -> str:
+    if style not in STYLES:
+        raise ValueError(f"a style is one of {', '.join(STYLES)}")
+    return style
 
 
 class ExportOptions(BaseModel):
@@ -41,7 +48,7 @@ class ExportOptions(BaseModel):
     origin: Literal["keep", "centre", "base"] | None = None
     texture: int | None = Field(None, ge=0, le=4096, description="pixels of a side; 0: colours at vertices")
     texture_format: Literal["png", "jpeg", "webp"] | None = None
-    style: Literal["low-poly"] | None = None
+    style: Annotated[str, AfterValidator(_known)] | None = Field(None, json_schema_extra={"enum": [*STYLES]})
     palette: Literal["auto", "on", "off"] | None = None
     parts: Literal["materials", "meshes"] | None = None
     recolor: dict[Word, Word] = Field(

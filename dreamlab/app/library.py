@@ -167,7 +167,7 @@ class Library:
         return self.entry(trash.bring_back(self.root, name).name)
 
     def _newest_first(self) -> list[Path]:
-        return sorted((path for path in runs_in(self.root) if not path.is_symlink()), key=age, reverse=True)
+        return sorted(runs_in(self.root, links=False), key=age, reverse=True)
 
     def _behind(self, name: str, paths: Sequence[Path]) -> int:
         names = [path.name for path in paths]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import webbrowser
 
+from dreamlab.cli.open import open_page
 from dreamlab.cli.options import Subparsers, add_output_options, add_runs_option, examples, set_up_messages
 from dreamlab.cli.serve import add_serve_options, serve, settings_of
-
-_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -43,12 +39,9 @@ def execute(args: argparse.Namespace) -> int:
         from dreamlab.app.pages import pages_router
         from dreamlab.app.routes import library_router
 
+    def show(address: str) -> None:
+        if not args.no_browser:
+            open_page(address, patience=0)  # the server starts meanwhile
+
     routers = (library_router(Library(settings.root), Exporter()), pages_router())
-    return serve(args, settings, routers, ready=lambda address: None if args.no_browser else show(address))
-
-
-def show(address: str) -> bool:
-    """Open the address in the browser; not where there is none with a screen, such as over ssh, where a
-    browser for the terminal would take it. Whether it was tried."""
-    screenless = sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _SCREENS)
-    return not screenless and webbrowser.open(address)
+    return serve(args, settings, routers, ready=show)

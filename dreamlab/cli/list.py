@@ -99,15 +99,6 @@ def how_far(run: Glance) -> str:
     return f"{run.state} {run.step or 0}/{run.steps}"
 
 
-def took(seconds: float | None) -> str:
-    """Minutes and seconds, 1:43, or hours before them."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def when(started: str | None, now: datetime) -> str:
     """Local time in seven columns: the hour of today, the day of this year, else the month."""
     try:
@@ -139,6 +130,8 @@ def _table(runs: list[Glance], width: int) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    from dreamlab.cli.progress_line import clock
+
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("run", no_wrap=True, justify="right")
     table.add_column("prompt", overflow="fold")
@@ -152,7 +145,7 @@ def _table(runs: list[Glance], width: int) -> Any:
         cells = [Text(str(run.number) if run.number else "-"), Text(visible(_named(run)))]
         cells += [Text(visible(run.preset or "-"))] * wide
         cells += [Text(visible(state), style=_COLORS[run.state]), Text(when(run.started, now))]
-        cells += [Text(took(run.seconds))]
+        cells += [Text("" if run.seconds is None else clock(run.seconds))]
         cells += [Text(f"{run.faces}" if run.faces is not None else "")] * wide
         table.add_row(*cells)
     return table

@@ -60,12 +60,13 @@ def open_path(path: Path, browser: bool) -> str | None:
     return _opened(str(path), path.as_uri() if browser else None)
 
 
-def open_page(address: str) -> str | None:
-    """Have the system show a page of the web, as `open_path` does a file."""
-    return _opened(address, address)
+def open_page(address: str, patience: float | None = None) -> str | None:
+    """Have the system show a page of the web, as `open_path` does a file. patience: seconds for what opens it
+    to say that it cannot, instead of a few."""
+    return _opened(address, address, patience)
 
 
-def _opened(what: str, page: str | None) -> str | None:
+def _opened(what: str, page: str | None, patience: float | None = None) -> str | None:
     if sys.platform == "win32":
         os.startfile(what)
         return None
@@ -80,7 +81,7 @@ def _opened(what: str, page: str | None) -> str | None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # it outlives us, and Ctrl-C here is none there
         )
-        code = opener.wait(_PATIENCE)
+        code = opener.wait(_PATIENCE if patience is None else patience)
     except subprocess.TimeoutExpired:  # some openers are the program itself, and stay
         return None
     except OSError as error:

@@ -19,7 +19,7 @@ def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
     """
     if config.expand == "off" or config.expanded is not None or config.begin is not None:
         return config
-    vocabulary = _vocabulary(config, prior)
+    vocabulary = vocabulary_of(config, prior)
     if vocabulary is None:
         return config
     from dreamlab.studio.expand import expand
@@ -29,8 +29,9 @@ def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
     return config if text is None else config.model_copy(update={"expanded": text})
 
 
-def _vocabulary(config: RunConfig, prior: Prior | None) -> Vocabulary | None:
-    """What the embedded prior has learned; None for another prior, or weights that do not say."""
+def vocabulary_of(config: RunConfig, prior: Prior | None = None) -> Vocabulary | None:
+    """What a run's embedded prior has learned; None for another prior, or weights that do not say. `prior` as
+    above; the config's own is not loaded."""
     if prior is not None:
         return prior.vocabulary if isinstance(prior, EmbeddedPrior) else None
     if not isinstance(config.prior, EmbeddedPriorConfig):

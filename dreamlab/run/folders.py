@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dreamlab.core.errors import InputError
+from dreamlab.core.errors import InputError, UnavailableError
+from dreamlab.core.locks import held
 from dreamlab.run.presets import did_you_mean
 
 TRASH = ".trash"
 """The folder beside the runs that removed ones wait in; see dreamlab.run.trash."""
 
 _NAME = re.compile(r"(\d{4,})-(.+)")
-_TRIES = 8  # to get a lock, 50 ms apart: whoever only looks at it holds it for less
+_PATIENCE = 0.35  # seconds for a lock: whoever only looks at it holds it for less
 
 
 def number_of(name: str) -> int:
@@ -30,12 +30,12 @@ def is_plain(name: str) -> bool:
     return Path(name).name == name and not name.startswith(".") and "\0" not in name
 
 
-def runs_in(root: Path) -> list[Path]:
-    """The runs of a folder by name: what has a config.yaml."""
+def runs_in(root: Path, links: bool = True) -> list[Path]:
+    """The runs of a folder by name: what has a config.yaml. links: those that lie elsewhere, too."""
     if not root.is_dir():
         return []
-    hidden = (p for p in root.iterdir() if not p.name.startswith("."))
-    return sorted(p for p in hidden if (p / "config.yaml").is_file())
+    shown = (p for p in root.iterdir() if not p.name.startswith(".") and (links or not p.is_symlink()))
+    return sorted(p for p in shown if (p / "config.yaml").is_file())
 
 
 def age(run: Path) -> tuple[int, float]:
@@ -43,25 +43,32 @@ def age(run: Path) -> tuple[int, float]:
     return number_of(run.name), (run / "config.yaml").stat().st_mtime
 
 
+def run_called(root: Path, name: str, links: bool = True) -> Path | None:
+    """The run in a folder of that name (its own or one that it was given later), of that number, or "latest";
+    None if there is none. `links` as in `runs_in`; a path names nothing."""
+    runs = runs_in(root, links)
+    if name == "latest" and runs:
+        return max(runs, key=age)
+    number = int(name) if name.isdecimal() and len(name) < 20 else 0
+    named = [run for run in runs if run.name == name]
+    return next(iter([*named, *(run for run in runs if number and number_of(run.name) == number)]), None)
+
+
 def find_run(root: Path, name: str) -> Path:
-    """A run by path, by folder name (its own or one that it was given later), by number, or "latest".
+    """A run by path, or as `run_called` finds it.
 
     Raises InputError if there is none.
     """
     if name != "latest" and (Path(name) / "config.yaml").is_file():
         return Path(name)
-    runs = {p.name: p for p in runs_in(root)}
-    if name == "latest" and runs:
-        return max(runs.values(), key=age)
-    matching = [
-        p for key, p in runs.items() if key == name or (name.isdigit() and number_of(key) == int(name))
-    ]
-    if matching:
-        return matching[0]
+    found = run_called(root, name)
+    if found is not None:
+        return found
     raise InputError(
         f"there is no run {name!r}" if name != "latest" else f"there are no runs in {root}",
         expected=f"a run's folder, its number or its name in {root}",
-        mend=did_you_mean(name, runs) or "Start one with `dreamlab run PROMPT`",
+        mend=did_you_mean(name, [run.name for run in runs_in(root)])
+        or "Start one with `dreamlab run PROMPT`",
     )
 
 
@@ -77,29 +84,16 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises InputError where another has it, or the folder cannot be written to.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes on one run are not noticed there
+    with ExitStack() as stack:
+        try:
+            mine = stack.enter_context(held(folder / ".lock", _PATIENCE, 0o644))
+        except UnavailableError:  # Windows: two processes on one run are not noticed there
+            mine = True
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}", got=error.strerror or str(error)) from error
+        if not mine:
+            raise InputError(f"another process is working on {folder}", mend="Wait for it, or stop it")
         yield
-        return
-    try:
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}", got=error.strerror or str(error)) from error
-    try:
-        for left in reversed(range(_TRIES)):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if not left:
-                    raise InputError(
-                        f"another process is working on {folder}", mend="Wait for it, or stop it"
-                    ) from error
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(handle)
 
 
 def at_work_on(folder: Path) -> bool:

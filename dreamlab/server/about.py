@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from dreamlab import __version__
 from dreamlab.run.presets import presets_folder
+from dreamlab.run.resolve import resolve
+from dreamlab.server.requests import Offer
 
 router = APIRouter(prefix="/v1", tags=["about"])
 _ABOUT = {
@@ -46,9 +47,9 @@ def presets(request: Request) -> dict[str, Any]:
 
 
 @router.get("/vocabulary")
-def vocabulary() -> dict[str, Any]:
-    """Nouns that the embedded prior knows, most often seen first."""
-    return {"nouns": list(nouns())}
+def vocabulary(request: Request) -> dict[str, Any]:
+    """Nouns that the prior of the usual preset knows, most often seen first; none where it does not say."""
+    return {"nouns": list(nouns(request.app.state.settings.offer))}
 
 
 def about(preset: str) -> str:
@@ -61,9 +62,9 @@ def about(preset: str) -> str:
     return _ABOUT.get(preset) or " ".join(lines)
 
 
-@cache
-def nouns() -> tuple[str, ...]:
-    from dreamlab.priors.embedded.prior import SHIPPED, read_vocabulary
+def nouns(offer: Offer) -> tuple[str, ...]:
+    """Those that a request without a preset would be made with."""
+    from dreamlab.run.expansion import vocabulary_of
 
-    found = read_vocabulary(SHIPPED)
+    found = vocabulary_of(resolve("a thing", preset=offer.usual, defaults=offer.defaults))
     return () if found is None else found.learned()

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dreamlab.core.locks import held
 from dreamlab.server.jobs import COLUMNS, Job, State, job_of
-from dreamlab.server.locks import held, remove
 from dreamlab.server.store import Store, tell
 
 MOST_DEATHS = 5
@@ -133,7 +133,7 @@ def working(store: Store) -> Iterator[Claims]:
         try:
             yield Claims(store, worker)
         finally:
-            remove(path)
+            path.unlink(missing_ok=True)  # nobody will ask for it again
 
 
 def take_back(store: Store) -> list[str]:
@@ -145,7 +145,7 @@ def take_back(store: Store) -> list[str]:
         with held(path) as dead:
             if dead:
                 taken += _taken(store, worker)
-                remove(path)
+                path.unlink(missing_ok=True)
     return taken
 
 

@@ -7,6 +7,7 @@ or the state after. What workers do to jobs is in dreamlab.server.claims.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import sqlite3
 import threading
@@ -18,8 +19,8 @@ from statistics import median
 from typing import Any
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError
+from dreamlab.core.locks import held
 from dreamlab.server.jobs import CHANGES, COLUMNS, OVER, STATES, Job, JobEvent, Order, State, job_of
-from dreamlab.server.locks import held
 
 FILE, FOLDER = ".workshop.sqlite", ".workshop"
 """The store, and the folder of locks and logs, in the folder of all runs."""
@@ -65,7 +66,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot write to {root}", got=error.strerror or str(error)) from error
-        with held(self.folder / "store.lock", wait=True):
+        with held(self.folder / "store.lock", math.inf):
             self._prepare()
 
     def _prepare(self) -> None:

@@ -17,13 +17,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from dreamlab import __version__
-from dreamlab.core.errors import DreamlabError
+from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.run import folders
 from dreamlab.run.folders import age, runs_in
 from dreamlab.run.glance import glance
+from dreamlab.run.presets import did_you_mean
 from dreamlab.server import views
 from dreamlab.server.api import ServerSettings
 from dreamlab.server.jobs import OVER, Job, State
-from dreamlab.server.library import run_called
 from dreamlab.server.requests import JobRequest, orders_of
 from dreamlab.server.store import Store
 from dreamlab.server.workers import Workers
@@ -192,7 +193,7 @@ def _add_runs(server: MCPServer, root: Path) -> None:
     @server.tool(description="Runs, the newest first; `words`: only those with all of them.")
     def list_runs(words: str = "", last: Annotated[int, Field(ge=1, le=200)] = 20) -> list[RunFacts]:
         found = []
-        for path in sorted(runs_in(root), key=age, reverse=True):
+        for path in sorted(runs_in(root, links=False), key=age, reverse=True):
             facts = _facts(path)
             if facts is not None and _has(facts, words):
                 found.append(facts)
@@ -234,6 +235,21 @@ def _add_runs(server: MCPServer, root: Path) -> None:
     ) -> list[str]:
         with told():
             return [str(path) for path in views.exported(run_called(root, run), format, faces, size)]
+
+
+def run_called(root: Path, name: str) -> Path:
+    """The run of that folder name or number, or the latest.
+
+    Raises InputError where there is none; what lies elsewhere, a link to it too, is none.
+    """
+    found = folders.run_called(root, name, links=False)
+    if found is not None:
+        return found
+    raise InputError(
+        f"there is no run {name!r}",
+        expected="a run's name or number, or latest",
+        mend=did_you_mean(name, [run.name for run in runs_in(root, links=False)]) or "See which there are",
+    )
 
 
 def _facts(path: Path) -> RunFacts | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import threading
 import time
 import zipfile
@@ -14,7 +15,9 @@ import pytest
 from PIL import Image
 
 from dreamlab.app.exporting import ExportOptions
+from dreamlab.app.pages import _pages as page_files
 from dreamlab.run.compare import compare
+from dreamlab.run.styles import STYLES
 from dreamlab.run.trash import trashed
 from dreamlab.server.security import Guard
 from tests.app.shop import client, fake_export, make_shown_run
@@ -280,3 +283,20 @@ def test_options_become_arguments_that_the_command_takes() -> None:
     )  # fmt: skip
     assert (args.style, args.palette, args.parts, args.recolor) == ("low-poly", "on", "meshes", ["red=navy"])
     assert args.quads and args.draco and args.subject == "run"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_of_the_command_can_be_asked_for(style: str, root: Path) -> None:
+    make_run(root)
+    with client(root, fake_export("(to / 'a.stl').write_text(json.dumps(args))")) as web:
+        assert f"--style={style}" in web.post(f"{RUN}/export", json={"style": style}).json()
+        refused = web.post(f"{RUN}/export", json={"style": style.upper()})
+        said = web.get("/v1/openapi.json").json()["components"]["schemas"]["ExportOptions"]["properties"]
+    assert refused.status_code == 422 and "low-poly" in refused.json()["error"]
+    assert said["style"]["enum"] == list(STYLES)
+
+
+def test_the_page_offers_every_style() -> None:
+    text = page_files()["exporting.js"].decode()
+    listed = text.partition("const STYLES = ")[2].partition(";")[0]
+    assert tuple(re.findall(r'"([\w-]+)"', listed)) == tuple(STYLES)

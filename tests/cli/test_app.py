@@ -6,7 +6,6 @@ import http.client
 import signal
 import subprocess
 import sys
-import webbrowser
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -14,14 +13,24 @@ from typing import Any
 import pytest
 
 from dreamlab.cli import app, serve
+from dreamlab.cli import open as command_open
 from tests.cli.shelf import command
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Addresses that a browser was asked to open."""
+    """Addresses that a browser was asked to open, by a program that stays as long as somebody waits."""
     found: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda address: found.append(address) or True)
+
+    class Stays:
+        def __init__(self, words: list[str], **how: Any) -> None:
+            found.append(words[-1])
+
+        def wait(self, seconds: float) -> int:
+            assert seconds == 0, "the server's start waits for the browser"
+            raise subprocess.TimeoutExpired("opener", seconds)
+
+    monkeypatch.setattr(command_open.subprocess, "Popen", Stays)
     return found
 
 
@@ -73,7 +82,7 @@ def test_a_browser_opens_where_there_is_one_with_a_screen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    for name in app._SCREENS:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     if screen:
         monkeypatch.setenv(screen, ":0")

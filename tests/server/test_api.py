@@ -13,13 +13,16 @@ from fastapi import APIRouter, Request
 from fastapi.testclient import TestClient
 from known import small_values
 
+from dreamlab.priors.embedded.prior import SHIPPED
+from dreamlab.run import expansion
 from dreamlab.run.run_dir import RunDir
 from dreamlab.server.api import create_app
 from dreamlab.server.claims import working
 from dreamlab.server.limits import Limits
+from dreamlab.server.requests import Offer
 from dreamlab.server.store import Store
 from tests.cli.shelf import make_run, picture
-from tests.server.desk import HERE, client, settings, submitted
+from tests.server.desk import HERE, SMALL, client, settings, submitted
 
 
 @pytest.fixture
@@ -253,6 +256,27 @@ def test_the_server_says_what_it_is_and_offers(desk: TestClient) -> None:
     assert presets["presets"][0]["measured"] == "elsewhere"
     assert {"mushroom", "car"} <= set(desk.get("/v1/vocabulary").json()["nouns"])
     assert "/v1/jobs/{job_id}/events" in desk.get("/v1/openapi.json").json()["paths"]
+
+
+def test_the_vocabulary_is_that_of_the_prior_that_the_server_works_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Learned:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def learned(self) -> tuple[str, ...]:
+            return (str(self.path),)
+
+    monkeypatch.setattr(expansion, "read_vocabulary", Learned)
+    for prior, nouns in (
+        ({"kind": "embedded"}, [str(SHIPPED)]),
+        ({"kind": "embedded", "weights": "mine.safetensors"}, ["mine.safetensors"]),
+        ({"kind": "stable-diffusion"}, []),
+    ):
+        offer = Offer(defaults=SMALL | {"prior": prior}, usual="fast")
+        with client(tmp_path, offer=offer) as web:
+            assert web.get("/v1/vocabulary").json() == {"nouns": nouns}
 
 
 def test_seconds_of_a_preset_are_those_of_this_server_once_it_has_some(

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
+from dreamlab.core.locks import held
 from dreamlab.server import claims as claims_module
 from dreamlab.server.claims import MOST_DEATHS, Claims, LostError, take_back, working
 from dreamlab.server.jobs import Job
-from dreamlab.server.locks import held
 from dreamlab.server.store import FILE, QueueFullError, Store
 from tests.server.desk import ROOT, order, submitted
 

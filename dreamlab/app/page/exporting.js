@@ -8,6 +8,10 @@ const FORMATS = [
   ["ply", "PLY", "colours at vertices"], ["usdz", "USDZ", "Apple"], ["splat.ply", "Splats", "Gaussian splats"],
 ];
 
+const STYLES = [
+  "low-poly", "voxel", "toon", "clay", "gold", "silver", "bronze", "wood", "stone", "marble", "glass",
+];
+
 export function exportForm(run) {
   const boxes = FORMATS.map(([value, name, what]) => [value, el("label", { class: "box", title: what },
     el("input", { type: "checkbox", value, checked: value === "glb" }), ` ${name} `, el("small", { class: "quiet" }, what))]);
@@ -18,7 +22,7 @@ export function exportForm(run) {
     faces: input("faces", { type: "number", min: 4, max: 500000, placeholder: "as it is" }),
     recolor: input("recolor", { type: "text", placeholder: "red = navy, white = gold" }),
     texture: select("texture", [["", "as it is"], ["512", "512 px"], ["1024", "1024 px"], ["2048", "2048 px"], ["0", "none, colours at vertices"]]),
-    style: select("style", [["", "as it is"], ["low-poly", "low-poly"]]),
+    style: select("style", [["", "as it is"], ...STYLES.map((name) => [name, name])]),
     palette: select("palette", [["", "as it is"], ["auto", "auto"], ["on", "on: flat colours"], ["off", "off"]]),
     origin: select("origin", [["", "as it is"], ["keep", "keep"], ["centre", "centre"], ["base", "base: it stands on 0"]]),
   };
