@@ -32,10 +32,11 @@ def on_ray(
     that every machine reaches. actors: how many at once; None: as many as there is room for now.
     make_build: called in each actor.
 
-    Raises UnavailableError without ray, InputError where no cluster answers.
+    Raises UnavailableError without ray, InputError where no cluster answers or the storage cannot be used.
     """
     ray = _connected(address)
     storage = Storage(url)
+    storage.check()
 
     def crew(jobs: Sequence[Job], terms: Terms, runs: RunsByConfig) -> Generator[BatchEvent, None, None]:
         fleet = _Fleet(ray, jobs, terms, storage, actors, make_build)

@@ -99,6 +99,43 @@ def test_storage_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
         Storage(f"file://{tmp_path}/shared").push(tmp_path / "run", "a")
 
 
+def test_a_check_leaves_nothing_behind(tmp_path: Path, url: str) -> None:
+    there = Storage(url)
+    there.check()
+    assert there._system.find(there._root) == []
+
+
+def test_storage_is_checked_before_any_actor_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamlab.batch import ray
+
+    monkeypatch.setattr(ray, "_connected", lambda address: None)
+    (tmp_path / "shared").write_text("a file")
+    with pytest.raises(InputError, match="cannot be written to"):
+        ray.on_ray("auto", f"file://{tmp_path}/shared")
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (FileNotFoundError("no such bucket"), "Make the bucket"),
+        (PermissionError("403"), "keys are right"),
+        (ConnectionResetError("gone"), "server runs"),
+        (TimeoutError("slow"), "try again"),
+    ],
+)
+def test_what_a_storage_raises_is_told_with_what_to_do(
+    error: Exception, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Storage("memory://shared")
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(there._system, "find", fail)
+    with pytest.raises(InputError, match=f"memory://shared cannot be read; got {error}.*{word}"):
+        there.places("a")
+
+
 def vanish(events: Any) -> None:
     """The machine is gone: nothing of what it would do at the end is done."""
     events.gi_frame.f_locals["storage"].push = lambda *_: None
