@@ -272,7 +272,7 @@ def test_the_vocabulary_is_that_of_the_prior_that_the_server_works_with(
     for prior, nouns in (
         ({"kind": "embedded"}, [str(SHIPPED)]),
         ({"kind": "embedded", "weights": "mine.safetensors"}, ["mine.safetensors"]),
-        ({"kind": "stable-diffusion"}, []),
+        ({"kind": "stable-diffusion", "model": "mine"}, []),
     ):
         offer = Offer(defaults=SMALL | {"prior": prior}, usual="fast")
         with client(tmp_path, offer=offer) as web:
