@@ -1,12 +1,15 @@
-"""Whether the views that a prior samples together are of one object: agreement of their silhouettes.
+"""Whether the views that a prior samples together are of one object, and of which: agreement of their
+silhouettes, and what the shipped judge takes them for.
 
 usage: python scripts/view_consistency.py sheet.png --prompts 12
        python scripts/view_consistency.py sheet.png --ask "a yellow banana,a red car" --weights w.safetensors
 
 Rings of twelve views (eight at 15 degrees, four at 50), as `dreamlab run` samples them first, for prompts
 "a COLOUR NOUN" by lot from what the weights have learned, or those given. Every silhouette is compared with
-that of the visual hull of all twelve; so are renders of real objects from the same cameras, which give
-the ceiling. Written: a sheet with a row of views a prompt, real ones below, and JSON with the same name.
+that of the visual hull of all twelve; so are renders of real objects from the same cameras, which give the
+ceiling. The judge names each view's noun, by all it shows and by outline and relief alone ("form"), and its
+colour: what these samples reach is what distillation can hope for. Written: a sheet with a row of views a
+prompt, real ones below, and JSON with the same name.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ from PIL import Image
 
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.types import Cameras
+from dreamlab.evaluate.classifier import Judge, LabelledImages
+from dreamlab.evaluate.measure import naming
 from dreamlab.evaluate.prompts import HELD_OUT, EvalPrompt, render_shape, ring, visible
+from dreamlab.evaluate.shipped_judge import read_judge
 from dreamlab.evaluate.view_consistency import silhouette_consistency
 from dreamlab.priors.embedded.model_space import from_model_space
 from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPriorConfig
@@ -64,7 +70,7 @@ def main() -> int:
 def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
     """Figures of all prompts, and the sheet's rows."""
     prior = EmbeddedPriorConfig(weights=args.weights, views_per_group=12).build()
-    nouns = nouns_to_sample(args)
+    judge, nouns = read_judge().judge, nouns_to_sample(args)
     prompts = asked(args.ask, nouns) if args.ask else random_prompts(nouns, args.prompts, args.seed)
     measured, rows = [], []
     for number, prompt in enumerate(prompts):
@@ -79,19 +85,31 @@ def compare(args: argparse.Namespace) -> tuple[dict, list[torch.Tensor]]:
             color, opacity, _ = from_model_space(x)
             found = silhouette_consistency(opacity[..., 0].clamp(0, 1), cameras)
             row |= {name: round(found.mean().item(), 4), f"{name}_worst": round(found.min().item(), 4)}
+            row |= {
+                f"{name}_{what}": share for what, share in named(judge, x, nouns[prompt.noun], prompt).items()
+            }
             rows.append(torch.cat(list((color + 1 - opacity).clamp(0, 1)), 1))
         measured.append(row)
         sys.stderr.write(f"{row['prompt']}: {row['drawn']:.3f} of {row['real']:.3f}\n")
-    medians = {k: statistics.median(row[k] for row in measured) for k in measured[0] if k != "prompt"}
+    agreement = [name + worst for name in ("drawn", "real") for worst in ("", "_worst")]
+    shares = [key for key in measured[0] if key not in ("prompt", *agreement)]
     weights = str(args.weights or SHIPPED.name)
     return {
         "weights": weights,
         "steps": args.steps,
         "level": args.level,
         "seed": args.seed,
-        "median": medians,
+        "median": {key: statistics.median(row[key] for row in measured) for key in agreement},
+        "mean": {key: round(statistics.fmean(row[key] for row in measured), 4) for key in shares},
         "prompts": measured,
     }, rows
+
+
+def named(judge: Judge, x: torch.Tensor, noun: str, prompt: EvalPrompt) -> dict[str, float]:
+    """Shares of the views that are named as asked, by the judge's own numbers of the nouns."""
+    labels = torch.tensor([[judge.nouns.index(noun)], [prompt.color]]).expand(2, len(x))
+    shares = naming(judge, LabelledImages(x, *labels))
+    return {what: round(shares[what], 4) for what in ("noun", "form_noun", "color")}
 
 
 def asked(prompts: str, nouns: tuple[str, ...]) -> list[EvalPrompt]:
@@ -99,8 +117,10 @@ def asked(prompts: str, nouns: tuple[str, ...]) -> list[EvalPrompt]:
     words = [color.word for color in COLORS]
     given = []
     for prompt in (part.strip() for part in prompts.split(",")):
-        color, _, noun = prompt.partition(" ")[2].partition(" ")
-        if color not in words or noun not in nouns:
+        thing = prompt.partition(" ")[2]
+        color = max((word for word in words if thing.startswith(f"{word} ")), key=len, default="")
+        noun = thing.removeprefix(f"{color} ")
+        if not color or noun not in nouns:
             raise InputError("no real object to compare with", expected="'a COLOUR NOUN'", got=prompt)
         given.append(EvalPrompt(prompt, nouns.index(noun), words.index(color), 0.0))
     return given

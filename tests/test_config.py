@@ -125,7 +125,7 @@ def test_another_method_keeps_the_priors_calibration(kind: str) -> None:
     assert config.guidance.kind == kind
     assert (config.cfg, config.noise) == (plain.cfg, plain.noise)
     assert (
-        plain.cfg == CFGConfig(text=3, camera=3, mean_color=1.2, mean_color_blur=0.125) and plain.noise.shared
+        plain.cfg == CFGConfig(text=3, camera=3, mean_color=1, mean_color_blur=0.125) and plain.noise.shared
     )
 
 
