@@ -29,6 +29,23 @@ class Retextured(NamedTuple):
     changed: list[str]
 
 
+class Dressed(NamedTuple):
+    """A mesh file and its new coat; pixels of a side of each image, None for those of the old ones."""
+
+    source: Path
+    coat: Coat
+    side: int | None = None
+
+    @property
+    def format(self) -> str:
+        """What it is written as."""
+        return format_of(self.source)
+
+    def write(self, target: Path) -> Retextured:
+        """See `retexture`."""
+        return retexture(self.source, target, lambda _: self.coat, self.side)
+
+
 def format_of(source: Path) -> str:
     """What a file is written as: OBJ as OBJ, all else as GLB."""
     return "obj" if source.suffix.lower() == ".obj" else "glb"
