@@ -17,14 +17,15 @@ from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import texture_of
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.load import load
+from dreamlab.mesh.texture.painted import PaintedSurface
 from dreamlab.mesh.texture.palette import PaletteConfig
+from dreamlab.mesh.texture.seen import looking
 from dreamlab.run.events import Step
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate, surface_of_run
 from dreamlab.run.run_dir import RunDir
 from dreamlab.stages.given import frame_of
-from dreamlab.stages.protocol import SurfaceMesh
-from dreamlab.stages.retexture import coat_of, look_of
+from dreamlab.stages.retexture import RetextureStageConfig
 from tests.mesh.analytic import Solid, sphere
 from tests.mesh.test_retexture import figure
 
@@ -119,12 +120,12 @@ def noisy_halves(x: torch.Tensor) -> torch.Tensor:
 def test_a_palette_takes_the_noise_and_keeps_the_border() -> None:
     ball = trimesh.creation.icosphere(3)
     mesh = Mesh(torch.from_numpy(np.array(ball.vertices)).float(), torch.from_numpy(np.array(ball.faces)))
-    scene = SurfaceMesh(mesh, Solid(sphere(1.0), rgb=noisy_halves), painted=mesh, volume=False)
-    look, palette = look_of(scene, PaletteConfig(mode="auto"))
-    assert palette is not None and len(palette.colors) == 2
-    frame = frame_of(Mesh(mesh.vertices * 3 + 5, mesh.faces))
-    coat = coat_of(look, frame, "a golden ball")
-    assert coat.finish.metallic == 1.0
+    look = looking(Solid(sphere(1.0), rgb=noisy_halves), 0.0, 1, None)
+    painted = PaintedSurface.of(mesh, look, PaletteConfig(mode="auto"))
+    assert painted is not None and len(painted.palette.colors) == 2
+    moved = Mesh(mesh.vertices * 3 + 5, mesh.faces)
+    coat = RetextureStageConfig().coat(painted.colors, moved, "a golden ball")
+    assert coat.finish is not None and coat.finish.metallic == 1.0
     places = mesh.vertices.double().numpy()
     colors = coat.paint(places * 3 + 5, places, np.ones_like(places))
     for side, channel in ((places[:, 0] > 0.1, 0), (places[:, 0] < -0.1, 2)):
@@ -182,11 +183,9 @@ def test_the_command_writes_beside_the_mesh(
     box = unwrap(two_halves(trimesh.creation.box((4, 2, 2))), resolution=64)
     source = write(box, tmp_path / f"box{suffix}")[0]
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    tiny = [
-        part
-        for s in ("paint.steps=2", "paint.views=4", "turntable.frames=0")
-        for part in ("--set", f"stages.{s}")
-    ]
+    short = ("stages.paint.steps=2", "stages.paint.views=4", "stages.turntable.frames=0")
+    small = (*short, "cfg.mean_color=null")
+    tiny = [part for setting in small for part in ("--set", setting)]
     runs = str(tmp_path / "runs")
     asked = ["texture", str(source), "a red box", "--pixels", "64", "--out", runs, "--quiet", *tiny]
     assert main(asked) == 0

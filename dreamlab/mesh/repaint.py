@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import texture_of, to_bytes
 from dreamlab.mesh.material_words import Finish
 from dreamlab.mesh.surface.colors import colors_between
@@ -23,11 +23,16 @@ SIDES = (512, 2048)  # of an image, where only the old ones say how large
 
 class Coat(NamedTuple):
     """sRGB [N,3] in 0..1 at places [N,3] of an object, of faces with these normals [N,3], that had colours
-    [N,3] there; metal and roughness; and the share of light that goes through."""
+    [N,3] there; metal and roughness, None for the old ones; and the share of light that goes through."""
 
     paint: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    finish: Finish
+    finish: Finish | None
     transmission: float = 0.0
+
+
+def finish_over(coat: Coat, material: Material) -> Finish:
+    """Metal and roughness of what had this material below the coat."""
+    return coat.finish or Finish(material.metallic, material.roughness)
 
 
 class Piece(NamedTuple):

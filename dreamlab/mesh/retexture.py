@@ -15,7 +15,7 @@ from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.load import GLTF, load, readable
-from dreamlab.mesh.repaint import Coat, Piece, image_for
+from dreamlab.mesh.repaint import Coat, Piece, finish_over, image_for
 from dreamlab.mesh.repaint_gltf import retextured_gltf
 from dreamlab.mesh.repaint_obj import repaint_obj
 
@@ -93,7 +93,7 @@ def _laid_out(mesh: Mesh, coat_of: CoatOf, side: int | None) -> Mesh:
         textures=(("albedo", torch.from_numpy(image.pixels)),),
         material=Material(
             double_sided=mesh.material.double_sided,
-            **coat.finish._asdict(),
+            **finish_over(coat, mesh.material)._asdict(),
             transmission=coat.transmission,
         ),
     )

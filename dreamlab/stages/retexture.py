@@ -14,16 +14,16 @@ from pydantic import Field as Setting
 from torch import Tensor
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.geometry.shape import normals_of
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.material_words import finish_of
 from dreamlab.mesh.repaint import Coat
 from dreamlab.mesh.retexture import Dressed
-from dreamlab.mesh.surface.colors import SurfaceColors
-from dreamlab.mesh.texture.palette import Palette, PaletteConfig, find_palette
-from dreamlab.mesh.texture.palette_bake import FineSurface, Look, colors_on, shown, worth
+from dreamlab.mesh.texture.mask import MaskConfig
+from dreamlab.mesh.texture.painted import PaintedSurface
+from dreamlab.mesh.texture.palette import PaletteConfig
+from dreamlab.mesh.texture.palette_bake import Look
 from dreamlab.mesh.texture.seen import looking
-from dreamlab.stages.given import Frame, frame_of
+from dreamlab.stages.given import frame_of
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
 
 
@@ -40,8 +40,30 @@ class RetextureStageConfig(StageConfig):
         default=PaletteConfig(mode="auto"), description="paint in a few flat colours, without noise"
     )
 
+    finish: Literal["words", "own"] = Setting(
+        default="words", description="metal and roughness: of what the prompt's words say, or as they are"
+    )
+    strength: float = Setting(default=1.0, ge=0, le=1, description="how far from the old colours to the new")
+    mask: MaskConfig | None = Setting(
+        default=None,
+        description="where the colours may change, the others staying as they are; null: all over",
+    )
+
     def build(self) -> RetextureStage:
         return RetextureStage(self)
+
+    def coat(self, look: Look, source: Mesh, prompt: str) -> Coat:
+        """The coat of a mesh, as its file has it, that looks like this inside the unit sphere. Raises as the
+        mask's `build`."""
+        frame = frame_of(source)
+        mask = None if self.mask is None else self.mask.build(source)
+
+        def paint(x: np.ndarray, normal: np.ndarray, own: np.ndarray) -> np.ndarray:
+            new = look(frame.inside(torch.from_numpy(x)).double().numpy(), normal)
+            share = np.full(len(x), self.strength) if mask is None else self.strength * mask(x, normal)
+            return own + share[:, None] * (new - own)
+
+        return Coat(paint, finish_of(prompt) if self.finish == "words" else None)
 
 
 class RetextureStage:
@@ -55,43 +77,13 @@ class RetextureStage:
         self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, SurfaceMesh]:
         assert context.source is not None  # a checked config begins with a mesh file
-        look, palette = look_of(scene, self.config.palette)
-        coat = coat_of(look, frame_of(load(context.source)), context.prompt)
+        source, plain = load(context.source), looking(scene.colors(), 0.0, 1, None)
+        painted = PaintedSurface.of(scene.painted or scene.mesh, plain, self.config.palette)
+        coat = self.config.coat(plain if painted is None else painted.colors, source, context.prompt)
         dressed = Dressed(context.source, coat, self.config.pixels)
         with tempfile.TemporaryDirectory() as folder:
             files, _ = dressed.write(Path(folder) / f"mesh.{dressed.format}")
             mesh = load(files[0])
-        yield Measured(
-            {"faces": float(len(mesh.faces)), "colors": float(len(palette.colors)) if palette else 0.0}
-        )
+        colors = 0 if painted is None else len(painted.palette.colors)
+        yield Measured({"faces": float(len(mesh.faces)), "colors": float(colors)})
         return replace(scene, mesh=mesh, dressed=dressed)
-
-
-def look_of(scene: SurfaceMesh, config: PaletteConfig) -> tuple[Look, Palette | None]:
-    """What says the sRGB colour [N,3] at points [N,3] of the scene's surface, which looks along normals
-    [N,3] there: in a palette, where one is wanted and worth it."""
-    surface = scene.painted or scene.mesh
-    plain = looking(scene.colors(), 0.0, 1, None)
-    if config.mode == "off":
-        return plain, None
-    fine = FineSurface(surface, normals_of(surface))
-    palette = worth(find_palette(fine.vertices, fine.surface, colors_on(fine, plain), config), config)
-    if palette is None:
-        return plain, None
-    where = SurfaceColors(Mesh(torch.from_numpy(fine.vertices), torch.from_numpy(fine.surface)))
-
-    def painted(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        face, share = where.nearest(x, normal)
-        return shown(palette, fine.surface[face], share)
-
-    return painted, palette
-
-
-def coat_of(look: Look, frame: Frame, prompt: str) -> Coat:
-    """The coat that a look inside the unit sphere is on an object in its file's own frame; metal and
-    roughness are those of the prompt's words."""
-
-    def paint(x: np.ndarray, normal: np.ndarray, own: np.ndarray) -> np.ndarray:
-        return look(frame.inside(torch.from_numpy(x)).double().numpy(), normal)
-
-    return Coat(paint, finish_of(prompt))
