@@ -102,6 +102,7 @@ def test_an_edit_is_a_run_of_its_own_that_changes_the_masked_half_alone(
     assert (folder / "before-after.png").is_file()
     assert (run.environment() or {})["edit"] == {"of": str(box), "by": "make it green"}
     after, source = load(folder / "mesh.glb"), load(box)
+    assert after.uv is not None and source.uv is not None
     assert torch.equal(after.vertices, source.vertices) and torch.equal(after.uv, source.uv)
     texture = texture_of(after, "albedo")
     assert texture is not None

@@ -47,6 +47,12 @@ def painted(source: Path, root: Path, stop: int | None = None, stages: list[Any]
     return run
 
 
+def source_of(run: RunDir) -> Path:
+    begin = run.config().begin
+    assert begin is not None
+    return begin
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     folder = tmp_path_factory.mktemp("whole")
@@ -54,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 def test_positions_coordinates_skins_morphs_and_movement_stay_to_the_bit(whole: RunDir) -> None:
-    before, after = GltfFile(whole.config().begin), GltfFile(whole.path / "mesh.glb")
+    before, after = GltfFile(source_of(whole)), GltfFile(whole.path / "mesh.glb")
     assert all(before.json[key] == after.json[key] for key in KEPT)
     for index in range(len(before.json["accessors"])):
         assert before.rows(index).tobytes() == after.rows(index).tobytes()
@@ -63,7 +69,7 @@ def test_positions_coordinates_skins_morphs_and_movement_stay_to_the_bit(whole: 
 
 
 def test_a_resumed_run_has_the_bytes_of_an_unbroken_one(whole: RunDir, tmp_path: Path) -> None:
-    stopped = painted(whole.config().begin, tmp_path, stop=2)
+    stopped = painted(source_of(whole), tmp_path, stop=2)
     assert not (stopped.path / "mesh.glb").exists()
     list(generate(stopped.config(), stopped, red_ball_prior()))
     for name in ("mesh.glb", "mesh.obj", "metrics.jsonl"):
@@ -88,7 +94,7 @@ def test_corners_do_not_move_where_their_rate_is_0(whole: RunDir) -> None:
 def test_the_texture_has_the_fields_colours_where_the_file_has_its_surface(whole: RunDir) -> None:
     scene = surface_of_run(whole, whole.config())
     mesh = load(whole.path / "mesh.glb")
-    frame = frame_of(load(whole.config().begin))
+    frame = frame_of(load(source_of(whole)))
     inside = frame.inside(mesh.vertices)
     assert inside.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
     seen = scene.colors()(inside)[1].mean(0).detach().numpy()
@@ -100,7 +106,7 @@ def test_a_size_or_a_format_of_its_own_gives_the_mesh_alone_and_says_so(
     whole: RunDir, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sized = [*STAGES[:2], {"kind": "export", "formats": ["glb"], "size": "0.3m"}]
-    run = painted(whole.config().begin, tmp_path, stages=sized)
+    run = painted(source_of(whole), tmp_path, stages=sized)
     assert "of figure.glb only the mesh is kept" in caplog.text
     mesh = load(run.path / "mesh.glb")
     assert float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max()) == pytest.approx(0.3, abs=1e-5)
