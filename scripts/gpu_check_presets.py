@@ -47,7 +47,7 @@ def _config(preset: str, setting: Setting) -> RunConfig:
         settings["prior"] = {"image": str(tiny.picture(folder / "image.png"))}
     if preset == "pretrained":
         settings["prior"] = {"kind": "stable-diffusion", "model": "sd21-base"}
-    if preset == "refine":
+    if preset in ("refine", "texture"):
         settings["begin"] = str(folder / "mesh.obj")
         (folder / "mesh.obj").write_text(_TETRAHEDRON)
     return resolve(_PROMPT, preset=preset, settings=settings)

@@ -36,6 +36,14 @@ def _spelt(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def tell_line(args: argparse.Namespace, name: str, text: str) -> None:
+    """One line "name: text"; with --json an object; with --quiet nothing."""
+    if args.json:
+        sys.stdout.write(json.dumps({"event": "said", name: text}) + "\n")
+    elif not args.quiet:
+        sys.stdout.write(f"{name}: {visible(text)}\n")
+
+
 def tell_files(args: argparse.Namespace, files: Mapping[str, Path]) -> None:
     """One line a file; with --json one object; with --quiet bare paths."""
     if args.json:

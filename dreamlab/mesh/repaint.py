@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import texture_of, to_bytes
 from dreamlab.mesh.material_words import Finish
 from dreamlab.mesh.surface.colors import colors_between
@@ -22,12 +22,17 @@ SIDES = (512, 2048)  # of an image, where only the old ones say how large
 
 
 class Coat(NamedTuple):
-    """sRGB [N,3] in 0..1 at places [N,3] of an object that had colours [N,3] there; metal and roughness; and
-    the share of light that goes through."""
+    """sRGB [N,3] in 0..1 at places [N,3] of an object, of faces with these normals [N,3], that had colours
+    [N,3] there; metal and roughness, None for the old ones; and the share of light that goes through."""
 
-    paint: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    finish: Finish
+    paint: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    finish: Finish | None
     transmission: float = 0.0
+
+
+def finish_over(coat: Coat, material: Material) -> Finish:
+    """Metal and roughness of what had this material below the coat."""
+    return coat.finish or Finish(material.metallic, material.roughness)
 
 
 class Piece(NamedTuple):
@@ -52,7 +57,8 @@ def solid_coat(name: SolidName, pieces: Sequence[Piece]) -> Coat:
     """A material all through an object of these pieces."""
     corners = np.concatenate([piece.places.reshape(-1, 3) for piece in pieces])
     box = np.stack([corners.min(0), corners.max(0)])
-    return Coat(lambda x, own: in_solid(name, box, x, own), SOLIDS[name].finish, SOLIDS[name].transmission)
+    solid = SOLIDS[name]
+    return Coat(lambda x, normal, own: in_solid(name, box, x, own), solid.finish, solid.transmission)
 
 
 def image_for(pieces: Sequence[Piece], coat: Coat, side: int | None = None) -> Image:
@@ -71,8 +77,8 @@ def image_for(pieces: Sequence[Piece], coat: Coat, side: int | None = None) -> I
         assert flat.uv is not None  # what unwrapping gives
         uv = flat.uv[flat.faces].double().numpy()
     laid = Mesh(soup.vertices, corners, uv=torch.from_numpy(uv.reshape(-1, 2)).float())
-    texel, position, _, _, corner, weight = texels(laid, n)
-    colors = coat.paint(position, _own(pieces, corner, weight.clip(0, 1)))
+    texel, position, normal, _, corner, weight = texels(laid, n)
+    colors = coat.paint(position, normal, _own(pieces, corner, weight.clip(0, 1)))
     pixels = fill(texel, to_bytes(colors), n)
     if fault is None:
         return Image(pixels)

@@ -87,11 +87,13 @@ def _material(spec: dict[str, Any], texture: dict[str, Any], coat: Coat, keep_ma
     """A material like `spec` with this image and nothing else that colours it."""
     kept = ("name", "doubleSided", "extras", *(("normalTexture", "occlusionTexture") if keep_maps else ()))
     row = {key: spec[key] for key in kept if key in spec}
-    row["pbrMetallicRoughness"] = {
-        "baseColorTexture": texture,
-        "metallicFactor": coat.finish.metallic,
-        "roughnessFactor": coat.finish.roughness,
-    }
+    if coat.finish is None:
+        own = ("metallicFactor", "roughnessFactor", *(("metallicRoughnessTexture",) if keep_maps else ()))
+        old = spec.get("pbrMetallicRoughness", {})
+        finish = {key: old[key] for key in own if key in old}
+    else:
+        finish = {"metallicFactor": coat.finish.metallic, "roughnessFactor": coat.finish.roughness}
+    row["pbrMetallicRoughness"] = {"baseColorTexture": texture, **finish}
     if coat.transmission:
         row["extensions"] = {gltf.TRANSMISSION: {"transmissionFactor": coat.transmission}}
     return row

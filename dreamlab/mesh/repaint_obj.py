@@ -10,7 +10,8 @@ from dreamlab.core.files import atomic_path
 from dreamlab.mesh.io.encode import encoded
 from dreamlab.mesh.io.obj import obj_surfaces
 from dreamlab.mesh.io.obj_write import companion_name
-from dreamlab.mesh.repaint import Coat, Image, Piece, image_for
+from dreamlab.mesh.material_words import Finish
+from dreamlab.mesh.repaint import Coat, Image, Piece, finish_over, image_for
 
 NAMELESS = "object"  # the material of faces that have none
 
@@ -28,9 +29,10 @@ def repaint_obj(
     if not found:
         raise InputError(f"{source.name} holds no triangles", expected="a mesh")
     pieces = [Piece(o.part.vertices[o.part.faces], o.part.faces, o.part.mesh(), o.uv) for o in found]
-    coat, images = coat_of(pieces), dict[str, Image]()
+    coat, images, finishes = coat_of(pieces), dict[str, Image](), dict[str, Finish]()
     for one, piece in zip(found, pieces, strict=True):
         images[one.name or NAMELESS] = image = image_for([piece], coat, side)
+        finishes[one.name or NAMELESS] = finish_over(coat, piece.mesh.material)
         if image.uv is not None:
             return [], image.fault
     base = companion_name(target.stem)
@@ -40,7 +42,7 @@ def repaint_obj(
         picture = f"{base}_albedo.png" if len(images) == 1 else f"{base}_albedo_{number}.png"
         files.append((target.with_name(picture), data))
         lines += [f"newmtl {name}", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0"]
-        lines += [f"Pm {coat.finish.metallic:.6g}", f"Pr {coat.finish.roughness:.6g}", "illum 1"]
+        lines += [f"Pm {finishes[name].metallic:.6g}", f"Pr {finishes[name].roughness:.6g}", "illum 1"]
         lines += [f"map_Kd {picture}", ""]
     files.append((target.with_name(f"{base}.mtl"), "\n".join(lines).encode()))
     files.append((target, _with_materials(source.read_bytes(), f"{base}.mtl")))

@@ -15,7 +15,7 @@ from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.load import GLTF, load, readable
-from dreamlab.mesh.repaint import Coat, Piece, image_for
+from dreamlab.mesh.repaint import Coat, Piece, finish_over, image_for
 from dreamlab.mesh.repaint_gltf import retextured_gltf
 from dreamlab.mesh.repaint_obj import repaint_obj
 
@@ -27,6 +27,23 @@ class Retextured(NamedTuple):
 
     files: list[Path]
     changed: list[str]
+
+
+class Dressed(NamedTuple):
+    """A mesh file and its new coat; pixels of a side of each image, None for those of the old ones."""
+
+    source: Path
+    coat: Coat
+    side: int | None = None
+
+    @property
+    def format(self) -> str:
+        """What it is written as."""
+        return format_of(self.source)
+
+    def write(self, target: Path) -> Retextured:
+        """See `retexture`."""
+        return retexture(self.source, target, lambda _: self.coat, self.side)
 
 
 def format_of(source: Path) -> str:
@@ -76,7 +93,7 @@ def _laid_out(mesh: Mesh, coat_of: CoatOf, side: int | None) -> Mesh:
         textures=(("albedo", torch.from_numpy(image.pixels)),),
         material=Material(
             double_sided=mesh.material.double_sided,
-            **coat.finish._asdict(),
+            **finish_over(coat, mesh.material)._asdict(),
             transmission=coat.transmission,
         ),
     )

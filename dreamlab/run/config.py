@@ -22,7 +22,7 @@ from dreamlab.run.presets import did_you_mean
 from dreamlab.run.real_size import with_real_size
 from dreamlab.run.stage_list import inheriting, listed
 from dreamlab.scenes import FieldConfig, HashGridFieldConfig
-from dreamlab.stages import AnyStageConfig, DistilConfig, FitViewsConfig
+from dreamlab.stages import AnyStageConfig, DistilConfig, FitViewsConfig, RetextureStageConfig
 from dreamlab.stages.protocol import SceneKind
 
 LONGEST_PROMPT = 1000
@@ -166,6 +166,12 @@ class RunConfig(BaseModel):
             raise ConfigError(
                 f"a guidance asks for the prior {unknown[0]!r}, which `priors` does not name",
                 mend=near or f"Give it with --set priors.{unknown[0]}.kind=KIND",
+            )
+        kept = self.last(RetextureStageConfig)
+        if kept is not None and not self.begins_with_mesh:
+            raise ConfigError(
+                f"the stage {kept.name!r} colours a mesh file, and the run begins with none",
+                mend="Name it with --from chair.glb",
             )
         first = self.stages[0]
         method = (first.guidance or self.guidance) if isinstance(first, DistilConfig) else None

@@ -67,6 +67,10 @@ class RunContext:
         return asset_facts(self.config, self._recorded if given else prior_facts(self.config.prior))
 
     @property
+    def source(self) -> Path | None:
+        return self.config.begin if self.config.begins_with_mesh else None
+
+    @property
     def renderer(self) -> RendererSettings:
         return self.config.renderer
 

@@ -13,6 +13,7 @@ from dreamlab.stages.export import ExportStageConfig
 from dreamlab.stages.extract import ExtractStageConfig
 from dreamlab.stages.fit_views import FitViewsConfig
 from dreamlab.stages.protocol import Stage, StageConfig, SurfaceMesh
+from dreamlab.stages.retexture import RetextureStageConfig
 from dreamlab.stages.simplify import SimplifyStageConfig
 from dreamlab.stages.texture import TextureStageConfig
 from dreamlab.stages.turntable import TurntableStageConfig
@@ -24,6 +25,7 @@ _Kinds = (
     | CleanStageConfig
     | SimplifyStageConfig
     | TextureStageConfig
+    | RetextureStageConfig
     | ExportStageConfig
     | TurntableStageConfig
 )
@@ -38,6 +40,7 @@ __all__ = [
     "ExportStageConfig",
     "ExtractStageConfig",
     "FitViewsConfig",
+    "RetextureStageConfig",
     "SimplifyStageConfig",
     "Stage",
     "StageConfig",

@@ -24,7 +24,8 @@ class DistilConfig(OptimiseConfig, StageConfig):
     guidance: the stage's own method; null: the run's.
     cfg, noise: the prior's calibration in this stage; what they do not set is the run's.
     renderer: null: the run's for a field, and `raster` for a mesh.
-    mesh: how the corners of a mesh move.
+    mesh: how the corners of a mesh move; with lr_scale: {geometry: 0} they stay, to the bit, and their
+    gradients are not worked out.
     """
 
     accepts: ClassVar[frozenset[SceneKind]] = frozenset({"none", "field", "mesh"})
@@ -78,7 +79,9 @@ class DistilStage:
     def target(self, scene: Field | SurfaceMesh) -> Optimisable:
         """What the loop trains: the field itself, or the mesh with its corners and colours set free."""
         if isinstance(scene, SurfaceMesh):
-            return mesh_scene(scene.mesh, scene.colors(), self.config.mesh)
+            target = mesh_scene(scene.mesh, scene.colors(), self.config.mesh)
+            target.u.requires_grad_(self.config.lr_scale.get("geometry", 1.0) > 0)
+            return target
         assert isinstance(scene, Optimisable)
         return scene
 

@@ -73,7 +73,8 @@ class ExportStageConfig(StageConfig):
 
 
 class ExportStage:
-    """See ExportStageConfig. The scene that it returns is the mesh as the files have it."""
+    """See ExportStageConfig. The scene that it returns is the mesh as the files have it. A mesh file in new
+    colours is written in its own format with all that it holds, if nothing else is to change."""
 
     def __init__(self, config: ExportStageConfig) -> None:
         self.config = config
@@ -90,7 +91,12 @@ class ExportStage:
         config = self.config
         size = None if config.size is None else parse_size(config.size)
         sides = None if config.bbox is None else parse_sides(config.bbox)
-        return replace(scene, mesh=place(scene.mesh, size=size, origin=config.origin, sides=sides))
+        dressed = scene.dressed
+        if dressed is not None and (size is not None or sides is not None or config.origin != "keep"):
+            log.warning("another size or place: of %s only the mesh is kept", dressed.source.name)
+            dressed = None
+        mesh = place(scene.mesh, size=size, origin=config.origin, sides=sides)
+        return replace(scene, mesh=mesh, dressed=dressed)
 
     def write(
         self,
@@ -117,4 +123,14 @@ class ExportStage:
             "parts": scene.parts,
             "made_by": made_by,
         }
-        return {kind: write(scene.mesh, folder / f"{stem}.{kind}", **how)[0] for kind in self.config.formats}
+        files, dressed = {}, scene.dressed
+        packed = self.config.compression != "none" or self.config.textures != "png"
+        for kind in self.config.formats:
+            target = folder / f"{stem}.{kind}"
+            if dressed is None or kind != dressed.format or packed:
+                files[kind] = write(scene.mesh, target, **how)[0]
+                continue
+            (files[kind], *_), changed = dressed.write(target)
+            if changed:
+                log.warning("not as it was: %s", "; ".join(changed))
+        return files

@@ -18,6 +18,7 @@ from torch import Tensor
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry.named_parts import NamedParts
+from dreamlab.mesh.retexture import Dressed
 
 if TYPE_CHECKING:
     from dreamlab.guidance import CFGConfig, NoiseConfig
@@ -46,6 +47,7 @@ class SurfaceMesh:
     from it; else they are those at the surface, as where that was refined, and the density means nothing.
     quads: whether the triangles are halves of quads.
     parts: the faces' materials, where files shall have them.
+    dressed: the mesh file that this is in new colours, where it is one: what writes it keeps the rest.
     patch: which faces [F] are of one colour together, by number, where each face has one: those of a cube.
     """
 
@@ -57,6 +59,7 @@ class SurfaceMesh:
     quads: bool = False
     parts: NamedParts | None = None
     patch: np.ndarray | None = None
+    dressed: Dressed | None = None
 
     def colors(self) -> Field:
         """The field that has the colours. Raises InputError for a mesh that has none."""
@@ -99,6 +102,11 @@ class Context(Protocol):
     """What the object is called inside files."""
     left: OptimiserState | None
     """What the optimisation before this one left: background, occupancy."""
+
+    @property
+    def source(self) -> Path | None:
+        """The mesh file that the run begins with."""
+        ...
 
     @property
     def made_by(self) -> Mapping[str, Any]:

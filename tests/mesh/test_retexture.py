@@ -104,7 +104,7 @@ def test_the_image_has_the_material_where_the_surface_is(tmp_path) -> None:
     builder = GltfBuilder()
     builder.mesh(square(builder))
     source = builder.save(tmp_path / "m.glb")
-    retexture(source, tmp_path / "o.glb", lambda _: Coat(lambda x, own: (x + 1) / 2, Finish()), SIDE)
+    retexture(source, tmp_path / "o.glb", lambda _: Coat(lambda x, normal, own: (x + 1) / 2, Finish()), SIDE)
     image = albedo(load(tmp_path / "o.glb")) / 255
     middle = (np.arange(SIDE) + 0.5) / SIDE
     assert (
@@ -116,7 +116,7 @@ def test_the_image_has_the_material_where_the_surface_is(tmp_path) -> None:
 def test_the_own_colours_shade_the_material_texture_and_corners_alike(tmp_path) -> None:
     seen = []
 
-    def spy(x: np.ndarray, own: np.ndarray) -> np.ndarray:
+    def spy(x: np.ndarray, normal: np.ndarray, own: np.ndarray) -> np.ndarray:
         seen.append((x, own))
         return own
 
@@ -135,7 +135,7 @@ def test_bytes_of_dropped_pictures_go_and_all_others_stay(tmp_path) -> None:
     surface = {"baseColorTexture": {"index": 0}}
     builder.mesh(square(builder, material=builder.material(pbrMetallicRoughness=surface)))
     source = builder.save(tmp_path / "m.glb")
-    retexture(source, tmp_path / "o.glb", lambda _: Coat(lambda x, own: 0 * own, Finish()), SIDE)
+    retexture(source, tmp_path / "o.glb", lambda _: Coat(lambda x, normal, own: 0 * own, Finish()), SIDE)
     before, after = GltfFile(source), GltfFile(tmp_path / "o.glb")
     assert (tmp_path / "o.glb").stat().st_size < source.stat().st_size / 10
     for index in range(len(before.json["accessors"])):

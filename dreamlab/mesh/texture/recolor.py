@@ -34,7 +34,7 @@ def recolored(palette: Palette, changes: Mapping[str, str]) -> Palette:
     names = names_of(palette)
     colors, gradient, taken = palette.colors.copy(), palette.gradient.copy(), {}
     for old, new in changes.items():
-        k = _named(palette, names, old)
+        k = color_named(palette, names, old)
         if k in taken:
             raise InputError(
                 f"{old!r} and {taken[k]!r} are the same colour of the object",
@@ -57,8 +57,8 @@ def _turned(gradient: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarra
     return np.stack([gradient[:, 0], chroma.real, chroma.imag], -1)
 
 
-def _named(palette: Palette, names: Sequence[str], text: str) -> int:
-    """Which colour a key means."""
+def color_named(palette: Palette, names: Sequence[str], text: str) -> int:
+    """Which colour of a palette with these names a word means: see `recolored`, also for errors."""
     wanted = text.strip().lower()
     if wanted in names:
         return names.index(wanted)
