@@ -76,6 +76,22 @@ ALIASES = (
         "512 px, noise prediction; a mirror, for the original has left the hub",
     ),
     Alias(
+        "sd-turbo",
+        "stable-diffusion",
+        ("stabilityai/sd-turbo",),
+        "Stability AI, see the repository",
+        0.95,
+        "512 px, distilled to 1-4 steps, for --preset turbo",
+    ),
+    Alias(
+        "sdxl-turbo",
+        "sdxl",
+        ("stabilityai/sdxl-turbo",),
+        "Stability AI, see the repository",
+        2.65,
+        "512 px, distilled to 1-4 steps, for --preset turbo",
+    ),
+    Alias(
         "sdxl",
         "sdxl",
         ("stabilityai/stable-diffusion-xl-base-1.0",),

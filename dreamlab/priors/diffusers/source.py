@@ -16,6 +16,7 @@ from dreamlab.priors.diffusers.aliases import alias
 from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
 from dreamlab.priors.diffusers.json_files import read_json
 from dreamlab.priors.diffusers.single_file import SAFETENSORS
+from dreamlab.priors.precision import has_bfloat16_units
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -44,8 +45,9 @@ class PretrainedConfig(BaseModel):
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
-    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, Sana and SD3, which may overflow),
-    float32 elsewhere.
+    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, Sana and SD3, which may overflow, and
+    float32 for these where the card only emulates it), bfloat16 on processors with units for it, float32
+    elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
     vram: make the prior fit this much memory, in GB; None does nothing about memory, see
     dreamlab.priors.diffusers.memory.
@@ -82,9 +84,11 @@ class PretrainedConfig(BaseModel):
 
     def torch_dtype(self, device: torch.device | str) -> torch.dtype:
         """The network's floating point type on this device."""
-        if self.dtype == "auto":
-            return self.half if torch.device(device).type == "cuda" else torch.float32
-        return getattr(torch, self.dtype)
+        if self.dtype != "auto":
+            return getattr(torch, self.dtype)
+        if torch.device(device).type == "cuda" and self.half == torch.float16:
+            return self.half
+        return torch.bfloat16 if has_bfloat16_units(device) else torch.float32
 
 
 @dataclass(frozen=True)
