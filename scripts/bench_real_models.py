@@ -99,6 +99,8 @@ def _row(options: argparse.Namespace) -> dict[str, Any]:
     from gpu_check_real import asked_of
     from gpu_check_record import Setting
 
+    from dreamlab.run.offer import products_a_second
+
     torch.set_num_threads(options.threads[0])
     began = time.perf_counter()
     prior = random_prior(options.models[0], Setting(torch.device("cpu"), False), **_settings(options))
@@ -109,7 +111,8 @@ def _row(options: argparse.Namespace) -> dict[str, Any]:
     found |= _timed("denoise", asked.denoise, options.rounds)
     found |= _timed("step", asked.step, options.rounds)
     found |= _timed("decode", lambda: prior.decode(asked.z[:1]), options.rounds)
-    return found | {"peak_gib": _peak()}
+    rate = products_a_second(prior.dtype, clock=time.process_time) * options.threads[0]
+    return found | {"matrix products, gflop/s": round(rate / 1e9, 1), "peak_gib": _peak()}
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -141,6 +144,7 @@ def _preset_run(options: argparse.Namespace) -> dict[str, Any]:
     from gpu_check_record import Setting
     from real_models_toy import showing_a_toy
 
+    from dreamlab.priors.diffusers.source import PretrainedConfig
     from dreamlab.run.machine import environment
     from dreamlab.run.pipeline import generate
     from dreamlab.run.resolve import resolve
@@ -151,8 +155,8 @@ def _preset_run(options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     config = resolve(_PROMPT, preset=options.preset, settings={"device": "cpu", "threads": threads})
     settings = _settings(options)
-    if "resolution" not in settings and config.prior.resolution is not None:
-        settings["resolution"] = config.prior.resolution
+    if isinstance(config.prior, PretrainedConfig) and config.prior.resolution is not None:
+        settings.setdefault("resolution", config.prior.resolution)
     prior = random_prior(options.models[0], Setting(torch.device("cpu"), False), **settings)
     asked = showing_a_toy(prior)
     with tempfile.TemporaryDirectory() as folder:
@@ -223,13 +227,12 @@ def _forecasts(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    head = ("model", "precision", "threads", "pixels", "views", "denoise", "step", "decode", "GiB")
-    keys = ("denoise seconds", "step seconds", "decode seconds", "peak_gib")
-    lines = [head]
+    keys = ("model", "precision", "threads", "pixels", "views")
+    costs = ("denoise seconds", "step seconds", "decode seconds", "peak_gib")
+    lines = [[*keys, *costs]]
     for row in rows:
-        first = [str(row.get(key, "")) for key in ("model", "precision", "threads", "pixels", "views")]
-        told = [str(row[key]) for key in keys] if "not run" not in row else [row["not run"], "", "", ""]
-        lines.append((*first, *told))
+        told = [str(row[key]) for key in costs] if "not run" not in row else [row["not run"], "", "", ""]
+        lines.append([*(str(row.get(key, "")) for key in keys), *told])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
