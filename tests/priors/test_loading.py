@@ -58,7 +58,7 @@ def test_a_hub_id_is_found_in_the_cache_when_offline(hub: Path) -> None:
 def test_a_hub_id_that_is_not_here_says_what_to_do(hub: Path) -> None:
     with pytest.raises(
         UnavailableError,
-        match=r"owner/else is not on this machine .*`hf download owner/else --local-dir else`; .*--prior else",
+        match=r"owner/else is not on this machine .*`hf download owner/else --local-dir else`.*--prior else",
     ) as output:
         StableDiffusionPriorConfig(model="owner/else").build()
     one_line(output.value)

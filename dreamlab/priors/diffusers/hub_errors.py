@@ -16,7 +16,8 @@ from dreamlab.core.errors import DamagedError, DreamlabError, InputError, Unavai
 FETCH_AGAIN = "Download it again"
 _OFFLINE = (
     "Where there is a network: `hf download {place} --local-dir {folder}`; then here --prior {folder}, a "
-    "folder with model_index.json and, for every part that it names, a folder of config.json and .safetensors"
+    "folder with model_index.json and, for every part that it names, one with config.json and .safetensors; "
+    "see `dreamlab priors`"
 )
 _OF_CONTENT = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, OverflowError)
 _LIBRARIES = ("diffusers", "transformers")
