@@ -10,8 +10,8 @@ A row is a process of its own. Times are medians: of a denoising of all views un
 images a view), of a step of score distillation (both, and through the VAE and back), of decoding a view.
 `processor` is the time of all threads together, which a busy machine changes less: divided by the threads it
 is about what a free machine takes. Memory is the process's peak. What does not fit is counted on torch's meta
-device and not run. Where one and two threads were timed, eight cores are forecast from both processor times
-(Amdahl's law): a forecast, which the memory's bandwidth may spoil.
+device and not run, but forecast from its operations. Where one and two threads were timed, eight cores are
+forecast from both processor times (Amdahl's law), which the memory's bandwidth may spoil.
 
 A preset is timed with the true pictures of a toy in the place of what random weights would paint: every pass
 is made, and only its answer exchanged, so that fitting and meshing have something to work on.
@@ -58,6 +58,7 @@ def main() -> None:
             for threads in options.threads
         ]
         report["eight cores, forecast"] = _forecasts(report["rows"])
+        report["not run, forecast"] = _by_arithmetic(report["rows"])
     report["free_share_of_cores"] = min(report["free_share_of_cores"], _free(max(options.threads)))
     text = json.dumps(report, indent=1) + "\n"
     if options.out:
@@ -72,12 +73,14 @@ def main() -> None:
 
 def _inside(options: argparse.Namespace, model: str, precision: str, threads: int) -> dict[str, Any]:
     """The row of a process that is told to make it; what it would need, where that is not there."""
-    from gpu_check_random import SHAPES, parameters_of
+    from gpu_check_random import SHAPES, parameters_of, teraflop_of
 
     named = {"model": model, "precision": precision, "threads": threads}
     count = parameters_of(model)
     need, have = count * _BYTES[precision] / 2**30 + _BESIDE, options.memory or _available()
+    side = {} if options.latent is None else {"resolution": 8 * options.latent}
     facts = named | {"parameters": count, "weights_gib": round(count * _BYTES[precision] / 2**30, 2)}
+    facts["denoise teraflop"] = round(teraflop_of(model, options.views, **side), 2)
     if need > have:
         return facts | {"not run": f"it wants about {need:.1f} GiB, and {have:.1f} may be used"}
     command = [sys.executable, __file__, "--inside", "--models", model, "--precision", precision]
@@ -224,6 +227,23 @@ def _forecasts(rows: list[dict[str, Any]]) -> dict[str, float]:
             alone = min(max(2 * two / one - 1, 0.0), 1.0)  # the share that more threads do not shorten
             found[f"{model} {precision}"] = round(one * (alone + (1 - alone) / 8), 2)
     return found
+
+
+def _by_arithmetic(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of a denoising on a free machine of what was not run: as many operations a second as the others
+    of its precision and threads reach (their median)."""
+    reached: dict[tuple[str, int], list[float]] = {}
+    for row in rows:
+        if "not run" not in row:
+            busy = row["denoise processor"] / row["threads"]
+            reached.setdefault((row["precision"], row["threads"]), []).append(row["denoise teraflop"] / busy)
+    return {
+        f"{row['model']} {row['precision']} {row['threads']}": round(
+            row["denoise teraflop"] / statistics.median(reached[row["precision"], row["threads"]]), 1
+        )
+        for row in rows
+        if "not run" in row and (row["precision"], row["threads"]) in reached
+    }
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
