@@ -21,7 +21,7 @@ MODEL, PRESET = "mvdream", "multiview"
 # four that see each other; in the VAE, a picture encoded and one decoded.
 NETWORK, VAE = 204.1e9, 272.7e9 + 622.2e9
 # By scripts/bench_real_models on two cores (docs/priors.md): what the prior reaches of the speed of matrix
-# products, in bfloat16 over the whole preset, in float32 over a pass; what it takes of the preset's time; GiB.
+# products, in bfloat16 over the whole preset, in float32 over a pass; what it takes of the time; GiB.
 _REACHED = {torch.bfloat16: 0.72, torch.float32: 0.96}
 _SHARE = 0.83
 _GIB = {torch.bfloat16: 4.3, torch.float32: 7.4}
