@@ -14,7 +14,7 @@ from gpu_check_record import Check, Setting, Skip
 from dreamlab import ops
 from dreamlab.core.memory import out_of_memory
 from dreamlab.ops.field import packages
-from dreamlab.priors.embedded.prior import has_bfloat16_units
+from dreamlab.priors.precision import has_bfloat16_units
 from dreamlab.run.doctor import examine
 from dreamlab.run.machine import environment
 

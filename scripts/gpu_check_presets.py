@@ -27,6 +27,7 @@ from dreamlab.stages.optimise import StepEvent
 from dreamlab.stages.protocol import SurfaceMesh
 
 _STEPS = 6
+_SHAPE_OF = {"sd-turbo": "sd21-base"}  # tuned from it
 _PROMPT = "a red mushroom"
 _TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
 
@@ -60,8 +61,9 @@ def _first_steps(preset: str, name: str, setting: Setting) -> dict[str, Any]:
     if config.prior.kind != "embedded":
         side = None if setting.quick else config.prior.resolution
         more = {} if side is None else {"resolution": side}
-        require_room(config.prior.model, setting)
-        prior = random_prior(config.prior.model, setting, **more)
+        shape = _SHAPE_OF.get(config.prior.model, config.prior.model)
+        require_room(shape, setting)
+        prior = random_prior(shape, setting, **more)
     stage, config = _shrunk(_largest(stage), config, setting)
     context = RunContext(config, setting.device, prior)
     steps = 2 if setting.quick else _STEPS

@@ -17,7 +17,7 @@ import torch
 from gpu_check_record import Setting
 from priors import tiny  # pyright: ignore[reportMissingImports]
 
-from dreamlab.core.types import Condition
+from dreamlab.core.types import Condition, Views
 from dreamlab.priors import (
     DeepFloydPriorConfig,
     MVDreamPriorConfig,
@@ -190,6 +190,22 @@ def parameters_of(name: str, quick: bool = False) -> int:
         return sum(
             p.numel() for p in network_class(SHAPES[name])(**SHAPES[name].settings(quick)).parameters()
         )
+
+
+def teraflop_of(name: str, views: int | None = None, **settings: Any) -> float:
+    """10^12 floating point operations of denoising so many views under prompt and reference, counted without
+    making anything."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    meta = torch.device("meta")
+    prior = random_prior(name, Setting(meta, False), **settings)
+    n = 2 * max(views or 1, prior.views_per_group)
+    cameras = tiny.views(n, prior.resolution)[1].to(meta)
+    side = prior.resolution // (1 if SHAPES[name].latents == 3 else 8)
+    z = torch.zeros(n, prior.channels, side, side, device=meta)
+    with FlopCounterMode(display=False) as count:
+        prior.denoise(z, torch.full((n,), 0.5, device=meta), prior.embed(["a cat"] * n), Views(z, cameras))
+    return count.get_total_flops() / 1e12
 
 
 def random_prior(name: str, setting: Setting, **settings: Any) -> PretrainedPrior:

@@ -3,6 +3,8 @@ promises."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -10,10 +12,12 @@ import torch
 from gpu_check_random import SHAPES, parameters_of, random_prior
 from gpu_check_record import Check, Setting, Skip, measured
 from priors import tiny  # pyright: ignore[reportMissingImports]
+from torch import Tensor
 
 from dreamlab.core.types import RenderOutput, Views
 from dreamlab.guidance import CFGConfig, SDSConfig
 from dreamlab.guidance.prompts import ViewPrompts
+from dreamlab.priors.diffusers.base import PretrainedPrior
 from dreamlab.run.context import RunContext
 from dreamlab.run.resolve import resolve
 from dreamlab.stages import DistilConfig
@@ -48,38 +52,60 @@ def require_room(name: str, setting: Setting) -> None:
         raise Skip(f"{name} has {needed / 2**30:.1f} GiB of weights, and {free / 2**30:.1f} GiB are free")
 
 
-def _cost(name: str, setting: Setting) -> dict[str, Any]:
-    """A denoising of one view (of one group) with and without its prompt, and a step of distillation."""
-    require_room(name, setting)
-    prior = random_prior(name, setting)
-    side, n = prior.resolution, prior.views_per_group
+@dataclass(frozen=True)
+class Asked:
+    """What is timed of a prior: a denoising of its views under prompt and reference, a step of distillation.
+
+    z: noisy images, as many as both have.
+    """
+
+    views: int
+    z: Tensor
+    denoise: Callable[[], Tensor]
+    step: Callable[[], None]
+
+
+def asked_of(prior: PretrainedPrior, n: int) -> Asked:
+    """Both for `n` views of the prior's own size."""
+    side, device = prior.resolution, prior.device
     render, cameras = tiny.views(n, side)
-    cameras = cameras.to(setting.device)
-    leaf = render.rgb.detach().to(setting.device).requires_grad_()
-    opacity, depth = render.opacity.to(setting.device), render.depth.to(setting.device)
+    cameras = cameras.to(device)
+    leaf = render.rgb.detach().to(device).requires_grad_()
+    opacity, depth = render.opacity.to(device), render.depth.to(device)
     render = RenderOutput(leaf, opacity, depth, torch.full_like(leaf, 0.5))
     prompts = ViewPrompts(prior, "a red mushroom", view_dependent=False)
-    views = prior.encode(render, cameras)
-    z = torch.cat([views.x.detach()] * 2)
+    with torch.no_grad():
+        views = prior.encode(render, cameras)
+    z = torch.cat([views.x] * 2)
     twice = Views.cat([views, views])
     condition = prior.embed(["a red mushroom"] * len(z))
-    t = torch.full((len(z),), 0.5, device=setting.device)
+    t = torch.full((len(z),), 0.5, device=device)
     sds = SDSConfig().build(prior, CFGConfig(text=7.5))
     generator = torch.Generator().manual_seed(0)
+
+    def denoise() -> Tensor:
+        return prior.denoise(z, t, condition, twice)
 
     def step() -> None:
         leaf.grad = None
         sds(render, cameras, prompts, 0.5, generator).loss.backward()
         assert leaf.grad is not None and leaf.grad.isfinite().all(), "not a number"
 
+    return Asked(n, z, denoise, step)
+
+
+def _cost(name: str, setting: Setting) -> dict[str, Any]:
+    """A denoising of one view (of one group) with and without its prompt, and a step of distillation."""
+    require_room(name, setting)
+    prior = random_prior(name, setting)
+    job = asked_of(prior, prior.views_per_group)
     rounds = 1 if setting.quick else _ROUNDS
-    prior.denoise(z, t, condition, twice)  # warms up
-    answer = prior.denoise(z, t, condition, twice)
-    assert answer.isfinite().all(), "not a number"
-    asked = measured(setting, lambda: [prior.denoise(z, t, condition, twice) for _ in range(rounds)])
-    step()
-    stepped = measured(setting, lambda: [step() for _ in range(rounds)])
-    found: dict[str, Any] = {"pixels": side, "views": n, "network": str(prior.dtype)[6:]}
+    job.denoise()  # warms up
+    assert job.denoise().isfinite().all(), "not a number"
+    asked = measured(setting, lambda: [job.denoise() for _ in range(rounds)])
+    job.step()
+    stepped = measured(setting, lambda: [job.step() for _ in range(rounds)])
+    found: dict[str, Any] = {"pixels": prior.resolution, "views": job.views, "network": str(prior.dtype)[6:]}
     found["vae"] = str(getattr(prior.space, "dtype", None)).removeprefix("torch.")
     for label, cost in (("denoise", asked), ("step", stepped)):
         found[f"{label} seconds"] = round(cost["seconds"] / rounds, 4)

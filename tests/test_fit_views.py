@@ -12,6 +12,7 @@ from known import SMALL_END, Balls, small_config, small_values
 
 from dreamlab.cli.dry_run import _seconds_of
 from dreamlab.core.errors import ConfigError
+from dreamlab.core.types import Cameras, RenderOutput, Views
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
 from dreamlab.run.events import Step
@@ -33,15 +34,15 @@ def fitted(*before: Any) -> RunConfig:
     return small_config(stages=[*before, FIT, *SMALL_END], noise={"t_min": 0.3, "t_max": 0.95})
 
 
-def run_of(root: Path, config: RunConfig, stop: int | None = None) -> RunDir:
+def run_of(root: Path, config: RunConfig, stop: int | None = None, prior: Balls | None = None) -> RunDir:
     """A run; one that is stopped after so many steps is taken up again."""
     run = RunDir.create(root, config, environment())
-    events = generate(config, run, Balls())
+    events = generate(config, run, prior or Balls())
     while stop is not None and not (isinstance(event := next(events), Step) and event.done == stop):
         pass
     if stop is not None:
         events.close()
-        events = generate(run.config(), run, Balls())
+        events = generate(run.config(), run, prior or Balls())
     list(events)
     return run
 
@@ -86,9 +87,48 @@ def test_a_dry_run_denoises_a_set_once_and_counts_it_as_often_as_the_stage_will(
     assert stage.denoisings(config.noise) == 1000  # two sets from half way
 
 
-def test_a_mesh_is_not_fitted_to_views() -> None:
-    with pytest.raises(ConfigError, match="'fit-views' cannot stand there; expected a field before it"):
-        small_config(stages=["distil", "extract", "fit-views", "export"])
+class Shown(Balls):
+    """Balls that can be shown, and count what they are asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoded: list[bool] = []
+
+    def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+        views = super().encode(render, cameras)
+        self.encoded.append(views.x.requires_grad)
+        return views
+
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        return (x[:, :3] + 0.5 * (1 - x[:, 3:])).clamp(0, 1).movedim(1, -1)  # on grey
+
+
+def on_a_mesh(stop: int | None, root: Path, prior: Balls) -> RunDir:
+    """A field and then its mesh fitted to pictures; a run that is stopped is taken up again."""
+    shape = FIT | {"compare": "pixels", "background": {"kind": "learned"}, "size": 24}
+    stages = [shape, SMALL_END[0], "clean", shape | {"name": "refine", "steps": 4}, *SMALL_END[2:]]
+    return run_of(root, small_config(stages=stages, noise={"t_min": 0.3, "t_max": 0.95}), stop, prior)
+
+
+def test_pictures_ask_the_encoder_once_a_set_and_never_for_a_gradient(tmp_path: Path) -> None:
+    prior = Shown()
+    run = on_a_mesh(None, tmp_path, prior)
+    assert prior.encoded == [False] * 5  # three sets of eight steps, two of four
+    rows = [json.loads(row) for row in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert {row["stage"] for row in rows} == {"fit-views", "refine"}
+    assert (run.path / "mesh.glb").stat().st_size > 500
+
+
+@pytest.mark.parametrize("stop", [2, 10])
+def test_pictures_go_on_exactly_on_a_field_and_on_a_mesh(stop: int, tmp_path: Path) -> None:
+    whole, parts = on_a_mesh(None, tmp_path / "whole", Shown()), on_a_mesh(stop, tmp_path / "parts", Shown())
+    for name in BYTES:
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_a_prior_that_cannot_show_its_pictures_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot show.*stages\.fit-views\.compare=prior"):
+        on_a_mesh(None, tmp_path, Balls())
 
 
 def test_a_list_of_optimisations_goes_on_to_files() -> None:

@@ -21,6 +21,8 @@ from dreamlab.core.types import Mesh
 from dreamlab.render.volume import VolumeRendererConfig
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
+from dreamlab.run.machine import pick_device
+from dreamlab.run.offer import forecast
 from dreamlab.run.pipeline import work_of
 from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.optimise import StepEvent
@@ -61,6 +63,8 @@ def _cost(config: RunConfig) -> tuple[dict[str, Any], list[str]]:
     """What it would cost, and what is to be said of the prompt."""
     images = sum(stage.total_steps * stage.views for stage in config.optimisations)
     cost: dict[str, Any] = {"steps": config.total_steps, "rendered images": images}
+    if (told := forecast(config, pick_device(config.device))) is not None:
+        cost["forecast"] = told
     try:
         with without_hub():
             seconds, notes = _measured(config)
@@ -97,8 +101,6 @@ def _measured(config: RunConfig) -> tuple[list[float], list[str]]:
     It takes as long as its median step, times its steps. Where whole sets of views are sampled, a single
     denoising of one is timed, and counted as often as the stage will do it.
     """
-    from dreamlab.run.machine import pick_device
-
     context, found = RunContext(config, pick_device(config.device)), []
     for stage, _ in config.optimisations_on():
         _refuse_to_time(stage, config, context.device.type)

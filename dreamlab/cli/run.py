@@ -41,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(preset_names())} (default: default; pretrained with a pretrained --prior)",
+        help=f"one of {', '.join(preset_names())} (default: the one that suits the prior)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings on top of the preset")
     parser.add_argument(
@@ -159,8 +159,13 @@ def _preset_for(settings: dict[str, Any]) -> str:
     begin = settings.get("begin")
     if begin is not None and Path(begin).is_file():
         return "refine"
-    kind = settings.get("prior", {}).get("kind", "embedded")
-    return "default" if kind == "embedded" else "pretrained"
+    prior = settings.get("prior", {})
+    kind = prior.get("kind", "embedded")
+    if kind == "embedded":
+        return "default"
+    from dreamlab.priors.diffusers.aliases import usual_preset
+
+    return usual_preset(kind, prior.get("model", ""))
 
 
 def _begin(subject: str, runs: Path) -> str:

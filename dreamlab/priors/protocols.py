@@ -63,6 +63,15 @@ class HasConditionalMean(Protocol):
 
 
 @runtime_checkable
+class Decodes(Protocol):
+    """It can show clean images of its own space as pictures."""
+
+    def decode(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B H W 3"]:
+        """Colours 0..1, without gradient; of the prior's `resolution`."""
+        ...
+
+
+@runtime_checkable
 class HasTrainableCopy(Protocol):
     """It can make a trainable copy of itself, a LoRA on its own weights, say."""
 

@@ -18,6 +18,7 @@ from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, P
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.machine import pick_device
+from dreamlab.run.offer import offer
 from dreamlab.run.origin import asset_facts, given_facts, prior_facts
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
@@ -143,6 +144,8 @@ class RunContext:
     def notes(self) -> list[str]:
         """What is to be said of the prompt before the run starts."""
         lines = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        if lines and self.config.prior.kind == "embedded":
+            lines = [*lines, offer(self.device)]
         if isinstance(self.prior, HasTokenLimit):
             cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
             if lost := ", ".join(repr(words) for words in cut if words):

@@ -62,7 +62,8 @@ def trained_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | Mes
     """The scene of a checkpoint, on the CPU, as its stage trains it. Raises as `scene_in`."""
     with _fitting():
         stage = config.stages[checkpoint.stage]
-        if not isinstance(stage, DistilConfig) or config.scene_before(checkpoint.stage) != "mesh":
+        assert isinstance(stage, DistilConfig | FitViewsConfig)  # only these are kept checkpoints of
+        if config.scene_before(checkpoint.stage) != "mesh":
             return _field(config, part_of(checkpoint.state, "scene."))
         field = config.field.build(torch.Generator().manual_seed(config.seed))
         scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)

@@ -10,6 +10,7 @@ from torch import Tensor
 from dreamlab.core.types import Field, Mesh
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig
 from dreamlab.render import RendererConfig
+from dreamlab.render.base import RendererSettings
 from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.scenes import RadianceField
 from dreamlab.scenes.mesh import MeshScene, MeshSceneConfig
@@ -54,15 +55,13 @@ class DistilStage:
     def run(
         self, scene: Scene, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, Scene]:
-        target = self.target(context.field() if scene is None else scene)
+        config = self.config
+        target = target_of(context.field() if scene is None else scene, config.mesh, config.lr_scale)
         target.to(context.device)
-        renderer = self.config.renderer or (
-            RasterRendererConfig() if isinstance(target, MeshScene) else context.renderer
-        )
         context.left = yield from optimise(
             self.config,
             target,
-            renderer.build(),
+            renderer_of(self.config.renderer, target, context).build(),
             context.prior,
             context.guidance(self.config),
             context.prompts,
@@ -70,20 +69,34 @@ class DistilStage:
             state,
             context.left,
         )
-        target.to("cpu")
-        if isinstance(target, MeshScene):
-            return surface_of(target)
-        assert isinstance(target, Field)
-        return target
+        return trained(target)
 
-    def target(self, scene: Field | SurfaceMesh) -> Optimisable:
-        """What the loop trains: the field itself, or the mesh with its corners and colours set free."""
-        if isinstance(scene, SurfaceMesh):
-            target = mesh_scene(scene.mesh, scene.colors(), self.config.mesh)
-            target.u.requires_grad_(self.config.lr_scale.get("geometry", 1.0) > 0)
-            return target
-        assert isinstance(scene, Optimisable)
-        return scene
+
+def target_of(
+    scene: Field | SurfaceMesh, mesh: MeshSceneConfig, lr_scale: Mapping[str, float]
+) -> Optimisable:
+    """What the loop trains: the field itself, or the mesh with its colours set free, and its corners unless
+    their rate is 0: then they stay to the bit."""
+    if isinstance(scene, SurfaceMesh):
+        target = mesh_scene(scene.mesh, scene.colors(), mesh)
+        target.u.requires_grad_(lr_scale.get("geometry", 1.0) > 0)
+        return target
+    assert isinstance(scene, Optimisable)
+    return scene
+
+
+def renderer_of(named: RendererConfig | None, target: Optimisable, context: Context) -> RendererSettings:
+    """That which the stage names, or the run's for a field and `raster` for a mesh."""
+    return named or (RasterRendererConfig() if isinstance(target, MeshScene) else context.renderer)
+
+
+def trained(target: Optimisable) -> Scene:
+    """What the loop has trained, on the CPU, as the next stage gets it."""
+    target.to("cpu")
+    if isinstance(target, MeshScene):
+        return surface_of(target)
+    assert isinstance(target, Field)
+    return target
 
 
 def mesh_scene(mesh: Mesh, colors: Field, config: MeshSceneConfig) -> MeshScene:

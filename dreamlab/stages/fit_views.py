@@ -4,7 +4,8 @@ Haque et al. 2023 (Instruct-NeRF2NeRF, section 3.2), with a whole ring of views 
 whose views see each other, as Instant3D (Li et al. 2024) samples its four. Later sets begin from the field's
 own renders, noised to a level t below 1 and denoised again (SDEdit: Meng et al. 2022), so they mend what the
 first set did not agree on. A prior that knows its mean pictures can begin from these: they agree about what
-is seen from where before anything is sampled.
+is seen from where before anything is sampled. With a latent model what is sampled is best decoded once and
+compared as pictures: then no step waits for its encoder.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ from jaxtyping import Float
 from pydantic import Field as Setting
 from pydantic import model_validator
 from torch import Tensor
+from torch.nn.functional import interpolate
 from typing_extensions import Self
 
 from dreamlab.core.cameras import distance_to_fit, orbit_cameras
 from dreamlab.core.diffusion import Image, add_noise, denoising_walk
 from dreamlab.core.errors import ConfigError, DamagedError
-from dreamlab.core.types import Cameras, Field, GuidanceOut, RenderOutput, Views
+from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.base import gradient_loss
 from dreamlab.guidance.cfg import CFG
 from dreamlab.guidance.noise import sample_noise
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import require_conditional_mean
-from dreamlab.priors.protocols import HasConditionalMean, Prior
+from dreamlab.priors.protocols import Decodes, HasConditionalMean, Prior
 from dreamlab.render import RendererConfig
-from dreamlab.stages.base import Optimisable, OptimiseConfig
+from dreamlab.scenes.mesh import MeshSceneConfig
+from dreamlab.stages.base import OptimiseConfig
+from dreamlab.stages.distil import renderer_of, target_of, trained
 from dreamlab.stages.optimise import optimise
 from dreamlab.stages.protocol import Context, Scene, SceneKind, StageConfig, StageEvent
 
@@ -41,7 +45,7 @@ _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 
 
 class FitViewsConfig(OptimiseConfig, StageConfig):
-    """A field fitted to views that the prior samples: g = x - target, at remembered cameras.
+    """A field or mesh fitted to views that the prior samples: g = x - target, at remembered cameras.
 
     `views` of the remembered ones a step; a step that samples looks at its whole set. `rings` take the place
     of `cameras`, which may not be set.
@@ -49,6 +53,8 @@ class FitViewsConfig(OptimiseConfig, StageConfig):
     rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
     begin: what the first set starts from, noised to t_max: the field's own renders, or the mean pictures of a
     prior that knows them.
+    compare: where render and sampled view are compared: in the prior's own space, or as pictures, which asks
+    its encoder once a set in place of once a step with a gradient, and its decoder as often.
     every: steps from one sampling to the next. As published, their levels walk from 0.98 down to 0.02.
     memory: sets that are kept, the oldest going first.
     sampling_steps: denoising steps from t = 1, from lower levels proportionally fewer.
@@ -56,14 +62,16 @@ class FitViewsConfig(OptimiseConfig, StageConfig):
     fovy: vertical field of view in degrees.
     max_batch: most images in one pass over the prior, or None for all at once.
     cfg, noise: the prior's calibration in this stage; what they do not set is the run's.
-    renderer: null: the run's.
+    renderer: null: the run's for a field, and `raster` for a mesh.
+    mesh: how the corners of a mesh move.
     """
 
-    accepts: ClassVar[frozenset[SceneKind]] = frozenset({"none", "field"})
+    accepts: ClassVar[frozenset[SceneKind]] = frozenset({"none", "field", "mesh"})
 
     kind: Literal["fit-views"] = "fit-views"
     name: str = "fit-views"
     begin: Literal["field", "mean"] = "field"
+    compare: Literal["prior", "pixels"] = "prior"
     rings: tuple[tuple[int, float], ...] = ((8, 15.0), (4, 50.0))
     every: int = Setting(default=60, ge=1)
     memory: int = Setting(default=1, ge=1)
@@ -74,6 +82,7 @@ class FitViewsConfig(OptimiseConfig, StageConfig):
     cfg: CFGConfig | None = None
     noise: NoiseConfig | None = None
     renderer: RendererConfig | None = None
+    mesh: MeshSceneConfig = MeshSceneConfig()
 
     @model_validator(mode="after")
     def _rings_alone(self) -> Self:
@@ -82,7 +91,7 @@ class FitViewsConfig(OptimiseConfig, StageConfig):
         return self
 
     def returns(self, scene: SceneKind) -> SceneKind:
-        return "field"
+        return "field" if scene == "none" else scene
 
     def build(self) -> FitViewsStage:
         return FitViewsStage(self)
@@ -104,15 +113,15 @@ class FitViewsStage:
         self.config = config
 
     def run(
-        self, scene: Field | None, context: Context, state: Mapping[str, Tensor] | None = None
+        self, scene: Scene, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, Scene]:
-        field = context.field() if scene is None else scene
-        assert isinstance(field, Optimisable)
-        field.to(context.device)
+        config = self.config
+        target = target_of(context.field() if scene is None else scene, config.mesh, config.lr_scale)
+        target.to(context.device)
         context.left = yield from optimise(
             self.config,
-            field,
-            (self.config.renderer or context.renderer).build(),
+            target,
+            renderer_of(self.config.renderer, target, context).build(),
             context.prior,
             SampledViews(self.config, context.prior, *context.calibration(self.config)),
             context.prompts,
@@ -120,15 +129,15 @@ class FitViewsStage:
             state,
             context.left,
         )
-        field.to("cpu")
-        return field
+        return trained(target)
 
 
 class SampledViews:
     """Sets of views that the prior samples, in the place of a guidance: it says where to look, and how far
     what is rendered there is from its targets. The sets are its state.
 
-    Raises ConfigError where the first set shall begin from mean pictures that the prior does not know.
+    Raises ConfigError where the first set shall begin from mean pictures that the prior does not know, or be
+    compared as pictures that it cannot show.
     """
 
     def __init__(self, config: FitViewsConfig, prior: Prior, cfg: CFGConfig, noise: NoiseConfig) -> None:
@@ -138,6 +147,14 @@ class SampledViews:
         if config.begin == "mean":
             mend = f"Set stages.{config.name}.begin=field and noise.t_max=0.99"
             self._mean = require_conditional_mean(prior, mend)
+        self._decoder: Decodes | None = None
+        if config.compare == "pixels":
+            if not isinstance(prior, Decodes):
+                raise ConfigError(
+                    "this prior cannot show what it samples as pictures",
+                    mend=f"Set stages.{config.name}.compare=prior",
+                )
+            self._decoder = prior
         self._steps, self._level = 0, 0.0
         self._sets: list[tuple[Cameras, Image]] = []
         self._chosen: Image | None = None
@@ -161,14 +178,32 @@ class SampledViews:
         progress: float,
         generator: torch.Generator,
     ) -> GuidanceOut:
-        views, target = self.prior.encode(render, cameras), self._chosen
-        if target is None:
-            t = self._levels(len(views), progress, generator).to(views.x)
-            target = self.sample(views, t, prompts, generator)
-            self._sets = [*self._sets, (cameras, target)][-self.config.memory :]
-            self._level = float(t.mean())
+        if self._decoder is None:
+            views = self.prior.encode(render, cameras)
+            x, target = views.x, self._chosen
+            if target is None:
+                target = self._new_set(views, prompts, progress, generator)
+        else:
+            x, target = render.rgb.movedim(-1, 1), self._chosen
+            if target is None:
+                with torch.no_grad():
+                    views = self.prior.encode(render, cameras)
+                target = self._new_set(views, prompts, progress, generator)
+            target = _sized_as(x, target)
         self._steps += 1
-        return gradient_loss(views.x, views.x.detach() - target, target, self._level)
+        return gradient_loss(x, x.detach() - target, target, self._level)
+
+    def _new_set(
+        self, views: Views, prompts: ViewPrompts, progress: float, generator: torch.Generator
+    ) -> Image:
+        """Sample a set, and remember it as what it is compared with."""
+        t = self._levels(len(views), progress, generator).to(views.x)
+        target = self.sample(views, t, prompts, generator)
+        if self._decoder is not None:
+            target = self._decoder.decode(target).movedim(-1, 1)
+        self._sets = [*self._sets, (views.cameras, target)][-self.config.memory :]
+        self._level = float(t.mean())
+        return target
 
     @torch.no_grad()
     def sample(
@@ -230,3 +265,11 @@ class SampledViews:
         azimuth, elevation = torch.cat(azimuths), torch.cat(elevations)
         fovy = torch.full_like(azimuth, math.radians(self.config.fovy))
         return orbit_cameras(azimuth, elevation, 1.02 * distance_to_fit(fovy), fovy, size)
+
+
+def _sized_as(like: Image, images: Float[Tensor, "B C H W"]) -> Image:
+    """Pictures as large as the renders that they are compared with."""
+    size = (like.shape[-2], like.shape[-1])
+    if images.shape[-2:] == size:
+        return images
+    return interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)

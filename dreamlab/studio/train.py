@@ -23,12 +23,12 @@ from torch.utils.data import DataLoader
 from dreamlab.priors.embedded.prior import (
     alpha_sigma,
     camera_conditions,
-    has_bfloat16_units,
     log_snr,
     save_network,
 )
 from dreamlab.priors.embedded.unet import UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary
+from dreamlab.priors.precision import has_bfloat16_units
 from dreamlab.studio.batches import BatchConfig, Batches, TrainingBatch
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus

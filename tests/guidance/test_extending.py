@@ -95,7 +95,7 @@ def test_the_example_family_loads_what_diffusers_saved_and_moves_the_image(tmp_p
     )  # fmt: skip
     pipe.save_pretrained(tmp_path / "model")
     module = example("family", tmp_path, monkeypatch)
-    prior = module.Pix2PixPriorConfig(model=str(tmp_path / "model")).build()
+    prior = module.Pix2PixPriorConfig(model=str(tmp_path / "model"), dtype="float32").build()
     assert isinstance(prior, Prior)
     tiny.check_step(prior)
 

@@ -21,6 +21,12 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     return cache
 
 
+@pytest.fixture(autouse=True)
+def without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Precision "auto" is float32 on any processor, so that results can be compared closely."""
+    monkeypatch.setattr("dreamlab.priors.diffusers.source.has_bfloat16_units", lambda _: False)
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny Stable Diffusion; tests that change it take `copy`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,36 @@ def test_a_hub_id_is_found_in_the_cache_when_offline(hub: Path) -> None:
 
 def test_a_hub_id_that_is_not_here_says_what_to_do(hub: Path) -> None:
     with pytest.raises(
-        UnavailableError, match=r"owner/else is not on this machine .*`hf download owner/else`"
+        UnavailableError,
+        match=r"owner/else is not on this machine .*`hf download owner/else --local-dir else`.*--prior else",
     ) as output:
         StableDiffusionPriorConfig(model="owner/else").build()
     one_line(output.value)
+
+
+def test_a_hub_whose_name_means_nothing_here_is_not_tried_again(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    def asked(*_: Any, **__: Any) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", asked)
+    with pytest.raises(UnavailableError, match=r"owner/else is not on this machine .*hf download") as output:
+        StableDiffusionPriorConfig(model="owner/else").build()
+    one_line(output.value)
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")  # which knows more names than we do
+    with pytest.raises(AssertionError, match="the hub was asked"):
+        StableDiffusionPriorConfig(model="owner/else").build()
 
 
 def test_an_alias_takes_the_mirror_that_is_here(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from priors import tiny
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from count_memory import kept_bytes, row
 
 from dreamlab.core.errors import UnavailableError
 from dreamlab.priors import SD3PriorConfig, StableDiffusionPriorConfig
@@ -42,21 +47,6 @@ def test_a_tier_has_the_gradient_of_none(tmp_path: Path) -> None:
     assert torch.equal(plain.gradient, tiered.gradient)
 
 
-def kept_bytes(vae: Any, side: int) -> int:
-    """What autograd keeps of encoding one image, counted on the meta device."""
-    total = 0
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal total
-        total += 0 if tensor.is_leaf and not tensor.requires_grad else tensor.numel() * tensor.element_size()
-        return tensor
-
-    images = torch.zeros(1, 3, side, side, device="meta", requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        vae.encode(images * 1).latent_dist.mean.sum()
-    return total
-
-
 def test_of_a_vae_of_real_shape_a_tier_keeps_a_small_part() -> None:
     from diffusers import AutoencoderKL
 
@@ -68,6 +58,12 @@ def test_of_a_vae_of_real_shape_a_tier_keeps_a_small_part() -> None:
     whole = kept_bytes(vae, 512)
     less = kept_bytes(thrifty_vae(vae, plan(8, GIB, False)), 512)
     assert whole > 2.5 * GIB and less < 0.4 * GIB
+
+
+def test_what_tiers_mean_for_a_real_shape_is_counted_without_making_it() -> None:
+    name, side, weights, whole, less, *tiers = row("sdxl")
+    assert (name, side, weights) == ("sdxl", "1024", "4.8") and float(less) < 0.15 * float(whole)
+    assert tiers == ["waits in layers", "waits in blocks", "stays", "stays"]
 
 
 def test_a_crowded_network_waits_in_main_memory_and_answers_the_same() -> None:

@@ -32,7 +32,7 @@ class Alias:
     a login.
 
     parameters: of network and VAE together, in thousands of millions. revision: a commit, or None for the
-    newest.
+    newest. preset: what a run takes where none is named.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Alias:
     about: str
     gated: bool = False
     revision: str | None = None
+    preset: str = "pretrained"
 
     @property
     def gigabytes(self) -> float:
@@ -74,6 +75,24 @@ ALIASES = (
         "OpenRAIL++-M",
         0.95,
         "512 px, noise prediction; a mirror, for the original has left the hub",
+    ),
+    Alias(
+        "sd-turbo",
+        "stable-diffusion",
+        ("stabilityai/sd-turbo",),
+        "Stability AI, see the repository",
+        0.95,
+        "512 px, distilled to 1-4 steps",
+        preset="turbo",
+    ),
+    Alias(
+        "sdxl-turbo",
+        "sdxl",
+        ("stabilityai/sdxl-turbo",),
+        "Stability AI, see the repository",
+        2.65,
+        "512 px, distilled to 1-4 steps",
+        preset="turbo",
     ),
     Alias(
         "sdxl",
@@ -194,6 +213,7 @@ ALIASES = (
         "OpenRAIL",
         0.95,
         "256 px, four views at once, given cameras",
+        preset="multiview",
     ),
     Alias(
         "zero123-xl",
@@ -228,3 +248,11 @@ ALIASES = (
 def alias(name: str) -> Alias | None:
     """The alias of this name, or None."""
     return next((known for known in ALIASES if known.name == name), None)
+
+
+def usual_preset(kind: str, model: str) -> str:
+    """The preset that suits a pretrained model: of its alias, or of its kind."""
+    known = alias(model)
+    if known is not None:
+        return known.preset
+    return "multiview" if kind == "mvdream" else "pretrained"

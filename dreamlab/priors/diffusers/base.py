@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.diffusion import Image, Level
@@ -101,6 +102,12 @@ class PretrainedPrior(ABC):
     def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
         """Renders resized and brought to the network's space, differentiably."""
         return Views(self.space.encode(to_pixels(render.rgb, self.space.side)), cameras)
+
+    def decode(self, x: Image) -> Float[Tensor, "B H W 3"]:
+        """Colours 0..1 of clean images in the network's space, without gradient; one image at a time, for a
+        VAE's decoder keeps much."""
+        images = torch.cat([self.space.decode(one) for one in x.split(1)])
+        return ((images + 1) / 2).clamp(0, 1).movedim(1, -1)
 
     def alpha_sigma(self, t: Level) -> tuple[Level, Level]:
         """Signal and noise scale at level t."""

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from dreamlab.core.errors import DamagedError, DreamlabError, InputError, UnavailableError
 
 FETCH_AGAIN = "Download it again"
-_OFFLINE = "Fetch it once while online with `hf download {}`, or give a local folder; see `dreamlab priors`"
+_OFFLINE = (
+    "Where there is a network: `hf download {place} --local-dir {folder}`; then here --prior {folder}, a "
+    "folder with model_index.json and, for every part that it names, one with config.json and .safetensors; "
+    "see `dreamlab priors`"
+)
 _OF_CONTENT = (ValueError, RuntimeError, LookupError, TypeError, AttributeError, OverflowError)
 _LIBRARIES = ("diffusers", "transformers")
 
@@ -47,9 +54,7 @@ def _explained(place: str, error: Exception) -> Exception:
             mend=f"Accept it on https://huggingface.co/{place}, then log in with `hf auth login`",
         )
     if caused_by(hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError) and not local:
-        return UnavailableError(
-            f"{place} is not on this machine and the hub cannot be asked", mend=_OFFLINE.format(place)
-        )
+        return not_here(place)
     if caused_by(hub.RevisionNotFoundError):
         return UnavailableError(f"{place} has no such revision on the hub", mend="Leave prior.revision out")
     if caused_by(hub.RepositoryNotFoundError):
@@ -75,6 +80,28 @@ def _explained(place: str, error: Exception) -> Exception:
             f"{place} is not a model that can be loaded here", got=_line(chain), mend=FETCH_AGAIN
         )
     return error
+
+
+def not_here(place: str) -> UnavailableError:
+    """What to say of a model that is not on this machine where the hub cannot be asked: which files to put
+    where."""
+    mend = _OFFLINE.format(place=place, folder=place.rpartition("/")[2])
+    return UnavailableError(f"{place} is not on this machine and the hub cannot be asked", mend=mend)
+
+
+def require_hub(place: str) -> None:
+    """Raises UnavailableError where the hub's name means nothing to this machine: huggingface_hub would try
+    that again for 23 seconds, and has no setting for it. Behind a proxy the name is the proxy's to know.
+    """
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname
+    if host is None or getproxies().keys() & {"https", "http", "all"}:
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise not_here(place) from error
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -43,6 +43,8 @@ class ImageSpace(Protocol):
 
     def encode(self, images: Pixels) -> Float[Tensor, "B C h w"]: ...
 
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Pixels: ...
+
 
 class PixelSpace:
     """The network sees the images themselves."""
@@ -54,6 +56,9 @@ class PixelSpace:
 
     def encode(self, images: Pixels) -> Float[Tensor, "B C h w"]:
         return images
+
+    def decode(self, latents: Float[Tensor, "B C h w"]) -> Pixels:
+        return latents
 
 
 class LatentSpace:
@@ -103,6 +108,13 @@ class LatentSpace:
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Pixels:
         """Images in about -1..1 from latents, without gradient."""
+        images = self._decode(latents)
+        if self.dtype != torch.float32 and not bool(images.isfinite().all()):
+            self._widen("the VAE's images were not finite")
+            images = self._decode(latents)
+        return images
+
+    def _decode(self, latents: Float[Tensor, "B C h w"]) -> Tensor:
         return self.vae.decode((latents / self.scale + self.shift).to(self.dtype)).sample.float()
 
     def raw(self, images: Pixels) -> Float[Tensor, "B C h w"]:

@@ -13,9 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import DamagedError, InputError, UnavailableError
 from dreamlab.priors.diffusers.aliases import alias
-from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, translated
+from dreamlab.priors.diffusers.hub_errors import FETCH_AGAIN, require_hub, translated
 from dreamlab.priors.diffusers.json_files import read_json
 from dreamlab.priors.diffusers.single_file import SAFETENSORS
+from dreamlab.priors.precision import has_bfloat16_units
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -45,7 +46,7 @@ class PretrainedConfig(BaseModel):
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
     dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, Sana and SD3, which may overflow),
-    float32 elsewhere.
+    bfloat16 on processors with units for it, float32 elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
     vram: make the prior fit this much memory, in GB; None does nothing about memory, see
     dreamlab.priors.diffusers.memory.
@@ -82,9 +83,11 @@ class PretrainedConfig(BaseModel):
 
     def torch_dtype(self, device: torch.device | str) -> torch.dtype:
         """The network's floating point type on this device."""
-        if self.dtype == "auto":
-            return self.half if torch.device(device).type == "cuda" else torch.float32
-        return getattr(torch, self.dtype)
+        if self.dtype != "auto":
+            return getattr(torch, self.dtype)
+        if torch.device(device).type == "cuda":
+            return self.half
+        return torch.bfloat16 if has_bfloat16_units(device) else torch.float32
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,8 @@ def fetched(config: PretrainedConfig, source: Source, file: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     offline = is_offline(config)
+    if not offline and cached(source.place, source.revision, file) is None:
+        require_hub(source.place)
     with translated(source.place):
         return Path(hf_hub_download(source.place, file, revision=source.revision, local_files_only=offline))
 

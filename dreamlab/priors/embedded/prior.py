@@ -24,6 +24,7 @@ from dreamlab.priors.embedded.model_space import to_model_space, with_mean_color
 from dreamlab.priors.embedded.text import cut_words, encode_text
 from dreamlab.priors.embedded.unet import CAMERA_FEATURES, UNet, UNetConfig, channels_last
 from dreamlab.priors.embedded.vocabulary import Vocabulary, limits
+from dreamlab.priors.precision import has_bfloat16_units
 from dreamlab.priors.protocols import Prior
 
 FORMAT = "dreamlab-embedded-4"
@@ -173,14 +174,6 @@ class EmbeddedPriorConfig(BaseModel):
         path = self.weights or SHIPPED
         vocabulary, group = read_vocabulary(path), self.views_per_group
         return EmbeddedPrior(load_network(path), device, bfloat16, vocabulary, group)
-
-
-def has_bfloat16_units(device: torch.device | str) -> bool:
-    """Whether bfloat16 products are much faster than float32 ones here."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
-    return torch.device(device).type == "cpu" and (amx or avx512)
 
 
 def load_network(path: Path) -> UNet:
