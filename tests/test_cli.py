@@ -105,6 +105,14 @@ def test_run_resume_export_render_walk(
     assert command("export", "1", "--bbox", "1x2x1", "--to", "out", "--name", "tall", "--quiet") == 0
     low, high = bounds(home / "out" / "tall.glb")
     assert torch.allclose((high - low) / (high - low).max(), torch.tensor([0.5, 1, 0.5]), atol=1e-3)
+    capsys.readouterr()
+    assert command("export", "1", "--bbox", "taller, much wider", "--to", "out", "--name", "tall") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == ["note: taller: 1.4 times along its height",
+                        "note: much wider: 1.96 times along its width"]  # fmt: skip
+    low, high = bounds(home / "out" / "tall.glb")
+    before = [b - a for a, b in zip(*bounds(home / "out" / "low.glb"), strict=True)]
+    assert (high - low)[1] > 1.3 * before[1] and (high - low)[0] > 1.8 * before[0]
     assert command(*recolored, "green=navy") == 2
     assert "the object has no green; expected one of pink #" in capsys.readouterr().err
     assert command(*recolored, "navy") == 2

@@ -18,11 +18,12 @@ from dreamlab.cli.options import (
     Subparsers,
     add_output_options,
     add_runs_option,
+    add_shape_option,
     add_up_option,
     examples,
     set_up_messages,
 )  # fmt: skip
-from dreamlab.cli.tell import tell_files
+from dreamlab.cli.tell import tell_files, tell_notes
 from dreamlab.run.styles import COLOR_WEIGHT, MATERIALS, STYLES, stages_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "dreamlab export 1 --format stl,3mf --size 12cm",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
             "dreamlab export chair.glb --faces 2000 --size real",
+            "dreamlab export chair.glb --bbox 'taller, a little narrower' --to tall-chair.glb",
             "dreamlab export chair.glb --game web --lods 3 --texture-format jpeg --to chair-for-web",
         ),
     )
@@ -93,7 +95,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt, or the file's name, says "
         "really is",
     )
-    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
+    add_shape_option(parser)
     parser.add_argument(
         "--origin",
         choices=ORIGINS,
@@ -148,6 +150,7 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.cli.subject import asset_of, check_up, made_by_run, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.mesh.io.names import legal_name
+    from dreamlab.mesh.shape_words import parse_shape
     from dreamlab.run.resolve import from_values
     from dreamlab.stages import ExportStageConfig
 
@@ -172,6 +175,8 @@ def execute(args: argparse.Namespace) -> int:
     if config is None:
         mesh = _reworked(mesh, args, changed)
     _tell_fewer(args.faces, len(mesh.mesh.faces))
+    if args.bbox is not None:
+        tell_notes(args, map(str, parse_shape(args.bbox)))
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
     made_by = None if config is None else made_by_run(args.subject, args.out, config)

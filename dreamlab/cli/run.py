@@ -11,6 +11,7 @@ from dreamlab.cli.options import (
     Subparsers,
     add_output_options,
     add_runs_option,
+    add_shape_option,
     examples,
     set_up_messages,
     view_mode,
@@ -33,6 +34,8 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
+            'dreamlab run "a much taller mushroom"',
+            'dreamlab run "a stone castle" --shape blocks.glb',
             'dreamlab run "a fox" --style voxel --dry-run',
         ),
     )
@@ -74,11 +77,22 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="RUN|MESH",
         help="a run whose object to begin with, or a mesh file to refine (by the preset refine)",
     )
+    parser.add_argument(
+        "--shape",
+        metavar="MESH",
+        help="a rough shape to begin as, such as a few boxes: a closed mesh, which the object is kept near",
+    )
+    parser.add_argument(
+        "--shape-weight",
+        type=float,
+        metavar="W",
+        help="how strictly it is kept, outside of a rim around its surface (default: 1; 0: not at all)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in, or real")
-    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
+    add_shape_option(parser)
     parser.add_argument(
         "--style",
         choices=STYLES,
@@ -192,6 +206,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings["expand"] = args.expand
     if args.begin is not None:
         settings["begin"] = _begin(args.begin, args.out)
+    if args.shape is not None:
+        settings["shape"] = {"file": args.shape}
+    if args.shape_weight is not None:
+        settings.setdefault("shape", {})["weight"] = args.shape_weight
     if args.seed is not None:
         settings["seed"] = args.seed
     if args.device is not None:

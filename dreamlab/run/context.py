@@ -14,6 +14,8 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
+from dreamlab.losses import LossConfig, StartShapeLossConfig
+from dreamlab.mesh.shape_words import parse_shape
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
@@ -22,8 +24,9 @@ from dreamlab.run.origin import asset_facts, given_facts, prior_facts
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
+from dreamlab.run.start_shape import shape_of
 from dreamlab.scenes import RadianceField
-from dreamlab.stages import DistilConfig, FitViewsConfig
+from dreamlab.stages import DistilConfig, ExportStageConfig, FitViewsConfig
 from dreamlab.stages.given import given_surface
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
@@ -108,7 +111,10 @@ class RunContext:
         """The field as the run begins: new, or that of the run named by `begin`."""
         config = self.config
         if config.begin is None or config.begins_with_mesh:
-            return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
+            field = config.field.build(torch.Generator().manual_seed(config.seed))
+            if config.shape is not None:
+                field.start = shape_of(config.shape, self.folder)
+            return field.to(self.device)
         earlier = RunDir.find(config.begin.parent, str(config.begin))
         if (theirs := earlier.config().field) != config.field:
             raise ConfigError(
@@ -117,6 +123,12 @@ class RunContext:
                 mend="Take the preset that it was made with",
             )
         return field_of(earlier).to(self.device)
+
+    @property
+    def losses(self) -> tuple[LossConfig, ...]:
+        """Of fields, beside the stages' own."""
+        shape = self.config.shape
+        return () if shape is None else (StartShapeLossConfig(weight=shape.weight, rim=shape.rim),)
 
     def guidance(self, stage: DistilConfig) -> Guidance:
         """The stage's method with its calibration; stages without any of their own share the run's, and what
@@ -137,8 +149,11 @@ class RunContext:
         return self.config.seed + _STAGE_SEED * [s.name for s in self.config.optimisations].index(stage.name)
 
     def notes(self) -> list[str]:
-        """What is to be said of the prompt before the run starts."""
-        lines = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        """What is to be said of the prompt and of the object's proportions before the run starts."""
+        lines = self.prior.limits(self.config.heard) if isinstance(self.prior, HasVocabulary) else []
+        export = self.config.last(ExportStageConfig)
+        if export is not None and export.bbox is not None:
+            lines = [*lines, *(f"{change}, once it is finished" for change in parse_shape(export.bbox))]
         if isinstance(self.prior, HasTokenLimit):
             cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
             if lost := ", ".join(repr(words) for words in cut if words):

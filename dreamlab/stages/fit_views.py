@@ -119,6 +119,7 @@ class FitViewsStage:
             context.stage_seed(self.config),
             state,
             context.left,
+            context.losses,
         )
         field.to("cpu")
         return field

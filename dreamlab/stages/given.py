@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import texture_of, vertex_colors
+from dreamlab.mesh.geometry.shape import centred
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.colors import SurfaceColors
 from dreamlab.stages.protocol import SurfaceMesh
@@ -31,7 +31,7 @@ def given_surface(path: Path, field: Field, generator: torch.Generator) -> Surfa
 
     Raises InputError for a mesh with more than MOST faces, or without an area; else as `load`.
     """
-    given = _centred(load(path))
+    given = centred(load(path))
     vertices, faces = topo.weld(given.vertices.double().numpy(), given.faces.numpy())
     if len(faces) == 0 or topo.face_normals(vertices, faces)[1].sum() <= 0:
         raise InputError(f"{path.name} has no area", expected="triangles", got="points and lines only")
@@ -47,15 +47,6 @@ def given_surface(path: Path, field: Field, generator: torch.Generator) -> Surfa
     mesh = Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces))
     _color(field, mesh, given, generator)
     return SurfaceMesh(mesh, field, painted=mesh, fine=mesh, volume=False)
-
-
-def _centred(mesh: Mesh) -> Mesh:
-    """The middle of the box at the origin, the farthest corner at distance 1."""
-    vertices = mesh.vertices.double()
-    used = vertices[mesh.faces.unique()]
-    vertices = vertices - (used.amin(0) + used.amax(0)) / 2
-    radius = vertices[mesh.faces.unique()].norm(dim=1).max().clamp_min(1e-30)
-    return replace(mesh, vertices=(vertices / radius).float())
 
 
 def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

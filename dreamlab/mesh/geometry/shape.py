@@ -62,19 +62,12 @@ def tangents_of(mesh: Mesh) -> np.ndarray:
     return np.concatenate([total, np.where(turn >= 0, 1.0, -1.0)[:, None]], 1)
 
 
-def place(
-    mesh: Mesh,
-    *,
-    size: float | None = None,
-    origin: Origin = "keep",
-    sides: tuple[float, float, float] | None = None,
-) -> Mesh:
+def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> Mesh:
     """The mesh with its longest side `size` metres long and its origin moved.
 
     origin "centre" is the middle of the bounding box, "base" the middle of its underside; "keep" leaves it
-    (and scales about it). `sides` are the box's width, height and depth to each other: see `stretched`.
+    (and scales about it).
     """
-    mesh = mesh if sides is None else stretched(mesh, sides)
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     extent = float((high - low).max())
     if size is not None and (size <= 0 or extent <= 0):
@@ -90,6 +83,15 @@ def place(
     return replace(mesh, vertices=(mesh.vertices - middle) * scale)
 
 
+def centred(mesh: Mesh, radius: float = 1.0) -> Mesh:
+    """The middle of the box at the origin, the farthest corner of a face at distance `radius`."""
+    vertices = mesh.vertices.double()
+    used = vertices[mesh.faces.unique()]
+    vertices = vertices - (used.amin(0) + used.amax(0)) / 2
+    farthest = vertices[mesh.faces.unique()].norm(dim=1).max().clamp_min(1e-30)
+    return replace(mesh, vertices=(vertices * (radius / farthest)).float())
+
+
 def stretched(mesh: Mesh, sides: tuple[float, float, float]) -> Mesh:
     """The mesh stretched along the axes until its box has sides in this proportion, the longest as long as
     the longest was; normals are turned with the surface.
@@ -100,7 +102,13 @@ def stretched(mesh: Mesh, sides: tuple[float, float, float]) -> Mesh:
     if float(extent.min()) <= 0:
         raise InputError("a flat mesh cannot be stretched", expected="a width, a height and a depth")
     wanted = extent.new_tensor(sides) / max(sides) * extent.max()
-    factor = wanted / extent
+    x, y, z = (wanted / extent).tolist()
+    return scaled_along(mesh, (x, y, z))
+
+
+def scaled_along(mesh: Mesh, factors: tuple[float, float, float]) -> Mesh:
+    """The mesh with x, y and z multiplied by these factors > 0; normals are turned with the surface."""
+    factor = torch.tensor(factors, dtype=torch.float64)
     normals = mesh.normals
     if normals is not None:
         normals = torch.nn.functional.normalize(normals.double() / factor, dim=1).float()
