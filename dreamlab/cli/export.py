@@ -43,8 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
-            "dreamlab export chair.glb --faces 2000 --size real",
-            "dreamlab export chair.glb --bbox 'taller, a little narrower' --to tall-chair.glb",
+            "dreamlab export chair.glb --faces 2000 --bbox 'taller, a little narrower' --size real",
             "dreamlab export chair.glb --game web --lods 3 --texture-format jpeg --to chair-for-web",
         ),
     )

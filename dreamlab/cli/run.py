@@ -34,9 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
-            'dreamlab run "a much taller mushroom"',
-            'dreamlab run "a stone castle" --shape blocks.glb',
-            'dreamlab run "a fox" --style voxel --dry-run',
+            'dreamlab run "a much taller castle" --shape blocks.glb --style voxel --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)

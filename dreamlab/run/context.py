@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
-from dreamlab.core.errors import ConfigError
+from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.losses import LossConfig, StartShapeLossConfig
+from dreamlab.mesh.real_sizes import names_a_noun
+from dreamlab.mesh.scene_words import read_scene, things_of
 from dreamlab.mesh.shape_words import parse_shape
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
@@ -33,6 +35,17 @@ from dreamlab.stages.state import OptimiserState
 
 # Stages have seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
 _STAGE_SEED = 1_000_000_007
+
+
+def _several(prompt: str) -> str:
+    """What is to be said of a prompt that names several things; "" of others."""
+    try:
+        things = things_of(read_scene(prompt))
+    except InputError:
+        return ""
+    if len(things) < 2 or not all(map(names_a_noun, things)):
+        return ""
+    return f"the prompt names {len(things)} things: `dreamlab scene` makes each by itself, in its own colours"
 
 
 class RunContext:
@@ -151,6 +164,8 @@ class RunContext:
     def notes(self) -> list[str]:
         """What is to be said of the prompt and of the object's proportions before the run starts."""
         lines = self.prior.limits(self.config.heard) if isinstance(self.prior, HasVocabulary) else []
+        if isinstance(self.prior, HasVocabulary) and (line := _several(self.config.prompt)):
+            lines = [*lines, line]
         export = self.config.last(ExportStageConfig)
         if export is not None and export.bbox is not None:
             lines = [*lines, *(f"{change}, once it is finished" for change in parse_shape(export.bbox))]

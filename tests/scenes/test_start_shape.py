@@ -13,12 +13,20 @@ from torch.nn import functional as F
 
 from dreamlab.core.cameras import turntable
 from dreamlab.core.errors import ConfigError, InputError
-from dreamlab.core.types import Mesh
+from dreamlab.core.types import Cameras, Mesh, RenderOutput
 from dreamlab.losses import StartShapeLossConfig
 from dreamlab.losses.start_shape import start_shape_loss
+from dreamlab.mesh.geometry.shape import centred
+from dreamlab.mesh.surface.silhouettes import silhouette_iou
 from dreamlab.render import VolumeRendererConfig
 from dreamlab.render.background import SolidBackgroundConfig
-from dreamlab.scenes import HashGridFieldConfig, MLPFieldConfig, SDFFieldConfig, VoxelFieldConfig
+from dreamlab.scenes import (
+    HashGridFieldConfig,
+    MLPFieldConfig,
+    RadianceField,
+    SDFFieldConfig,
+    VoxelFieldConfig,
+)
 from dreamlab.scenes.start_shape import RADIUS, start_shape
 
 FIELDS = [HashGridFieldConfig(levels=2), VoxelFieldConfig(resolution=8), MLPFieldConfig(), SDFFieldConfig()]
@@ -36,6 +44,12 @@ def block(sides: tuple[float, float, float], x: float = 0, y: float = 0, z: floa
 def anywhere(count: int = 4000) -> torch.Tensor:
     x = torch.rand(count, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     return x[x.norm(dim=1) < 1]
+
+
+def seen_nothing(field: RadianceField) -> tuple[RenderOutput, RadianceField, Cameras]:
+    """What a loss is given, of which this one looks at the field alone."""
+    clear, black = torch.zeros(1, 4, 4, 1), torch.zeros(1, 4, 4, 3)
+    return RenderOutput(black, clear, clear, black), field, turntable(1, 0.0, 3.0, 0.7, (4, 4))
 
 
 def test_the_distance_is_that_of_a_ball() -> None:
@@ -83,18 +97,14 @@ def test_a_restart_is_the_shape_again_and_a_copy_has_it(config: Any) -> None:
 
 def test_the_silhouette_is_the_sketchs() -> None:
     field = HashGridFieldConfig(levels=2).build(torch.Generator().manual_seed(0))
-    field.start = start_shape(mesh_of(block((2, 0.5, 0.5)), block((0.5, 2, 0.5))))
-    cameras = turntable(1, 0.0, 3.0, 0.7, (48, 48))
+    sketch = mesh_of(block((2, 0.5, 0.5)), block((0.5, 2, 0.5)))
+    field.start = start_shape(sketch)
+    cameras = turntable(2, 0.3, 3.0, 0.7, (48, 48))
     renderer, background = VolumeRendererConfig(samples=64).build(), SolidBackgroundConfig()
     generator = torch.Generator().manual_seed(0)
     renderer.update(field, 0, generator)
-    background = background.build(generator)
-    seen = renderer(field, cameras, background=background).opacity[0, ..., 0].detach() > 0.5
-    axis = ((torch.arange(48) + 0.5) / 48 * 2 - 1) * math.tan(0.35) * 3.0
-    arm = RADIUS / (1 + 0.25**2 + 0.25**2) ** 0.5
-    y, x = torch.meshgrid(axis.abs(), axis.abs(), indexing="ij")
-    cross = ((x < arm) & (y < arm / 4)) | ((y < arm) & (x < arm / 4))
-    assert float((seen & cross).sum() / (seen | cross).sum()) > 0.8
+    opacity = renderer(field, cameras, background=background.build(generator)).opacity
+    assert silhouette_iou(centred(sketch, RADIUS), opacity.detach().reshape(-1) > 0.5, cameras) > 0.85
 
 
 def test_what_has_no_inside_is_refused() -> None:
@@ -126,15 +136,14 @@ def test_the_loss_brings_matter_back_and_takes_away_what_is_too_much() -> None:
         field.grid[:, 0] = torch.where(field.grid[:, 0] > 0, 6.0, -9.0)  # nonsense
     loss, generator = StartShapeLossConfig(points=2000).build(), torch.Generator().manual_seed(0)
     adam = torch.optim.Adam(field.parameters(), lr=0.2)
-    render: Any = type("Render", (), {"depth": torch.zeros(1)})()
     values = []
     for _ in range(60):
         adam.zero_grad()
-        value = loss(render, field, None, generator)  # pyright: ignore[reportArgumentType]
+        value = loss(*seen_nothing(field), generator)
         value.backward()
         adam.step()
         values.append(float(value.detach()))
-    assert values[-1] < 0.1 * values[0]
+    assert values[-1] < 0.2 * values[0]
     far = field.start(x).abs() > 0.15
     full = 1 - torch.exp(-field.density(x) * 0.2) > 0.5
     assert float((full == (field.start(x) < 0))[far].float().mean()) > 0.98
@@ -143,4 +152,4 @@ def test_the_loss_brings_matter_back_and_takes_away_what_is_too_much() -> None:
 def test_the_loss_wants_a_shape() -> None:
     field = VoxelFieldConfig(resolution=8).build(torch.Generator())
     with pytest.raises(ConfigError, match="--shape MESH"):
-        StartShapeLossConfig().build()(None, field, None, torch.Generator())  # pyright: ignore
+        StartShapeLossConfig().build()(*seen_nothing(field), torch.Generator())
