@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamlab.scenes.start_shape import StartShape
+
+_SOLID, _LEAST_FULL = 20.0, 5.0
+"""Of a start shape: sigma deep inside, in 1 / world unit, and the raw density that it has at least."""
 
 
 class DensityConfig(BaseModel):
@@ -48,7 +52,9 @@ class Density(nn.Module):
         """What is added to the raw output at x: a ball, or the start shape, whatever the ball's settings."""
         c = self.config
         if start is not None:
-            raw = start.raw(x)
+            solid = _SOLID / c.scale
+            full = math.log(solid) if c.activation == "exp" else solid
+            raw = start.raw(x, max(full, _LEAST_FULL))
             return raw + (self.blob_factor - 1) * raw.clamp_min(0)
         if c.blob == "linear":
             shape = 1 - x.norm(dim=-1) / c.radius

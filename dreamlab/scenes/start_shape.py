@@ -15,8 +15,8 @@ from dreamlab.mesh.geometry.shape import centred
 
 RESOLUTION = 64  # cells along each side of [-1, 1]^3
 RADIUS = 0.95  # of the farthest corner: priors know objects that fill the unit sphere, and growth needs room
-SOFTNESS = 0.02  # of the first surface, in world units
-DEEPEST, EMPTIEST = 8.0, 5.0  # bounds of what is added to the raw density: solid, but not beyond recall
+SOFTNESS = 0.1  # world units from the surface to where the first density is full, or empty
+EMPTIEST = 5.0  # below 0, of what is added to the raw density outside: empty, but not beyond recall
 
 
 class StartShape(nn.Module):
@@ -38,9 +38,10 @@ class StartShape(nn.Module):
         )
         return found.view(-1)
 
-    def raw(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        """The raw density [N] of a field that is full inside the shape and empty outside."""
-        return (-self(x) / SOFTNESS).clamp(-EMPTIEST, DEEPEST)
+    def raw(self, x: Float[Tensor, "N 3"], full: float) -> Float[Tensor, " N"]:
+        """The raw density [N] of a field that is `full` deep inside the shape and empty outside."""
+        depth = (-self(x) / SOFTNESS).clamp(-1, 1)
+        return torch.where(depth > 0, full * depth, EMPTIEST * depth)
 
 
 def start_shape(mesh: Mesh) -> StartShape:

@@ -21,6 +21,7 @@ from dreamlab.mesh.surface.silhouettes import silhouette_iou
 from dreamlab.render import VolumeRendererConfig
 from dreamlab.render.background import SolidBackgroundConfig
 from dreamlab.scenes import (
+    DensityConfig,
     HashGridFieldConfig,
     MLPFieldConfig,
     RadianceField,
@@ -95,8 +96,10 @@ def test_a_restart_is_the_shape_again_and_a_copy_has_it(config: Any) -> None:
     assert "start.distance" in field.state_dict()
 
 
-def test_the_silhouette_is_the_sketchs() -> None:
-    field = HashGridFieldConfig(levels=2).build(torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("scale, least", [(10, 0.9), (1, 0.75)])
+def test_the_silhouette_is_the_sketchs(scale: float, least: float) -> None:
+    config = HashGridFieldConfig(levels=2, density=DensityConfig(scale=scale))
+    field = config.build(torch.Generator().manual_seed(0))
     sketch = mesh_of(block((2, 0.5, 0.5)), block((0.5, 2, 0.5)))
     field.start = start_shape(sketch)
     cameras = turntable(2, 0.3, 3.0, 0.7, (48, 48))
@@ -104,7 +107,7 @@ def test_the_silhouette_is_the_sketchs() -> None:
     generator = torch.Generator().manual_seed(0)
     renderer.update(field, 0, generator)
     opacity = renderer(field, cameras, background=background.build(generator)).opacity
-    assert silhouette_iou(centred(sketch, RADIUS), opacity.detach().reshape(-1) > 0.5, cameras) > 0.85
+    assert silhouette_iou(centred(sketch, RADIUS), opacity.detach().reshape(-1) > 0.5, cameras) > least
 
 
 def test_what_has_no_inside_is_refused() -> None:
