@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamlab.batch.jobs import Job, Recipe, read_jobs
+from dreamlab.batch.jobs import Job, Recipe, written_jobs
 from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
@@ -52,10 +52,7 @@ def scene_jobs(groups: Sequence[Group], recipe: Recipe, seed: int, folder: Path)
     rows = [
         {"prompt": thing, "seed": (seed + k) % _SEEDS} for k, thing in enumerate(things_of(tuple(groups)))
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "things.jsonl"
-    write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
-    return read_jobs(path, recipe)
+    return written_jobs(rows, recipe, folder / "things.jsonl")
 
 
 def sizes_of(things: Sequence[str], given: Mapping[str, str] | None = None) -> list[float]:

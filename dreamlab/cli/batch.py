@@ -113,7 +113,7 @@ def execute(args: argparse.Namespace) -> int:
 
         crew = on_ray(args.ray, args.storage, args.jobs)
     with open_batch_view(view_mode(args)) as view:
-        return _drive(args, jobs, terms, budget, crew, view)
+        return drive_batch(args, jobs, terms, budget, crew, view)
 
 
 def _tell_all(complaints: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ def _tell_all(complaints: Sequence[str]) -> None:
     sys.stderr.write("".join(f"dreamlab: {visible(line)}\n" for line in lines))
 
 
-def _drive(
+def drive_batch(
     args: argparse.Namespace,
     jobs: list[Job],
     terms: Terms,
