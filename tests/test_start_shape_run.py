@@ -88,7 +88,7 @@ def test_a_shape_that_cannot_be_used_leaves_no_run(tmp_path: Path, name: str, to
 
 def test_the_setting_has_a_short_form_and_excludes_beginning_with_an_object(blocks: Path) -> None:
     config = small_config(shape=str(blocks))
-    assert config.shape is not None and config.shape.file == blocks and config.shape.weight(0) == 1000
+    assert config.shape is not None and config.shape.file == blocks and config.shape.weight(0) == 2000
     assert RunConfig.model_validate(config.model_dump(mode="json", by_alias=True)) == config
     with pytest.raises(ConfigError, match="no other shape"):
         small_config(shape=str(blocks), begin=str(blocks.parent / "0001-a-red-ball"))

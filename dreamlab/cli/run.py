@@ -84,7 +84,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--shape-weight",
         type=float,
         metavar="W",
-        help="how strictly it is kept, outside of a rim around its surface (default: 1000; 0: not at all)",
+        help="how strictly it is kept, outside of a rim around its surface (default: 2000; 0: not at all)",
     )
     parser.add_argument(
         "--keep",

@@ -29,7 +29,7 @@ from dreamlab.stages.protocol import SceneKind
 LONGEST_PROMPT = 1000
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control, unpaired surrogate, line and paragraph ends
 _TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-SHAPE_WEIGHT = 1000.0  # beside the embedded prior; with 100 a castle got towers that its boxes lack
+SHAPE_WEIGHT = 2000.0  # beside the embedded prior; with 500 a castle got towers that its boxes lack
 _Stage = TypeVar("_Stage")
 
 
