@@ -141,6 +141,14 @@ def test_proportions_that_the_prior_has_no_words_for_are_those_of_the_files() ->
     assert context.notes() == ["much taller: 1.96 times along its height, once it is finished"]
 
 
+def test_a_prompt_of_several_things_is_told_of_scenes() -> None:
+    prior = EmbeddedPriorConfig().build(torch.device("cpu"))
+    for said, told in (("a red cat on a blue table", True), ("a red mushroom with white spots", False)):
+        config = resolve(said, preset="fast", settings={"expand": "off"})
+        notes = RunContext(config, torch.device("cpu"), prior).notes()
+        assert any("the prompt names 2 things: `dreamlab scene`" in note for note in notes) == told
+
+
 def test_proportions_are_left_where_the_thing_or_another_wish_is_not_to_be_stretched(tmp_path: Path) -> None:
     for said in ("a tall red mushroom", "a taller xyzzy", "a red mushroom with a longer stem"):
         config = with_expansion(resolve(said, preset="fast"))
