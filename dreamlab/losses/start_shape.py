@@ -62,5 +62,5 @@ def start_shape_loss(
 ) -> Float[Tensor, ""]:
     """Weighted mean cross entropy in nats of optical depths [N] and signed distances [N], negative inside."""
     weight = 1 - torch.exp(-distance.square() / (2 * rim**2))
-    missing = -(-torch.expm1(-depth.clamp_min(_LEAST))).log()
+    missing = -torch.log1p(-torch.exp(-depth.clamp_min(_LEAST)))
     return (weight * torch.where(distance < 0, missing, depth)).mean()
