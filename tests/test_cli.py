@@ -120,6 +120,11 @@ def test_run_resume_export_render_walk(
 
     assert command("export", str(mesh), "--format", "obj", "--to", "converted", "--quiet") == 0
     assert (home / "converted" / "mesh.obj").is_file()
+    for style in ("voxel", "low-poly"):
+        made = ("export", str(mesh), "--style", style, "--format", "obj", "--to", "out", "--name", style)
+        assert command(*made, "--quiet") == 0
+    squares = [line for line in (home / "out" / "voxel.obj").read_text().splitlines() if line[:2] == "f "]
+    assert {len(line.split()) for line in squares} == {5}
 
     capsys.readouterr()
     still = ("render", "latest", "--to", "still.png", "--size", "32", "--renderer", "native", "--quiet")
@@ -249,7 +254,7 @@ MISTAKES = [
     (["export", "broken.glb", "--resolution", "64"], "--resolution needs a run"),
     (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
     (["export", "broken.glb", "--recolor", "red"], "needs a run"),
-    (["export", "broken.glb", "--style", "low-poly"], "needs a run"),
+    (["export", "broken.glb", "--style", "toon"], "needs a run"),
     (["export", "broken.glb", "--style", "wood"], "dreamlab texture broken.glb --style wood"),
     (["export", "broken.glb", "--bbox", "1x2"], "the proportions cannot be read"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),

@@ -24,7 +24,7 @@ from dreamlab.cli.options import (
     set_up_messages,
 )  # fmt: skip
 from dreamlab.cli.tell import tell_files, tell_notes
-from dreamlab.run.styles import COLOR_WEIGHT, MATERIALS, STYLES, stages_of
+from dreamlab.run.styles import COLOR_WEIGHT, FACETED, MATERIALS, STYLES, stages_of
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -58,7 +58,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (runs only)",
+        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (of mesh files "
+        "only low-poly and voxel)",
     )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
@@ -157,7 +158,10 @@ def execute(args: argparse.Namespace) -> int:
     check_game_options(args, to)
     config = run_config(args.subject, args.out)
     check_up(args.up, config)
-    if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
+    asked = [option for option in OF_RUNS if getattr(args, option)]
+    if args.style in FACETED:
+        asked.remove("style")
+    if config is None and asked:
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
         mend = f"dreamlab texture {args.subject} --style {args.style}" if args.style in MATERIALS else ""
@@ -204,16 +208,20 @@ def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -
     """A mesh file's mesh with what was asked for; untouched where nothing was."""
     from dataclasses import replace
 
-    from dreamlab.mesh.rework import rework
+    from dreamlab.mesh.rework import in_facets, rework
     from dreamlab.stages import ExportStageConfig, SimplifyStageConfig
 
     mesh, simplify, export = scene.mesh, config.last(SimplifyStageConfig), config.last(ExportStageConfig)
     assert simplify is not None and export is not None  # the usual end has them
-    if args.faces is not None or args.texture is not None or args.quads:
+    if args.style is not None:
+        mesh = in_facets(mesh, simplify, simplify.cubes)
+    elif args.faces is not None or args.texture is not None or args.quads:
         faces = simplify.faces if args.faces is not None or args.quads else len(mesh.faces)
         budget = simplify.model_copy(update={"faces": faces, "color_weight": COLOR_WEIGHT})
         mesh = rework(mesh, budget, args.texture)
-    return export.build().placed(replace(scene, mesh=mesh, quads=args.quads))
+    return export.build().placed(
+        replace(scene, mesh=mesh, quads=args.quads or (args.style is not None and simplify.cubes is not None))
+    )
 
 
 def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> RunConfig:
