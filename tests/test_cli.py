@@ -105,6 +105,14 @@ def test_run_resume_export_render_walk(
     assert command("export", "1", "--bbox", "1x2x1", "--to", "out", "--name", "tall", "--quiet") == 0
     low, high = bounds(home / "out" / "tall.glb")
     assert torch.allclose((high - low) / (high - low).max(), torch.tensor([0.5, 1, 0.5]), atol=1e-3)
+    capsys.readouterr()
+    assert command("export", "1", "--bbox", "taller, much wider", "--to", "out", "--name", "tall") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == ["note: taller: 1.4 times along its height",
+                        "note: much wider: 1.96 times along its width"]  # fmt: skip
+    low, high = bounds(home / "out" / "tall.glb")
+    before = [b - a for a, b in zip(*bounds(home / "out" / "low.glb"), strict=True)]
+    assert (high - low)[1] > 1.3 * before[1] and (high - low)[0] > 1.8 * before[0]
     assert command(*recolored, "green=navy") == 2
     assert "the object has no green; expected one of pink #" in capsys.readouterr().err
     assert command(*recolored, "navy") == 2
@@ -112,6 +120,11 @@ def test_run_resume_export_render_walk(
 
     assert command("export", str(mesh), "--format", "obj", "--to", "converted", "--quiet") == 0
     assert (home / "converted" / "mesh.obj").is_file()
+    for style in ("voxel", "low-poly"):
+        made = ("export", str(mesh), "--style", style, "--format", "obj", "--to", "out", "--name", style)
+        assert command(*made, "--quiet") == 0
+    squares = [line for line in (home / "out" / "voxel.obj").read_text().splitlines() if line[:2] == "f "]
+    assert {len(line.split()) for line in squares} == {5}
 
     capsys.readouterr()
     still = ("render", "latest", "--to", "still.png", "--size", "32", "--renderer", "native", "--quiet")
@@ -241,7 +254,7 @@ MISTAKES = [
     (["export", "broken.glb", "--resolution", "64"], "--resolution needs a run"),
     (["export", "broken.glb", "--lighting", "--recolor", "red=navy"], "--lighting and --recolor need a run"),
     (["export", "broken.glb", "--recolor", "red"], "needs a run"),
-    (["export", "broken.glb", "--style", "low-poly"], "needs a run"),
+    (["export", "broken.glb", "--style", "toon"], "needs a run"),
     (["export", "broken.glb", "--style", "wood"], "dreamlab texture broken.glb --style wood"),
     (["export", "broken.glb", "--bbox", "1x2"], "the proportions cannot be read"),
     (["export", "broken.glb", "--size", "lots"], "the size cannot be read"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from known import red_ball_prior, small_config
 
 from dreamlab.cli import main
@@ -13,12 +14,14 @@ from dreamlab.core.errors import InputError
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run.config import RunConfig
+from dreamlab.run.context import RunContext
 from dreamlab.run.events import Phase
 from dreamlab.run.expansion import with_expansion
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
 from dreamlab.run.resolve import resolve
 from dreamlab.run.run_dir import RunDir
+from dreamlab.stages import ExportStageConfig
 from dreamlab.studio.shapes.grammar import COLORS
 
 FULL = "a red mushroom with white spots"
@@ -125,3 +128,34 @@ def test_the_command_line_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert main(["run", "a mushroom", "--preset", "fast", "--dry-run", "--expand", word]) == 0
     heard = [config.heard for config in shown]
     assert len(set(heard)) == 3 and heard[2] == "a mushroom"
+
+
+def test_proportions_that_the_prior_has_no_words_for_are_those_of_the_files() -> None:
+    config = with_expansion(resolve("a much taller red mushroom", preset="fast"))
+    assert config.prompt == "a much taller red mushroom" and config.heard == "a red mushroom"
+    assert {s.bbox for s in config.stages if isinstance(s, ExportStageConfig)} == {"much taller"}
+    assert with_expansion(config) == config
+    bare = with_expansion(resolve("a taller mushroom", preset="fast"))
+    assert bare.heard.endswith(" mushroom") and len(bare.heard.split()) == 3  # and a colour
+    context = RunContext(config, torch.device("cpu"), EmbeddedPriorConfig().build(torch.device("cpu")))
+    assert context.notes() == ["much taller: 1.96 times along its height, once it is finished"]
+
+
+def test_a_prompt_of_several_things_is_told_of_scenes() -> None:
+    prior = EmbeddedPriorConfig().build(torch.device("cpu"))
+    for said, told in (("a red cat on a blue table", True), ("a red mushroom with white spots", False)):
+        config = resolve(said, preset="fast", settings={"expand": "off"})
+        notes = RunContext(config, torch.device("cpu"), prior).notes()
+        assert any("the prompt names 2 things: `dreamlab scene`" in note for note in notes) == told
+
+
+def test_proportions_are_left_where_the_thing_or_another_wish_is_not_to_be_stretched(tmp_path: Path) -> None:
+    for said in ("a tall red mushroom", "a taller xyzzy", "a red mushroom with a longer stem"):
+        config = with_expansion(resolve(said, preset="fast"))
+        assert config.heard == said and config.last(ExportStageConfig).bbox is None
+    asked = resolve("a taller red mushroom", preset="fast", overrides=["stages.export.bbox=1x1x2"])
+    assert with_expansion(asked).last(ExportStageConfig).bbox == "1x1x2"
+    off = with_expansion(resolve("a taller red mushroom", preset="fast", settings={"expand": "off"}))
+    assert off.heard == "a taller red mushroom" and off.last(ExportStageConfig).bbox is None
+    begun = resolve("a taller red mushroom", preset="fast", settings={"begin": str(tmp_path)})
+    assert with_expansion(begun).heard == "a red mushroom"

@@ -15,6 +15,7 @@ from dreamlab.cli import main
 from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import texture_of
+from dreamlab.mesh.geometry.shape import frame_of
 from dreamlab.mesh.io.gltf_file import GltfFile
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.texture.painted import PaintedSurface
@@ -24,7 +25,6 @@ from dreamlab.run.events import Step
 from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate, surface_of_run
 from dreamlab.run.run_dir import RunDir
-from dreamlab.stages.given import frame_of
 from dreamlab.stages.retexture import RetextureStageConfig
 from tests.mesh.analytic import Solid, sphere
 from tests.mesh.test_retexture import figure

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.core.files import write_atomic
 from dreamlab.run.config import RunConfig, checked_prompt
 from dreamlab.run.presets import load_preset, load_yaml
 from dreamlab.run.resolve import resolve
@@ -118,6 +119,14 @@ def read_jobs(
     if complaints:
         raise BadLinesError(path, complaints)
     return list(jobs.values())
+
+
+def written_jobs(rows: Sequence[Mapping[str, Any]], recipe: Recipe, path: Path) -> list[Job]:
+    """The jobs of rows that no user has written, which stand in the file at `path` (.jsonl) from now on.
+    Raises as `read_jobs`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    return read_jobs(path, recipe)
 
 
 class _Reader:

@@ -30,6 +30,7 @@ from dreamlab.cli import (
     resume,
     rm,
     run,
+    scene,
     serve,
     studio,
     texture,
@@ -48,7 +49,8 @@ from dreamlab.run.presets import did_you_mean
 # Each module has add_parser(subparsers); the parser's `execute` default is what runs. To add one, list it
 # here.
 COMMANDS = (
-    run, resume, batch, view, list_, open_, compare, rm, export, texture, edit, render, dataset, evaluate,
+    run, resume, batch, scene, view, list_, open_, compare, rm, export, texture, edit, render, dataset,
+    evaluate,
     priors, config, completion, doctor, studio, serve, app, mcp,
 )  # fmt: skip
 

@@ -96,13 +96,13 @@ def execute(args: argparse.Namespace) -> int:
 
     _check(args)
     budget = None if args.budget is None else seconds_of(args.budget)
-    recipe, presets = _recipe(args)
+    recipe, presets = recipe_of(args)
     try:
         jobs = read_jobs(args.prompts, recipe, presets, () if args.seeds is None else seeds_of(args.seeds))
     except BadLinesError as error:
         _tell_all(error.complaints)
         raise
-    terms = _terms(args)
+    terms = terms_of(args)
     if args.dry_run:
         from dreamlab.cli.batch_estimate import show_estimate
 
@@ -113,7 +113,7 @@ def execute(args: argparse.Namespace) -> int:
 
         crew = on_ray(args.ray, args.storage, args.jobs)
     with open_batch_view(view_mode(args)) as view:
-        return _drive(args, jobs, terms, budget, crew, view)
+        return drive_batch(args, jobs, terms, budget, crew, view)
 
 
 def _tell_all(complaints: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ def _tell_all(complaints: Sequence[str]) -> None:
     sys.stderr.write("".join(f"dreamlab: {visible(line)}\n" for line in lines))
 
 
-def _drive(
+def drive_batch(
     args: argparse.Namespace,
     jobs: list[Job],
     terms: Terms,
@@ -143,7 +143,7 @@ def _drive(
     in_this_process = crew is None and args.jobs in (None, 1)
     with StopRequest(patient=not in_this_process) as stop:
         events = run_batch(jobs, terms, args.jobs or 1, args.failed, crew)
-        _watch(events, view, stop, math.inf if budget is None else budget, in_this_process)
+        watch_batch(events, view, stop, math.inf if budget is None else budget, in_this_process)
         ledger = Ledger(terms.folder)
         now = standing(jobs, ledger, terms)
         files = write_page(terms.folder, jobs, ledger, args.prompts.name)
@@ -156,7 +156,7 @@ def _drive(
     return 2 if now.failed else 0
 
 
-def _watch(
+def watch_batch(
     events: Generator[BatchEvent, None, None],
     view: BatchView,
     stop: StopRequest,
@@ -194,7 +194,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{has} wants {lacks} beside it", mend="See `dreamlab batch --help`")
 
 
-def _recipe(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
+def recipe_of(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
     """The settings of all jobs, the user's defaults among them, and the presets."""
     from dreamlab.batch.jobs import Recipe
     from dreamlab.cli.defaults import chosen_defaults, settings_of
@@ -221,7 +221,7 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
     return Recipe(presets[0], defaults, formats, args.config, settings, tuple(args.set)), presets
 
 
-def _terms(args: argparse.Namespace) -> Terms:
+def terms_of(args: argparse.Namespace) -> Terms:
     from dreamlab.batch.work import Terms
     from dreamlab.cli.config import told_defaults
     from dreamlab.cli.defaults import chosen_defaults

@@ -18,12 +18,13 @@ from dreamlab.cli.options import (
     Subparsers,
     add_output_options,
     add_runs_option,
+    add_shape_option,
     add_up_option,
     examples,
     set_up_messages,
 )  # fmt: skip
-from dreamlab.cli.tell import tell_files
-from dreamlab.run.styles import COLOR_WEIGHT, MATERIALS, STYLES, stages_of
+from dreamlab.cli.tell import tell_files, tell_notes
+from dreamlab.run.styles import COLOR_WEIGHT, FACETED, MATERIALS, STYLES, stages_of
 
 if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
@@ -42,7 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
         **examples(
             "dreamlab export 1 --format stl,3mf --size 12cm",
             'dreamlab export 1 --parts materials --recolor "red=#2266cc" --recolor white=gold',
-            "dreamlab export chair.glb --faces 2000 --size real",
+            "dreamlab export chair.glb --faces 2000 --bbox 'taller, a little narrower' --size real",
             "dreamlab export chair.glb --game web --lods 3 --texture-format jpeg --to chair-for-web",
         ),
     )
@@ -57,7 +58,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--style",
         choices=STYLES,
         metavar="NAME",
-        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (runs only)",
+        help=f"one of {', '.join(STYLES)}: another shape, another material or flat colours (of mesh files "
+        "only low-poly and voxel)",
     )
     parser.add_argument("--faces", type=int, metavar="N", help="face budget")
     parser.add_argument(
@@ -93,7 +95,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="longest side, such as 0.3m, 30cm or 12in; real: as what the prompt, or the file's name, says "
         "really is",
     )
-    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
+    add_shape_option(parser)
     parser.add_argument(
         "--origin",
         choices=ORIGINS,
@@ -148,6 +150,7 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.cli.subject import asset_of, check_up, made_by_run, mesh_and_home, run_config
     from dreamlab.core.errors import InputError
     from dreamlab.mesh.io.names import legal_name
+    from dreamlab.mesh.shape_words import parse_shape
     from dreamlab.run.resolve import from_values
     from dreamlab.stages import ExportStageConfig
 
@@ -155,7 +158,10 @@ def execute(args: argparse.Namespace) -> int:
     check_game_options(args, to)
     config = run_config(args.subject, args.out)
     check_up(args.up, config)
-    if config is None and (asked := [option for option in OF_RUNS if getattr(args, option)]):
+    asked = [option for option in OF_RUNS if getattr(args, option)]
+    if args.style in FACETED:
+        asked.remove("style")
+    if config is None and asked:
         options = " and ".join(f"--{option}" for option in asked)
         need = "needs" if len(asked) == 1 else "need"
         mend = f"dreamlab texture {args.subject} --style {args.style}" if args.style in MATERIALS else ""
@@ -172,6 +178,8 @@ def execute(args: argparse.Namespace) -> int:
     if config is None:
         mesh = _reworked(mesh, args, changed)
     _tell_fewer(args.faces, len(mesh.mesh.faces))
+    if args.bbox is not None:
+        tell_notes(args, map(str, parse_shape(args.bbox)))
     export = changed.last(ExportStageConfig)
     assert export is not None  # _changed has set its formats
     made_by = None if config is None else made_by_run(args.subject, args.out, config)
@@ -200,16 +208,20 @@ def _reworked(scene: SurfaceMesh, args: argparse.Namespace, config: RunConfig) -
     """A mesh file's mesh with what was asked for; untouched where nothing was."""
     from dataclasses import replace
 
-    from dreamlab.mesh.rework import rework
+    from dreamlab.mesh.rework import in_facets, rework
     from dreamlab.stages import ExportStageConfig, SimplifyStageConfig
 
     mesh, simplify, export = scene.mesh, config.last(SimplifyStageConfig), config.last(ExportStageConfig)
     assert simplify is not None and export is not None  # the usual end has them
-    if args.faces is not None or args.texture is not None or args.quads:
+    if args.style is not None:
+        mesh = in_facets(mesh, simplify, simplify.cubes)
+    elif args.faces is not None or args.texture is not None or args.quads:
         faces = simplify.faces if args.faces is not None or args.quads else len(mesh.faces)
         budget = simplify.model_copy(update={"faces": faces, "color_weight": COLOR_WEIGHT})
         mesh = rework(mesh, budget, args.texture)
-    return export.build().placed(replace(scene, mesh=mesh, quads=args.quads))
+    return export.build().placed(
+        replace(scene, mesh=mesh, quads=args.quads or (args.style is not None and simplify.cubes is not None))
+    )
 
 
 def _changed(config: RunConfig, args: argparse.Namespace, to: Destination) -> RunConfig:

@@ -61,6 +61,16 @@ def add_up_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_shape_option(parser: argparse.ArgumentParser) -> None:
+    """--bbox, the proportions of the finished object."""
+    parser.add_argument(
+        "--bbox",
+        metavar="WxHxD|WORDS",
+        help="width, height and depth to each other, such as 1x2x1, or words, such as taller or 'much wider, "
+        "a little flatter': stretched so",
+    )
+
+
 def view_mode(args: argparse.Namespace) -> Mode:
     """How to show events."""
     return "json" if args.json else "quiet" if args.quiet else "rich"

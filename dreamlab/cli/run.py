@@ -11,6 +11,7 @@ from dreamlab.cli.options import (
     Subparsers,
     add_output_options,
     add_runs_option,
+    add_shape_option,
     examples,
     set_up_messages,
     view_mode,
@@ -33,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
             'dreamlab run "a red mushroom" --preset fast',
             'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
-            'dreamlab run "a fox" --style voxel --dry-run',
+            'dreamlab run "a much taller castle" --shape blocks.glb --style voxel --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -74,11 +75,38 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="RUN|MESH",
         help="a run whose object to begin with, or a mesh file to refine (by the preset refine)",
     )
+    parser.add_argument(
+        "--shape",
+        metavar="MESH",
+        help="a rough shape to begin as, such as a few boxes: a closed mesh, which the object is kept near",
+    )
+    parser.add_argument(
+        "--shape-weight",
+        type=float,
+        metavar="W",
+        help="how strictly it is kept, outside of a rim around its surface (default: 2000; 0: not at all)",
+    )
+    parser.add_argument(
+        "--keep",
+        choices=("shape", "colours"),
+        metavar="WHAT",
+        help="with --from: shape (new colours on the same surface) or colours (the surface alone moves)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
+    parser.add_argument(
+        "--variations",
+        type=int,
+        metavar="N",
+        help="as many objects with seeds that follow each other, as a batch in variations/ of --out, with a "
+        "numbered sheet",
+    )
+    parser.add_argument(
+        "--pick", type=int, metavar="N", help="go on with this one of the prompt's variations, as --from does"
+    )
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--export", metavar="LIST", help="mesh formats, one file each, such as glb,obj,stl")
     parser.add_argument("--size", metavar="LENGTH", help="longest side, such as 0.3m, 30cm or 12in, or real")
-    parser.add_argument("--bbox", metavar="WxHxD", help="sides to each other, such as 1x2x1: stretched so")
+    add_shape_option(parser)
     parser.add_argument(
         "--style",
         choices=STYLES,
@@ -109,6 +137,13 @@ def execute(args: argparse.Namespace) -> int:
         settings, defaults = _settings(args), settings_of(chosen)
     preset = args.preset or _preset(settings, defaults, chosen)
     formats = chosen["formats"].value if "formats" in chosen else None
+    if args.variations is not None:
+        from dreamlab.batch.jobs import Recipe
+        from dreamlab.cli.variations import make_variations
+
+        return make_variations(
+            args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set))
+        )
     config = resolve(
         args.prompt,
         preset=preset,
@@ -169,10 +204,13 @@ def _preset_for(settings: dict[str, Any]) -> str:
 
 
 def _begin(subject: str, runs: Path) -> str:
-    """A mesh file as it is; a run's number or name as its folder."""
+    """A mesh file as it is; a run's number or name as its folder, also as FOLDER#NUMBER."""
     from dreamlab.core.errors import InputError
     from dreamlab.run.run_dir import RunDir
 
+    folder, _, number = subject.rpartition("#")
+    if number.isdecimal() and folder and Path(folder).is_dir():
+        return str(RunDir.find(Path(folder), number).path)
     if Path(subject).is_file():
         return subject
     if Path(subject).suffix and not Path(subject).is_dir():
@@ -184,6 +222,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The options as plain settings."""
     from dreamlab.cli.prior_option import lora_settings, prior_settings
 
+    if args.pick is not None:
+        from dreamlab.cli.variations import picked
+
+        args.begin = picked(args)
     settings: dict[str, Any] = {}
     if args.prior is not None:
         settings["prior"] = prior_settings(args.prior)
@@ -197,12 +239,20 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings["expand"] = args.expand
     if args.begin is not None:
         settings["begin"] = _begin(args.begin, args.out)
+    if args.keep is not None:
+        from dreamlab.cli.variations import kept
+
+        settings |= kept(args.keep, settings.get("begin"))
+    if args.shape is not None:
+        settings["shape"] = {"file": args.shape}
+    if args.shape_weight is not None:
+        settings.setdefault("shape", {})["weight"] = args.shape_weight
     if args.seed is not None:
         settings["seed"] = args.seed
     if args.device is not None:
         settings["device"] = args.device
     if args.style is not None:
-        settings["stages"] = stages_of(args.style)
+        settings.setdefault("stages", {}).update(stages_of(args.style))
     if args.export is not None:
         formats = [name.strip().lstrip(".") for name in args.export.split(",")]
         settings.setdefault("stages", {})["export"] = {"formats": formats}

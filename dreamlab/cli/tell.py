@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,13 @@ def tell_files(args: argparse.Namespace, files: Mapping[str, Path]) -> None:
         return
     for kind, path in files.items():
         sys.stdout.write(f"{shown_path(path)}\n" if args.quiet else f"{kind:<10} {visible(str(path))}\n")
+
+
+def tell_notes(args: argparse.Namespace, notes: Iterable[str]) -> None:
+    """One line a note, as a run has them; with --json one object; with --quiet nothing."""
+    for text in () if args.quiet and not args.json else notes:
+        line = json.dumps({"event": "note", "text": text}) if args.json else f"note: {visible(text)}"
+        sys.stdout.write(f"{line}\n")
 
 
 def shown_path(path: Path) -> str:

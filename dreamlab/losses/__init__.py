@@ -15,6 +15,7 @@ from dreamlab.losses.normal_smoothness import NormalSmoothnessLossConfig
 from dreamlab.losses.opacity import OpacityLossConfig
 from dreamlab.losses.opaqueness import OpaquenessLossConfig
 from dreamlab.losses.orientation import OrientationLossConfig
+from dreamlab.losses.start_shape import StartShapeLossConfig
 from dreamlab.losses.z_variance import ZVarianceLossConfig
 
 _Kinds = (
@@ -70,6 +71,7 @@ __all__ = [
     "OpacityLossConfig",
     "OpaquenessLossConfig",
     "OrientationLossConfig",
+    "StartShapeLossConfig",
     "WeightedLosses",
     "ZVarianceLossConfig",
 ]

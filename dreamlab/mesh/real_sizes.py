@@ -10,7 +10,7 @@ from importlib.resources import files
 from dreamlab.core.errors import InputError
 
 # What follows tells more of the thing, and is not it: "a mug on a table".
-_BEYOND = re.compile(
+BEYOND = re.compile(
     r"\b(with|on|in|and|under|over|beside|behind|near|next|at|by|from|for|wearing|holding|riding|made|that|of)\b"
 )
 
@@ -30,7 +30,7 @@ def real_size(text: str) -> float:
     "a red toy car on a table" is a car, "a fire truck" is no truck. InputError where no noun is known.
     """
     plain = " ".join(re.findall(r"[^\W_]+", text.lower()))
-    found = _last_noun(plain, across=True) or _last_noun(_BEYOND.split(plain, maxsplit=1)[0])
+    found = _last_noun(plain, across=True) or _last_noun(BEYOND.split(plain, maxsplit=1)[0])
     if found is None:
         raise InputError(
             f"how large {text!r} really is, is not known",
@@ -40,9 +40,14 @@ def real_size(text: str) -> float:
     return real_sizes()[found]
 
 
+def names_a_noun(text: str) -> bool:
+    """Whether a text names a thing whose size is known."""
+    return _last_noun(" ".join(re.findall(r"[^\W_]+", text.lower()))) is not None
+
+
 def _last_noun(text: str, across: bool = False) -> str | None:
     """The known noun that ends last, the longest of those; `across`: of such that have "of" or "and"."""
-    nouns = [noun for noun in real_sizes() if not across or _BEYOND.search(noun)]
+    nouns = [noun for noun in real_sizes() if not across or BEYOND.search(noun)]
     ends = ((match.end(), len(noun), noun) for noun in nouns for match in _named(noun).finditer(text))
     return max(ends, default=(0, 0, None))[-1]
 

@@ -13,17 +13,21 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import texture_of, to_bytes, vertex_colors
-from dreamlab.mesh.geometry.shape import creased, normals_of
+from dreamlab.mesh.geometry.shape import creased, face_normals_of, normals_of
 from dreamlab.mesh.surface.clean import SimplifyConfig, check_faces
 from dreamlab.mesh.surface.colors import SurfaceColors
+from dreamlab.mesh.surface.cubes import cubes_of
 from dreamlab.mesh.surface.decimate import decimate
 from dreamlab.mesh.surface.quads import remesh_quads
 from dreamlab.mesh.texture.bake import fill, tangent_normals, texels
+from dreamlab.mesh.texture.facets import facets
 from dreamlab.mesh.texture.unwrap import unwrap
 
 log = logging.getLogger(__name__)
 
 WHOLE = 0.9  # of the area: below it a remeshed surface has lost parts
+WITHIN = np.array([[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [2, 2, 1], [2, 1, 2], [1, 2, 2]], np.float64)
+"""Weights of corners: the points of a face whose colours are looked at."""
 TEXTURE_SIDES = (256, 2048)  # of a new texture, where only the old one says how large
 
 
@@ -54,6 +58,35 @@ def rework(mesh: Mesh, config: SimplifyConfig, texture: int | None = None) -> Me
         at = surface.colors(bare.vertices.double().numpy(), normals_of(bare))
         return replace(bare, colors=torch.from_numpy(at).float())
     return _baked(unwrap(bare, resolution=side), surface, side) if side else bare
+
+
+def in_facets(mesh: Mesh, config: SimplifyConfig, cubes: int | None = None) -> Mesh:
+    """The mesh in plane faces of one colour each, the mean of the old ones there: brought within
+    `config.faces`, or as so many cubes along its longest side, each of one colour. A mesh without colours
+    stays without. Raises InputError for nothing with an area.
+    """
+    check_faces(mesh.vertices.numpy(), mesh.faces.numpy())
+    patch = None
+    if cubes is None:
+        bare = _reduced(mesh, config, vertex_colors(mesh))
+    else:
+        bare, patch = cubes_of(mesh, cubes)
+    colored = vertex_colors(mesh) is not None
+    out = facets(bare, _means(bare, SurfaceColors(mesh), patch) if colored else None, patch)
+    return replace(out, material=_kept(mesh))
+
+
+def _means(mesh: Mesh, surface: SurfaceColors, patch: np.ndarray | None) -> np.ndarray:
+    """The mean sRGB colour [F,3] at points of each face, or of all faces of its patch."""
+    corners = mesh.vertices.double().numpy()[mesh.faces.numpy()]
+    points = np.einsum("sk,fki->sfi", WITHIN / WITHIN.sum(1, keepdims=True), corners)
+    normals = np.broadcast_to(face_normals_of(mesh), points.shape)
+    found = surface.colors(points.reshape(-1, 3), normals.reshape(-1, 3))
+    means = found.reshape(len(WITHIN), -1, 3).mean(0)
+    if patch is None:
+        return means
+    total = np.stack([np.bincount(patch, column) for column in means.T], -1)
+    return (total / np.bincount(patch)[:, None])[patch]
 
 
 def _side(image: np.ndarray, mesh: Mesh) -> int:

@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from typing_extensions import Self
 
 from dreamlab.core.errors import ConfigError, InputError
+from dreamlab.core.schedules import Ramp
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
@@ -28,6 +29,7 @@ from dreamlab.stages.protocol import SceneKind
 LONGEST_PROMPT = 1000
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control, unpaired surrogate, line and paragraph ends
 _TURNS_TEXT_AROUND = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+SHAPE_WEIGHT = 2000.0  # beside the embedded prior; with 500 a castle got towers that its boxes lack
 _Stage = TypeVar("_Stage")
 
 
@@ -38,6 +40,11 @@ def _volume_unless_named(value: Any) -> Any:
 def _yaml_switch(value: Any) -> Any:
     """YAML reads a bare `off` as false."""
     return {False: "off", True: "auto"}[value] if isinstance(value, bool) else value
+
+
+def _as_file(value: Any) -> Any:
+    """The short form."""
+    return {"file": value} if isinstance(value, str | Path) else value
 
 
 class SavingConfig(BaseModel):
@@ -54,6 +61,26 @@ class SavingConfig(BaseModel):
     preview_every: int = Setting(default=50, ge=0)
     preview_size: int = Setting(default=128, ge=16, le=1024)
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
+
+
+class StartShapeConfig(BaseModel):
+    """A rough shape to begin as.
+
+    file: a closed mesh, or several closed parts in one file.
+    weight: of the loss that keeps matter where the shape has it.
+    rim: how far from its surface that does not count much, in world units.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Path
+    weight: Ramp = Ramp.constant(SHAPE_WEIGHT)
+    rim: float = Setting(default=0.1, gt=0.0, le=2.0)
+
+    @field_validator("file")
+    @classmethod
+    def _from_anywhere(cls, file: Path) -> Path:
+        return file.expanduser().resolve()
 
 
 class RunConfig(BaseModel):
@@ -73,6 +100,8 @@ class RunConfig(BaseModel):
     with the runs that are alive, and written here when the run begins.
     begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
     its field, the latter is for stages that work on meshes.
+    shape: a rough shape that the field begins as, in the place of a ball, and is kept near; a mesh file alone
+    is the `file` of it.
     prior: the 2D diffusion model.
     priors: further ones, by the names that guidances call them by.
     cfg: the prior's calibration: guidance scales, with which any guidance works.
@@ -96,6 +125,7 @@ class RunConfig(BaseModel):
     prior_devices: tuple[str, ...] = ()
     threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
+    shape: Annotated[StartShapeConfig | None, BeforeValidator(_as_file)] = None
     prior: PriorConfig = EmbeddedPriorConfig()
     priors: dict[str, PriorConfig] = {}
     cfg: CFGConfig = CFGConfig()
@@ -180,6 +210,16 @@ class RunConfig(BaseModel):
             raise ConfigError(
                 "dds edits an object, and the first stage has none",
                 mend="Name the run whose object it is: --set begin=outputs/0001-a-blue-mushroom",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _begins_as_one_thing(self) -> Self:
+        if self.shape is not None and self.begin is not None:
+            raise ConfigError(
+                "a run that begins with an object has no other shape to begin as",
+                got=f"begin={self.begin} and shape={self.shape.file}",
+                mend="Take one of them away (--from, --shape)",
             )
         return self
 

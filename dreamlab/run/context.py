@@ -9,11 +9,15 @@ from typing import Any
 
 import torch
 
-from dreamlab.core.errors import ConfigError
+from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
+from dreamlab.losses import LossConfig, StartShapeLossConfig
+from dreamlab.mesh.real_sizes import names_a_noun
+from dreamlab.mesh.scene_words import read_scene, things_of
+from dreamlab.mesh.shape_words import parse_shape
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
@@ -23,14 +27,26 @@ from dreamlab.run.origin import asset_facts, given_facts, prior_facts
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
+from dreamlab.run.start_shape import shape_of
 from dreamlab.scenes import RadianceField
-from dreamlab.stages import DistilConfig, FitViewsConfig
+from dreamlab.stages import DistilConfig, ExportStageConfig, FitViewsConfig
 from dreamlab.stages.given import given_surface
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.state import OptimiserState
 
 # Stages have seeds this far apart, so that neighbouring run seeds never share a stage's randomness.
 _STAGE_SEED = 1_000_000_007
+
+
+def _several(prompt: str) -> str:
+    """What is to be said of a prompt that names several things; "" of others."""
+    try:
+        things = things_of(read_scene(prompt))
+    except InputError:
+        return ""
+    if len(things) < 2 or not all(map(names_a_noun, things)):
+        return ""
+    return f"the prompt names {len(things)} things: `dreamlab scene` makes each by itself, in its own colours"
 
 
 class RunContext:
@@ -113,7 +129,10 @@ class RunContext:
         """The field as the run begins: new, or that of the run named by `begin`."""
         config = self.config
         if config.begin is None or config.begins_with_mesh:
-            return config.field.build(torch.Generator().manual_seed(config.seed)).to(self.device)
+            field = config.field.build(torch.Generator().manual_seed(config.seed))
+            if config.shape is not None:
+                field.start = shape_of(config.shape, self.folder)
+            return field.to(self.device)
         earlier = RunDir.find(config.begin.parent, str(config.begin))
         if (theirs := earlier.config().field) != config.field:
             raise ConfigError(
@@ -122,6 +141,12 @@ class RunContext:
                 mend="Take the preset that it was made with",
             )
         return field_of(earlier).to(self.device)
+
+    @property
+    def losses(self) -> tuple[LossConfig, ...]:
+        """Of fields, beside the stages' own."""
+        shape = self.config.shape
+        return () if shape is None else (StartShapeLossConfig(weight=shape.weight, rim=shape.rim),)
 
     def guidance(self, stage: DistilConfig) -> Guidance:
         """The stage's method with its calibration; stages without any of their own share the run's, and what
@@ -142,10 +167,15 @@ class RunContext:
         return self.config.seed + _STAGE_SEED * [s.name for s in self.config.optimisations].index(stage.name)
 
     def notes(self) -> list[str]:
-        """What is to be said of the prompt before the run starts."""
-        lines = self.prior.limits(self.config.prompt) if isinstance(self.prior, HasVocabulary) else []
+        """What is to be said of the prompt and of the object's proportions before the run starts."""
+        lines = self.prior.limits(self.config.heard) if isinstance(self.prior, HasVocabulary) else []
         if lines and self.config.prior.kind == "embedded":
             lines = [*lines, offer(self.device)]
+        if isinstance(self.prior, HasVocabulary) and (line := _several(self.config.prompt)):
+            lines = [*lines, line]
+        export = self.config.last(ExportStageConfig)
+        if export is not None and export.bbox is not None:
+            lines = [*lines, *(f"{change}, once it is finished" for change in parse_shape(export.bbox))]
         if isinstance(self.prior, HasTokenLimit):
             cut = dict.fromkeys(self.prior.cut_words(text) for text in self.prompts.texts)
             if lost := ", ".join(repr(words) for words in cut if words):

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+from dreamlab.mesh.shape_words import read_shape
 from dreamlab.priors.embedded.prior import SHIPPED, EmbeddedPrior, EmbeddedPriorConfig, read_vocabulary
 from dreamlab.priors.embedded.vocabulary import Vocabulary
 from dreamlab.priors.protocols import Prior
 from dreamlab.run.config import RunConfig
+from dreamlab.stages import ExportStageConfig
 
 
 def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
     """Decide what the prior of a new run hears, and write it into the run's config, so that a run resumed or
     repeated says the same.
 
-    Only for the embedded prior, whose captions are of that grammar; and not where the run begins with an
-    object, whose parts and colours the prompt's variant need not have.
+    Only for the embedded prior, whose captions are of that grammar. Words for proportions that it does not
+    know ("taller") become those of the finished object. Where the run begins with an object, nothing is
+    added: its parts and colours need not be those of a variant of the prompt.
 
     prior: instead of `config.prior`.
     """
-    if config.expand == "off" or config.expanded is not None or config.begin is not None:
+    if config.expand == "off" or config.expanded is not None:
         return config
     vocabulary = vocabulary_of(config, prior)
     if vocabulary is None:
         return config
-    from dreamlab.studio.expand import expand
+    shape, said = read_shape(config.prompt, vocabulary.knows)
+    if shape and vocabulary.read(said).nouns:
+        config = with_shape(config, shape)
+    else:
+        said = config.prompt
+    text = None
+    if config.begin is None:
+        from dreamlab.studio.expand import expand
 
-    full = config.expand == "full"
-    text = expand(config.prompt, config.seed, vocabulary, config.negative_prompt, details=full)
-    return config if text is None else config.model_copy(update={"expanded": text})
+        full = config.expand == "full"
+        text = expand(said, config.seed, vocabulary, config.negative_prompt, details=full)
+    heard = said if text is None else text
+    return config if heard == config.prompt else config.model_copy(update={"expanded": heard})
+
+
+def with_shape(config: RunConfig, shape: str) -> RunConfig:
+    """These proportions for all files of the object, where its settings name none."""
+    stages = tuple(
+        stage.model_copy(update={"bbox": shape})
+        if isinstance(stage, ExportStageConfig) and stage.bbox is None
+        else stage
+        for stage in config.stages
+    )
+    return config.model_copy(update={"stages": stages})
 
 
 def vocabulary_of(config: RunConfig, prior: Prior | None = None) -> Vocabulary | None:

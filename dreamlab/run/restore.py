@@ -18,6 +18,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.run_dir import RunDir
 from dreamlab.scenes import RadianceField
 from dreamlab.scenes.mesh import MeshScene
+from dreamlab.scenes.start_shape import StartShape
 from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
@@ -65,7 +66,7 @@ def trained_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | Mes
         assert isinstance(stage, DistilConfig | FitViewsConfig)  # only these are kept checkpoints of
         if config.scene_before(checkpoint.stage) != "mesh":
             return _field(config, part_of(checkpoint.state, "scene."))
-        field = config.field.build(torch.Generator().manual_seed(config.seed))
+        field = _like(config, part_of(checkpoint.state, "scene.appearance."))
         scene = MeshScene(Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])), field, stage.mesh)
         scene.load_state_dict(part_of(checkpoint.state, "scene."))
         return scene
@@ -86,8 +87,16 @@ def drawn_in(checkpoint: Checkpoint, config: RunConfig) -> tuple[Renderer, Backg
 
 
 def _field(config: RunConfig, state: dict[str, Tensor]) -> RadianceField:
-    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    field = _like(config, state)
     field.load_state_dict(state)
+    return field
+
+
+def _like(config: RunConfig, state: dict[str, Tensor]) -> RadianceField:
+    """A field that can take this state over: with a start shape, if that has one."""
+    field = config.field.build(torch.Generator().manual_seed(config.seed))
+    if (distance := state.get("start.distance")) is not None:
+        field.start = StartShape(distance)
     return field
 
 

@@ -140,7 +140,7 @@ class RunDir:
             yield
         except Exception:
             if not (self.path / "checkpoints").exists() and not (self.path / "metrics.jsonl").exists():
-                for name in ("config.yaml", "environment.json", "log.txt", ".lock"):
+                for name in ("config.yaml", "environment.json", "shape.ply", "log.txt", ".lock"):
                     (self.path / name).unlink(missing_ok=True)
                 with suppress(OSError):  # someone has put something there
                     self.path.rmdir()

@@ -9,6 +9,8 @@ COLOR_WEIGHT = 0.01
 """Of colours at corners or faces in decimation: enough to keep borders between them."""
 MATERIALS = ("clay", "gold", "silver", "bronze", "wood", "stone", "marble", "glass")
 """Those of dreamlab.mesh.texture.solids, without its imports; a test compares."""
+FACETED = ("low-poly", "voxel")
+"""Those that are shape and faces of one colour, and so for mesh files, too."""
 _FLAT = {"mode": "on", "gradients": False}
 STYLES: dict[str, dict[str, Any]] = {
     "low-poly": {

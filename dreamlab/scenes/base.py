@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dreamlab.scenes.density import Density
+from dreamlab.scenes.start_shape import StartShape
 
 
 class FieldSettings(BaseModel, ABC):
@@ -28,9 +29,14 @@ class FieldSettings(BaseModel, ABC):
 
 class RadianceField(nn.Module, ABC):
     """sigma and sRGB albedo at world points. A field says its `raw` numbers: one of density, three of
-    colour."""
+    colour. It begins as a ball, or as its `start` shape, which is part of its state."""
 
     activation: Density
+    start: StartShape | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = None
 
     @abstractmethod
     def raw(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]: ...
@@ -41,12 +47,12 @@ class RadianceField(nn.Module, ABC):
 
     def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """sigma [N] at world points."""
-        return self.activation(self.raw(x)[:, 0], x)
+        return self.activation(self.raw(x)[:, 0], x, self.start)
 
     def forward(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
         """sigma [N] and sRGB albedo [N,3] in 0..1 at world points."""
         raw = self.raw(x)
-        return self.activation(raw[:, 0], x), torch.sigmoid(raw[:, 1:])
+        return self.activation(raw[:, 0], x, self.start), torch.sigmoid(raw[:, 1:])
 
     def advance(self, progress: float) -> None:
         """Nothing here changes with the stage but what is learned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -9,6 +10,11 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dreamlab.scenes.start_shape import StartShape
+
+_SOLID, _LEAST_FULL = 20.0, 5.0
+"""Of a start shape: sigma deep inside, in 1 / world unit, and the raw density that it has at least."""
 
 
 class DensityConfig(BaseModel):
@@ -42,9 +48,14 @@ class Density(nn.Module):
         self.config = config
         self.register_buffer("blob_factor", torch.ones(()))
 
-    def blob(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        """What is added to the raw output at x."""
+    def blob(self, x: Float[Tensor, "N 3"], start: StartShape | None = None) -> Float[Tensor, " N"]:
+        """What is added to the raw output at x: a ball, or the start shape, whatever the ball's settings."""
         c = self.config
+        if start is not None:
+            solid = _SOLID / c.scale
+            full = math.log(solid) if c.activation == "exp" else solid
+            raw = start.raw(x, max(full, _LEAST_FULL))
+            return raw + (self.blob_factor - 1) * raw.clamp_min(0)
         if c.blob == "linear":
             shape = 1 - x.norm(dim=-1) / c.radius
         else:
@@ -52,8 +63,10 @@ class Density(nn.Module):
         # The factor makes the ball denser without digging deeper into the empty space around it.
         return c.strength * (shape + (self.blob_factor - 1) * shape.clamp_min(0))
 
-    def forward(self, raw: Float[Tensor, " N"], x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        pre = raw + self.blob(x)
+    def forward(
+        self, raw: Float[Tensor, " N"], x: Float[Tensor, "N 3"], start: StartShape | None = None
+    ) -> Float[Tensor, " N"]:
+        pre = raw + self.blob(x, start)
         # exp(15) is opaque within a thousandth of a unit; more would only overflow.
         sigma = F.softplus(pre) if self.config.activation == "softplus" else pre.clamp_max(15).exp()
         return sigma * self.config.scale * inside(x, self.config.bound)

@@ -26,7 +26,7 @@ _HARDEST = 1e-3  # a learned beta below this is far thinner than a marching step
 
 class SDFFieldConfig(HashGridConfig):
     """A signed distance d(x) = |x| - radius + scale * raw(x), cut off at the unit sphere; raw and the colour
-    are read from grids as those of `hashgrid`.
+    are read from grids as those of `hashgrid`. A start shape's distance stands in the place of |x| - radius.
 
     `beta` (world units) is the softness of the surface over the stage's progress. Within a run it only falls:
     a second stage goes on from what the first one reached. With `learn_beta` it starts where the ramp does
@@ -112,7 +112,8 @@ class SDFField(RadianceField):
 
     def _distance(self, raw: Float[Tensor, "N 4"], x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         length = x.norm(dim=-1)
-        return torch.maximum(length - self.radius + self.config.scale * raw[:, 0], length - 1)
+        first = length - self.radius if self.start is None else self.start(x)
+        return torch.maximum(first + self.config.scale * raw[:, 0], length - 1)
 
 
 def volsdf_density(distance: Float[Tensor, " N"], beta: Float[Tensor, ""]) -> Float[Tensor, " N"]:

@@ -68,6 +68,7 @@ class DistilStage:
             context.stage_seed(self.config),
             state,
             context.left,
+            () if isinstance(target, MeshScene) else context.losses,
         )
         return trained(target)
 

@@ -12,9 +12,10 @@ from pydantic import Field as Setting
 from pydantic import field_validator
 from torch import Tensor
 
-from dreamlab.mesh.geometry.shape import parse_sides, parse_size, place
+from dreamlab.mesh.geometry.shape import parse_size, place
 from dreamlab.mesh.io.encode import TextureFormat
 from dreamlab.mesh.io.export import check_packages, check_textures, write
+from dreamlab.mesh.shape_words import parse_shape, shaped
 from dreamlab.stages.protocol import Context, StageConfig, StageEvent, SurfaceMesh, Wrote
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class ExportStageConfig(StageConfig):
     )
     bbox: str | None = Setting(
         default=None,
-        description="width, height and depth to each other, such as 1x2x1: the object is stretched along the "
-        "axes; null: as it is",
+        description="width, height and depth to each other, such as 1x2x1, or words, such as taller: the "
+        "object is stretched along the axes; null: as it is",
     )
     origin: Literal["keep", "centre", "base"] = Setting(
         default="keep", description="where 0 lies; base is the middle of the underside"
@@ -61,7 +62,7 @@ class ExportStageConfig(StageConfig):
     @classmethod
     def _proportions(cls, text: str | None) -> str | None:
         if text is not None:
-            parse_sides(text)
+            parse_shape(text)
         return text
 
     def check(self) -> None:
@@ -90,13 +91,12 @@ class ExportStage:
         """The mesh at its size and place."""
         config = self.config
         size = None if config.size is None else parse_size(config.size)
-        sides = None if config.bbox is None else parse_sides(config.bbox)
         dressed = scene.dressed
-        if dressed is not None and (size is not None or sides is not None or config.origin != "keep"):
+        if dressed is not None and (size is not None or config.bbox is not None or config.origin != "keep"):
             log.warning("another size or place: of %s only the mesh is kept", dressed.source.name)
             dressed = None
-        mesh = place(scene.mesh, size=size, origin=config.origin, sides=sides)
-        return replace(scene, mesh=mesh, dressed=dressed)
+        mesh = scene.mesh if config.bbox is None else shaped(scene.mesh, config.bbox)
+        return replace(scene, mesh=place(mesh, size=size, origin=config.origin), dressed=dressed)
 
     def write(
         self,

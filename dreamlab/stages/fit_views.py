@@ -128,6 +128,7 @@ class FitViewsStage:
             context.stage_seed(self.config),
             state,
             context.left,
+            context.losses,
         )
         return trained(target)
 

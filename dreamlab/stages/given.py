@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Field, Mesh
 from dreamlab.mesh.geometry import topology as topo
 from dreamlab.mesh.geometry.color import texture_of, vertex_colors
+from dreamlab.mesh.geometry.shape import centred
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.surface.colors import SurfaceColors
 from dreamlab.stages.protocol import SurfaceMesh
@@ -32,8 +31,7 @@ def given_surface(path: Path, field: Field, generator: torch.Generator) -> Surfa
 
     Raises InputError for a mesh with more than MOST faces, or without an area; else as `load`.
     """
-    given = load(path)
-    given = replace(given, vertices=frame_of(given).inside(given.vertices))
+    given = centred(load(path))
     vertices, faces = topo.weld(given.vertices.double().numpy(), given.faces.numpy())
     if len(faces) == 0 or topo.face_normals(vertices, faces)[1].sum() <= 0:
         raise InputError(f"{path.name} has no area", expected="triangles", got="points and lines only")
@@ -49,28 +47,6 @@ def given_surface(path: Path, field: Field, generator: torch.Generator) -> Surfa
     mesh = Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces))
     _color(field, mesh, given, generator)
     return SurfaceMesh(mesh, field, painted=mesh, fine=mesh, volume=False)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """How a mesh file's world becomes a run's: the middle of the mesh's box [3] comes to the origin, and its
-    farthest corner to distance 1 from `radius`."""
-
-    middle: Float[Tensor, " 3"]
-    radius: Float[Tensor, ""]
-
-    def inside(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-        """Points of the file where the run has them."""
-        return ((points.double() - self.middle) / self.radius).float()
-
-
-def frame_of(mesh: Mesh) -> Frame:
-    """The frame of a mesh as its file has it; corners of no face do not count."""
-    used = mesh.vertices.double()[mesh.faces.unique()]
-    if len(used) == 0:
-        return Frame(torch.zeros(3, dtype=torch.float64), torch.ones((), dtype=torch.float64))
-    middle = (used.amin(0) + used.amax(0)) / 2
-    return Frame(middle, (used - middle).norm(dim=1).max().clamp_min(1e-30))
 
 
 def _divided(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor
 from dreamlab.core.types import Buffer, Cameras, GuidanceOut, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Edits, Guidance
-from dreamlab.losses import WeightedLosses
+from dreamlab.losses import LossConfig, WeightedLosses
 from dreamlab.priors.protocols import Prior
 from dreamlab.render.base import Renderer
 from dreamlab.stages.base import Optimisable, OptimiseConfig, SelectsCameras
@@ -61,6 +61,7 @@ def optimise(
     seed: int,
     state: Mapping[str, Tensor] | None = None,
     before: OptimiserState | None = None,
+    losses: Sequence[LossConfig] = (),
 ) -> Generator[StepEvent, None, OptimiserState]:
     """Distil the prior into the scene, one StepEvent a step; returns the state at the end.
 
@@ -73,6 +74,7 @@ def optimise(
         state: an earlier `event.state.state_dict()` to go on from.
         before: what the stage before this one returned: its background goes on where the settings
             are equal, and what its renderer knows where that fits.
+        losses: beside those of the stage.
 
     Raises:
         CollapseError: the watchdog has no recovery left.
@@ -85,7 +87,7 @@ def optimise(
     now = OptimiserState(stage, scene, renderer, guidance, seed, before)
     if state is not None:
         now.load_state_dict(state)
-    lights, losses = stage.shading.build(), WeightedLosses(stage.losses)
+    lights, regularisers = stage.shading.build(), WeightedLosses((*stage.losses, *losses))
     while now.step < stage.total_steps:
         progress = now.step / max(1, stage.steps - 1)
         clock = _Clock(now.device)
@@ -95,8 +97,8 @@ def optimise(
         if isinstance(guidance, SelectsCameras):
             views = guidance.select_cameras(views, progress, now.generator)
         shading = lights.sample(views, progress, now.generator)
-        render = _render(now, views, shading, losses.needs(progress), progress)
-        regulariser = losses(render, scene, views, progress, now.generator)
+        render = _render(now, views, shading, regularisers.needs(progress), progress)
+        regulariser = regularisers(render, scene, views, progress, now.generator)
         clock.lap("render")
         out = guidance(render, views, prompts, progress, now.generator)
         clock.lap("prior")

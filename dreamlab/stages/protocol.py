@@ -5,7 +5,7 @@ none -> distil, fit-views -> field -> extract -> mesh -> clean, distil, simplify
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance import CFGConfig, NoiseConfig
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
+    from dreamlab.losses import LossConfig
     from dreamlab.priors.protocols import Prior
     from dreamlab.render.base import RendererSettings
     from dreamlab.scenes.base import RadianceField
@@ -123,6 +124,11 @@ class Context(Protocol):
 
     @property
     def prompts(self) -> ViewPrompts: ...
+
+    @property
+    def losses(self) -> Sequence[LossConfig]:
+        """What holds for fields in every optimisation, beside its own losses."""
+        ...
 
     def field(self) -> RadianceField:
         """The field that the run begins with."""

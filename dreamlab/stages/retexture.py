@@ -14,6 +14,7 @@ from pydantic import Field as Setting
 from torch import Tensor
 
 from dreamlab.core.types import Mesh
+from dreamlab.mesh.geometry.shape import frame_of
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.material_words import finish_of
 from dreamlab.mesh.repaint import Coat
@@ -23,7 +24,6 @@ from dreamlab.mesh.texture.painted import PaintedSurface
 from dreamlab.mesh.texture.palette import PaletteConfig
 from dreamlab.mesh.texture.palette_bake import Look
 from dreamlab.mesh.texture.seen import looking
-from dreamlab.stages.given import frame_of
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
 
 

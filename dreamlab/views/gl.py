@@ -91,4 +91,7 @@ class PyrenderRenderer:
         wrap_s, wrap_t = (WRAPS[wrap] for wrap in material.wrap)
         filters = {"magFilter": NEAREST, "minFilter": NEAREST} if material.nearest else {}
         sampler = self._pyrender.Sampler(wrapS=wrap_s, wrapT=wrap_t, **filters)
-        return self._pyrender.Texture(source=image, source_channels="RGB", sampler=sampler)
+        channels = "RGB"
+        if image.shape[1] % 4:  # OpenGL takes rows for padded to four bytes, and pyrender does not pad them
+            image, channels = np.pad(image, ((0, 0), (0, 0), (0, 1)), constant_values=255), "RGBA"
+        return self._pyrender.Texture(source=image, source_channels=channels, sampler=sampler)

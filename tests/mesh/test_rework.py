@@ -11,8 +11,8 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.geometry.color import sample, texture_of, vertex_colors
 from dreamlab.mesh.geometry.topology import components
-from dreamlab.mesh.rework import rework
-from dreamlab.mesh.surface.clean import CleanConfig
+from dreamlab.mesh.rework import in_facets, rework
+from dreamlab.mesh.surface.clean import CleanConfig, SimplifyConfig
 
 
 def red_and_blue() -> Mesh:
@@ -102,3 +102,23 @@ def test_quads_that_lose_parts_are_said(caplog, monkeypatch) -> None:
     with caplog.at_level(logging.WARNING):
         rework(red_and_blue(), CleanConfig(faces=1000, remesh="quads"))
     assert "of the surface" in caplog.text
+
+
+@pytest.mark.parametrize("cubes", [None, 6])
+def test_a_mesh_in_facets_has_one_colour_a_face_or_cube_and_those_are_the_old_ones(cubes) -> None:
+    ball = trimesh.creation.icosphere(4)
+    vertices = torch.from_numpy(ball.vertices.copy()).float()
+    red, blue = torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])
+    colors = torch.where(vertices[:, :1] > 0, red, blue)
+    mesh = Mesh(vertices, torch.from_numpy(ball.faces.copy()).long(), colors=colors)
+    out = in_facets(mesh, SimplifyConfig(faces=300, color_weight=0.01), cubes)
+    assert out.colors is not None and (out.colors[out.faces] == out.colors[out.faces][:, :1]).all()
+    if cubes is None:
+        assert 200 < len(out.faces) <= 300 and len(out.vertices) == 3 * len(out.faces)
+    else:
+        assert torch.allclose(out.vertices.amax(0) - out.vertices.amin(0), torch.tensor(2.0), atol=1e-4)
+    middle = out.vertices[out.faces].mean(1)[:, 0]
+    right, left = (out.colors[out.faces][:, 0][far] for far in (middle > 0.35, middle < -0.35))
+    assert torch.allclose(right, red, atol=0.02) and torch.allclose(left, blue, atol=0.02)
+    bare = in_facets(Mesh(mesh.vertices, mesh.faces), SimplifyConfig(faces=300), cubes)
+    assert bare.colors is None and len(bare.faces) > 100

@@ -34,7 +34,7 @@ def test_normals_are_those_of_the_ellipsoid(ball) -> None:
 
 
 def test_size_and_proportions_go_together(ball) -> None:
-    mesh = place(ball, size=0.3, origin="base", sides=(1, 3, 1))
+    mesh = place(stretched(ball, (1, 3, 1)), size=0.3, origin="base")
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     assert torch.allclose(high - low, torch.tensor([0.1, 0.3, 0.1]), atol=1e-5) and abs(float(low[1])) < 1e-6
 

@@ -54,6 +54,19 @@ def test_a_picture_wraps_as_the_material_says(renderer: str, wrap_u: str, wrap_v
     assert len(at) > 300 and error.mean() < 0.03
 
 
+@pytest.mark.parametrize("width", [5, 6, 7])
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_a_texture_may_have_any_width(renderer: str, width: int) -> None:
+    columns = np.linspace(40, 220, width).astype(np.uint8)
+    texture = np.stack([columns, 255 - columns, columns // 2], -1)[None].repeat(6, 0)
+    mesh = replace(board(("clamp", "clamp"), nearest=True), textures=(("albedo", torch.from_numpy(texture)),))
+    picture = render_mesh(mesh, views(0.0, size=SIDE), "albedo", renderer=renderer)[0]
+    where, at = pixels_and_points()
+    shown = picture[where[:, 0], where[:, 1]].astype(int)
+    wanted = texture[0, ((at[:, 0] * 1.5 + 0.5) * width).clip(0, width - 1).astype(int)]
+    assert (np.abs(shown - wanted).max(1) <= 2).mean() > 0.9
+
+
 @pytest.mark.parametrize("renderer", RENDERERS)
 def test_squares_stay_squares(renderer: str) -> None:
     picture = render_mesh(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Mesh
@@ -62,19 +64,12 @@ def tangents_of(mesh: Mesh) -> np.ndarray:
     return np.concatenate([total, np.where(turn >= 0, 1.0, -1.0)[:, None]], 1)
 
 
-def place(
-    mesh: Mesh,
-    *,
-    size: float | None = None,
-    origin: Origin = "keep",
-    sides: tuple[float, float, float] | None = None,
-) -> Mesh:
+def place(mesh: Mesh, *, size: float | None = None, origin: Origin = "keep") -> Mesh:
     """The mesh with its longest side `size` metres long and its origin moved.
 
     origin "centre" is the middle of the bounding box, "base" the middle of its underside; "keep" leaves it
-    (and scales about it). `sides` are the box's width, height and depth to each other: see `stretched`.
+    (and scales about it).
     """
-    mesh = mesh if sides is None else stretched(mesh, sides)
     low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
     extent = float((high - low).max())
     if size is not None and (size <= 0 or extent <= 0):
@@ -90,6 +85,32 @@ def place(
     return replace(mesh, vertices=(mesh.vertices - middle) * scale)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where a mesh lies: the middle [3] of its box, and how far its farthest corner is from there."""
+
+    middle: Float[Tensor, " 3"]
+    radius: Float[Tensor, ""]
+
+    def inside(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+        """The same points once the middle is the origin and the farthest corner at distance 1."""
+        return ((points.double() - self.middle) / self.radius).float()
+
+
+def frame_of(mesh: Mesh) -> Frame:
+    """The frame of a mesh; corners of no face do not count."""
+    used = mesh.vertices.double()[mesh.faces.unique()]
+    if len(used) == 0:
+        return Frame(torch.zeros(3, dtype=torch.float64), torch.ones((), dtype=torch.float64))
+    middle = (used.amin(0) + used.amax(0)) / 2
+    return Frame(middle, (used - middle).norm(dim=1).max().clamp_min(1e-30))
+
+
+def centred(mesh: Mesh, radius: float = 1.0) -> Mesh:
+    """The middle of the box at the origin, the farthest corner of a face at distance `radius`."""
+    return replace(mesh, vertices=frame_of(mesh).inside(mesh.vertices) * radius)
+
+
 def stretched(mesh: Mesh, sides: tuple[float, float, float]) -> Mesh:
     """The mesh stretched along the axes until its box has sides in this proportion, the longest as long as
     the longest was; normals are turned with the surface.
@@ -100,7 +121,13 @@ def stretched(mesh: Mesh, sides: tuple[float, float, float]) -> Mesh:
     if float(extent.min()) <= 0:
         raise InputError("a flat mesh cannot be stretched", expected="a width, a height and a depth")
     wanted = extent.new_tensor(sides) / max(sides) * extent.max()
-    factor = wanted / extent
+    x, y, z = (wanted / extent).tolist()
+    return scaled_along(mesh, (x, y, z))
+
+
+def scaled_along(mesh: Mesh, factors: tuple[float, float, float]) -> Mesh:
+    """The mesh with x, y and z multiplied by these factors > 0; normals are turned with the surface."""
+    factor = torch.tensor(factors, dtype=torch.float64)
     normals = mesh.normals
     if normals is not None:
         normals = torch.nn.functional.normalize(normals.double() / factor, dim=1).float()

@@ -39,12 +39,14 @@ EXTENSIONS = {"image/webp": "EXT_texture_webp", basis.MIME: basis.EXTENSION}  # 
 
 
 class GlbObject(NamedTuple):
-    """A mesh in a file, by its name; `bare`: its shape alone, for collisions."""
+    """A mesh in a file, by its name; `bare`: its shape alone, for collisions. at: where its node puts its own
+    origin."""
 
     name: str
     mesh: Mesh
     parts: NamedParts | None = None
     bare: bool = False
+    at: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def glb_bytes(
@@ -112,9 +114,8 @@ class _Document:
         apart = parts is not None and parts.kind == "meshes"
         groups = [[primitive] for primitive in primitives] if apart else [primitives]
         for group, name in zip(groups, [p.name for p in pieces] if apart else [item.name], strict=True):
-            self.nodes.append(
-                {"mesh": self.append("meshes", {"primitives": group, "name": name}), "name": name}
-            )
+            node = {"mesh": self.append("meshes", {"primitives": group, "name": name}), "name": name}
+            self.nodes.append(node | ({"translation": list(item.at)} if any(item.at) else {}))
 
     def _primitive(self, item: GlbObject, piece: NamedPart, color: np.ndarray | None) -> dict[str, Any]:
         rows, faces = _rows(piece.mesh, item.bare), piece.mesh.faces.numpy()

@@ -115,6 +115,10 @@ class Vocabulary(BaseModel):
             at += span or 1
         return Reading(tuple(dict.fromkeys(nouns)), tuple(dict.fromkeys(gaps)))
 
+    def knows(self, word: str, least: float = LEARNED) -> bool:
+        """Whether enough captions had this word."""
+        return self.words.get(stem(word), 0.0) >= least
+
     def nearest(self, words: Sequence[str], count: int = 3) -> list[tuple[str, ...]]:
         """For each word, the nearest learned nouns, colours and materials: by spelling where it looks like a
         slip of the pen, else by meaning. None where nothing is near.
