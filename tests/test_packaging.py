@@ -77,6 +77,8 @@ def imported() -> set[str]:
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+                found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
     return found | {name.rsplit(".", k)[0] for name in found for k in range(1, name.count(".") + 1)}
 
 
