@@ -15,7 +15,9 @@ from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
+from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
+from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.partial_ramps import whole_ramps
 from dreamlab.run.presets import did_you_mean
@@ -73,6 +75,7 @@ class RunConfig(BaseModel):
     with the runs that are alive, and written here when the run begins.
     begin: a run whose object to begin with, or a mesh file to refine; the former is a run's folder, and gives
     its field, the latter is for stages that work on meshes.
+    images: pictures of what is made, each with its camera; see docs/pictures.md.
     prior: the 2D diffusion model.
     priors: further ones, by the names that guidances call them by.
     cfg: the prior's calibration: guidance scales, with which any guidance works.
@@ -96,6 +99,7 @@ class RunConfig(BaseModel):
     prior_devices: tuple[str, ...] = ()
     threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
+    images: tuple[ImageConfig, ...] = Setting(default=(), max_length=8)
     prior: PriorConfig = EmbeddedPriorConfig()
     priors: dict[str, PriorConfig] = {}
     cfg: CFGConfig = CFGConfig()
@@ -174,6 +178,24 @@ class RunConfig(BaseModel):
             raise ConfigError(
                 "dds edits an object, and the first stage has none",
                 mend="Name the run whose object it is: --set begin=outputs/0001-a-blue-mushroom",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_can_be_used(self) -> Self:
+        if not self.images:
+            return self
+        methods = [stage.guidance or self.guidance for stage in self.distillations]
+        methods += [part.guidance for method in methods for part in parts_of(method)]
+        if any(isinstance(stage, FitViewsConfig) for stage in self.stages):
+            raise ConfigError("fit-views takes no pictures", mend="Take `images` away, or distil instead")
+        if any(method.kind == "dds" for method in methods):
+            raise ConfigError("dds edits an object, and takes no pictures", mend="Take `images` away")
+        if isinstance(self.prior, Zero123PriorConfig) and self.images[0].azimuth not in (None, 0.0):
+            raise ConfigError(
+                "Zero123 is shown the front",
+                expected="a first picture from azimuth 0",
+                got=f"{self.images[0].azimuth:g}",
             )
         return self
 

@@ -14,11 +14,13 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
+from dreamlab.guidance.reference import Picture, WithPictures
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.machine import pick_device
 from dreamlab.run.origin import asset_facts, given_facts, prior_facts
+from dreamlab.run.pictures import pictures_of, shown_prior
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
@@ -58,6 +60,7 @@ class RunContext:
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
+        self._pictures: list[Picture] | None = None
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -65,6 +68,11 @@ class RunContext:
             return asset_facts(self.config, given_facts(self._given))
         given = isinstance(self._recorded, Mapping) and "given" in self._recorded
         return asset_facts(self.config, self._recorded if given else prior_facts(self.config.prior))
+
+    @property
+    def given(self) -> bool:
+        """Whether a program has made the prior."""
+        return self._given is not None
 
     @property
     def renderer(self) -> RendererSettings:
@@ -78,10 +86,11 @@ class RunContext:
     @property
     def prior(self) -> Prior:
         if self._prior is None:
-            self._prior = self._build_prior(self.config.prior, self.device)
+            config = shown_prior(self.config, self.folder)
+            self._prior = self._build_prior(config, self.device)
             if isinstance(self._prior, HasCopies):
                 devices = map(pick_device, self.config.prior_devices)
-                self._prior.copies = [self._build_prior(self.config.prior, device) for device in devices]
+                self._prior.copies = [self._build_prior(config, device) for device in devices]
         return self._prior
 
     @property
@@ -95,6 +104,17 @@ class RunContext:
                 words = self.prior.views_per_group == 1
             self._prompts = ViewPrompts(self.prior, config.heard, config.negative_prompt, words)
         return self._prompts
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """What the run was shown; read once."""
+        if self._pictures is None:
+            self._pictures = pictures_of(self.config.images, self.folder)
+        return self._pictures
+
+    def placed(self, config: RunConfig) -> None:
+        """Go on with a config that differs in nothing but the cameras of the pictures."""
+        self.config, self._pictures = config, None
 
     def begun(self) -> SurfaceMesh | None:
         """What the first stage gets: the mesh that the run begins with, or nothing."""
@@ -149,4 +169,7 @@ class RunContext:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
             self._further[name] = self._build_prior(config.priors[name], self.device)
-        return build_guidance(method, self.prior, *self.calibration(stage), self._further)
+        guidance = build_guidance(method, self.prior, *self.calibration(stage), self._further)
+        if not config.images:
+            return guidance
+        return WithPictures(guidance, self.pictures, self.prior.views_per_group)

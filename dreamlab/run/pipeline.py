@@ -25,6 +25,7 @@ from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.loggers import check_loggers, open_loggers
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.origin import given_facts, other_weights, prior_facts
+from dreamlab.run.pictures import with_cameras
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
@@ -64,6 +65,8 @@ def generate(
         recorded = (before or {}).get("prior")
         context = RunContext(config, pick_device(config.device), prior, run.path, recorded, build)
         clock = Clock()
+        if any(image.azimuth is None for image in config.images):
+            config = yield from _placed(context, clock, run)
         checkpoint, complaints = run.restore(config.saving.keep)
         done = 0 if checkpoint is None else checkpoint.total_step
         loggers = open_files.enter_context(open_loggers(config, run, done))
@@ -75,7 +78,8 @@ def generate(
         for line in complaints:
             log.warning(line)
         new = (*_other_weights(before or {}, config, prior), *complaints, *loggers.told())
-        for line in (*changes(before or {}), *new):
+        pictures = (before or {}).get("pictures", []) if checkpoint is None else []
+        for line in (*changes(before or {}), *map(str, pictures), *new):
             yield Note(line)
         first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
@@ -85,9 +89,7 @@ def generate(
             if not stage.active:
                 continue
             if stage.total_steps and not context.loaded:
-                yield from _loaded(context, clock)
-                if prior is None:
-                    run.note_prior(prior_facts(config.prior))  # a download may have come in between
+                yield from _loaded(context, clock, run)
             yield clock.phase(stage.name, stage.kind, stage.total_steps)
             events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
@@ -161,7 +163,7 @@ def end_of(events: Generator[object, None, Scene]) -> Scene:
             return end.value
 
 
-def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
+def _loaded(context: RunContext, clock: Clock, run: RunDir) -> Generator[Event, None, None]:
     """Prior and prompts, made here so that it is seen how long they take."""
     yield clock.phase("load", context.config.prior.kind)
     _ = context.prior
@@ -172,6 +174,21 @@ def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
     _ = context.prompts
     for line in context.notes():
         yield Note(line)
+    if not context.given:
+        run.note_prior(prior_facts(config.prior))  # a download may have come in between
+
+
+def _placed(context: RunContext, clock: Clock, run: RunDir) -> Generator[Event, None, RunConfig]:
+    """The config with the cameras of its pictures, which the prior may have to be asked for; the run's from
+    now on, so that it is asked but once."""
+    yield from _loaded(context, clock, run)
+    yield clock.phase("pictures", "from which side they were taken")
+    config, lines = with_cameras(context)
+    for line in lines:
+        yield Note(line)
+    run.change(config)
+    context.placed(config)
+    return config
 
 
 def _other_weights(before: dict[str, Any], config: RunConfig, prior: Prior | None) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import InputError
 
-NOT_ASKED = ("prior", "priors", "prior_devices", "device", "threads", "expanded", "saving")
+NOT_ASKED = ("prior", "priors", "prior_devices", "device", "threads", "expanded", "saving", "images")
 """Settings that are for whoever runs the server: they name files, models and devices of the machine."""
 SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative"}
 
