@@ -16,9 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamlab.core.types import Cameras, GuidanceOut, RenderOutput
+from dreamlab.core.types import Cameras, Condition, GuidanceOut, RenderOutput
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
+from dreamlab.priors.embedded.model_space import to_model_space
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 
 _SIDE = 64  # pixels along a side of a picture for which a weight of 1 is as strong as a prior's pull
 _FAINT = 0.02  # opacity below which the render's own depth says nothing
@@ -55,6 +57,27 @@ def reference_loss(render: RenderOutput, row: int, picture: Picture) -> Float[Te
     color, opacity = picture.sized(render.rgb)
     apart = torch.cat([render.premultiplied[row] - color, render.opacity[row] - opacity], -1)
     return 0.5 * picture.weight * _SIDE**2 * (2 * apart).square().sum(-1).mean()
+
+
+class ColorsOfPictures(EmbeddedPrior):
+    """The embedded prior with mean pictures of the colour that the pictures show, for CFGConfig.mean_color.
+
+    What a prompt shows on average has a colour of its own, towards which the whole object would drift away
+    from its pictures.
+    """
+
+    def __init__(self, prior: EmbeddedPrior, pictures: Sequence[Picture]) -> None:
+        self.__dict__.update(prior.__dict__)  # the same network, vocabulary and copies
+        like = torch.zeros(1, self.resolution, self.resolution, 3, device=self.device)
+        shown = [(color, solid) for color, solid in (picture.sized(like) for picture in pictures)]
+        colors, opacities = (torch.stack(parts) for parts in zip(*shown, strict=True))
+        self._like = to_model_space(colors, opacities, torch.zeros_like(opacities))
+
+    def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
+        """As the prior's, in the mean colour of all pictures."""
+        mean = super().mean(condition, cameras)
+        rows = torch.arange(len(mean), device=mean.device) % len(self._like)
+        return self.with_mean_color_of(mean, self._like[rows])
 
 
 class WithPictures:

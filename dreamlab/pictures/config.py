@@ -29,7 +29,7 @@ class ImageConfig(BaseModel):
     elevation: float | None = Field(default=None, ge=-90, le=90)
     fovy: float = Field(default=40.0, ge=5, le=120)
     fill: float = Field(default=0.9, gt=0.1, le=1.0)
-    weight: float = Field(default=1.0, ge=0.0, le=100.0)
+    weight: float = Field(default=4.0, ge=0.0, le=100.0)
 
     @field_validator("path")
     @classmethod

@@ -43,9 +43,8 @@ def framed_picture(
     from trimesh.nsphere import minimum_nsphere
 
     ys, xs = np.nonzero(_outline(cut.opacity > 0.5))
-    corners = np.stack([xs, ys], 1)[:, None] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-    (x, y), radius = minimum_nsphere(corners.reshape(-1, 2).astype(float))
-    half = radius / (fill * sphere_outline(fovy))
+    (x, y), radius = minimum_nsphere(np.stack([xs, ys], 1) + 0.5)  # through the middles of pixels
+    half = (radius + 0.5) / (fill * sphere_outline(fovy))
     left, top, across = (round(value) for value in (x - half, y - half, 2 * half))
     across = max(across, 1)
     both = np.concatenate([cut.premultiplied, cut.opacity[..., None]], -1)

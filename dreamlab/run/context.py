@@ -14,7 +14,8 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.guidance.reference import Picture, WithPictures
+from dreamlab.guidance.reference import ColorsOfPictures, Picture, WithPictures
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
@@ -169,7 +170,10 @@ class RunContext:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
             self._further[name] = self._build_prior(config.priors[name], self.device)
-        guidance = build_guidance(method, self.prior, *self.calibration(stage), self._further)
+        prior = self.prior
+        if config.images and isinstance(prior, EmbeddedPrior):
+            prior = ColorsOfPictures(prior, self.pictures)
+        guidance = build_guidance(method, prior, *self.calibration(stage), self._further)
         if not config.images:
             return guidance
-        return WithPictures(guidance, self.pictures, self.prior.views_per_group)
+        return WithPictures(guidance, self.pictures, prior.views_per_group)

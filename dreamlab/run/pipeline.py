@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -132,13 +133,13 @@ def _all_steps_done(config: RunConfig, checkpoint: Checkpoint) -> bool:
 def surface_of_run(run: RunDir, config: RunConfig) -> SurfaceMesh:
     """What a run's newest checkpoint would be written as. Raises as dreamlab.run.restore.newest."""
     checkpoint = newest(run)
-    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1)
+    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1, run.path)
 
 
-def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
+def surface_from(scene: Scene, config: RunConfig, first: int, folder: Path = Path()) -> SurfaceMesh:
     """What the stages from number `first` make of a scene without optimising or writing anything: the mesh as
-    the files would have it."""
-    context = RunContext(config, pick_device("cpu"))
+    the files would have it. `folder` is the run's, which keeps its pictures."""
+    context = RunContext(config, pick_device("cpu"), folder=folder)
     for stage in config.stages[first:]:
         if isinstance(stage, ExportStageConfig):
             assert isinstance(scene, SurfaceMesh)

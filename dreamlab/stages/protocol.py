@@ -5,7 +5,7 @@ none -> distil, fit-views -> field -> extract -> mesh -> clean, distil, simplify
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance import CFGConfig, NoiseConfig
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
+    from dreamlab.guidance.reference import Picture
     from dreamlab.priors.protocols import Prior
     from dreamlab.render.base import RendererSettings
     from dreamlab.scenes.base import RadianceField
@@ -115,6 +116,11 @@ class Context(Protocol):
 
     @property
     def prompts(self) -> ViewPrompts: ...
+
+    @property
+    def pictures(self) -> Sequence[Picture]:
+        """What the run was shown beside its prompt."""
+        ...
 
     def field(self) -> RadianceField:
         """The field that the run begins with."""
