@@ -184,6 +184,9 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _pictures_can_be_used(self) -> Self:
         if not self.images:
+            if isinstance(self.prior, Zero123PriorConfig) and self.prior.image is None:
+                mend = "Give it with --set prior.image=VALUE, or a picture with --image"
+                raise ConfigError("prior.image is missing", mend=mend)
             return self
         methods = [stage.guidance or self.guidance for stage in self.distillations]
         methods += [part.guidance for method in methods for part in parts_of(method)]

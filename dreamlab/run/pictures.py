@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from dreamlab.run.context import RunContext
 
 _MOST = 2048  # pixels along a side of a picture that is cut out
-_SURE = 0.4  # probability below which the judge's noun is no prompt: so low, three in ten are wrong
+SURE = 0.4
+"""Probability below which the judge's noun is no prompt."""
 _FILLS = (1.0, 0.9, 0.8, 0.7)  # how the judge is shown a picture, see dreamlab.evaluate.named_picture
 _JUDGED = 64  # pixels along the side of what it is shown
 
@@ -153,8 +154,8 @@ def suggested_prompt(image: ImageConfig) -> Suggested:
     from dreamlab.evaluate.named_picture import name_picture
     from dreamlab.evaluate.shipped_judge import read_judge
 
-    found = name_picture(_judged(image), read_judge().judge)
-    if found.sure < _SURE:
+    found = name_picture(judged_views_of(image), read_judge().judge)
+    if found.sure < SURE:
         raise InputError(
             f"it is not clear what {image.path.name} shows",
             expected="words beside it",
@@ -172,10 +173,10 @@ def color_of(image: ImageConfig) -> str:
     from dreamlab.evaluate.named_picture import name_picture
     from dreamlab.evaluate.shipped_judge import read_judge
 
-    return name_picture(_judged(image), read_judge().judge).color
+    return name_picture(judged_views_of(image), read_judge().judge).color
 
 
-def _judged(image: ImageConfig) -> Float[Tensor, "n 5 S S"]:
+def judged_views_of(image: ImageConfig) -> Float[Tensor, "n 5 S S"]:
     """The picture as a judge is shown it, framed in several ways."""
     from dreamlab.priors.embedded.model_space import to_model_space
 
