@@ -195,7 +195,7 @@ def test_a_framed_disc_has_the_outline_of_the_sphere_times_its_fill(tmp_path: Pa
         _, opacity = framed_picture(cut_disc, 40.0, fill, 256)
         rows, columns = (opacity[..., 0] > 0.5).nonzero().T
         across = float(columns.max() - columns.min() + 1) / 256
-        assert across == pytest.approx(fill * sphere_outline(40.0), abs=0.03)
+        assert across == pytest.approx(fill * sphere_outline(40.0), abs=0.05)  # of 31 pixels
         assert float(rows.float().mean()) == pytest.approx(127.5, abs=3)
 
 
