@@ -23,6 +23,8 @@ from dreamlab.priors.embedded.model_space import to_model_space
 from dreamlab.priors.embedded.prior import EmbeddedPrior
 
 _SIDE = 64  # pixels along a side of a picture for which a weight of 1 is as strong as a prior's pull
+SOLID = 4.0
+"""How much opacity counts for, beside a channel of colour."""
 _FAINT = 0.02  # opacity below which the render's own depth says nothing
 
 
@@ -48,15 +50,18 @@ class Picture:
 
 
 def reference_loss(render: RenderOutput, row: int, picture: Picture) -> Float[Tensor, ""]:
-    """How far one view is from its picture: w 64^2 / 2 times the mean over pixels of the squared difference,
-    in -1..1, of premultiplied colour and opacity. What stands behind the object does not come in.
+    """How far one view is from its picture: w 64^2 / 2 times the mean over pixels of the squared differences,
+    in -1..1, of premultiplied colour, and of opacity SOLID times. What stands behind the object does not come
+    in.
 
-    Of a 64x64 view this is w / 2 ||x - y||^2, whose gradient w (x - y) is that of score distillation with
-    the weighting "uniform" and an answer y.
+    Of a 64x64 view it has the gradient w (x - y) of score distillation with the weighting "uniform" and an
+    answer y, for each channel of colour. Opacity counts for more, for what is dark in the picture is as
+    easily see-through, and where a hole is once no colour is learned.
     """
     color, opacity = picture.sized(render.rgb)
-    apart = torch.cat([render.premultiplied[row] - color, render.opacity[row] - opacity], -1)
-    return 0.5 * picture.weight * _SIDE**2 * (2 * apart).square().sum(-1).mean()
+    apart = (2 * (render.premultiplied[row] - color)).square().sum(-1)
+    apart = apart + SOLID * (2 * (render.opacity[row] - opacity)).square().sum(-1)
+    return 0.5 * picture.weight * _SIDE**2 * apart.mean()
 
 
 class ColorsOfPictures(EmbeddedPrior):
@@ -124,7 +129,7 @@ class WithPictures:
         generator: torch.Generator,
     ) -> GuidanceOut:
         """As the method, with "reference" among the metrics: how far the views are from their pictures, as a
-        root mean square of colour and opacity."""
+        root mean square of colour and opacity, 0..1, as these count."""
         terms = [
             (reference_loss(render, row, self.pictures[n]), self.pictures[n].weight)
             for row, n in self._shown.items()
@@ -135,7 +140,7 @@ class WithPictures:
         else:
             out = self.method(self.shown(render, cameras), cameras, prompts, progress, generator)
         loss = out.loss + torch.stack([term for term, _ in terms]).sum() / len(cameras)
-        apart = [2 * term.detach() / (weight * _SIDE**2 * 16) for term, weight in terms if weight]
+        apart = [term.detach() / (2 * weight * _SIDE**2 * (3 + SOLID)) for term, weight in terms if weight]
         told = {"reference": torch.stack(apart).mean().sqrt()} if apart else {}
         return GuidanceOut(loss, {**out.metrics, **told})
 

@@ -16,7 +16,7 @@ from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.base import gradient_loss
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.guidance.reference import Picture, WithPictures, reference_loss
+from dreamlab.guidance.reference import SOLID, Picture, WithPictures, reference_loss
 from dreamlab.priors.embedded.model_space import to_model_space
 from dreamlab.priors.embedded.prior import relative_depth_of
 
@@ -103,13 +103,13 @@ def sds(prior: FourViews, t: float) -> tuple[Guidance, ViewPrompts]:
 
 @pytest.mark.parametrize("side", [64, 32])
 def test_the_gradient_of_the_loss_is_the_closed_one(side: int) -> None:
-    """p = rgb - (1 - o) b, so d/drgb = 4 w s (p - c), and d/do = 4 w s (o - q + (p - c) b)."""
+    """p = rgb - (1 - o) b, so d/drgb = 4 w s (p - c), and d/do = 4 w s (k (o - q) + (p - c) b)."""
     out, shown = render(2, side), picture(1, side, weight=1.7)
     reference_loss(out, 1, shown).backward()
     s = 64**2 / side**2
     apart = (out.premultiplied[1] - shown.premultiplied).detach()
     solid = (out.opacity[1] - shown.opacity).detach()
-    by_opacity = solid + (apart * out.background[1]).sum(-1, keepdim=True)
+    by_opacity = SOLID * solid + (apart * out.background[1]).sum(-1, keepdim=True)
     torch.testing.assert_close(out.rgb.grad[1], 4 * 1.7 * s * apart)
     torch.testing.assert_close(out.opacity.grad[1], 4 * 1.7 * s * by_opacity)
     assert not out.rgb.grad[0].any() and out.depth.grad is None
@@ -122,7 +122,8 @@ def test_a_weight_of_one_is_a_prior_that_answers_the_picture() -> None:
     out.rgb.grad = None
     x = 2 * torch.cat([out.premultiplied, out.opacity], -1) - 1
     answer = 2 * torch.cat([shown.premultiplied, shown.opacity], -1)[None] - 1
-    gradient_loss(x, (x - answer).detach(), answer, 0.5).loss.backward()
+    counts = torch.tensor([1.0, 1.0, 1.0, SOLID], dtype=DOUBLE)
+    gradient_loss(x, counts * (x - answer).detach(), answer, 0.5).loss.backward()
     torch.testing.assert_close(got, out.rgb.grad)
 
 
