@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measured(args: argparse.Namespace) -> tuple[dict[str, object], list[tuple[np.ndarray, str]]]:
     """Run what is not run yet and look at everything; the figures, and tiles of the sheet."""
     judge = read_judge().judge
-    rows: dict[str, list[dict[str, object]]] = {"picture": [], "text": []}
+    rows: dict[str, list[dict[str, Any]]] = {"picture": [], "text": []}
     tiles = []
     for subject in subjects(args, judge):
         image = {"path": str(subject.picture.resolve())}
@@ -104,7 +105,11 @@ def measured(args: argparse.Namespace) -> tuple[dict[str, object], list[tuple[np
         for kind in rows if not args.no_text else ("picture",):
             one = Commission(subject.prompt, args.preset, args.seed, asked[kind], args.weights)
             (outcome,) = fulfil([one], args.runs)
-            row = {"prompt": subject.prompt, "failure": outcome.failure, "seconds": outcome.seconds["wall"]}
+            row: dict[str, Any] = {
+                "prompt": subject.prompt,
+                "failure": outcome.failure,
+                "seconds": outcome.seconds["wall"],
+            }
             mesh = None if outcome.glb is None else load(outcome.glb)
             if mesh is not None and outcome.glb is not None:
                 row |= figures(mesh, subject, judge)
@@ -174,7 +179,7 @@ def seen_psnr(mesh: Mesh, kept: Path, subject: Subject) -> dict[str, float]:
     return {"psnr": round(-10 * math.log10(max(float(((a - b) ** 2).mean()), 1e-10)), 2)}
 
 
-def summary(rows: Sequence[dict[str, object]]) -> dict[str, float]:
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Medians; and the share of names against that of the true objects, by their means. A run that failed
     has no name."""
     names = ("named", "ceiling", "psnr", "unseen_iou", "seconds")

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def overlap(shape: shapes.Shape, elevation: float, one: float, other: float) -> 
     return round(float((solid[0] & solid[1]).sum() / (solid[0] | solid[1]).sum()), 4)
 
 
-def summary(rows: Sequence[dict[str, object]]) -> dict[str, float]:
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Means over pictures; and how many prompts are guessed at all, and how many of those are right."""
     names = ("noun", "among_three", "color", "iou", "iou_front")
     told = {name: round(float(np.mean([float(row[name]) for row in rows])), 4) for name in names}

@@ -53,8 +53,8 @@ def guess_azimuth(prior: Prior, prompts: ViewPrompts, picture: Picture) -> Guess
 def _around(camera: Cameras) -> Cameras:
     """The camera at all sides, the front first."""
     azimuth = torch.arange(SIDES) * (2 * math.pi / SIDES)
-    alike = [value.expand(SIDES) for value in (camera.elevation, camera.distance, camera.fovy)]
-    return orbit_cameras(azimuth, *alike, camera.size)
+    height, away, lens = (v.expand(SIDES) for v in (camera.elevation, camera.distance, camera.fovy))
+    return orbit_cameras(azimuth, height, away, lens, camera.size)
 
 
 def _encoded(prior: Prior, picture: Picture, cameras: Cameras) -> tuple[Float[Tensor, "B C h w"], Tensor]:

@@ -165,5 +165,5 @@ class WithPictures:
 
 def _rows(render: RenderOutput, rows: slice) -> RenderOutput:
     """Some of the views."""
-    parts = {f.name: getattr(render, f.name) for f in fields(RenderOutput)}
-    return RenderOutput(**{name: None if v is None else v[rows] for name, v in parts.items()})
+    kept = {f.name: getattr(render, f.name) for f in fields(RenderOutput)}
+    return replace(render, **{name: v[rows] for name, v in kept.items() if v is not None})

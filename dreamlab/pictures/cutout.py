@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -62,7 +62,7 @@ def off_plain_background(
 
     lab = lab_of(color).astype(np.float32)
     behind = _plane_of_border(lab, name)
-    parts = label(np.linalg.norm(lab - behind, axis=-1) < FAR, connectivity=1)
+    parts = np.asarray(label(np.linalg.norm(lab - behind, axis=-1) < FAR, connectivity=1))
     edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     inside = ~np.isin(parts, np.unique(edge[edge > 0]))
     back = rgb_of(behind).astype(np.float32)
@@ -76,12 +76,15 @@ def _along_outline(
     """The opacity of a mask's pixels, and of those that touch it: of C between B and F, the share of F."""
     from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 
-    core = binary_erosion(inside, iterations=BAND)
+    core = np.asarray(binary_erosion(inside, iterations=BAND))
     solid = inside.astype(np.float32)
     if not core.any():
         return solid
-    away, (rows, columns) = distance_transform_edt(~core, return_indices=True)
-    band = binary_dilation(inside) & ~core & (away <= 2 * BAND)  # thin parts have no inside, and stay
+    found: Any = distance_transform_edt(~core, return_indices=True)
+    away, (rows, columns) = found
+    band = (
+        np.asarray(binary_dilation(inside)) & ~core & (away <= 2 * BAND)
+    )  # thin parts have no inside, and stay
     front = color[rows[band], columns[band]] - back[band]
     share = ((color[band] - back[band]) * front).sum(-1) / np.maximum((front**2).sum(-1), 1e-6)
     solid[band] = share.clip(0, 1)
@@ -116,7 +119,7 @@ def _large_parts(solid: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
     from scipy.ndimage import binary_dilation
     from skimage.measure import label
 
-    parts = label(solid, connectivity=2)
+    parts = np.asarray(label(solid, connectivity=2))
     sizes = np.bincount(parts.ravel())[1:]
     if not len(sizes):
         return np.zeros(solid.shape, np.float32)
