@@ -27,7 +27,7 @@ from dreamlab.run.begin import new_run
 from dreamlab.run.events import Note, Step
 from dreamlab.run.pictures import kept_name, shown_prior
 from dreamlab.run.pipeline import generate, surface_of_run
-from dreamlab.run.resolve import from_values
+from dreamlab.run.resolve import from_values, resolve
 from dreamlab.run.run_dir import RunDir
 
 
@@ -247,3 +247,9 @@ def test_without_words_and_picture_the_command_says_what_is_missing(
 ) -> None:
     assert main(["run"]) == 2
     assert "nothing says what to make" in capsys.readouterr().err
+
+
+def test_settings_of_a_picture_are_set_by_its_number(tmp_path: Path) -> None:
+    image = {"path": str(ball_picture(tmp_path / "b.png"))}
+    config = resolve("a ball", preset="fast", settings={"images": [image]}, overrides=["images.0.fill=0.7"])
+    assert config.images[0].fill == 0.7 and config.images[0].azimuth is None

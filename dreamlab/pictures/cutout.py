@@ -76,7 +76,7 @@ def _along_outline(
     """The opacity of a mask's pixels, and of those that touch it: of C between B and F, the share of F."""
     from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 
-    core = np.asarray(binary_erosion(inside, iterations=BAND))
+    core: np.ndarray = np.asarray(binary_erosion(inside, iterations=BAND), bool)
     solid = inside.astype(np.float32)
     if not core.any():
         return solid
