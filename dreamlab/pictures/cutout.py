@@ -82,9 +82,8 @@ def _along_outline(
         return solid
     found: Any = distance_transform_edt(~core, return_indices=True)
     away, (rows, columns) = found
-    band = (
-        np.asarray(binary_dilation(inside)) & ~core & (away <= 2 * BAND)
-    )  # thin parts have no inside, and stay
+    near = away <= 2 * BAND  # thin parts have no inside, and stay
+    band = np.asarray(binary_dilation(inside)) & ~core & near
     front = color[rows[band], columns[band]] - back[band]
     share = ((color[band] - back[band]) * front).sum(-1) / np.maximum((front**2).sum(-1), 1e-6)
     solid[band] = share.clip(0, 1)
