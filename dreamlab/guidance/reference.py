@@ -106,6 +106,8 @@ class WithPictures:
         for start in starts:
             chosen = self._chosen(together, generator)
             self._shown |= {start + place: number for place, number in enumerate(chosen)}
+        if not self._shown:  # fewer views than a group, which the method refuses
+            return cameras
         own = [self.pictures[number].camera.resized(*cameras.size) for number in self._shown.values()]
         known = Cameras.cat(own).to(cameras.c2w.device)
         if self.group == 1:

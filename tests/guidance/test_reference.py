@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,14 +12,15 @@ from torch import Tensor
 
 from dreamlab.core.cameras import orbit_cameras, turntable
 from dreamlab.core.diffusion import CosineSchedule
+from dreamlab.core.errors import ConfigError
 from dreamlab.core.types import Cameras, Condition, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.base import gradient_loss
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.guidance.reference import SOLID, Picture, WithPictures, reference_loss
+from dreamlab.guidance.reference import SOLID, ColorsOfPictures, Picture, WithPictures, reference_loss
 from dreamlab.priors.embedded.model_space import to_model_space
-from dreamlab.priors.embedded.prior import relative_depth_of
+from dreamlab.priors.embedded.prior import EmbeddedPrior, relative_depth_of
 
 DOUBLE = torch.float64
 
@@ -204,6 +206,34 @@ def test_what_the_method_keeps_is_kept() -> None:
     guidance = WithPictures(inner, [picture(1, 8)], 4)
     guidance.load_state_dict(guidance.state_dict())
     assert inner.loaded == {"kept": torch.ones(1)}
+
+
+def test_fewer_views_than_a_group_are_left_to_the_method_to_refuse() -> None:
+    method, prompts = sds(FourViews(8), 0.5)
+    guidance, two = WithPictures(method, [picture(1, 8)], 4), cameras(2, 8)
+    assert guidance.select_cameras(two, 0.0, torch.Generator()) is two
+    with pytest.raises(ConfigError, match="looks at views in groups"):
+        guidance(render(2, 8), two, prompts, 0.0, torch.Generator())
+
+
+def test_mean_pictures_get_the_colour_of_the_pictures_and_keep_their_pattern() -> None:
+    """A mean picture of a dark and a bright red half, beside a blue picture, is as blue in the mean, and its
+    halves are as far apart."""
+    prior = EmbeddedPrior.__new__(EmbeddedPrior)
+    prior.resolution, prior.views_per_group, prior.device = 16, 4, torch.device("cpu")
+    mean = torch.zeros(4, 5, 16, 16)
+    mean[:, :4] = torch.tensor([0.2, -0.6, -0.6, 1.0])[:, None, None]
+    mean[:, 0, 8:] += 0.4
+    known = {"conditional_mean": lambda *inputs: mean.clone(), "config": SimpleNamespace(patch=4)}
+    prior.__dict__["network"] = SimpleNamespace(**known)
+    solid = torch.ones(16, 16, 1)
+    blue = torch.tensor([0.1, 0.2, 0.9])
+    shown = ColorsOfPictures(prior, [Picture(blue.expand(16, 16, 3), solid, camera(0.0, 16))])
+    said = Condition(torch.zeros(4, 1, 1), torch.ones(4, 1, dtype=torch.bool))
+    got = shown.mean(said, turntable(4, 0.2, 3.0, 0.7, (16, 16)))
+    torch.testing.assert_close((got[:, :3].mean((0, 2, 3)) + 1) / 2, blue)
+    torch.testing.assert_close(got[:, 0, 8:].mean() - got[:, 0, :8].mean(), torch.tensor(0.4))
+    torch.testing.assert_close(got[:, 3:], mean[:, 3:])
 
 
 # ---- what the prior sees ----
