@@ -31,11 +31,9 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Make a mesh from a prompt, from pictures, or from both.",
         **examples(
             'dreamlab run "a red mushroom" --preset fast',
-            'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
+            'dreamlab run --image duck.png@30 "a yellow duck" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
             'dreamlab run "a fox" --style voxel --dry-run',
-            'dreamlab run --image duck.png "a yellow duck"',
-            "dreamlab run --image front.png@0 --image side.png@90",
         ),
     )
     parser.set_defaults(execute=execute)
@@ -166,8 +164,8 @@ def _prompt(args: argparse.Namespace) -> tuple[str | None, list[str]]:
         found = suggested_prompt(ImageConfig.model_validate(image_settings(args.image[0])))
         return found.prompt, [found.line]
     if args.config is None:
-        mend = 'Give words, a picture, or both: dreamlab run "a red mushroom"'
-        raise InputError("nothing says what to make", mend=mend)
+        mend = 'Say in a few words what to make: dreamlab run "a red mushroom"'
+        raise InputError("nothing says what to make", expected="a PROMPT, an --image, or both", mend=mend)
     return None, []
 
 
