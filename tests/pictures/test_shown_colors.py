@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from dreamlab.run.resolve import resolve
 from dreamlab.scenes.voxel import VoxelFieldConfig
 from dreamlab.stages.protocol import SurfaceMesh
 from dreamlab.stages.shown_colors import ShownColors, projector, shown_on
+from dreamlab.stages.texture import TextureStageConfig
 
 RADIUS = 0.8
 LEFT, RIGHT = torch.tensor([0.9, 0.1, 0.2]), torch.tensor([0.1, 0.3, 0.8])
@@ -88,6 +91,17 @@ def test_a_surface_takes_the_colours_of_pictures_that_count_and_else_stays() -> 
     torch.testing.assert_close(got[0], own[0])
     torch.testing.assert_close(got[1], torch.stack([LEFT, own[1][1]]), atol=0.02, rtol=0)
     torch.testing.assert_close(shown.density(points), own[0])
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_surface_with_a_picture_is_not_painted_in_few_colours(shown: bool) -> None:
+    """Unless it is asked for: of "auto" the picture's detail is worth more."""
+    field = VoxelFieldConfig(resolution=8).build(torch.Generator().manual_seed(0))
+    config = TextureStageConfig(into="vertices", palette={"mode": "auto"})
+    context: Any = SimpleNamespace(pictures=[halves()] if shown else [], prompt="a ball")
+    events = config.build().run(SurfaceMesh(ball(), field), context)
+    (measured,) = iter(lambda: next(events, None), None)
+    assert ("colors" in measured.values) is not shown
 
 
 # ---- what a picture is called ----
