@@ -376,6 +376,7 @@ SETTINGS = {
         "--vram": "prior.vram",
         "--negative": "negative_prompt",
         "--from": "begin",
+        "--image": "images",
         "--seed": "seed",
         "--device": "device",
         "--export": "stages.export.formats",

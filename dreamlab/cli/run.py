@@ -1,4 +1,4 @@
-"""dreamlab run PROMPT: from a prompt to files."""
+"""dreamlab run [PROMPT]: from a prompt, pictures or both to files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,29 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "run",
         help="make a mesh from a prompt",
-        description="Make a mesh from a prompt.",
+        description="Make a mesh from a prompt, from pictures, or from both.",
         **examples(
             'dreamlab run "a red mushroom" --preset fast',
-            'dreamlab run "a blue car" --set stages.shape.steps=300 --seed 7',
+            'dreamlab run --image duck.png@30 "a yellow duck" --set stages.shape.steps=300 --seed 7',
             'dreamlab run "a red chair" --from chair.glb --size 0.9m --view',
             'dreamlab run "a much taller castle" --shape blocks.glb --style voxel --dry-run',
         ),
     )
     parser.set_defaults(execute=execute)
-    parser.add_argument("prompt", metavar="PROMPT", help='what to make, such as "a red mushroom"')
+    parser.add_argument(
+        "prompt",
+        metavar="PROMPT",
+        nargs="?",
+        help='what to make, such as "a red mushroom"; may be left out beside an --image',
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="FILE[@AZIMUTH[,ELEVATION]]",
+        help="pictures of what is made, each with its camera in degrees (0 the front, 90 the side on +X); "
+        "may be given again",
+    )
     parser.add_argument(
         "--preset",
         metavar="NAME",
@@ -135,6 +148,7 @@ def execute(args: argparse.Namespace) -> int:
             del chosen[option]
     with _as_planned(args, "prior" in chosen):
         settings, defaults = _settings(args), settings_of(chosen)
+    prompt, said = _prompt(args)
     preset = args.preset or _preset(settings, defaults, chosen)
     formats = chosen["formats"].value if "formats" in chosen else None
     if args.variations is not None:
@@ -145,7 +159,7 @@ def execute(args: argparse.Namespace) -> int:
             args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set))
         )
     config = resolve(
-        args.prompt,
+        prompt,
         preset=preset,
         defaults=defaults,
         formats=formats,
@@ -165,9 +179,29 @@ def execute(args: argparse.Namespace) -> int:
     from dreamlab.run.begin import new_run
 
     watch = chosen_watch(args)
-    run = new_run(config, args.out, chosen={"preset": preset, "defaults": told})
+    run = new_run(config, args.out, chosen={"preset": preset, "defaults": told}, said=said)
     with run.unless_stillborn():
         return drive(run.config(), run, view_mode(args), watch=watch)
+
+
+def _prompt(args: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """The prompt, or what the first picture suggests, and a line that says so. One of the config file counts
+    where there is no picture."""
+    from dreamlab.core.errors import InputError
+
+    if args.prompt is not None:
+        return args.prompt, []
+    if args.image:
+        from dreamlab.cli.image_option import image_settings
+        from dreamlab.pictures.config import ImageConfig
+        from dreamlab.run.pictures import suggested_prompt
+
+        found = suggested_prompt(ImageConfig.model_validate(image_settings(args.image[0])))
+        return found.prompt, [found.line]
+    if args.config is None:
+        mend = 'Say in a few words what to make: dreamlab run "a red mushroom"'
+        raise InputError("nothing says what to make", expected="a PROMPT, an --image, or both", mend=mend)
+    return None, []
 
 
 def _as_planned(args: argparse.Namespace, prior: bool) -> AbstractContextManager[None]:
@@ -237,6 +271,10 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         settings["negative_prompt"] = args.negative
     if args.expand is not None:
         settings["expand"] = args.expand
+    if args.image:
+        from dreamlab.cli.image_option import image_settings
+
+        settings["images"] = [image_settings(text) for text in args.image]
     if args.begin is not None:
         settings["begin"] = _begin(args.begin, args.out)
     if args.keep is not None:

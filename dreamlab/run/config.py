@@ -16,7 +16,9 @@ from dreamlab.core.schedules import Ramp
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
+from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
+from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.partial_ramps import whole_ramps
 from dreamlab.run.presets import did_you_mean
@@ -102,6 +104,7 @@ class RunConfig(BaseModel):
     its field, the latter is for stages that work on meshes.
     shape: a rough shape that the field begins as, in the place of a ball, and is kept near; a mesh file alone
     is the `file` of it.
+    images: pictures of what is made, each with its camera; see docs/pictures.md.
     prior: the 2D diffusion model.
     priors: further ones, by the names that guidances call them by.
     cfg: the prior's calibration: guidance scales, with which any guidance works.
@@ -126,6 +129,7 @@ class RunConfig(BaseModel):
     threads: int | None = Setting(default=None, ge=1, le=1024)
     begin: Path | None = None
     shape: Annotated[StartShapeConfig | None, BeforeValidator(_as_file)] = None
+    images: tuple[ImageConfig, ...] = Setting(default=(), max_length=8)
     prior: PriorConfig = EmbeddedPriorConfig()
     priors: dict[str, PriorConfig] = {}
     cfg: CFGConfig = CFGConfig()
@@ -220,6 +224,27 @@ class RunConfig(BaseModel):
                 "a run that begins with an object has no other shape to begin as",
                 got=f"begin={self.begin} and shape={self.shape.file}",
                 mend="Take one of them away (--from, --shape)",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_can_be_used(self) -> Self:
+        if not self.images:
+            if isinstance(self.prior, Zero123PriorConfig) and self.prior.image is None:
+                mend = "Give it with --set prior.image=VALUE, or a picture with --image"
+                raise ConfigError("prior.image is missing", mend=mend)
+            return self
+        methods = [stage.guidance or self.guidance for stage in self.distillations]
+        methods += [part.guidance for method in methods for part in parts_of(method)]
+        if any(isinstance(stage, FitViewsConfig) for stage in self.stages):
+            raise ConfigError("fit-views takes no pictures", mend="Take `images` away, or distil instead")
+        if any(method.kind == "dds" for method in methods):
+            raise ConfigError("dds edits an object, and takes no pictures", mend="Take `images` away")
+        if isinstance(self.prior, Zero123PriorConfig) and self.images[0].azimuth not in (None, 0.0):
+            raise ConfigError(
+                "Zero123 is shown the front",
+                expected="a first picture from azimuth 0",
+                got=f"{self.images[0].azimuth:g}",
             )
         return self
 

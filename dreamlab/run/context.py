@@ -14,16 +14,19 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
+from dreamlab.guidance.reference import ColorsOfPictures, Picture, WithPictures
 from dreamlab.losses import LossConfig, StartShapeLossConfig
 from dreamlab.mesh.real_sizes import names_a_noun
 from dreamlab.mesh.scene_words import read_scene, things_of
 from dreamlab.mesh.shape_words import parse_shape
+from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
 from dreamlab.run.config import RunConfig
 from dreamlab.run.machine import pick_device
 from dreamlab.run.offer import offer
 from dreamlab.run.origin import asset_facts, given_facts, prior_facts
+from dreamlab.run.pictures import pictures_of, shown_prior
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.restore import field_of
 from dreamlab.run.run_dir import RunDir, asset_name
@@ -75,6 +78,7 @@ class RunContext:
         self.left: OptimiserState | None = None
         self._further: dict[str, Prior] = {}
         self._shared: Guidance | None = None
+        self._pictures: list[Picture] | None = None
 
     @property
     def made_by(self) -> dict[str, Any]:
@@ -88,6 +92,11 @@ class RunContext:
         return self.config.begin if self.config.begins_with_mesh else None
 
     @property
+    def given(self) -> bool:
+        """Whether a program has made the prior."""
+        return self._given is not None
+
+    @property
     def renderer(self) -> RendererSettings:
         return self.config.renderer
 
@@ -99,10 +108,11 @@ class RunContext:
     @property
     def prior(self) -> Prior:
         if self._prior is None:
-            self._prior = self._build_prior(self.config.prior, self.device)
+            config = shown_prior(self.config, self.folder)
+            self._prior = self._build_prior(config, self.device)
             if isinstance(self._prior, HasCopies):
                 devices = map(pick_device, self.config.prior_devices)
-                self._prior.copies = [self._build_prior(self.config.prior, device) for device in devices]
+                self._prior.copies = [self._build_prior(config, device) for device in devices]
         return self._prior
 
     @property
@@ -116,6 +126,17 @@ class RunContext:
                 words = self.prior.views_per_group == 1
             self._prompts = ViewPrompts(self.prior, config.heard, config.negative_prompt, words)
         return self._prompts
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """What the run was shown; read once."""
+        if self._pictures is None:
+            self._pictures = pictures_of(self.config.images, self.folder)
+        return self._pictures
+
+    def placed(self, config: RunConfig) -> None:
+        """Go on with a config that differs in nothing but the cameras of the pictures."""
+        self.config, self._pictures = config, None
 
     def begun(self) -> SurfaceMesh | None:
         """What the first stage gets: the mesh that the run begins with, or nothing."""
@@ -186,4 +207,10 @@ class RunContext:
         config, method = self.config, stage.guidance or self.config.guidance
         for name in sorted(prior_names(method) - self._further.keys()):
             self._further[name] = self._build_prior(config.priors[name], self.device)
-        return build_guidance(method, self.prior, *self.calibration(stage), self._further)
+        prior = self.prior
+        if config.images and isinstance(prior, EmbeddedPrior):
+            prior = ColorsOfPictures(prior, self.pictures)
+        guidance = build_guidance(method, prior, *self.calibration(stage), self._further)
+        if not config.images:
+            return guidance
+        return WithPictures(guidance, self.pictures, prior.views_per_group)

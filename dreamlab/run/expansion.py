@@ -16,7 +16,8 @@ def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
 
     Only for the embedded prior, whose captions are of that grammar. Words for proportions that it does not
     know ("taller") become those of the finished object. Where the run begins with an object, nothing is
-    added: its parts and colours need not be those of a variant of the prompt.
+    added: its parts and colours need not be those of a variant of the prompt. Where it is shown a picture,
+    the colour is the picture's, and no details are made up.
 
     prior: instead of `config.prior`.
     """
@@ -34,10 +35,24 @@ def with_expansion(config: RunConfig, prior: Prior | None = None) -> RunConfig:
     if config.begin is None:
         from dreamlab.studio.expand import expand
 
-        full = config.expand == "full"
+        full = config.expand == "full" and not config.images
         text = expand(said, config.seed, vocabulary, config.negative_prompt, details=full)
+        if text is not None and config.images:
+            text = _in_color_of_picture(config, said)
     heard = said if text is None else text
     return config if heard == config.prompt else config.model_copy(update={"expanded": heard})
+
+
+def _in_color_of_picture(config: RunConfig, prompt: str) -> str | None:
+    """A bare prompt with the colour that the picture shows, in the place of one that the seed picks."""
+    from dreamlab.evaluate.asked import asked_of
+    from dreamlab.run.pictures import color_of
+    from dreamlab.studio.shapes.grammar import with_article
+
+    (thing, *others) = asked_of(prompt).things or (None,)
+    if thing is None or others or thing.color or not thing.noun:
+        return None
+    return with_article(f"{color_of(config.images[0])} {thing.noun}")
 
 
 def with_shape(config: RunConfig, shape: str) -> RunConfig:

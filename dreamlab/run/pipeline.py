@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +26,7 @@ from dreamlab.run.events import Begun, Event, Finished, Note
 from dreamlab.run.loggers import check_loggers, open_loggers
 from dreamlab.run.machine import changes, pick_device
 from dreamlab.run.origin import given_facts, other_weights, prior_facts
+from dreamlab.run.pictures import with_cameras
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.record import Recorder
 from dreamlab.run.restore import newest, scene_in
@@ -64,6 +66,8 @@ def generate(
         recorded = (before or {}).get("prior")
         context = RunContext(config, pick_device(config.device), prior, run.path, recorded, build)
         clock = Clock()
+        if any(image.azimuth is None for image in config.images):
+            config = yield from _placed(context, clock, run)
         checkpoint, complaints = run.restore(config.saving.keep)
         done = 0 if checkpoint is None else checkpoint.total_step
         loggers = open_files.enter_context(open_loggers(config, run, done))
@@ -75,7 +79,8 @@ def generate(
         for line in complaints:
             log.warning(line)
         new = (*_other_weights(before or {}, config, prior), *complaints, *loggers.told())
-        for line in (*changes(before or {}), *new):
+        pictures = (before or {}).get("pictures", []) if checkpoint is None else []
+        for line in (*changes(before or {}), *map(str, pictures), *new):
             yield Note(line)
         first, scene, state = where_to_begin(context, checkpoint)
         if checkpoint is not None:
@@ -85,9 +90,7 @@ def generate(
             if not stage.active:
                 continue
             if stage.total_steps and not context.loaded:
-                yield from _loaded(context, clock)
-                if prior is None:
-                    run.note_prior(prior_facts(config.prior))  # a download may have come in between
+                yield from _loaded(context, clock, run)
             yield clock.phase(stage.name, stage.kind, stage.total_steps)
             events = work_of(stage).run(scene, context, state if index == first else None)
             scene = yield from recorder.follow(index, events, clock)
@@ -130,13 +133,13 @@ def _all_steps_done(config: RunConfig, checkpoint: Checkpoint) -> bool:
 def surface_of_run(run: RunDir, config: RunConfig) -> SurfaceMesh:
     """What a run's newest checkpoint would be written as. Raises as dreamlab.run.restore.newest."""
     checkpoint = newest(run)
-    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1)
+    return surface_from(scene_in(checkpoint, config), config, checkpoint.stage + 1, run.path)
 
 
-def surface_from(scene: Scene, config: RunConfig, first: int) -> SurfaceMesh:
+def surface_from(scene: Scene, config: RunConfig, first: int, folder: Path = Path()) -> SurfaceMesh:
     """What the stages from number `first` make of a scene without optimising or writing anything: the mesh as
-    the files would have it."""
-    context = RunContext(config, pick_device("cpu"))
+    the files would have it. `folder` is the run's, which keeps its pictures."""
+    context = RunContext(config, pick_device("cpu"), folder=folder)
     for stage in config.stages[first:]:
         if isinstance(stage, ExportStageConfig):
             assert isinstance(scene, SurfaceMesh)
@@ -161,7 +164,7 @@ def end_of(events: Generator[object, None, Scene]) -> Scene:
             return end.value
 
 
-def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
+def _loaded(context: RunContext, clock: Clock, run: RunDir) -> Generator[Event, None, None]:
     """Prior and prompts, made here so that it is seen how long they take."""
     yield clock.phase("load", context.config.prior.kind)
     _ = context.prior
@@ -172,6 +175,21 @@ def _loaded(context: RunContext, clock: Clock) -> Generator[Event, None, None]:
     _ = context.prompts
     for line in context.notes():
         yield Note(line)
+    if not context.given:
+        run.note_prior(prior_facts(config.prior))  # a download may have come in between
+
+
+def _placed(context: RunContext, clock: Clock, run: RunDir) -> Generator[Event, None, RunConfig]:
+    """The config with the cameras of its pictures, which the prior may have to be asked for; the run's from
+    now on, so that it is asked but once."""
+    yield from _loaded(context, clock, run)
+    yield clock.phase("pictures", "from which side they were taken")
+    config, lines = with_cameras(context)
+    for line in lines:
+        yield Note(line)
+    run.change(config)
+    context.placed(config)
+    return config
 
 
 def _other_weights(before: dict[str, Any], config: RunConfig, prior: Prior | None) -> list[str]:

@@ -9,7 +9,7 @@ import re
 import shutil
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -62,13 +62,22 @@ class RunDir:
     # ---- making and finding ----
 
     @classmethod
-    def create(cls, root: Path, config: RunConfig, environment: dict[str, Any]) -> RunDir:
+    def create(
+        cls,
+        root: Path,
+        config: RunConfig,
+        environment: dict[str, Any],
+        pictures: Mapping[str, bytes] | None = None,
+    ) -> RunDir:
         """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same
         moment.
+
+        pictures: further files that belong to it from the start, by name.
         """
         files = {
             "config.yaml": config.yaml().encode(),
             "environment.json": (json.dumps(environment, indent=1) + "\n").encode(),
+            **(pictures or {}),
         }
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -142,6 +151,8 @@ class RunDir:
             if not (self.path / "checkpoints").exists() and not (self.path / "metrics.jsonl").exists():
                 for name in ("config.yaml", "environment.json", "shape.ply", "log.txt", ".lock"):
                     (self.path / name).unlink(missing_ok=True)
+                for picture in self.path.glob("picture-*.png"):
+                    picture.unlink(missing_ok=True)
                 with suppress(OSError):  # someone has put something there
                     self.path.rmdir()
             raise

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dreamlab.core.errors import InputError
 
-NOT_ASKED = ("shape", "prior", "priors", "prior_devices", "device", "threads", "expanded", "saving")
+NOT_ASKED = (
+    "shape", "images", "prior", "priors", "prior_devices", "device", "threads", "expanded", "saving",
+)  # fmt: skip
 """Settings that are for whoever runs the server: they name files, models and devices of the machine."""
 SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative"}
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dreamlab.guidance import CFGConfig, NoiseConfig
     from dreamlab.guidance.prompts import ViewPrompts
     from dreamlab.guidance.protocol import Guidance
+    from dreamlab.guidance.reference import Picture
     from dreamlab.losses import LossConfig
     from dreamlab.priors.protocols import Prior
     from dreamlab.render.base import RendererSettings
@@ -128,6 +129,11 @@ class Context(Protocol):
     @property
     def losses(self) -> Sequence[LossConfig]:
         """What holds for fields in every optimisation, beside its own losses."""
+        ...
+
+    @property
+    def pictures(self) -> Sequence[Picture]:
+        """What the run was shown beside its prompt."""
         ...
 
     def field(self) -> RadianceField:

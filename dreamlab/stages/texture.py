@@ -28,6 +28,7 @@ from dreamlab.render.raster import RasterRendererConfig
 from dreamlab.scenes.mesh import MeshSceneConfig
 from dreamlab.stages.distil import mesh_scene
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
+from dreamlab.stages.shown_colors import shown_on
 
 VIEWS, SIZE = 6, 80  # of the pictures that tell how much the mesh looks like what it was baked from
 
@@ -91,7 +92,10 @@ class TextureStage:
     def run(
         self, scene: SurfaceMesh, context: Context, state: Mapping[str, Tensor] | None = None
     ) -> Generator[StageEvent, None, SurfaceMesh]:
+        scene = shown_on(scene, context.pictures)
         config = self.config if scene.volume else self.config.model_copy(update={"depth": 0.0})
+        if context.pictures and config.palette.mode == "auto":  # few flat colours would lose their detail
+            config = config.model_copy(update={"palette": config.palette.model_copy(update={"mode": "off"})})
         baked = _baked(scene, config)
         mesh, measures = baked.mesh, {}
         if not config.lighting and config.material == "own":  # else the two are not meant to be alike

@@ -34,7 +34,7 @@ class Zero123PriorConfig(PretrainedConfig):
     """Zero123, Zero123-XL or Stable Zero123 in diffusers' layout.
 
     image: what the object looks like from the front (azimuth 0), on white, square; transparency is laid on
-    white.
+    white. null: the first of the run's `images`.
     image_elevation: from how far above it was taken, degrees.
     camera: the meaning of the fourth number: "zero123" is given the change of distance (always 0 here, where
     cameras fit
@@ -43,12 +43,15 @@ class Zero123PriorConfig(PretrainedConfig):
 
     pipelines: ClassVar = ("Zero123Pipeline", "Zero1to3StableDiffusionPipeline")
     kind: Literal["zero123"] = "zero123"
-    image: UserPath
+    image: UserPath | None = None
     image_elevation: float = Field(default=0.0, ge=-90.0, le=90.0)
     camera: Literal["zero123", "stable-zero123"] = "zero123"
 
     def build(self, device: torch.device | str = "cpu") -> Zero123Prior:
         """Load network, VAE and image encoder. Raises DreamlabError where that fails."""
+        if self.image is None:
+            mend = "Give one with --image PICTURE, or --set prior.image=PICTURE"
+            raise ConfigError("Zero123 has no picture", mend=mend)
         return Zero123Prior(self, device)
 
 
@@ -102,6 +105,7 @@ class Zero123Prior(PretrainedPrior):
         return pipe
 
     def _encode_text(self, pipe: Any, prompts: list[str]) -> Condition:
+        assert self.config.image is not None  # build saw to it
         image = read_image(self.config.image).to(self.device)
         clip = clip_pixels(image, _CLIP_SIDE)
         embedding = pipe.image_encoder(clip.to(self.dtype)).image_embeds.float()
@@ -112,7 +116,7 @@ class Zero123Prior(PretrainedPrior):
 
     def _identity(self) -> str | None:
         kept, file = super()._identity(), self.config.image
-        if kept is None:
+        if kept is None or file is None:
             return None
         changed = file.stat().st_mtime_ns if file.is_file() else 0
         return f"{kept} {file.resolve()} {changed} {self.space.side} {self.config.vae}"

@@ -1,0 +1,126 @@
+"""The object of a picture without what stands behind it: by its alpha, or cut out of a plain background."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from dreamlab.core.errors import InputError
+from dreamlab.mesh.texture.palette import lab_of, rgb_of
+
+CLEAR = 250  # alpha below which a pixel says that the picture has an alpha of its own
+PLAIN = 0.6  # share of the border that must be of the background's colour
+NEAR, FAR = 6.0, 14.0  # distances in Lab from the background: what lies farther is no border, no background
+BAND = 2  # pixels on both sides of an outline that may show both
+LEAST = 0.001  # share of the picture that an object has at least; less is dust
+_SPECK = 0.02  # share of the largest part below which another is dust
+_MEND = "Give a picture with an alpha channel, such as a PNG whose background was removed"
+
+
+class CutOut(NamedTuple):
+    """Premultiplied sRGB and opacity, 0..1; and how the background was told: "alpha" or "plain"."""
+
+    premultiplied: Float[np.ndarray, "H W 3"]
+    opacity: Float[np.ndarray, "H W"]
+    by: str
+
+
+def cut_out(rgba: UInt8[np.ndarray, "H W 4"], name: str) -> CutOut:
+    """The object of a picture, by its alpha if it has one, else by `off_plain_background`.
+
+    name: what errors call the picture. Raises InputError where nothing is seen, or nothing but background,
+    and where the background is not plain.
+    """
+    color, alpha = rgba[..., :3].astype(np.float32) / 255, rgba[..., 3].astype(np.float32) / 255
+    if int(rgba[..., 3].min()) < CLEAR:
+        opacity, by = alpha * _large_parts(alpha > 0.5), "alpha"
+        premultiplied = color * opacity[..., None]
+        empty = "it is transparent everywhere"
+    else:
+        premultiplied, opacity = off_plain_background(color, name)
+        by, empty = "plain", "it is of one colour everywhere"
+    if (opacity > 0.5).mean() < LEAST or (opacity > 0.5).sum() < 4:
+        raise InputError(f"the picture {name} shows no object", got=empty, mend="Give another picture")
+    return CutOut(premultiplied, opacity, by)
+
+
+def off_plain_background(
+    color: Float[np.ndarray, "H W 3"], name: str
+) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
+    """Premultiplied colour and opacity of what stands before a plain background.
+
+    The background is a plane in Lab over the picture, fitted to most of the border: one colour, or one that
+    changes evenly. What is joined to the border and within FAR of it is background; patches of its colour
+    inside the object stay. Along the outline a pixel shows both, C = opacity F + (1 - opacity) B with the
+    colour F of the nearest pixel well inside, and B's share is taken out.
+
+    Raises InputError where the border is not plain.
+    """
+    from skimage.measure import label
+
+    lab = lab_of(color).astype(np.float32)
+    behind = _plane_of_border(lab, name)
+    parts = np.asarray(label(np.linalg.norm(lab - behind, axis=-1) < FAR, connectivity=1))
+    edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    inside = ~np.isin(parts, np.unique(edge[edge > 0]))
+    back = rgb_of(behind).astype(np.float32)
+    opacity = _along_outline(color, back, inside) * _large_parts(inside)
+    return np.clip(color - (1 - opacity[..., None]) * back, 0, opacity[..., None]), opacity
+
+
+def _along_outline(
+    color: Float[np.ndarray, "H W 3"], back: Float[np.ndarray, "H W 3"], inside: Bool[np.ndarray, "H W"]
+) -> Float[np.ndarray, "H W"]:
+    """The opacity of a mask's pixels, and of those that touch it: of C between B and F, the share of F."""
+    from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
+
+    core: np.ndarray = np.asarray(binary_erosion(inside, iterations=BAND), bool)
+    solid = inside.astype(np.float32)
+    if not core.any():
+        return solid
+    found: Any = distance_transform_edt(~core, return_indices=True)
+    away, (rows, columns) = found
+    near = away <= 2 * BAND  # thin parts have no inside, and stay
+    band = np.asarray(binary_dilation(inside)) & ~core & near
+    front = color[rows[band], columns[band]] - back[band]
+    share = ((color[band] - back[band]) * front).sum(-1) / np.maximum((front**2).sum(-1), 1e-6)
+    solid[band] = share.clip(0, 1)
+    return solid
+
+
+def _plane_of_border(lab: Float[np.ndarray, "H W 3"], name: str) -> Float[np.ndarray, "H W 3"]:
+    """The colour behind every pixel, as the border tells it: fitted again to those that lie near."""
+    height, width = lab.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    terms = np.stack([np.ones_like(x), 2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], -1)
+    border = np.zeros((height, width), bool)
+    border[[0, -1]], border[:, [0, -1]] = True, True
+    rows, colors = terms[border], lab[border]
+    wanted = np.median(colors, 0)[None].repeat(len(colors), 0)
+    for reach in (2 * FAR, FAR, NEAR):
+        near = np.linalg.norm(colors - wanted, axis=-1) < reach
+        if near.mean() < PLAIN:
+            raise InputError(
+                f"the picture {name} has no plain background to cut the object out of",
+                expected=f"one colour along {PLAIN:.0%} of its border",
+                got=f"{near.mean():.0%}",
+                mend=_MEND,
+            )
+        plane = np.linalg.lstsq(rows[near], colors[near], rcond=None)[0]
+        wanted = rows @ plane
+    return (terms @ plane).astype(np.float32)
+
+
+def _large_parts(solid: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
+    """1 at and around the connected parts that are no dust, 0 elsewhere."""
+    from scipy.ndimage import binary_dilation
+    from skimage.measure import label
+
+    parts = np.asarray(label(solid, connectivity=2))
+    sizes = np.bincount(parts.ravel())[1:]
+    if not len(sizes):
+        return np.zeros(solid.shape, np.float32)
+    kept = np.flatnonzero(sizes >= _SPECK * sizes.max()) + 1
+    return binary_dilation(np.isin(parts, kept), iterations=2).astype(np.float32)

@@ -1,0 +1,188 @@
+"""The pictures of a run: cut out and kept in its folder when it begins, and what they say of its prompt.
+
+What is kept is what the run works with, so that it can be resumed wherever the user's own file has gone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from dreamlab.core.errors import DamagedError, DreamlabError, InputError
+from dreamlab.core.types import Cameras
+from dreamlab.guidance.camera_guess import guess_azimuth
+from dreamlab.guidance.reference import Picture
+from dreamlab.pictures.config import ImageConfig
+from dreamlab.pictures.cutout import CutOut, cut_out
+from dreamlab.pictures.framing import framed_picture, picture_camera
+from dreamlab.pictures.read import read_rgba
+from dreamlab.priors import PriorConfig
+from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
+from dreamlab.run.config import RunConfig
+
+if TYPE_CHECKING:
+    from dreamlab.run.context import RunContext
+
+_MOST = 2048  # pixels along a side of a picture that is cut out
+SURE = 0.4
+"""Probability below which the judge's noun is no prompt."""
+_FILLS = (1.0, 0.9, 0.8, 0.7)  # how the judge is shown a picture, see dreamlab.evaluate.named_picture
+_JUDGED = 64  # pixels along the side of what it is shown
+
+
+class Prepared(NamedTuple):
+    """A picture as its run keeps it: sRGB and opacity of a framed square; and what is to be said of it."""
+
+    rgba: UInt8[np.ndarray, "S S 4"]
+    said: tuple[str, ...]
+
+
+class Suggested(NamedTuple):
+    """A prompt that a picture suggests, and a line that says so."""
+
+    prompt: str
+    line: str
+
+
+def kept_name(number: int) -> str:
+    """The file in a run's folder that holds picture `number`, from 0."""
+    return f"picture-{number + 1}.png"
+
+
+def prepared(images: Sequence[ImageConfig]) -> list[Prepared]:
+    """Every picture, cut out and framed. Raises InputError for one that cannot be used."""
+    return [_prepared(image) for image in images]
+
+
+def _prepared(image: ImageConfig) -> Prepared:
+    cut, frames = _cut(image)
+    color, opacity = framed_picture(cut, image.fovy, image.fill)
+    straight = color / opacity.clamp_min(1e-6)
+    rgba = (torch.cat([straight, opacity], -1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    said = [f"{image.path.name} holds {frames} pictures, of which the first is taken"] if frames > 1 else []
+    how = {
+        "alpha": "is cut out by its transparency",
+        "plain": "is cut out of its plain background; where that goes wrong, give it an alpha channel",
+    }
+    return Prepared(rgba, (*said, f"{image.path.name} {how[cut.by]}"))
+
+
+def _cut(image: ImageConfig) -> tuple[CutOut, int]:
+    rgba, frames = read_rgba(image.path, _MOST)
+    return cut_out(rgba, str(image.path)), frames
+
+
+def files_of(pictures: Sequence[Prepared]) -> dict[str, bytes]:
+    """What a run's folder keeps of them, by name."""
+    from PIL import Image
+
+    files = {}
+    for number, picture in enumerate(pictures):
+        buffer = io.BytesIO()
+        Image.fromarray(picture.rgba).save(buffer, "png")
+        files[kept_name(number)] = buffer.getvalue()
+    return files
+
+
+def pictures_of(images: Sequence[ImageConfig], folder: Path) -> list[Picture]:
+    """The pictures that a run keeps, each with its camera; without a folder of a run (a dry run) they are
+    prepared anew. Raises DamagedError for one that is gone."""
+    return [
+        Picture(*_opened(image, number, folder), _camera(image), image.weight)
+        for number, image in enumerate(images)
+    ]
+
+
+def _camera(image: ImageConfig) -> Cameras:
+    return picture_camera(image.azimuth or 0.0, image.stood, image.fovy)
+
+
+def _opened(
+    image: ImageConfig, number: int, folder: Path
+) -> tuple[Float[Tensor, "S S 3"], Float[Tensor, "S S 1"]]:
+    kept = folder / kept_name(number)
+    if folder == Path():
+        rgba = _prepared(image).rgba
+    else:
+        try:
+            rgba = read_rgba(kept).rgba
+        except DreamlabError as error:
+            raise DamagedError(
+                "the run's copy of its picture cannot be read", got=str(error), mend="Start another run"
+            ) from error
+    values = torch.from_numpy(rgba.astype(np.float32) / 255)
+    return values[..., :3] * values[..., 3:], values[..., 3:]
+
+
+def shown_prior(config: RunConfig, folder: Path) -> PriorConfig:
+    """The prior's settings; of one that is shown a picture and has none of its own, with the run's first."""
+    prior = config.prior
+    if not isinstance(prior, Zero123PriorConfig) or prior.image is not None or not config.images:
+        return prior
+    image = config.images[0]
+    path = image.path if folder == Path() else folder / kept_name(0)
+    return prior.model_copy(update={"image": path, "image_elevation": image.stood})
+
+
+def with_cameras(context: RunContext) -> tuple[RunConfig, list[str]]:
+    """The config with an azimuth for every picture that has none; and what is to be said of it."""
+    config, images, said = context.config, [], []
+    for image, picture in zip(config.images, context.pictures, strict=True):
+        if image.azimuth is None:
+            guess = guess_azimuth(context.prior, context.prompts, picture)
+            image = image.model_copy(update={"azimuth": 0.0 if guess is None else guess.azimuth})
+            why = "is taken to show the front: this prior cannot tell"
+            if guess is not None:
+                why = f"seems to be taken from azimuth {guess.azimuth:g} (0 is the front, 90 the side on +X)"
+            said.append(f"{image.path.name} {why}; --image {image.path.name}@DEGREES says it yourself")
+        images.append(image)
+    return config.model_copy(update={"images": tuple(images)}), said
+
+
+def suggested_prompt(image: ImageConfig) -> Suggested:
+    """What the shipped judge takes a picture for, as a prompt.
+
+    Raises InputError where it is not sure, with what it might be, and as `prepared`.
+    """
+    from dreamlab.evaluate.named_picture import name_picture
+    from dreamlab.evaluate.shipped_judge import read_judge
+
+    found = name_picture(judged_views_of(image), read_judge().judge)
+    if found.sure < SURE:
+        raise InputError(
+            f"it is not clear what {image.path.name} shows",
+            expected="words beside it",
+            got=f"perhaps a picture of: {', '.join(found.likeliest)}",
+            mend=f'Say what it is: dreamlab run --image {image.path.name} "{found.prompt}"',
+        )
+    line = (
+        f"{image.path.name} is taken for {found.prompt!r} ({found.sure:.0%} sure); words beside it say better"
+    )
+    return Suggested(found.prompt, line)
+
+
+def color_of(image: ImageConfig) -> str:
+    """The colour word that the shipped judge sees most in a picture."""
+    from dreamlab.evaluate.named_picture import name_picture
+    from dreamlab.evaluate.shipped_judge import read_judge
+
+    return name_picture(judged_views_of(image), read_judge().judge).color
+
+
+def judged_views_of(image: ImageConfig) -> Float[Tensor, "n 5 S S"]:
+    """The picture as a judge is shown it, framed in several ways."""
+    from dreamlab.priors.embedded.model_space import to_model_space
+
+    cut, _ = _cut(image)
+    views = []
+    for fill in _FILLS:
+        color, opacity = framed_picture(cut, image.fovy, fill, _JUDGED)
+        views.append(to_model_space(color[None], opacity[None], torch.zeros_like(opacity[None])))
+    return torch.cat(views)

@@ -1,0 +1,120 @@
+"""A field's colours with those of pictures where their cameras see the surface well.
+
+What a prior makes at 64 pixels is soft; a picture has the detail. Only what lies well inside the outline, is
+seen first, and not from aside is taken from it, with soft borders: elsewhere a small error of the shape would
+smear the picture over what it does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamlab.core.cameras import world_to_clip
+from dreamlab.core.types import Mesh
+from dreamlab.evaluate.surface_views import surface_views
+from dreamlab.guidance.reference import Picture
+from dreamlab.scenes import RadianceField
+from dreamlab.stages.protocol import SurfaceMesh
+
+SIDE = 256  # pixels of the views that tell what a camera sees
+MARGIN = 5.0  # pixels from an outline, its own or of a part before another, over which a picture fades in
+STEP = 0.05  # of depth between pixels, world units, that is such an outline
+ASIDE = (0.2, 0.5)  # cosines to the line of sight: nothing of a picture, all of it
+BEHIND = (0.015, 0.03)  # world units behind what is seen first: all of it, nothing
+
+
+class Projector(NamedTuple):
+    """A picture as it falls onto the surface: the camera's clip matrix; and by pixel the colour, its share,
+    and the depth along the view axis of what is seen first."""
+
+    clip: Float[Tensor, "4 4"]
+    color: Float[Tensor, "1 3 S S"]
+    share: Float[Tensor, "1 1 s s"]
+    depth: Float[Tensor, "1 1 s s"]
+
+    def at(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 1"]]:
+        """Colours at world points, and their share in 0..1."""
+        seen = torch.cat([x, torch.ones_like(x[:, :1])], 1) @ self.clip.to(x).T
+        deep = seen[:, 3:].clamp_min(1e-6)
+        place = (seen[:, :2] / deep * seen.new_tensor([1.0, -1.0]))[None, None]
+
+        def sampled(image: Tensor, mode: str) -> Tensor:
+            found = F.grid_sample(image.to(x), place, mode, align_corners=False)
+            return found[0, :, 0].T
+
+        near, none = BEHIND
+        behind = (deep - sampled(self.depth, "nearest")).abs()
+        share = sampled(self.share, "bilinear") * ((none - behind) / (none - near)).clamp(0, 1)
+        return sampled(self.color, "bilinear").clamp(0, 1), share
+
+
+def projector(mesh: Mesh, picture: Picture) -> Projector:
+    """What a picture says of a mesh's colours."""
+    camera = picture.camera.resized(SIDE, SIDE)
+    view = surface_views(mesh, camera)
+    _, opacity = picture.sized(view.albedo)
+    depth = view.depth[0, ..., 0]
+    inside = view.seen[0] & (opacity[..., 0] > 0.98)
+    ways = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    jump = torch.stack([ways[1:-1, 2:] - depth, ways[2:, 1:-1] - depth]).abs().amax(0) > STEP
+    away = torch.from_numpy(distance_transform_edt((inside & ~jump).numpy())).float()
+    places = _places(view.depth[0], camera.c2w[0], float(camera.fovy[0]))
+    sight = F.normalize(camera.c2w[0, :3, 3] - places, dim=-1)
+    facing = (view.normal[0] * sight).sum(-1)
+    none, all_of_it = ASIDE
+    share = (away / MARGIN).clamp(0, 1) * ((facing - none) / (all_of_it - none)).clamp(0, 1)
+    color = picture.premultiplied / picture.opacity.clamp_min(1e-3)
+    return Projector(
+        world_to_clip(camera)[0], color.permute(2, 0, 1)[None], share[None, None], depth[None, None]
+    )
+
+
+def _places(depth: Float[Tensor, "S S 1"], c2w: Float[Tensor, "4 4"], fovy: float) -> Float[Tensor, "S S 3"]:
+    """World points at depths along the view axis."""
+    side = len(depth)
+    axis = (2 * (torch.arange(side) + 0.5) / side - 1) * torch.tan(torch.tensor(fovy / 2))
+    y, x = torch.meshgrid(-axis, axis, indexing="ij")
+    local = torch.stack([x, y, -torch.ones_like(x)], -1) * depth
+    return local @ c2w[:3, :3].T + c2w[:3, 3]
+
+
+class ShownColors(RadianceField):
+    """The field, with colours by pictures where these have a share."""
+
+    def __init__(self, field: RadianceField, projectors: Sequence[Projector]) -> None:
+        super().__init__()
+        self.field, self.projectors = field, tuple(projectors)
+
+    def raw(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]:
+        return self.field.raw(x)
+
+    def density(self, x: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        return self.field.density(x)
+
+    def restart(self, generator: torch.Generator, blob_factor: float = 1.0) -> None:
+        self.field.restart(generator, blob_factor)
+
+    def forward(self, x: Float[Tensor, "N 3"]) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 3"]]:
+        sigma, rgb = self.field(x)
+        for projector in self.projectors:
+            color, share = projector.at(x)
+            rgb = torch.lerp(rgb, color.to(rgb), share.to(rgb))
+        return sigma, rgb
+
+
+def shown_on(scene: SurfaceMesh, pictures: Sequence[Picture]) -> SurfaceMesh:
+    """The surface with the pictures' colours where they show it; as it is where there are none."""
+    colors = scene.field
+    if not pictures or colors is None:
+        return scene
+    assert isinstance(colors, RadianceField)  # what `field` of a run builds
+    weighed = [picture for picture in pictures if picture.weight > 0]
+    return replace(scene, field=ShownColors(colors, [projector(scene.mesh, p) for p in weighed]))
