@@ -27,7 +27,8 @@ from dreamlab.cli import main as dreamlab
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
-from dreamlab.evaluate.guess import guess
+from dreamlab.evaluate.looks import judged_views
+from dreamlab.evaluate.named_picture import name_picture
 from dreamlab.evaluate.shipped_judge import read_judge
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
@@ -111,8 +112,8 @@ def measured(
     row = {
         **asked._asdict(),
         "was": was,
-        "judged_before": guess(before, judge).prompt,
-        "judged_after": guess(after, judge).prompt,
+        "judged_before": name_picture(judged_views(before), judge).prompt,
+        "judged_after": name_picture(judged_views(after), judge).prompt,
         "same_layout": torch.equal(before.vertices, after.vertices) and same(before.uv, after.uv),
         "changed_outside": changed_outside(before, after, asked.mask, source, folder),
         "seconds": round(seconds, 1),

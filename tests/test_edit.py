@@ -161,10 +161,10 @@ class Sure(Judge):
 def test_what_a_mesh_is_is_guessed_and_said_or_asked_for(
     sure: float, told: str, box: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamlab.evaluate import guess, shipped_judge
+    from dreamlab.evaluate import looks, shipped_judge
 
     monkeypatch.setattr(shipped_judge, "read_judge", lambda: SimpleNamespace(judge=Sure(sure)))
-    monkeypatch.setattr(guess, "judged_views", lambda mesh: torch.zeros(8, 5, 64, 64))
+    monkeypatch.setattr(looks, "judged_views", lambda mesh: torch.zeros(8, 5, 64, 64))
     assert main(["edit", str(box), "add a hat"]) == 2  # stops there either way
     shown = capsys.readouterr()
     assert told in shown.out + shown.err

@@ -139,10 +139,11 @@ def _guessed(args: argparse.Namespace, mesh: Mesh, path: Path) -> str:
     """What the judge takes the mesh for, which is said. InputError where it is not sure."""
     from dreamlab.cli.tell import tell_line
     from dreamlab.core.errors import InputError
-    from dreamlab.evaluate.guess import guess
+    from dreamlab.evaluate.looks import judged_views
+    from dreamlab.evaluate.named_picture import name_picture
     from dreamlab.evaluate.shipped_judge import read_judge
 
-    found = guess(mesh, read_judge().judge)
+    found = name_picture(judged_views(mesh), read_judge().judge)
     if found.sure < SURE:
         raise InputError(
             f"it is not known what {path.name} is",

@@ -1,4 +1,4 @@
-"""What a picture shows, in the words of the nouns and colours that the judge knows."""
+"""What pictures of one object show, in the words of the nouns and colours that the judge knows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class NamedPicture(NamedTuple):
 
 
 def name_picture(x: Float[Tensor, "n 5 S S"], judge: Judge) -> NamedPicture:
-    """x: one picture in model space, framed in n ways. The judge learned from objects that fill the unit
-    sphere, of which a picture tells nothing; so its probabilities are averaged over the ways."""
+    """x: n pictures of one object in model space, over which the judge's probabilities are averaged: from all
+    around (`looks.judged_views` of a mesh), or one picture framed in several ways, as the judge learned from
+    objects that fill the unit sphere, of which a picture tells nothing."""
     found = judge.look(x)
     noun, color = found.noun.mean(0), found.color.mean(0)
     top = torch.topk(noun, min(3, len(noun))).indices.tolist()
