@@ -18,9 +18,9 @@ from dreamlab.guidance.mixture import parts_of, prior_names
 from dreamlab.mesh.io.load import READABLE
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
-from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
 from dreamlab.render import RendererConfig, VolumeRendererConfig
 from dreamlab.run.partial_ramps import whole_ramps
+from dreamlab.run.picture_checks import check_pictures
 from dreamlab.run.presets import did_you_mean
 from dreamlab.run.real_size import with_real_size
 from dreamlab.run.stage_list import inheriting, listed
@@ -229,23 +229,8 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _pictures_can_be_used(self) -> Self:
-        if not self.images:
-            if isinstance(self.prior, Zero123PriorConfig) and self.prior.image is None:
-                mend = "Give it with --set prior.image=VALUE, or a picture with --image"
-                raise ConfigError("prior.image is missing", mend=mend)
-            return self
         methods = [stage.guidance or self.guidance for stage in self.distillations]
-        methods += [part.guidance for method in methods for part in parts_of(method)]
-        if any(isinstance(stage, FitViewsConfig) for stage in self.stages):
-            raise ConfigError("fit-views takes no pictures", mend="Take `images` away, or distil instead")
-        if any(method.kind == "dds" for method in methods):
-            raise ConfigError("dds edits an object, and takes no pictures", mend="Take `images` away")
-        if isinstance(self.prior, Zero123PriorConfig) and self.images[0].azimuth not in (None, 0.0):
-            raise ConfigError(
-                "Zero123 is shown the front",
-                expected="a first picture from azimuth 0",
-                got=f"{self.images[0].azimuth:g}",
-            )
+        check_pictures(self.images, self.prior, self.stages, methods)
         return self
 
     @model_validator(mode="after")
