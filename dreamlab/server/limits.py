@@ -47,7 +47,7 @@ CEILINGS: dict[str, str | int] = {
     "views": "views", "memory": "views",
     "size": "pixels", "view_size": "pixels", "turntable.size": "film", "frames": "frames",
     "faces": "faces", "cubes": 128, "extract.resolution": "lattice", "texture.resolution": "texture",
-    "voxel.resolution": "lattice",
+    "voxel.resolution": "lattice", "retexture.pixels": "texture",
     "max_batch": 1024, "hole_edges": 4096, "points": 100_000, "features": 8, "log2_table_size": 20,
     "width": 512, "inversion_steps": 100, "sampling_steps": 200, "updates": 10, "attempts": 10,
 }  # fmt: skip
