@@ -60,6 +60,7 @@ def test_every_method_is_compared_or_said_to_be_left_out() -> None:
     assert set(script.METHODS) | set(script.LEFT_OUT) == kinds == set(script.KINDS)
 
 
+@pytest.mark.slow
 def test_every_order_is_a_config_that_resolves(tmp_path: Path, calls: list[list[str]]) -> None:
     assert script.main(line(tmp_path, "--steps", "7")) == 0
     assert len(calls) == len(script.METHODS)

@@ -250,6 +250,7 @@ def test_every_example_of_the_page_is_named_in_its_table() -> None:
     assert set(unions()) == set(re.findall(r"<!-- example: (\w+) -->", PAGE.read_text("utf-8")))
 
 
+@pytest.mark.slow
 def test_the_examples_make_a_run_once_they_are_listed(extended: Path) -> None:
     output = process(RUN, extended)
     assert Path(output["package"]).is_relative_to(extended)

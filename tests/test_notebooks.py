@@ -47,6 +47,7 @@ def test_outputs_are_cleared(notebook: Path) -> None:
         assert not cell["metadata"]
 
 
+@pytest.mark.slow
 def test_the_first_steps_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": Ball())

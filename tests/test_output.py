@@ -37,8 +37,8 @@ RUN = [sys.executable, str(HERE / "run_known.py"), "NONE", "0"]
 # ---- an output that cannot be written ----
 
 SAYING = [["run", "a red ball", "--config", "small.yaml", "--json"],
-          ["run", "a red ball", "--config", "small.yaml"],
-          ["run", "a red ball", "--config", "small.yaml", "--quiet"],
+          pytest.param(["run", "a red ball", "--config", "small.yaml"], marks=pytest.mark.slow),
+          pytest.param(["run", "a red ball", "--config", "small.yaml", "--quiet"], marks=pytest.mark.slow),
           ["run", "a red ball", "--config", "small.yaml", "--dry-run"],
           ["run", "", "--json"], ["priors", "--json"], ["doctor"], ["resume", "7", "--json"]]  # fmt: skip
 

@@ -87,6 +87,7 @@ def test_a_run_goes_on_with_whichever_prior(built: list[str], tmp_path: Path, th
     assert result(run) == result(reference)
 
 
+@pytest.mark.slow
 def test_what_a_method_trains_stays_with_its_run(model: Path, prompts: None, tmp_path: Path) -> None:
     """A LoRA on the network's own weights: the next run finds the network as it was loaded."""
     tiny_prior = {"kind": "stable-diffusion", "model": str(model), "resolution": 32}

@@ -51,7 +51,7 @@ def test_the_object_is_like_its_sketch(tmp_path: Path, blocks: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["hashgrid", "sdf"])
-@pytest.mark.parametrize("step", [1, 10])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 10])
 def test_a_run_that_was_stopped_does_not_want_the_users_file(
     tmp_path: Path, blocks: Path, step: int, kind: str
 ) -> None:

@@ -160,6 +160,7 @@ def test_where_compression_is_a_choice_the_plain_bytes_are_read(tmp_path, monkey
 # ---- files that say more than is there ----
 
 
+@pytest.mark.slow
 def test_nodes_that_double_thirty_times_are_damage(tmp_path) -> None:
     builder = GltfBuilder()
     builder.mesh(triangle(builder))

@@ -255,6 +255,7 @@ def test_one_face_and_none_are_painted_or_left(flat) -> None:
     assert bake_vertices(none, grey, config()).palette is None
 
 
+@pytest.mark.slow
 def test_a_run_says_how_many_colours_it_was_painted_in() -> None:
     stages = (
         ExtractStageConfig(resolution=32, iso=100.0),

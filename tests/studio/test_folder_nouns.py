@@ -58,6 +58,7 @@ def test_nouns_with_enough_models_are_asked_and_no_model_is_in_both_halves(folde
         assert len(files) == len(set(files)) == MODELS[noun] and len(taught) >= len(others) >= LEAST // 2
 
 
+@pytest.mark.slow
 def test_real_models_reach_the_ceiling_in_form_and_others_do_not(folder: Path) -> None:
     halves, config = halves_of(folder), MeasureConfig()
     judge = judge_of_folder(halves)

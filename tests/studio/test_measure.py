@@ -91,6 +91,7 @@ def photographs(
     return draw
 
 
+@pytest.mark.slow
 def test_a_judge_learns_what_it_is_shown(judge: Judge) -> None:
     fresh = sample_labelled_images(NOUNS, 8, 4, (2,))
     for channels in ("color", "form"):
@@ -182,6 +183,7 @@ def test_nouns_without_a_side_are_not_asked() -> None:
     assert found["sides_asked"] == 0 and math.isnan(found["left_right"]) and math.isnan(found["iou_asked"])
 
 
+@pytest.mark.slow
 def test_objects_reach_the_ceiling_and_others_and_missing_ones_do_not(
     judge: Judge, prompts: list[EvalPrompt]
 ) -> None:

@@ -240,6 +240,7 @@ def test_captions_go_from_bare_to_full_with_noun_and_article() -> None:
     holds_for_all(shapes.NOUNS, law)
 
 
+@pytest.mark.slow
 def test_the_asked_colour_is_told_and_shows_on_every_noun() -> None:
     """Judged by hue families over what seven views see. Wheels, roofs or stripes may take their share of
     it; where one body makes the object, no other colour may cover more in any one draw.

@@ -191,7 +191,7 @@ def test_the_log_forgets_steps_that_were_never_saved(corpus: Corpus, tmp_path: P
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 2, "loss": 1}\n'
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "tell",
     [
