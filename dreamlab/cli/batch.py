@@ -12,7 +12,14 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamlab.cli.options import Subparsers, add_output_options, examples, set_up_messages, view_mode
+from dreamlab.cli.options import (
+    Subparsers,
+    add_output_options,
+    examples,
+    formats_in,
+    set_up_messages,
+    view_mode,
+)
 from dreamlab.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -210,8 +217,7 @@ def recipe_of(args: argparse.Namespace) -> tuple[Recipe, list[str]]:
     if args.device is not None:
         settings["device"] = args.device
     if args.export is not None:
-        formats = [name.strip().lstrip(".") for name in args.export.split(",")]
-        settings["stages"] = {"export": {"formats": formats}}
+        settings["stages"] = {"export": {"formats": formats_in(args.export)}}
     usual = chosen["preset"].value if "preset" in chosen else None
     if usual is None or args.prior is not None:
         usual = "default" if args.prior in (None, "embedded") else "pretrained"

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamlab.cli.options import formats_in
 from dreamlab.core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -106,4 +107,4 @@ def destination(to: str | None, formats: str | None, name: str | None) -> Destin
 
 
 def _formats(text: str) -> list[str]:
-    return [name.strip().lstrip(".").lower() for name in text.split(",")]
+    return [name.lower() for name in formats_in(text)]

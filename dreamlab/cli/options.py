@@ -51,6 +51,11 @@ def fill_defaults(args: argparse.Namespace) -> None:
         args.out = chosen["out"].value if "out" in chosen else OUTPUTS
 
 
+def formats_in(text: str) -> list[str]:
+    """Formats with commas between them, with or without dots."""
+    return [name.strip().lstrip(".") for name in text.split(",")]
+
+
 def add_up_option(parser: argparse.ArgumentParser) -> None:
     """--up, for mesh files that do not stand as their format has it."""
     parser.add_argument(

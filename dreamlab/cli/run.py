@@ -13,6 +13,7 @@ from dreamlab.cli.options import (
     add_runs_option,
     add_shape_option,
     examples,
+    formats_in,
     set_up_messages,
     view_mode,
 )
@@ -292,8 +293,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.style is not None:
         settings.setdefault("stages", {}).update(stages_of(args.style))
     if args.export is not None:
-        formats = [name.strip().lstrip(".") for name in args.export.split(",")]
-        settings.setdefault("stages", {})["export"] = {"formats": formats}
+        settings.setdefault("stages", {})["export"] = {"formats": formats_in(args.export)}
     if args.size is not None:
         settings.setdefault("stages", {}).setdefault("export", {})["size"] = args.size
     if args.bbox is not None:

@@ -14,6 +14,7 @@ from dreamlab.cli.options import (
     add_output_options,
     add_runs_option,
     examples,
+    formats_in,
     set_up_messages,
     view_mode,
 )
@@ -88,7 +89,7 @@ def execute(args: argparse.Namespace) -> int:
     sizes = sizes_of(things, _given(args.size))
     if args.dry_run:
         return _tell_plan(groups, sizes)
-    formats = [name.strip().lstrip(".") for name in (args.export or "glb,obj").split(",")]
+    formats = formats_in(args.export or "glb,obj")
     check_packages(formats)
     name = args.name or slug(args.prompt) + (f"-{args.seed}" if args.seed else "")
     args.out, args.export, args.retries, args.ray = args.out / "scenes" / name, "glb", 2, None

@@ -1,5 +1,5 @@
 """A new run: what is decided when it begins is written into its settings, which its folder keeps, with its
-pictures."""
+pictures and its shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.origin import given_facts, prior_facts
 from dreamlab.run.pictures import files_of, prepared
 from dreamlab.run.run_dir import RunDir
-from dreamlab.run.start_shape import checked_shape, keep_shape
+from dreamlab.run.start_shape import checked_shape, copy_of
 
 
 def new_run(
@@ -39,7 +39,5 @@ def new_run(
     facts: dict[str, Any] = {"prior": given_facts(prior) if prior is not None else prior_facts(config.prior)}
     if pictures:
         facts["pictures"] = [*said, *(line for picture in pictures for line in picture.said)]
-    run = RunDir.create(out, config, environment() | facts | dict(chosen or {}), files_of(pictures))
-    if shape is not None:
-        keep_shape(shape, run.path)
-    return run
+    kept = files_of(pictures) | copy_of(shape)
+    return RunDir.create(out, config, environment() | facts | dict(chosen or {}), kept)

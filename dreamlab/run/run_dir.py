@@ -67,17 +67,17 @@ class RunDir:
         root: Path,
         config: RunConfig,
         environment: dict[str, Any],
-        pictures: Mapping[str, bytes] | None = None,
+        kept: Mapping[str, bytes] | None = None,
     ) -> RunDir:
         """A new folder `root/0007-a-red-mushroom`; safe against others that do the same at the same
         moment.
 
-        pictures: further files that belong to it from the start, by name.
+        kept: further files that belong to it from the start, by name.
         """
         files = {
             "config.yaml": config.yaml().encode(),
             "environment.json": (json.dumps(environment, indent=1) + "\n").encode(),
-            **(pictures or {}),
+            **(kept or {}),
         }
         try:
             root.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamlab.core.types import Mesh
-from dreamlab.mesh.io.export import write
+from dreamlab.mesh.io.export import ply_bytes
 from dreamlab.mesh.io.load import load
 from dreamlab.run.config import RunConfig, StartShapeConfig
 from dreamlab.scenes.start_shape import StartShape, start_shape
@@ -24,9 +24,9 @@ def checked_shape(config: RunConfig) -> Mesh | None:
     return Mesh(mesh.vertices, mesh.faces)
 
 
-def keep_shape(mesh: Mesh, folder: Path) -> None:
-    """Write the copy."""
-    write(mesh, folder / KEPT)
+def copy_of(shape: Mesh | None) -> dict[str, bytes]:
+    """What a run's folder keeps of it, by name."""
+    return {} if shape is None else {KEPT: ply_bytes(shape)}
 
 
 def shape_of(config: StartShapeConfig, folder: Path) -> StartShape:

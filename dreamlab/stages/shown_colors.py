@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamlab.core.cameras import world_to_clip
+from dreamlab.core.cameras import camera_rays, world_to_clip
 from dreamlab.core.types import Mesh
 from dreamlab.evaluate.surface_views import surface_views
 from dreamlab.guidance.reference import Picture
@@ -66,24 +66,13 @@ def projector(mesh: Mesh, picture: Picture) -> Projector:
     ways = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     jump = torch.stack([ways[1:-1, 2:] - depth, ways[2:, 1:-1] - depth]).abs().amax(0) > STEP
     away = torch.from_numpy(distance_transform_edt((inside & ~jump).numpy())).float()
-    places = _places(view.depth[0], camera.c2w[0], float(camera.fovy[0]))
-    sight = F.normalize(camera.c2w[0, :3, 3] - places, dim=-1)
-    facing = (view.normal[0] * sight).sum(-1)
+    facing = -(view.normal[0] * camera_rays(camera).directions.view(SIDE, SIDE, 3)).sum(-1)
     none, all_of_it = ASIDE
     share = (away / MARGIN).clamp(0, 1) * ((facing - none) / (all_of_it - none)).clamp(0, 1)
     color = picture.premultiplied / picture.opacity.clamp_min(1e-3)
     return Projector(
         world_to_clip(camera)[0], color.permute(2, 0, 1)[None], share[None, None], depth[None, None]
     )
-
-
-def _places(depth: Float[Tensor, "S S 1"], c2w: Float[Tensor, "4 4"], fovy: float) -> Float[Tensor, "S S 3"]:
-    """World points at depths along the view axis."""
-    side = len(depth)
-    axis = (2 * (torch.arange(side) + 0.5) / side - 1) * torch.tan(torch.tensor(fovy / 2))
-    y, x = torch.meshgrid(-axis, axis, indexing="ij")
-    local = torch.stack([x, y, -torch.ones_like(x)], -1) * depth
-    return local @ c2w[:3, :3].T + c2w[:3, 3]
 
 
 class ShownColors(RadianceField):
