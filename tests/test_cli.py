@@ -542,7 +542,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def write_small(home: Path) -> None:
-    values = small_values()
+    values = small_values(threads=1)  # of its own, whatever runs of other tests are alive
     del values["prompt"]
     (home / "small.yaml").write_text(yaml.safe_dump(values))
 
