@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from dreamlab.priors.embedded.prior import (
     alpha_sigma,
+    by_channel,
     camera_conditions,
     log_snr,
     save_network,
@@ -40,6 +41,9 @@ _ENDS = ("enter.", "leave.", "embed.0.")
 _ENDS += tuple(f"light_field.{end}" for end in _ENDS)
 """Where the network begins and ends: these learn by AdamW, for their rows and columns are no equals."""
 
+PICTURE_LEVELS = (0.0, 0.4)
+"""Noise levels of pictures, between these shares of their group's."""
+
 
 class TrainConfig(BaseModel):
     """Everything that decides a training; saved with it, so that resuming needs nothing else.
@@ -48,6 +52,9 @@ class TrainConfig(BaseModel):
     are sampled as u ** level_power, u uniform, so below 1 the noisy half, where objects take shape, is seen
     more often.
     drop: share of groups that lose only the text, only the camera, and both, each.
+    pictures: share of groups of several views whose first view is a picture beside which the others are made:
+    its colour and opacity have PICTURE_LEVELS times the group's noise level, its depth, which no picture
+    tells, the group's own.
     mean_first: steps at the beginning in which only the mean pictures are learned. They cost a quarter of the
     others, and the rest of the network has something to begin from.
     """
@@ -62,6 +69,7 @@ class TrainConfig(BaseModel):
     level_power: float = Field(default=0.6, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     drop: float = Field(default=0.06, ge=0, le=0.3)
+    pictures: float = Field(default=0.0, ge=0, le=1)
     mean_first: int = Field(default=1000, ge=0)
     seed: int = 0
 
@@ -143,13 +151,14 @@ class Trainer:
         level = torch.rand(groups, generator=random).pow(config.level_power)
         t = level.mul(0.998).add(0.001).repeat_interleave(per_group)
         noise = torch.randn(views.x.shape, generator=self._random_on_device(random), device=device)
-        x, t, known = (part.to(device, non_blocking=True) for part in (views.x, t, known))
+        colors_t = self._with_pictures(t, per_group, random)
+        x, t, colors_t, known = (part.to(device, non_blocking=True) for part in (views.x, t, colors_t, known))
         cameras = views.cameras().to(device)
         camera, rays = camera_conditions(cameras, config.network.image_size // config.network.patch)
         tokens, mask, pooled = condition.tokens, condition.mask, condition.pooled
         assert pooled is not None
 
-        alpha, sigma = (level.view(-1, 1, 1, 1) for level in alpha_sigma(t))
+        alpha, sigma = by_channel(alpha_sigma(colors_t), alpha_sigma(t))
         for _, optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
             optimiser.param_groups[0]["lr"] = self.rate()
@@ -161,8 +170,11 @@ class Trainer:
             loss = error.mean()
             if self.step >= config.mean_first:
                 mean = mean.detach()  # an average it shall stay, not a channel for anything else
-                v = self.network(z, mean, log_snr(t), *conditioning, per_group)
-                error = (v.float() - (alpha * noise - sigma * x)).square().mean(dim=(1, 2, 3))
+                v = self.network(z, mean, log_snr(colors_t), *conditioning, per_group)
+                error = (v.float() - (alpha * noise - sigma * x)).square()
+                # what a picture shows is known: of it only the depth is asked
+                error[:, :4] *= (colors_t == t).view(-1, 1, 1, 1)
+                error = error.mean(dim=(1, 2, 3))
                 loss = loss + error.mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -171,6 +183,20 @@ class Trainer:
         self._follow()
         bands = one_hot((t * 4).long().clamp_max(3), 4).float()
         return error.detach() @ bands / bands.sum(0)
+
+    def _with_pictures(
+        self, t: Float[Tensor, " B"], per_group: int, random: torch.Generator
+    ) -> Float[Tensor, " B"]:
+        """The levels of colour and opacity: those of the groups, but for views that are pictures."""
+        if per_group == 1 or self.config.pictures == 0:
+            return t
+        groups = len(t) // per_group
+        shown = torch.rand(groups, generator=random) < self.config.pictures
+        low, high = PICTURE_LEVELS
+        share = low + (high - low) * torch.rand(groups, generator=random)
+        levels = t.clone().view(groups, per_group)
+        levels[:, 0] *= torch.where(shown, share, 1.0)
+        return levels.view(-1).clamp_min(1e-3)
 
     def _random_on_device(self, random: torch.Generator) -> torch.Generator:
         """The CPU's own generator there, elsewhere one that begins from it."""

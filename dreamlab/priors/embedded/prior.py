@@ -43,6 +43,17 @@ def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
     return (2 * (alpha.clamp_min(1e-6).log() - sigma.clamp_min(1e-6).log())).clamp(-12, 12)
 
 
+_Scales = tuple[Float[Tensor, " B"], Float[Tensor, " B"]]
+
+
+def by_channel(color: _Scales, depth: _Scales) -> tuple[Float[Tensor, "B 5 1 1"], Float[Tensor, "B 5 1 1"]]:
+    """Signal and noise scale of every channel: one pair for colour and opacity, one for relative depth."""
+    alpha, sigma = (
+        torch.stack([c, c, c, c, d], dim=1)[..., None, None] for c, d in zip(color, depth, strict=True)
+    )
+    return alpha, sigma
+
+
 def relative_depth_of(render: RenderOutput, cameras: Cameras) -> Float[Tensor, "B H W 1"]:
     """Opacity-weighted distance of the camera from the centre, minus depth along the view axis."""
     height, width = cameras.size
