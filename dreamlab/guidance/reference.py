@@ -16,15 +16,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamlab.core.types import Cameras, Condition, GuidanceOut, RenderOutput
+from dreamlab.core.types import Cameras, Condition, GuidanceOut, RenderOutput, Views
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
 from dreamlab.priors.embedded.model_space import to_model_space
-from dreamlab.priors.embedded.prior import EmbeddedPrior
+from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, by_channel
 
 _SIDE = 64  # pixels along a side of a picture for which a weight of 1 is as strong as a prior's pull
 SOLID = 4.0
 """How much opacity counts for, beside a channel of colour."""
+LEVEL = 0.2
+"""Noise level of a picture's colour as a share of its group's: in the middle of what the prior has seen."""
 _FAINT = 0.02  # opacity below which the render's own depth says nothing
 
 
@@ -64,11 +66,14 @@ def reference_loss(render: RenderOutput, row: int, picture: Picture) -> Float[Te
     return 0.5 * picture.weight * _SIDE**2 * apart.mean()
 
 
-class ColorsOfPictures(EmbeddedPrior):
-    """The embedded prior with mean pictures of the colour that the pictures show, for CFGConfig.mean_color.
+class BesidePictures(EmbeddedPrior):
+    """The embedded prior beside pictures: a view from a picture's camera is that picture, and the mean
+    pictures, for CFGConfig.mean_color, have its colour.
 
-    What a prompt shows on average has a colour of its own, towards which the whole object would drift away
-    from its pictures.
+    The prior is trained with pictures among its views (TrainConfig.pictures): colour and opacity of such a
+    view have LEVEL times the noise level of its group, so that the other views are made beside what is nearly
+    clean, at every level; its depth, which no picture tells, has the group's own. What a prompt shows on
+    average has a colour of its own, towards which the whole object would drift away from its pictures.
     """
 
     def __init__(self, prior: EmbeddedPrior, pictures: Sequence[Picture]) -> None:
@@ -77,6 +82,25 @@ class ColorsOfPictures(EmbeddedPrior):
         shown = [(color, solid) for color, solid in (picture.sized(like) for picture in pictures)]
         colors, opacities = (torch.stack(parts) for parts in zip(*shown, strict=True))
         self._like = to_model_space(colors, opacities, torch.zeros_like(opacities))
+        self._from = torch.cat([picture.camera.c2w for picture in pictures]).to(self.device)
+
+    def denoise(
+        self,
+        z_t: Float[Tensor, "B C H W"],
+        t: Float[Tensor, " B"],
+        condition: Condition,
+        views: Views | None = None,
+    ) -> Float[Tensor, "B C H W"]:
+        """As the prior's, with the pictures as clean as they are shown to it. Their noise is that of z_t."""
+        if views is None:
+            return super().denoise(z_t, t, condition)
+        shown = (views.cameras.c2w[:, None] == self._from).flatten(2).all(2).any(1)
+        color_t = torch.where(shown, LEVEL * t, t)
+        x = views.x.detach()
+        alpha, sigma = by_channel(alpha_sigma(t), alpha_sigma(t))
+        cleaner, less = by_channel(alpha_sigma(color_t), alpha_sigma(t))
+        z = torch.where(shown[:, None, None, None], cleaner * x + less / sigma * (z_t - alpha * x), z_t)
+        return self.answer(z, color_t, t, condition, views)
 
     def mean(self, condition: Condition, cameras: Cameras) -> Float[Tensor, "B C H W"]:
         """As the prior's, in the mean colour of all pictures."""

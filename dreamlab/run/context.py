@@ -14,7 +14,7 @@ from dreamlab.guidance import CFGConfig, NoiseConfig
 from dreamlab.guidance.mixture import build_guidance, prior_names
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.guidance.reference import ColorsOfPictures, Picture, WithPictures
+from dreamlab.guidance.reference import BesidePictures, Picture, WithPictures
 from dreamlab.losses import LossConfig, StartShapeLossConfig
 from dreamlab.mesh.real_sizes import names_a_noun
 from dreamlab.mesh.scene_words import read_scene, things_of
@@ -209,7 +209,7 @@ class RunContext:
             self._further[name] = self._build_prior(config.priors[name], self.device)
         prior = self.prior
         if config.images and isinstance(prior, EmbeddedPrior):
-            prior = ColorsOfPictures(prior, self.pictures)
+            prior = BesidePictures(prior, self.pictures)
         guidance = build_guidance(method, prior, *self.calibration(stage), self._further)
         if not config.images:
             return guidance

@@ -18,9 +18,22 @@ from dreamlab.guidance import CFGConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.base import gradient_loss
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.protocol import Guidance
-from dreamlab.guidance.reference import SOLID, ColorsOfPictures, Picture, WithPictures, reference_loss
+from dreamlab.guidance.reference import (
+    LEVEL,
+    SOLID,
+    BesidePictures,
+    Picture,
+    WithPictures,
+    reference_loss,
+)
 from dreamlab.priors.embedded.model_space import to_model_space
-from dreamlab.priors.embedded.prior import EmbeddedPrior, relative_depth_of
+from dreamlab.priors.embedded.prior import (
+    EmbeddedPrior,
+    alpha_sigma,
+    by_channel,
+    log_snr,
+    relative_depth_of,
+)
 
 DOUBLE = torch.float64
 
@@ -228,12 +241,45 @@ def test_mean_pictures_get_the_colour_of_the_pictures_and_keep_their_pattern() -
     prior.__dict__["network"] = SimpleNamespace(**known)
     solid = torch.ones(16, 16, 1)
     blue = torch.tensor([0.1, 0.2, 0.9])
-    shown = ColorsOfPictures(prior, [Picture(blue.expand(16, 16, 3), solid, camera(0.0, 16))])
+    shown = BesidePictures(prior, [Picture(blue.expand(16, 16, 3), solid, camera(0.0, 16))])
     said = Condition(torch.zeros(4, 1, 1), torch.ones(4, 1, dtype=torch.bool))
     got = shown.mean(said, turntable(4, 0.2, 3.0, 0.7, (16, 16)))
     torch.testing.assert_close((got[:, :3].mean((0, 2, 3)) + 1) / 2, blue)
     torch.testing.assert_close(got[:, 0, 8:].mean() - got[:, 0, :8].mean(), torch.tensor(0.4))
     torch.testing.assert_close(got[:, 3:], mean[:, 3:])
+
+
+def test_the_prior_gets_a_picture_nearly_without_noise_but_for_its_depth() -> None:
+    """With an oracle for a network, which returns the v of clean views, x0_hat is these views whatever the
+    levels; what reaches it is alpha x + sigma eps with levels by channel, and the noise of z."""
+    side, x = 16, torch.randn(4, 5, 16, 16, generator=torch.Generator().manual_seed(3))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(4))
+    shown_at, around = camera(0.4, side), turntable(4, 0.2, 3.0, 0.7, (side, side))
+    views = replace(around, c2w=torch.cat([shown_at.c2w.float(), around.c2w[1:]]))
+    t = torch.full((4,), 0.8)
+    color_t = torch.tensor([LEVEL * 0.8, 0.8, 0.8, 0.8])
+    alpha, sigma = by_channel(alpha_sigma(color_t), alpha_sigma(t))
+    got = []
+
+    def network(z: Tensor, mean: Tensor, snr: Tensor, *rest: object) -> Tensor:
+        got.append((z, snr))
+        return alpha * noise - sigma * x
+
+    network.config = SimpleNamespace(patch=4)  # type: ignore[attr-defined]
+    network.conditional_mean = lambda *inputs: torch.zeros_like(x)  # type: ignore[attr-defined]
+    prior = EmbeddedPrior.__new__(EmbeddedPrior)
+    prior.resolution, prior.views_per_group, prior.device, prior.bfloat16 = 16, 4, torch.device("cpu"), False
+    prior.__dict__["network"] = network
+    picture_of = Picture(torch.zeros(16, 16, 3), torch.ones(16, 16, 1), replace(shown_at, c2w=views.c2w[:1]))
+    said = Condition(torch.zeros(4, 1, 1), torch.ones(4, 1, dtype=torch.bool), torch.zeros(4, 1))
+    flat_alpha, flat_sigma = by_channel(alpha_sigma(t), alpha_sigma(t))
+    z = flat_alpha * x + flat_sigma * noise
+    answer = BesidePictures(prior, [picture_of]).denoise(z, t, said, Views(x, views))
+    torch.testing.assert_close(got[0][0], alpha * x + sigma * noise, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(got[0][1], log_snr(color_t))
+    torch.testing.assert_close(answer, x, atol=1e-5, rtol=1e-4)
+    BesidePictures(prior, [picture_of]).denoise(z, t, said, None)
+    assert torch.equal(got[1][0], z) and torch.equal(got[1][1], log_snr(t))
 
 
 # ---- what the prior sees ----

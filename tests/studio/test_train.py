@@ -25,7 +25,7 @@ from dreamlab.studio import captions
 from dreamlab.studio.batches import BatchConfig, Batches, sample_cameras, two_rings
 from dreamlab.studio.captions import CaptionTable
 from dreamlab.studio.corpus import Corpus, CorpusConfig, gather
-from dreamlab.studio.train import TrainConfig, Trainer, train
+from dreamlab.studio.train import PICTURE_LEVELS, TrainConfig, Trainer, train
 
 SMALL = TrainConfig(
     network=UNetConfig(channels=(16, 16, 16), embedding=32, head=16, light_field=(32, 2)),
@@ -168,7 +168,7 @@ def test_a_training_killed_outright_goes_on_from_its_last_save(corpus: Corpus, t
     child = (
         "import os, signal, sys, torch; from pathlib import Path; from dreamlab.studio.corpus import Corpus\n"
         "torch.set_num_threads(int(sys.argv[3]))  # sums depend on it\n"
-        "from dreamlab.studio.train import TrainConfig, Trainer, train\n"
+        "from dreamlab.studio.train import PICTURE_LEVELS, TrainConfig, Trainer, train\n"
         "home = Path(sys.argv[1]); config = TrainConfig.model_validate_json(sys.argv[2])\n"
         "for event in train(Trainer(config), Corpus.load(home / 'corpus'), home / 'run', 4, save_every=0):\n"
         "    if event.step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -271,3 +271,24 @@ def test_the_rate_warms_up_and_decays() -> None:
         and rates[30] == pytest.approx(0.5)
         and rates[44] == 0
     )
+
+
+def test_pictures_are_the_first_views_of_a_share_of_groups_and_cleaner_than_the_rest() -> None:
+    trainer = Trainer(SMALL.model_copy(update={"pictures": 0.3}))
+    t = torch.full((4000,), 0.5)
+    levels = trainer._with_pictures(t, 4, torch.Generator().manual_seed(1)).view(-1, 4)
+    low, high = PICTURE_LEVELS
+    shown = levels[:, 0] < 0.5
+    assert torch.equal(levels[:, 1:], t.view(-1, 4)[:, 1:])
+    assert 0.25 < shown.float().mean() < 0.35
+    assert levels[shown, 0].max() <= 0.5 * high and levels[shown, 0].min() >= max(0.5 * low, 1e-3)
+    single = trainer._with_pictures(t, 1, torch.Generator().manual_seed(1))
+    assert torch.equal(single, t)
+
+
+def test_without_pictures_training_samples_what_it_always_did() -> None:
+    trainer, random = Trainer(SMALL), torch.Generator().manual_seed(1)
+    before = random.get_state()
+    t = torch.full((8,), 0.5)
+    assert torch.equal(trainer._with_pictures(t, 4, random), t)
+    assert torch.equal(random.get_state(), before)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab.core.cameras import camera_rays
-from dreamlab.core.diffusion import CosineSchedule, x0_from_v
+from dreamlab.core.diffusion import CosineSchedule
 from dreamlab.core.errors import DamagedError
 from dreamlab.core.types import Cameras, Condition, RenderOutput, Views
 from dreamlab.priors.embedded.model_space import to_model_space, with_mean_color_of
@@ -152,13 +152,28 @@ class EmbeddedPrior:
         """x0_hat. A batch that is a multiple of `views_per_group` is taken as groups of views of one object
         each.
         """
+        return self.answer(z_t, t, t, condition, views)
+
+    @torch.no_grad()
+    def answer(
+        self,
+        z_t: Float[Tensor, "B C H W"],
+        t: Float[Tensor, " B"],
+        depth_t: Float[Tensor, " B"],
+        condition: Condition,
+        views: Views | None = None,
+    ) -> Float[Tensor, "B C H W"]:
+        """As `denoise`, with a noise level of its own for relative depth: a view whose level t is far below
+        that of its group is a picture beside which the others are made, and what it does not tell is depth.
+        """
         seen = self._seen_from(None if views is None else views.cameras, len(z_t))
         inputs = (condition.tokens, condition.mask, condition.summary, *seen)
         group = self.views_per_group if len(z_t) % self.views_per_group == 0 else 1
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
             mean = self.network.conditional_mean(*inputs)
             v = self.network(z_t, mean, log_snr(t), *inputs, group).float()
-        return x0_from_v(z_t, v, *alpha_sigma(t))
+        alpha, sigma = by_channel(alpha_sigma(t), alpha_sigma(depth_t))
+        return alpha * z_t - sigma * v
 
 
 class EmbeddedPriorConfig(BaseModel):
