@@ -128,6 +128,7 @@ def _usual(seed: int) -> dict[str, Any]:
         "warmup": 200,
         "ema": 0.999,
         "mean_first": 0,
+        "pictures": 0.4,
         "seed": seed,
     }
 
