@@ -26,8 +26,8 @@ class Picture(NamedTuple):
     smaller: int
 
 
-def decode_image(data: bytes, name: str) -> Picture:
-    """A picture, at most MOST_SIDE each way.
+def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Picture:
+    """A picture, at most MOST_SIDE each way, of a file that has at most `most_pixels`.
 
     Of 16-bit greys the upper 8 bits are kept, greys in floating point are of 1; embedded profiles and
     orientations are ignored, as glTF asks.
@@ -41,11 +41,11 @@ def decode_image(data: bytes, name: str) -> Picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
-        raise _too_large(name) from None
+        raise _too_large(name, most_pixels) from None
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise _unreadable(name, "no format that is known here") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(name)
+    if image.width * image.height > most_pixels:
+        raise _too_large(name, most_pixels)
     try:
         return _rgba(image)
     except Exception as error:
@@ -68,8 +68,8 @@ def _rgba(image: Any) -> Picture:
     return Picture(np.array(image.convert("RGBA")), smaller)
 
 
-def _too_large(name: str) -> InputError:
-    return InputError(f"{name} is too large", expected=f"at most {MOST_PIXELS // 10**6} million pixels")
+def _too_large(name: str, most_pixels: int) -> InputError:
+    return InputError(f"{name} is too large", expected=f"at most {most_pixels / 10**6:g} million pixels")
 
 
 def _unreadable(name: str, got: str) -> InputError:
