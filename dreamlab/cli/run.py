@@ -156,8 +156,9 @@ def execute(args: argparse.Namespace) -> int:
         from dreamlab.batch.jobs import Recipe
         from dreamlab.cli.variations import make_variations
 
+        args.prompt = prompt
         return make_variations(
-            args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set))
+            args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set)), said
         )
     config = resolve(
         prompt,
