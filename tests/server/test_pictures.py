@@ -160,7 +160,7 @@ def test_more_than_a_few_at_once_are_asked_to_come_again(tmp_path: Path) -> None
         threads = [threading.Thread(target=take) for _ in range(MOST_AT_ONCE)]
         for thread in threads:
             thread.start()
-        while pictures._places._value:  # type: ignore[attr-defined]
+        while pictures._places._value:
             pass
         with pytest.raises(QueueFullError, match="too many pictures"):
             pictures.take(data)
