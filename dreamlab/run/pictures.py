@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -140,7 +140,14 @@ def png_of(rgba: UInt8[np.ndarray, "H W 4"]) -> bytes:
     return buffer.getvalue()
 
 
-def asked_of(images: Sequence[ImageConfig], pictures: Sequence[Prepared]) -> list[dict[str, Any]]:
+class HasDigest(Protocol):
+    """A picture's file by the SHA-256 of its bytes."""
+
+    @property
+    def digest(self) -> str: ...
+
+
+def asked_of(images: Sequence[ImageConfig], pictures: Sequence[HasDigest]) -> list[dict[str, Any]]:
     """By which pictures a run is known again, wherever their files lie and whatever was guessed of them
     since: their settings, with a digest in the place of the path."""
     return [

@@ -22,7 +22,7 @@ from dreamlab.server.store import QueueFullError, Store
 FOLDER = "pictures"
 PATH = "/v1/pictures"
 SENT = "that was sent"
-MOST_AT_ONCE = 4  # that are looked at or wait for it; each may take a second and some hundred megabytes
+MOST_AT_ONCE = 4  # that are looked at or wait for it; each may take some seconds and some hundred megabytes
 PictureId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
