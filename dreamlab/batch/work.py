@@ -12,7 +12,6 @@ from typing import Any
 
 from dreamlab.batch.jobs import Job
 from dreamlab.batch.ledger import Row
-from dreamlab.batch.pictures import JobPicture
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.memory import out_of_memory, reason_of
 from dreamlab.run.begin import new_run
@@ -20,7 +19,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Note
 from dreamlab.run.expansion import with_expansion
 from dreamlab.run.folders import at_work_on, runs_in
-from dreamlab.run.pictures import asked_of
+from dreamlab.run.pictures import HasDigest, asked_of, prepared
 from dreamlab.run.pipeline import generate
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.run_dir import RunDir
@@ -110,9 +109,10 @@ class RunsByConfig:
                     run = RunDir(path)
                     self._names[_digest(run.config(), (run.environment() or {}).get("shown", []))] = path.name
 
-    def find(self, config: RunConfig, pictures: Sequence[JobPicture] = ()) -> RunDir | None:
-        """The newest run of these settings, whose pictures these are."""
-        name = self._names.get(_digest(config, asked_of(config.images, pictures)))
+    def find(self, config: RunConfig, pictures: Sequence[HasDigest] | None = None) -> RunDir | None:
+        """The newest run of these settings. pictures: theirs, where they have been read already."""
+        known = prepared(config.images) if pictures is None else pictures
+        name = self._names.get(_digest(config, asked_of(config.images, known)))
         return None if name is None else RunDir(self.folder / name)
 
     def of(self, job: Job, retries: int) -> dict[int, str]:

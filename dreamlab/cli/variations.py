@@ -53,6 +53,7 @@ def make_variations(args: argparse.Namespace, recipe: Recipe, said: Sequence[str
 
         with TemporaryDirectory() as nowhere:
             jobs = written_jobs(rows, recipe, Path(nowhere) / "prompts.jsonl")
+        jobs = [replace(job, said=tuple(said)) for job in jobs]
         return show_estimate(jobs, terms, 1, False, as_json=args.json)
     jobs = written_jobs(rows, recipe, folder / "prompts.jsonl")
     jobs = [replace(job, said=tuple(said)) for job in jobs]

@@ -21,6 +21,7 @@ from dreamlab.cli import main
 from dreamlab.core.errors import InputError
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run import pictures as run_pictures
+from dreamlab.run.expansion import with_expansion
 from dreamlab.run.prior_cache import PriorCache
 from dreamlab.run.run_dir import RunDir
 from tests.batch.toys import result, tiny_file, tiny_values, until, worked
@@ -150,6 +151,7 @@ def test_a_batch_is_made_of_pictures_and_goes_on_when_its_table_is_lost(red: Pat
     changed = tiny_jobs(tmp_path, {"prompt": "a red ball", "image": "red.png"})
     assert standing(changed, Ledger(toys), Terms(toys)).left == changed
     assert RunsByConfig(toys).of(changed[0], 0) == {} and RunsByConfig(toys).of(jobs[0], 0) == {0: row.run}
+    assert RunsByConfig(toys).find(with_expansion(changed[0].config())) is None  # by the file as it is now
 
 
 def test_a_picture_that_changes_meanwhile_fails_its_job_alone(red: Path, tmp_path: Path) -> None:

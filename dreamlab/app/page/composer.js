@@ -6,13 +6,13 @@ import { jobs } from "./jobs.js";
 import { pictures, receive, resent } from "./pictures.js";
 import { about, many } from "./words.js";
 
-const SHOWN = 6;
+const SHOWN = 6, EXAMPLE = "a red mushroom";
 
 export function composer() {
   const presets = new Map();
   let nouns = [];
   const prompt = el("input", {
-    id: "prompt", type: "text", required: true, maxlength: 300, autocomplete: "off", placeholder: "a red mushroom",
+    id: "prompt", type: "text", required: true, maxlength: 300, autocomplete: "off", placeholder: EXAMPLE,
     "aria-describedby": "hint",
   });
   const preset = el("select", { id: "preset", "aria-describedby": "preset-about" });
@@ -23,7 +23,10 @@ export function composer() {
   const settings = el("textarea", {
     id: "settings", rows: 3, spellcheck: "false", placeholder: "stages.shape.steps = 200", "aria-describedby": "settings-about",
   });
-  const shots = pictures(() => { prompt.required = !shots.count(); });
+  const shots = pictures(() => {
+    prompt.required = !shots.count();
+    prompt.placeholder = shots.count() ? "may be left out" : EXAMPLE;
+  });
   const hint = el("div", { id: "hint", class: "hint" });
   const make = el("button", { type: "submit", class: "primary" }, "Make it");
   const more = el("details", { class: "more" }, el("summary", {}, "More"),

@@ -5,7 +5,7 @@ import { complain, el, fill, say, toast } from "./dom.js";
 
 const MOST = 8;
 const SIDES = [["", "guess the side"], ["0", "its front"], ["90", "its left side"], ["270", "its right side"], ["180", "its back"]];
-const HEIGHTS = [["-20", "from below"], ["0", "level with it"], ["15", "from a little above"], ["40", "from well above"]];
+const HEIGHTS = [["-20", "from below"], ["0", "level"], ["15", "a little above"], ["40", "well above"]];
 const USUAL = "15";
 let last = 0; // ids of fields are numbered
 
@@ -50,8 +50,8 @@ export function pictures(changed) {
     const height = select(`height-${number}`, HEIGHTS, camera.elevation ?? USUAL);
     const remove = el("button", { type: "button", class: "plain", "aria-label": `Remove ${called}` }, "×");
     const row = el("li", { class: "shot" },
-      el("div", { class: "picture small" }, el("img", { src: facts.url ?? `/v1/pictures/${facts.picture}`, alt: `${called}, cut out`, width: 72, height: 72 })),
-      el("div", { class: "grow" }, label(side, `What ${called} shows`), label(height, `From how high ${called} was taken`)), remove,
+      el("div", { class: "picture small cutout" }, el("img", { src: facts.url ?? `/v1/pictures/${facts.picture}`, alt: `${called}, cut out`, width: 72, height: 72 })),
+      el("div", { class: "grow" }, label(side, `What ${called} shows`), label(height, `From where ${called} was taken: how high`)), remove,
       facts.notes && el("p", { class: "quiet" }, facts.notes.join("; ")));
     const own = {
       node: row,

@@ -62,7 +62,7 @@ export async function runView(name, { again }) {
 function sources(run) {
   const own = Object.values(run.files.picture ?? {});
   if (!own.length) return null;
-  return card("Made from", el("div", { class: "acts" }, own.map((url, k) => el("a", { class: "picture small", href: url },
+  return card("Made from", el("div", { class: "acts" }, own.map((url, k) => el("a", { class: "picture small cutout", href: url },
     el("img", { src: url, alt: `Picture ${k + 1}`, width: 64, height: 64 })))));
 }
 
