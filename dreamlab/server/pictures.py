@@ -14,7 +14,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.pictures.read import rgba_of
-from dreamlab.run.pictures import MOST_SIDE, png_of, prepared, said_of, seen_of
+from dreamlab.run.pictures import MOST_SIDE, png_of, said_of, seen_of
 from dreamlab.server.limits import Limits
 from dreamlab.server.store import FOLDER as STORE
 from dreamlab.server.store import QueueFullError, Store
@@ -22,6 +22,7 @@ from dreamlab.server.store import QueueFullError, Store
 FOLDER = "pictures"
 PATH = "/v1/pictures"
 SENT = "that was sent"
+_SHOWN = ".shown.png"
 MOST_AT_ONCE = 4  # that are looked at or wait for it; each may take some seconds and some hundred megabytes
 PictureId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
@@ -60,11 +61,10 @@ class Pictures:
         finally:
             self._places.release()
 
-    def shown(self, picture: str) -> bytes:
-        """The object as a run is shown it, a PNG. Raises InputError where there is no such picture."""
-        with self._turn:
-            (one,) = prepared([ImageConfig(path=sent_picture(self.store.root, picture))])
-        return png_of(one.rgba)
+    def shown(self, picture: str) -> Path | None:
+        """The object as a run is shown it, a PNG; None where there is no such picture."""
+        path = _path(self.store.root, picture).with_suffix(_SHOWN)
+        return path if path.is_file() else None
 
     def _taken(self, data: bytes) -> PictureFacts:
         usual = ImageConfig(path=Path())
@@ -74,6 +74,7 @@ class Pictures:
         picture = sha256(data).hexdigest()[:32]
         path = _path(self.store.root, picture)
         path.parent.mkdir(exist_ok=True)
+        write_atomic(path.with_suffix(_SHOWN), png_of(seen.rgba))
         write_atomic(path, kept)
         self._forget(picture)
         height, width = rgba.shape[:2]
@@ -84,12 +85,12 @@ class Pictures:
     def _forget(self, newest: str) -> None:
         """Remove what was sent or named longest ago and no job that waits or runs names."""
         needed = self.store.pictures_needed() | {newest}
-        others = [
-            path for path in _path(self.store.root, newest).parent.glob("*.png") if path.stem not in needed
-        ]
-        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in others[self.limits.pictures :]:
+        every = _path(self.store.root, newest).parent.glob("*.png")
+        idle = [path for path in every if not path.name.endswith(_SHOWN) and path.stem not in needed]
+        idle.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in idle[self.limits.pictures :]:
             path.unlink(missing_ok=True)
+            path.with_suffix(_SHOWN).unlink(missing_ok=True)
 
 
 def sent_picture(root: Path, picture: str) -> Path:

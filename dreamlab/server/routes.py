@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
-from dreamlab.core.errors import InputError
 from dreamlab.server.files import servable
 from dreamlab.server.jobs import OVER, Job, JobEvent, State
 from dreamlab.server.pictures import PictureFacts, PictureId, Pictures, sent_picture
@@ -90,19 +89,19 @@ def send_picture(data: Annotated[bytes, Depends(body_of)], pictures: AnyPictures
 
 @router.get(
     "/pictures/{picture}",
-    response_class=Response,
+    response_class=FileResponse,
     responses={
         200: {"content": {"image/png": {}}},
         404: {"model": Problem, "description": "there is no such picture"},
     },
     tags=["pictures"],
 )
-def shown_picture(picture: PictureId, pictures: AnyPictures) -> Response:
+def shown_picture(picture: PictureId, pictures: AnyPictures) -> FileResponse:
     """The object as a run is shown it: cut out, in a square, as PNG."""
-    try:
-        return Response(pictures.shown(picture), media_type="image/png")
-    except InputError as error:
-        raise HTTPException(404, str(error)) from error
+    path = pictures.shown(picture)
+    if path is None:
+        raise HTTPException(404, "there is no such picture")
+    return FileResponse(path, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
 
 @router.post("/jobs", status_code=201, response_model=JobFacts | JobList, responses=_REFUSED)

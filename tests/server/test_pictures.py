@@ -69,8 +69,12 @@ def post(desk: TestClient, *images: Any, **asked: Any) -> Any:
 
 
 def kept(desk: TestClient) -> list[str]:
+    """Each of them with the copy that is shown."""
     folder = store_of(desk).root / STORE / FOLDER
-    return sorted(path.stem for path in folder.iterdir()) if folder.is_dir() else []
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    found = [name.removesuffix(".png") for name in names if not name.endswith(".shown.png")]
+    assert names == sorted(name + end for name in found for end in (".png", ".shown.png"))
+    return found
 
 
 def store_of(desk: TestClient) -> Store:
@@ -98,7 +102,7 @@ def test_what_is_kept_is_upright_and_says_nothing_but_its_pixels(desk: TestClien
     exif[0x0112], exif[0x010E] = 6, "taken at home"
     answer = send(desk, encoded(on_white(), "JPEG", exif=exif, quality=95)).json()
     assert (answer["width"], answer["height"]) == (60, 80)
-    (file,) = (store_of(desk).root / STORE / FOLDER).iterdir()
+    file = store_of(desk).root / STORE / FOLDER / f"{answer['picture']}.png"
     assert b"taken at home" not in file.read_bytes() and not Image.open(file).getexif()
 
 
@@ -286,6 +290,18 @@ def test_pictures_of_jobs_that_wait_stay_and_of_others_the_latest(tmp_path: Path
         assert answer.status_code == 422 and "there is no picture" in answer.json()["error"]
         sent(desk, ball(tmp_path, (200, 0, 1)))
         assert desk.post(f"/v1/jobs/{job}/retry", json={}).json()["state"] == "queued"
+
+
+def test_a_job_whose_run_has_begun_needs_its_picture_no_more(desk: TestClient, tmp_path: Path) -> None:
+    picture = sent(desk, ball(tmp_path))
+    job = post(desk, {"picture": picture}).json()["id"]
+    with working(store_of(desk)) as claims:
+        claimed = claims.claim()
+        assert claimed is not None
+        claims.began(claimed, "0001-a-red-ball")
+        claims.fail(claimed, "no luck.")
+    (store_of(desk).root / STORE / FOLDER / f"{picture}.png").unlink()
+    assert desk.post(f"/v1/jobs/{job}/retry", json={}).json()["state"] == "queued"
 
 
 def test_a_queued_job_has_its_picture_after_the_server_was_started_anew(
