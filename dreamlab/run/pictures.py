@@ -206,7 +206,7 @@ def with_cameras(context: RunContext) -> tuple[RunConfig, list[str]]:
             why = "is taken to show the front: this prior cannot tell"
             if guess is not None:
                 why = f"seems to be taken from azimuth {guess.azimuth:g} (0 is the front, 90 the side on +X)"
-            said.append(f"{image.path.name} {why}; --image {image.path.name}@DEGREES says it yourself")
+            said.append(f"{image.path.name} {why}; where that is wrong, say its azimuth")
         images.append(image)
     return config.model_copy(update={"images": tuple(images)}), said
 

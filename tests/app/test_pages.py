@@ -13,11 +13,14 @@ import pytest
 
 from dreamlab.app.library import Library
 from dreamlab.mesh.io.gltf import GlbObject, glb_scene
+from dreamlab.run.begin import new_run
+from dreamlab.run.resolve import resolve
 from dreamlab.run.trash import empty, trashed
 from dreamlab.server.store import Store
 from tests.app.browser import Page, browsing, chromium
 from tests.app.shop import ball, client, make_shown_run, served
 from tests.cli.shelf import make_run
+from tests.test_pictures_run import ball_picture
 
 EVIL = '<img src=x onerror="document.title=1">'
 AXE = "DREAMLAB_AXE"
@@ -186,6 +189,25 @@ def test_what_is_no_picture_is_said_and_words_are_not_needed_beside_one(page: Pa
     for job in Store(root).jobs("queued"):
         Store(root).cancel(job.id)
     page.errors[:] = [each for each in page.errors if "422" not in each]
+
+
+def test_a_run_of_a_picture_shows_it_and_fills_the_form_with_it(page: Page, root: Path) -> None:
+    image = {"path": str(ball_picture(root.parent / "ball.png")), "azimuth": 30, "elevation": 40}
+    config = resolve("a shown ball", preset="fast", settings={"images": [image]})
+    run = new_run(config, root, None, {"preset": "fast"}).path
+    page.run(f"location.hash = '#/run/{run.name}'")
+    page.until("document.querySelector('main .cutout img')?.naturalWidth === 512")
+    page.run(CHANGE)
+    shots(page, 1)
+    told = "[...document.querySelectorAll('.shot select')].map((each) => each.selectedOptions[0].textContent)"
+    assert page.run(told) == ["30°", "well above"]
+    assert page.run("document.querySelector('#prompt').value") == "a shown ball"
+    Library(root).discard(run.name)
+    empty(root)
+
+
+CHANGE = """[...document.querySelectorAll("button")]
+  .find((each) => each.textContent.startsWith("Change")).click()"""
 
 
 def test_what_is_refused_is_said_in_the_servers_words(page: Page) -> None:

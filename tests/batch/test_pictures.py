@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from dreamlab.batch.batch import run_batch, standing
 from dreamlab.batch.events import Ended, Remark, Stepped
 from dreamlab.batch.jobs import BadLinesError, Job, Recipe, read_jobs
 from dreamlab.batch.ledger import Ledger
+from dreamlab.batch.ray import _Fleet
 from dreamlab.batch.remote import fetch, work_remotely
 from dreamlab.batch.storage import Storage
 from dreamlab.batch.work import RunsByConfig, Terms
@@ -187,6 +189,20 @@ def test_a_job_carries_its_pictures_to_a_machine_that_has_no_such_file(red: Path
     fetch(row, storage, tmp_path / "toys")
     assert result(tmp_path / "toys", row) == result(tmp_path / "calm", calm)
     assert (tmp_path / "toys" / row.run / "picture-1.png").is_file()
+
+
+def test_a_picture_that_is_gone_fails_its_job_before_a_machine_of_a_cluster_is_asked(
+    red: Path, tmp_path: Path
+) -> None:
+    said = ({"prompt": prompt, "image": "red.png@0"} for prompt in ("a red ball", "a ball"))
+    jobs = tiny_jobs(tmp_path, *said)
+    red.unlink()
+    cluster = SimpleNamespace(cluster_resources=lambda: {"CPU": 2.0})  # which can do nothing else
+    terms, storage = Terms(tmp_path / "toys", threads=1), Storage(f"file://{tmp_path}/shared")
+    events = list(_Fleet(cluster, jobs, terms, storage, None, PriorCache).run())
+    failed = [event.row for event in events if isinstance(event, Ended)]
+    assert [row.prompt for row in failed] == ["a red ball", "a ball"] and len(events) == 2
+    assert all("cannot read the picture" in row.error for row in failed)
 
 
 # ---- the command ----
