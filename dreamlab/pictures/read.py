@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dreamlab.core.errors import InputError
-from dreamlab.mesh.io.images import FORMATS, MOST_PIXELS, MOST_SIDE, decode_image
+from dreamlab.mesh.io.images import FORMATS, MOST_SIDE, decode_image
 
 _ORIENTATION = 0x0112  # of EXIF: how a camera was held
 
@@ -39,8 +39,9 @@ def data_of(file: Path) -> bytes:
         raise InputError(f"cannot read the picture {file}", got=error.strerror or str(error)) from error
 
 
-def rgba_of(data: bytes, name: str, most: int = MOST_SIDE, most_pixels: int = MOST_PIXELS) -> Read:
-    """As `read_rgba`, of a file's bytes; one of more than `most_pixels` is not decoded.
+def rgba_of(data: bytes, name: str, most: int = MOST_SIDE, most_pixels: int | None = None) -> Read:
+    """As `read_rgba`, of a file's bytes; one of more than `most_pixels` is refused (None: of
+    more than are ever decoded).
 
     name: what errors call the picture. Raises InputError for what is no picture of a format that is known
     here, is damaged or far too large, or holds numbers whose white is not known.

@@ -21,7 +21,6 @@ from dreamlab.core.errors import DamagedError, DreamlabError, InputError
 from dreamlab.core.types import Cameras
 from dreamlab.guidance.camera_guess import guess_azimuth
 from dreamlab.guidance.reference import Picture
-from dreamlab.mesh.io.images import MOST_PIXELS
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.pictures.cutout import cut_out
 from dreamlab.pictures.framing import framed_picture, picture_camera
@@ -94,14 +93,14 @@ def said_of(seen: Seen, name: str) -> tuple[str, ...]:
     return (*said, f"{name} {how[seen.by]}")
 
 
-def seen_of(data: bytes, name: str, fovy: float, fill: float, most_pixels: int = MOST_PIXELS) -> Seen:
+def seen_of(data: bytes, name: str, fovy: float, fill: float) -> Seen:
     """A picture's file, cut out and framed; fovy and fill as in `ImageConfig`.
 
     name: what errors call the picture. Raises InputError for one that cannot be used.
     """
     from dreamlab.priors.embedded.model_space import to_model_space
 
-    rgba, frames = rgba_of(data, name, MOST_SIDE, most_pixels)
+    rgba, frames = rgba_of(data, name, MOST_SIDE)
     cut = cut_out(rgba, name)
     color, opacity = framed_picture(cut, fovy, fill)
     straight = color / opacity.clamp_min(1e-6)

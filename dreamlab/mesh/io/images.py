@@ -26,8 +26,8 @@ class Picture(NamedTuple):
     smaller: int
 
 
-def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Picture:
-    """A picture, at most MOST_SIDE each way, of a file that has at most `most_pixels`.
+def decode_image(data: bytes, name: str, most_pixels: int | None = None) -> Picture:
+    """A picture, at most MOST_SIDE each way, of a file that has at most `most_pixels` (None: MOST_PIXELS).
 
     Of 16-bit greys the upper 8 bits are kept, greys in floating point are of 1; embedded profiles and
     orientations are ignored, as glTF asks.
@@ -36,6 +36,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pict
     """
     from PIL import Image
 
+    most_pixels = most_pixels or MOST_PIXELS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -56,7 +57,7 @@ def _rgba(image: Any) -> Picture:
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
-        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        deep = np.asarray(image).clip(0, 65535)
         image = Image.fromarray((deep >> 8).astype(np.uint8))
     elif image.mode == "F":  # shares of 1, which Pillow would cut off at 255
         image = Image.fromarray(to_bytes(np.nan_to_num(np.asarray(image)).clip(0, 1)))
