@@ -14,7 +14,7 @@ from dreamlab.core.errors import InputError
 from dreamlab.core.files import write_atomic
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.pictures.read import rgba_of
-from dreamlab.run.pictures import MOST_SIDE, png_of, said_of, seen_of
+from dreamlab.run.pictures import MOST_SIDE, Suggested, png_of, said_of, seen_of, suggested_prompt
 from dreamlab.server.limits import Limits
 from dreamlab.server.store import FOLDER as STORE
 from dreamlab.server.store import QueueFullError, Store
@@ -24,6 +24,7 @@ PATH = "/v1/pictures"
 SENT = "that was sent"
 _SHOWN = ".shown.png"
 MOST_AT_ONCE = 4  # that are looked at or wait for it; each may take some seconds and some hundred megabytes
+_TURN = threading.Lock()  # one picture at a time is decoded and cut out, whoever asks
 PictureId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -46,7 +47,7 @@ class Pictures:
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self.store, self.limits = store, limits
-        self._places, self._turn = threading.BoundedSemaphore(MOST_AT_ONCE), threading.Lock()
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def take(self, data: bytes) -> PictureFacts:
         """Keep a picture; one that was taken before is the same picture.
@@ -56,7 +57,7 @@ class Pictures:
         if not self._places.acquire(blocking=False):
             raise QueueFullError("too many pictures come at once", mend="Send it again in a moment")
         try:
-            with self._turn:
+            with _TURN:
                 return self._taken(data)
         finally:
             self._places.release()
@@ -91,6 +92,12 @@ class Pictures:
         for path in idle[self.limits.pictures :]:
             path.unlink(missing_ok=True)
             path.with_suffix(_SHOWN).unlink(missing_ok=True)
+
+
+def suggested(image: ImageConfig) -> Suggested:
+    """What a picture that was sent is taken for. Raises as dreamlab.run.pictures.suggested_prompt."""
+    with _TURN:
+        return suggested_prompt(image, "the picture")
 
 
 def sent_picture(root: Path, picture: str) -> Path:

@@ -15,11 +15,10 @@ from dreamlab.core.errors import InputError
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.run.config import RunConfig
 from dreamlab.run.folders import runs_in
-from dreamlab.run.pictures import suggested_prompt
 from dreamlab.run.resolve import resolve
 from dreamlab.server.jobs import Job, Order, State
 from dreamlab.server.limits import Limits, check_prompt, check_settings, check_size
-from dreamlab.server.pictures import PictureId, sent_picture
+from dreamlab.server.pictures import PictureId, sent_picture, suggested
 
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,120}$")]
 
@@ -172,7 +171,7 @@ def _prompt(request: JobRequest, images: Sequence[ImageConfig]) -> tuple[str, tu
         return request.prompt, ()
     if not images:
         raise InputError("nothing says what to make", expected="a prompt, images, or both")
-    found = suggested_prompt(images[0], "the picture")
+    found = suggested(images[0])
     return found.prompt, (found.line,)
 
 

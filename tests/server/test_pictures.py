@@ -19,6 +19,7 @@ from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
 from dreamlab.run import pictures as run_pictures
 from dreamlab.run.run_dir import RunDir
+from dreamlab.server import pictures as pictures_module
 from dreamlab.server.claims import Claims, working
 from dreamlab.server.limits import Limits
 from dreamlab.server.pictures import FOLDER, MOST_AT_ONCE, Pictures
@@ -26,7 +27,7 @@ from dreamlab.server.requests import JobImage
 from dreamlab.server.store import FOLDER as STORE
 from dreamlab.server.store import QueueFullError, Store
 from dreamlab.server.worker import Worker
-from tests.server.desk import client
+from tests.server.desk import client, until
 from tests.test_pictures_run import ball_picture
 
 
@@ -160,12 +161,11 @@ def test_more_than_a_few_at_once_are_asked_to_come_again(tmp_path: Path) -> None
         pictures.take(data)
         done.wait(60)
 
-    with pictures._turn:  # one that takes its time
+    with pictures_module._TURN:  # one that takes its time
         threads = [threading.Thread(target=take) for _ in range(MOST_AT_ONCE)]
         for thread in threads:
             thread.start()
-        while pictures._places._value:
-            pass
+        until(lambda: pictures._places._value == 0)
         with pytest.raises(QueueFullError, match="too many pictures"):
             pictures.take(data)
     done.wait(60)
