@@ -5,6 +5,7 @@ from dreamlab.client import Client
 client = Client("http://localhost:8420")
 job = client.make("a red mushroom", preset="fast")
 client.save(job, "glb", "mushroom.glb")
+client.make("a yellow duck", images=["front.png@0", "side.png@90,10"])
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from dreamlab.core.errors import DreamlabError, InputError, UnavailableError
 from dreamlab.core.files import atomic_path
+from dreamlab.pictures.option import image_settings
 
 OVER = ("done", "failed", "cancelled")
 Job = dict[str, Any]
@@ -56,7 +58,7 @@ class Client:
         self.url, self.token, self.patience = url.rstrip("/"), token, patience
         self._opener = urllib.request.build_opener(_NoRedirects)  # a token goes nowhere else
 
-    def make(self, prompt: str, told: Callable[[Job], None] | None = None, **asked: Any) -> Job:
+    def make(self, prompt: str | None = None, told: Callable[[Job], None] | None = None, **asked: Any) -> Job:
         """Submit a job and wait until it is done; `asked` as for `submit`, `told` as for `wait`.
 
         Raises RefusedError where it cannot be made, and InputError where it failed or was cancelled.
@@ -66,12 +68,31 @@ class Client:
             raise InputError(f"the job {job['id']} {job['state']}", got=job["error"] or "")
         return job
 
-    def submit(self, prompt: str, **asked: Any) -> Job:
+    def submit(
+        self, prompt: str | None = None, images: Sequence[str | Mapping[str, Any]] = (), **asked: Any
+    ) -> Job:
         """Queue a job: preset, seed, negative, settings, formats. Sent again where no answer comes, and still
-        one job."""
-        return self.ask("POST", "/v1/jobs", {"prompt": prompt, **asked}, key=secrets.token_hex(16))
+        one job.
 
-    def submit_variations(self, prompt: str, variations: int, **asked: Any) -> list[Job]:
+        prompt: None: what the first picture is taken for. images: files as FILE[@AZIMUTH[,ELEVATION]], in
+        degrees; or what `send_picture` has answered, as {"picture": id, "azimuth": 30}. Raises InputError for
+        a file that is not there, RefusedError where a picture or job cannot be used.
+        """
+        said = {} if prompt is None else {"prompt": prompt}
+        shown = [self._sent(image) for image in images]
+        return self.ask("POST", "/v1/jobs", {**said, "images": shown, **asked}, key=secrets.token_hex(16))
+
+    def send_picture(self, data: bytes) -> str:
+        """Send a picture's file for jobs that name it; its id, which is the same for the same bytes."""
+        return self.ask("POST", "/v1/pictures", data)["picture"]
+
+    def _sent(self, image: str | Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(image, Mapping):
+            return dict(image)
+        camera = image_settings(image)
+        return {"picture": self.send_picture(Path(camera.pop("path")).read_bytes()), **camera}
+
+    def submit_variations(self, prompt: str | None, variations: int, **asked: Any) -> list[Job]:
         """So many jobs, with seeds that follow each other."""
         found = self.submit(prompt, variations=variations, **asked)
         return found["jobs"] if "jobs" in found else [found]
@@ -134,7 +155,8 @@ class Client:
                 self._give_up(error, end)
 
     def ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        """A request and its answer as JSON; sent again for `patience` seconds where none comes."""
+        """A request and its answer as JSON; sent again for `patience` seconds where none comes. Bytes are
+        sent as they are."""
         headers = {"Idempotency-Key": key} if key else {}
         end = time.monotonic() + self.patience
         while True:
@@ -147,10 +169,11 @@ class Client:
     def _open(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> http.client.HTTPResponse:
-        data = None if body is None else json.dumps(body).encode()
+        as_it_is = body is None or isinstance(body, bytes)
+        data = body if as_it_is else json.dumps(body).encode()
         asked = urllib.request.Request(self.url + path, data, dict(headers or {}), method=method)
         if data is not None:
-            asked.add_header("Content-Type", "application/json")
+            asked.add_header("Content-Type", "application/octet-stream" if as_it_is else "application/json")
         if self.token is not None:
             asked.add_header("Authorization", f"Bearer {self.token}")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from PIL import Image
 from test_pipeline import result
 
 from dreamlab.cli import main
-from dreamlab.cli.image_option import image_settings
 from dreamlab.core.cameras import turntable
 from dreamlab.core.errors import ConfigError, DamagedError, InputError
 from dreamlab.core.types import Cameras, Condition
 from dreamlab.guidance.camera_guess import guess_azimuth
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.reference import Picture
+from dreamlab.pictures.cutout import cut_out
 from dreamlab.pictures.framing import picture_camera
+from dreamlab.pictures.option import image_settings
 from dreamlab.priors.analytic import TargetImagesPrior
+from dreamlab.run import pictures
 from dreamlab.run.begin import new_run
 from dreamlab.run.events import Note, Step
 from dreamlab.run.pictures import kept_name, shown_prior
@@ -93,6 +96,30 @@ def test_how_the_picture_was_cut_out_is_said_once(tmp_path: Path) -> None:
     assert notes.count(line) == 1
     again = [e.text for e in generate(run.config(), run, red_ball_prior()) if isinstance(e, Note)]
     assert line not in again
+
+
+def test_a_picture_is_cut_out_once_for_words_colour_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(pictures, "SURE", 0.0)
+    monkeypatch.setattr(pictures, "cut_out", lambda rgba, name: names.append(name) or cut_out(rgba, name))
+    file = ball_picture(tmp_path / "ball.png")
+    config = resolve("a ball", preset="fast", settings=with_picture(file))
+    pictures.suggested_prompt(config.images[0])
+    run = new_run(config, tmp_path / "out")
+    assert run.config().expanded == "a red sphere" and names == [str(file)]
+    ball_picture(file, (20, 20, 230))
+    assert pictures.color_of(config.images[0]) != "red" and names == [str(file)] * 2
+
+
+def test_a_run_writes_down_which_pictures_it_was_asked_for_with(tmp_path: Path) -> None:
+    file = ball_picture(tmp_path / "ball.png")
+    digest = sha256(file.read_bytes()).hexdigest()
+    environment = begun(tmp_path, azimuth=None).environment()
+    assert environment is not None
+    (shown,) = environment["shown"]
+    assert (shown["path"], shown["azimuth"], shown["fill"]) == (digest, None, 0.9)
 
 
 def test_the_mesh_is_made_anew_with_the_runs_own_picture(whole: RunDir) -> None:
@@ -240,6 +267,12 @@ def test_a_camera_that_cannot_be_read_and_a_missing_file_are_said(
         InputError, match="there is no such file" if text[0] == "b" else "cannot read the camera"
     ):
         image_settings(text)
+
+
+def test_names_are_relative_to_the_folder_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    assert image_settings("a.png@9", tmp_path) == {"path": str(tmp_path / "a.png"), "azimuth": 9.0}
+    assert image_settings(str(tmp_path / "a.png"), Path("elsewhere")) == {"path": str(tmp_path / "a.png")}
 
 
 def test_without_words_and_picture_the_command_says_what_is_missing(

@@ -28,6 +28,7 @@ FILES = {
     "summary": ("summary.json",),
     "log": ("log.txt",),
     "preview": ("previews/*.png",),
+    "picture": ("picture-*.png",),
 }
 """What of a run's folder may be asked for, by what it is."""
 

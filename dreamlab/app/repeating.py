@@ -15,6 +15,7 @@ _DECIDED_APART = (
     *("prompt", "negative_prompt", "seed"),  # a recipe names them
     *("threads", "device", "saving"),  # decided anew where it is run
     "expanded",  # follows from the rest
+    "images",  # a recipe has them by the run's own copies
 )
 _PRIORS = ("prior", "priors")  # no request may name them
 _USUAL = "default"
@@ -22,25 +23,31 @@ _USUAL = "default"
 
 @dataclass(frozen=True)
 class Recipe:
-    """settings: by the dotted names that `--set` takes. lost: why the run cannot be repeated to the letter;
-    empty where it can."""
+    """settings: by the dotted names that `--set` takes. images: the cameras of the run's pictures, each with
+    `file`, the run's copy. lost: why the run cannot be repeated to the letter; empty where it can."""
 
     prompt: str
     negative: str
     preset: str
     seed: int
     settings: dict[str, Any]
+    images: list[dict[str, Any]]
     lost: str
 
 
 def recipe_of(run: Path) -> Recipe:
     """Raises DamagedError where the run's settings cannot be read."""
+    from dreamlab.run.pictures import kept_name
     from dreamlab.run.run_dir import RunDir
 
     config = RunDir(run).config()
     preset = glance(run).preset or _USUAL
     settings, lost = _changes(flat(config.model_dump(mode="json", by_alias=True)), config.prompt, preset)
-    return Recipe(config.prompt, config.negative_prompt, preset, config.seed, settings, lost)
+    images = [
+        image.model_dump(exclude={"path"}) | {"file": kept_name(number)}
+        for number, image in enumerate(config.images)
+    ]
+    return Recipe(config.prompt, config.negative_prompt, preset, config.seed, settings, images, lost)
 
 
 def _changes(own: dict[str, Any], prompt: str, preset: str) -> tuple[dict[str, Any], str]:

@@ -76,7 +76,11 @@ def library_router(library: Library, exporter: Exporter) -> APIRouter:
     @router.get("/runs/{name}/recipe")
     def recipe(name: str) -> dict[str, Any]:
         with told():
-            return plain(asdict(recipe_of(library.folder(name))))
+            found = asdict(recipe_of(library.folder(name)))
+        found["images"] = [
+            {"url": f"/v1/runs/{quote(name)}/files/{image.pop('file')}", **image} for image in found["images"]
+        ]
+        return plain(found)
 
     @router.patch("/runs/{name}")
     def change(name: str, said: Change) -> dict[str, Any]:

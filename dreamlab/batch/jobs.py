@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from dreamlab.batch.pictures import JobPicture, images_said, job_pictures, packed, unpacked
+from dreamlab.batch.rows import rows_of, rows_of_text
 from dreamlab.core.errors import DreamlabError, InputError
 from dreamlab.core.files import write_atomic
+from dreamlab.pictures.config import ImageConfig
 from dreamlab.run.config import RunConfig, checked_prompt
+from dreamlab.run.pictures import asked_of, suggested_prompt
 from dreamlab.run.presets import load_preset, load_yaml
 from dreamlab.run.resolve import resolve
 
-KINDS = (".txt", ".jsonl", ".csv")
 _RETRY_SEED = 1_000_003  # seeds of retries lie this far apart, so that they are no neighbour's
 _SEEDS = 2**32
+_BESIDE = ("prompt", "seed", "preset", "negative", "settings", "image")  # keys of a row that are no settings
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,56 @@ class Recipe:
         )
 
     def digest(self) -> str:
-        """Of everything that the settings are made from."""
-        file = None if self.file is None else load_yaml(self.file)
-        parts = [load_preset(self.preset), self.defaults, self.formats, file, self.settings, self.overrides]
+        """Of everything that the settings are made from but the pictures, which jobs know by their bytes."""
+        file = None if self.file is None else _without_pictures(load_yaml(self.file))
+        settings = _without_pictures(self.settings)
+        parts = [load_preset(self.preset), self.defaults, self.formats, file, settings, self.overrides]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _without_pictures(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "images"}
+
+
 @dataclass(frozen=True)
 class Job:
-    """One object that is wanted. key: tells it from any other, wherever it stands in whichever file."""
+    """One object that is wanted. key: tells it from any other, wherever it stands in whichever file.
+    pictures: those of its settings. said: what is to be said of how it was read."""
 
     key: str
     line: int
     prompt: str
     seed: int
     recipe: Recipe
+    pictures: tuple[JobPicture, ...] = ()
+    said: tuple[str, ...] = ()
 
     def config(self, attempt: int = 0) -> RunConfig:
         """The settings of its run; of those that come after a collapse with seeds of their own."""
-        return self.recipe.config(self.prompt, self.seed_of(attempt))
+        config = self.recipe.config(self.prompt, self.seed_of(attempt))
+        if not self.pictures:
+            return config
+        images = tuple(
+            image.model_copy(update={"path": picture.path})
+            for image, picture in zip(config.images, self.pictures, strict=True)
+        )
+        return config.model_copy(update={"images": images})
 
     def seed_of(self, attempt: int) -> int:
         return (self.seed + attempt * _RETRY_SEED) % _SEEDS
+
+    def packed(self) -> Job:
+        """With the bytes of its pictures. Raises InputError where one has changed or is gone."""
+        return replace(self, pictures=packed(self.pictures)) if self.pictures else self
+
+    def unpacked(self, folder: Path) -> Job:
+        """With its pictures as files of this folder, if it was packed."""
+        return replace(self, pictures=unpacked(self.pictures, folder)) if self.pictures else self
+
+    def light(self) -> Job:
+        """Without the bytes of its pictures, for events that tell of it."""
+        return replace(self, pictures=tuple(replace(picture, data=None) for picture in self.pictures))
 
 
 class BadLinesError(InputError):
@@ -84,7 +114,7 @@ def read_prompts(path: Path) -> list[str]:
 
     Raises InputError for a file that cannot be read or holds none.
     """
-    return list(dict.fromkeys(row["prompt"] for _, row in _rows_of_text(path, _text(path))))
+    return list(dict.fromkeys(row["prompt"] for _, row in rows_of_text(path)))
 
 
 def read_jobs(
@@ -94,8 +124,9 @@ def read_jobs(
     Several words that are no file's name are a prompt themselves.
 
     A .txt has a prompt a line. Rows of the others have `prompt`, and may have `preset`, `seed` (which then
-    are the row's only ones), `negative`, and settings by dotted keys, such as `stages.shape.steps`; in JSON
-    also `settings`, a mapping.
+    are the row's only ones), `negative`, `image` (FILE[@AZIMUTH[,ELEVATION]], relative to the file of the
+    rows; several as a list in JSON, with ";" between them in a table), and settings by dotted keys, such as
+    `stages.shape.steps`; in JSON also `settings`, a mapping. Beside an image the prompt may be left out.
 
     Args:
         recipe: the settings of all.
@@ -105,10 +136,10 @@ def read_jobs(
         BadLinesError: with all lines that cannot be used.
         InputError: a file that cannot be read, or holds no prompts.
     """
-    reader = _Reader(recipe, presets or (recipe.preset,), seeds)
+    reader = _Reader(recipe, presets or (recipe.preset,), seeds, path.parent)
     jobs: dict[str, Job] = {}
     complaints = []
-    for line, row in _rows(path):
+    for line, row in rows_of(path):
         try:
             if isinstance(row, InputError):
                 raise row
@@ -130,28 +161,47 @@ def written_jobs(rows: Sequence[Mapping[str, Any]], recipe: Recipe, path: Path) 
 
 
 class _Reader:
-    """Rows to jobs. Settings that several rows share are checked once."""
+    """Rows to jobs. Settings and pictures that several rows share are checked once."""
 
-    def __init__(self, recipe: Recipe, presets: Sequence[str], seeds: Sequence[int]) -> None:
-        self.recipe, self.presets, self.seeds = recipe, presets, seeds
-        self._known: dict[tuple[Any, ...], tuple[Recipe, str, int]] = {}
+    def __init__(self, recipe: Recipe, presets: Sequence[str], seeds: Sequence[int], folder: Path) -> None:
+        self.recipe, self.presets, self.seeds, self.folder = recipe, presets, seeds, folder
+        self._known: dict[tuple[Any, ...], _Checked] = {}
+        self._named: dict[Path, tuple[str, str]] = {}
 
     def jobs(self, line: int, row: Mapping[str, Any]) -> Iterator[Job]:
         """Raises InputError, ConfigError for what cannot be used in a row."""
-        prompt = row.get("prompt")
-        if not isinstance(prompt, str):
-            raise InputError("there is no prompt", expected="a column or key called prompt")
-        prompt = checked_prompt(prompt)
+        images = [] if row.get("image") is None else images_said(row["image"], self.folder)
+        prompt, said = self._prompt(row, images)
         given = row.get("seed")
         for preset in (row["preset"],) if row.get("preset") is not None else self.presets:
-            recipe, digest, usual = self._checked(prompt, str(preset), row)
-            for seed in (_seed(given),) if given is not None else self.seeds or (usual,):
-                text = json.dumps([prompt, seed, digest])
-                yield Job(hashlib.sha256(text.encode()).hexdigest()[:16], line, prompt, seed, recipe)
+            found = self._checked(prompt, str(preset), row, images)
+            for seed in (_seed(given),) if given is not None else self.seeds or (found.seed,):
+                text = json.dumps([prompt, seed, found.digest])
+                key = hashlib.sha256(text.encode()).hexdigest()[:16]
+                yield Job(key, line, prompt, seed, found.recipe, found.pictures, said)
 
-    def _checked(self, prompt: str, preset: str, row: Mapping[str, Any]) -> tuple[Recipe, str, int]:
-        """The recipe of a row, its digest, and the seed that its settings have."""
+    def _prompt(
+        self, row: Mapping[str, Any], images: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, tuple[str, ...]]:
+        """A row's prompt, or what its first picture is taken for, with a line that says so."""
+        prompt = row.get("prompt")
+        if prompt is None and images:
+            first = ImageConfig(**images[0])
+            if first.path not in self._named:
+                self._named[first.path] = suggested_prompt(first)
+            found, line = self._named[first.path]
+            return found, (line,)
+        if not isinstance(prompt, str):
+            raise InputError("there is no prompt", expected="a column or key called prompt")
+        return checked_prompt(prompt), ()
+
+    def _checked(
+        self, prompt: str, preset: str, row: Mapping[str, Any], images: Sequence[Mapping[str, Any]]
+    ) -> _Checked:
+        """What the rows of these settings and pictures have in common."""
         settings, overrides = _settings(row)
+        if images:
+            settings["images"] = [*images]
         known = (preset, json.dumps(settings, sort_keys=True), overrides)
         if known not in self._known:
             recipe = replace(
@@ -160,8 +210,27 @@ class _Reader:
                 settings={**self.recipe.settings, **settings},
                 overrides=(*self.recipe.overrides, *overrides),
             )
-            self._known[known] = recipe, recipe.digest(), recipe.config(prompt).seed
+            config = recipe.config(prompt)
+            pictures, digest = job_pictures(config.images), recipe.digest()
+            if pictures:
+                digest = _with_pictures(digest, config.images, pictures)
+            self._known[known] = _Checked(recipe, digest, config.seed, pictures)
         return self._known[known]
+
+
+class _Checked(NamedTuple):
+    """The recipe of rows, its digest with that of the pictures, and the seed that the settings have."""
+
+    recipe: Recipe
+    digest: str
+    seed: int
+    pictures: tuple[JobPicture, ...]
+
+
+def _with_pictures(digest: str, images: Sequence[ImageConfig], pictures: Sequence[JobPicture]) -> str:
+    """Another digest where a picture's bytes or camera are others, wherever its file lies."""
+    text = json.dumps([digest, asked_of(images, pictures)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _settings(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -171,7 +240,7 @@ def _settings(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         raise InputError("settings cannot be used", expected="a mapping", got=type(nested).__name__)
     settings = {key: value for key, value in nested.items() if "." not in key}
     dotted = {key: value for key, value in nested.items() if "." in key}
-    dotted |= {k: v for k, v in row.items() if k not in ("prompt", "seed", "preset", "negative", "settings")}
+    dotted |= {k: v for k, v in row.items() if k not in _BESIDE}
     if (negative := row.get("negative")) is not None:
         settings["negative_prompt"] = str(negative)
     return settings, tuple(
@@ -184,70 +253,3 @@ def _seed(value: Any) -> int:
     if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or int(text) >= _SEEDS:
         raise InputError("seed cannot be used", expected="a whole number from 0", got=text)
     return int(text)
-
-
-# ---- files ----
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | InputError]]:
-    """Rows with their line numbers; an error in the place of one that cannot be read."""
-    readers = {".txt": _rows_of_text, ".jsonl": _rows_of_json, ".csv": _rows_of_csv}
-    reader = readers.get(path.suffix.lower())
-    if reader is None and " " in path.name and not path.exists():
-        return iter([(1, {"prompt": str(path)})])
-    if reader is None:
-        raise InputError(f"{path} cannot be read", expected=", ".join(KINDS), got=path.suffix or "no suffix")
-    return iter(reader(path, _text(path)))
-
-
-def _rows_of_text(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
-    rows = [(number, {"prompt": line}) for number, line in lines if line and not line.startswith("#")]
-    if not rows:
-        raise InputError(f"{path} holds no prompts", expected="a prompt a line")
-    return rows
-
-
-def _rows_of_json(path: Path, text: str) -> list[tuple[int, dict[str, Any] | InputError]]:
-    rows: list[tuple[int, dict[str, Any] | InputError]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            rows.append((number, InputError("it is no JSON", got=str(error).splitlines()[0])))
-            continue
-        wrong = InputError("it is no row", expected='an object such as {"prompt": "a red mushroom"}')
-        rows.append((number, row if isinstance(row, dict) else wrong))
-    if not rows:
-        raise InputError(f"{path} holds no prompts", expected="a JSON object a line")
-    return rows
-
-
-def _rows_of_csv(path: Path, text: str) -> list[tuple[int, dict[str, Any] | InputError]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
-    rows: list[tuple[int, dict[str, Any] | InputError]] = []
-    try:
-        for row in reader:
-            if None in row:
-                wrong = InputError("it has more cells than the first line", mend="Put commas in quotes")
-                rows.append((reader.line_num, wrong))
-            else:
-                filled = {k.strip(): v.strip() for k, v in row.items() if v is not None and v.strip()}
-                rows.append((reader.line_num, filled))
-    except csv.Error as error:
-        rows.append((reader.reader.line_num, InputError("it is no CSV", got=str(error))))
-    if not rows:
-        raise InputError(f"{path} holds no prompts", expected="columns with names, one of them prompt")
-    return rows
-
-
-def _text(path: Path) -> str:
-    """The file as text, whether or not it begins with a mark of UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8"
-        expected = "a prompt a line" if path.suffix.lower() == ".txt" else "rows of prompts"
-        raise InputError(f"{path} cannot be read", expected=expected, got=reason or "") from error

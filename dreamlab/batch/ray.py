@@ -114,8 +114,16 @@ class _Fleet:
     def run(self) -> Iterator[BatchEvent]:
         while self.waiting or self._streams:
             while self.waiting and len(self._streams) < self.size:
-                job, actor = self.waiting.popleft(), self._idle.pop() if self._idle else self._make()
-                self._streams[actor.work.options(num_returns="streaming").remote(job)] = actor, job
+                job = self.waiting.popleft()
+                try:
+                    packed = job.packed()
+                except InputError as error:  # a picture that has changed or is gone
+                    yield Ended(job, lost(job, str(error)))
+                    continue
+                actor = self._idle.pop() if self._idle else self._make()
+                self._streams[actor.work.options(num_returns="streaming").remote(packed)] = actor, job
+            if not self._streams:
+                continue
             ready, _ = self.ray.wait(list(self._streams), timeout=0.5)
             if not ready:
                 yield Idle()

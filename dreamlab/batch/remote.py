@@ -27,17 +27,19 @@ def work_remotely(
     job: Job, terms: Terms, storage: Storage, build: Build
 ) -> Generator[BatchEvent, None, None]:
     """Go on with a job from wherever the storage says that it stands, to its end. Every checkpoint is on the
-    storage before the next step begins. Closed, the moment is kept there too.
+    storage before the next step begins. Closed, the moment is kept there too. Its pictures come with the job,
+    if it is packed, and with the run.
 
     Raises InputError where the storage cannot be read or written to.
     """
-    name = name_of(job)
-    with TemporaryDirectory(prefix="dreamlab-") as scratch:
+    name, packet, job = name_of(job), job, job.light()
+    with TemporaryDirectory(prefix="dreamlab-") as scratch, TemporaryDirectory(prefix="dreamlab-") as shown:
         before = {}
         for place in storage.places(name):
             if place.isdecimal() and storage.pull(f"{name}/{place}", Path(scratch) / place):
                 before[int(place)] = place
-        events = work(job, replace(terms, folder=Path(scratch)), build, before)
+        here = packet.unpacked(Path(shown))
+        events = work(here, replace(terms, folder=Path(scratch)), build, before)
         row = yield from _followed(job, events, storage, max(before, default=0))
     yield Ended(job, replace(row, run=name if row.run else ""))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Event, Note
 from dreamlab.run.expansion import with_expansion
 from dreamlab.run.folders import at_work_on, runs_in
+from dreamlab.run.pictures import HasDigest, asked_of, prepared
 from dreamlab.run.pipeline import generate
 from dreamlab.run.prior_cache import Build, build_prior
 from dreamlab.run.run_dir import RunDir
@@ -83,7 +85,8 @@ def lost(job: Job, error: str) -> Row:
 
 
 class RunsByConfig:
-    """Runs of a folder by their settings, but for the number of threads, which a run writes down itself.
+    """Runs of a folder by their settings, but for the number of threads, which a run writes down itself, and
+    by the pictures that they were asked for with.
 
     passed_over: names of folders that are not looked at.
     """
@@ -103,11 +106,13 @@ class RunsByConfig:
             if path.name not in self._seen:
                 self._seen.add(path.name)
                 with suppress(DreamlabError):  # one that cannot be read is nobody's
-                    self._names[_digest(RunDir(path).config())] = path.name
+                    run = RunDir(path)
+                    self._names[_digest(run.config(), (run.environment() or {}).get("shown", []))] = path.name
 
-    def find(self, config: RunConfig) -> RunDir | None:
-        """The newest run of these settings."""
-        name = self._names.get(_digest(config))
+    def find(self, config: RunConfig, pictures: Sequence[HasDigest] | None = None) -> RunDir | None:
+        """The newest run of these settings. pictures: theirs, where they have been read already."""
+        known = prepared(config.images) if pictures is None else pictures
+        name = self._names.get(_digest(config, asked_of(config.images, known)))
         return None if name is None else RunDir(self.folder / name)
 
     def of(self, job: Job, retries: int) -> dict[int, str]:
@@ -115,21 +120,25 @@ class RunsByConfig:
         found = {}
         with suppress(DreamlabError):
             for attempt in range(retries + 1) if self._names else ():
-                run = self.find(with_expansion(job.config(attempt)))
+                run = self.find(with_expansion(job.config(attempt)), job.pictures)
                 if run is not None:
                     found[attempt] = run.path.name
         return found
 
 
-def _digest(config: RunConfig) -> str:
-    return config.model_copy(update={"threads": None}).model_dump_json(by_alias=True)
+def _digest(config: RunConfig, shown: object) -> str:
+    """shown: see dreamlab.run.pictures.asked_of."""
+    values = config.model_copy(update={"threads": None, "images": ()}).model_dump(mode="json", by_alias=True)
+    return json.dumps([values, shown])
 
 
 def _begun(job: Job, attempt: int, terms: Terms) -> RunDir:
+    for picture in job.pictures:
+        picture.checked()
     config = job.config(attempt)
     if config.threads is None:
         config = config.model_copy(update={"threads": terms.threads})
-    return new_run(config, terms.folder, chosen={"preset": job.recipe.preset, **terms.chosen})
+    return new_run(config, terms.folder, chosen={"preset": job.recipe.preset, **terms.chosen}, said=job.said)
 
 
 def _wait_for(run: RunDir) -> None:

@@ -53,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "prompts",
         type=Path,
         metavar="FILE|PROMPT",
-        help="prompts as .txt, .jsonl or .csv; or one of several words",
+        help="prompts as .txt, .jsonl or .csv, the latter two also with pictures; or one of several words",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of runs, table and page"

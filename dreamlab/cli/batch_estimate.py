@@ -28,11 +28,13 @@ def show_estimate(jobs: Sequence[Job], terms: Terms, workers: int, again: bool, 
         if preset not in each:
             each[preset], origins[preset] = _seconds(job, ledger)
     known = [each[job.recipe.preset] for job in now.left]
+    notes = list(dict.fromkeys(line for job in now.left for line in job.said))
     total = None if None in known else sum(s for s in known if s is not None) / workers
     presets = Counter(job.recipe.preset for job in now.left)
     if as_json:
         facts = {"jobs": len(jobs), "done": len(now.done), "failed": len(now.failed), "left": len(now.left)}
         facts |= {"at_once": workers, "presets": presets, "seconds_each": each, "seconds": total}
+        facts |= {"notes": notes}
         sys.stdout.write(json.dumps({"event": "dry-run", **facts}) + "\n")
         return 0
     lines = [f"{len(jobs)} jobs: {len(now.done)} done, {len(now.failed)} failed, {len(now.left)} left"]
@@ -42,7 +44,7 @@ def show_estimate(jobs: Sequence[Job], terms: Terms, workers: int, again: bool, 
         lines.append(f"{preset}: {count} jobs, {time} ({origins[preset]})")
     if total:
         lines.append(f"together about {clock(total)}, {workers} at once")
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("".join(f"{line}\n" for line in (*lines, *notes)))
     return 0
 
 

@@ -156,8 +156,9 @@ def execute(args: argparse.Namespace) -> int:
         from dreamlab.batch.jobs import Recipe
         from dreamlab.cli.variations import make_variations
 
+        args.prompt = prompt
         return make_variations(
-            args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set))
+            args, Recipe(preset, defaults, formats, args.config, settings, tuple(args.set)), said
         )
     config = resolve(
         prompt,
@@ -193,8 +194,8 @@ def _prompt(args: argparse.Namespace) -> tuple[str | None, list[str]]:
     if args.prompt is not None:
         return args.prompt, []
     if args.image:
-        from dreamlab.cli.image_option import image_settings
         from dreamlab.pictures.config import ImageConfig
+        from dreamlab.pictures.option import image_settings
         from dreamlab.run.pictures import suggested_prompt
 
         found = suggested_prompt(ImageConfig.model_validate(image_settings(args.image[0])))
@@ -273,7 +274,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.expand is not None:
         settings["expand"] = args.expand
     if args.image:
-        from dreamlab.cli.image_option import image_settings
+        from dreamlab.pictures.option import image_settings
 
         settings["images"] = [image_settings(text) for text in args.image]
     if args.begin is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,10 @@ def folder_of(prompt: str, runs: Path) -> Path:
     return runs / "variations" / slug(prompt)
 
 
-def make_variations(args: argparse.Namespace, recipe: Recipe) -> int:
-    """A batch of this prompt with so many seeds; its exit code. A later call goes on, or adds more."""
+def make_variations(args: argparse.Namespace, recipe: Recipe, said: Sequence[str] = ()) -> int:
+    """A batch of this prompt with so many seeds; its exit code. A later call goes on, or adds more.
+
+    said: what is to be said of how the prompt came about."""
     from dreamlab.batch.jobs import written_jobs
     from dreamlab.cli.batch import drive_batch, terms_of
     from dreamlab.cli.batch_view import open_batch_view
@@ -32,6 +36,8 @@ def make_variations(args: argparse.Namespace, recipe: Recipe) -> int:
 
     if not 1 <= args.variations <= MOST:
         raise InputError("--variations cannot be used", expected=f"1 to {MOST}", got=str(args.variations))
+    if args.prompt is None:
+        raise InputError("--variations wants a prompt", mend='Say it: dreamlab run "a red mushroom"')
     if args.view:
         raise InputError("--view shows one run", mend="Take it away, or take --variations away")
     folder = folder_of(args.prompt, args.out)
@@ -47,8 +53,10 @@ def make_variations(args: argparse.Namespace, recipe: Recipe) -> int:
 
         with TemporaryDirectory() as nowhere:
             jobs = written_jobs(rows, recipe, Path(nowhere) / "prompts.jsonl")
+        jobs = [replace(job, said=tuple(said)) for job in jobs]
         return show_estimate(jobs, terms, 1, False, as_json=args.json)
     jobs = written_jobs(rows, recipe, folder / "prompts.jsonl")
+    jobs = [replace(job, said=tuple(said)) for job in jobs]
     with open_batch_view(view_mode(args)) as view:
         return drive_batch(batch, jobs, terms, None, None, view)
 

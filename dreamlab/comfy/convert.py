@@ -8,6 +8,7 @@ vertex_counts and face_counts. Older versions know vertices and faces alone.
 from __future__ import annotations
 
 import inspect
+from io import BytesIO
 from typing import Any
 
 import torch
@@ -72,6 +73,33 @@ def mesh_from_comfy(batch: Any, index: int = 0) -> Mesh:
     )
 
 
+def pictures_from_comfy(images: Float[Tensor, "B H W 3"], mask: Float[Tensor, "b h w"] | None) -> list[bytes]:
+    """Each picture of a batch as a PNG. mask: as Load Image gives it, 1 where a picture is clear; one for all
+    or one for each. Where it is 0 all over, as of a picture without alpha, the pictures are opaque.
+
+    Raises InputError for a mask of another size or number.
+    """
+    from PIL import Image
+
+    pixels = _image(images[..., :3])
+    if mask is not None and bool((mask > 0).any()):
+        if mask.shape[1:] != images.shape[1:3] or len(mask) not in (1, len(images)):
+            size, count = "x".join(map(str, images.shape[1:3])), len(images)
+            raise InputError(
+                "the mask is not of the picture's size",
+                expected=f"{count} of {size}",
+                got=f"{len(mask)} of {'x'.join(map(str, mask.shape[1:]))}",
+            )
+        alpha = _image(1 - mask.expand(len(images), -1, -1))
+        pixels = torch.cat([pixels, alpha[..., None]], -1)
+    found = []
+    for each in pixels:
+        buffer = BytesIO()
+        Image.fromarray(each.numpy()).save(buffer, "png")
+        found.append(buffer.getvalue())
+    return found
+
+
 def _srgb(colors: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
     return torch.from_numpy(linear_to_srgb(colors.double().clamp(0, 1).numpy())).float()
 
@@ -80,7 +108,7 @@ def _picture(image: UInt8[Tensor, "H W 3"]) -> Float[Tensor, "1 H W 3"]:
     return image[None].float() / 255
 
 
-def _image(picture: Float[Tensor, "H W 3"]) -> UInt8[Tensor, "H W 3"]:
+def _image(picture: Float[Tensor, "*size"]) -> UInt8[Tensor, "*size"]:
     return (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
 
 

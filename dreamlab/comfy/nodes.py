@@ -1,23 +1,28 @@
-"""Three nodes: a prompt becomes a mesh, a file becomes a mesh, a mesh becomes a file."""
+"""Three nodes: a prompt or pictures become a mesh, a file becomes a mesh, a mesh becomes a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from dreamlab.api import Result, events
 from dreamlab.cli.prior_option import prior_settings
-from dreamlab.comfy.convert import comfy_mesh, mesh_from_comfy
+from dreamlab.comfy.convert import comfy_mesh, mesh_from_comfy, pictures_from_comfy
+from dreamlab.core.errors import InputError
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
 from dreamlab.mesh.io.names import legal_name
 from dreamlab.mesh.rework import rework
 from dreamlab.mesh.surface.clean import SimplifyConfig
+from dreamlab.pictures.config import ImageConfig
+from dreamlab.pictures.option import image_settings
 from dreamlab.run.events import Finished, Step
+from dreamlab.run.pictures import suggested_prompt
 from dreamlab.run.presets import parse_yaml, preset_names
 
 FORMATS = ("glb", "obj", "stl", "ply", "3mf", "usdz")
@@ -32,7 +37,9 @@ class TextToMesh:
     FUNCTION = "make"
     RETURN_TYPES = ("MESH", "IMAGE", "STRING", "STRING")
     RETURN_NAMES = ("mesh", "pictures", "glb_path", "run_folder")
-    DESCRIPTION = "Text to 3D by score distillation. The embedded prior needs neither GPU nor downloads."
+    DESCRIPTION = (
+        "Text and pictures to 3D by score distillation. The embedded prior needs neither GPU nor downloads."
+    )
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -48,26 +55,63 @@ class TextToMesh:
                     "STRING",
                     {"default": "", "multiline": True, "tooltip": "such as stages.simplify.faces: 2000"},
                 ),
+                "image": ("IMAGE", {"tooltip": "pictures of it; without a prompt it is guessed"}),
+                "mask": ("MASK", {"tooltip": "1 where a picture is clear, as Load Image has it"}),
+                "cameras": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "tooltip": "of each picture in degrees: 0; 90,10; empty: guessed",
+                    },
+                ),
             },
         }
 
     def make(
-        self, prompt: str, preset: str, seed: int, prior: str = "", settings: str = ""
+        self,
+        prompt: str,
+        preset: str,
+        seed: int,
+        prior: str = "",
+        settings: str = "",
+        image: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        cameras: str = "",
     ) -> tuple[Any, torch.Tensor, str, str]:
         """Raises as `dreamlab.generate` does, and ConfigError for settings that are no YAML mapping."""
         chosen = {"seed": seed, **parse_yaml(settings, "what stands in settings")}
         if prior.strip():
             chosen["prior"] = prior_settings(prior.strip())
-        tell, folder = _progress(), None
-        for event in events(prompt.strip(), preset=preset, settings=chosen, out=_outputs()):
-            if isinstance(event, Step):
-                tell(event.done, event.total)
-            if isinstance(event, Finished):
-                folder = event.folder
+        tell, folder, prompt = _progress(), None, prompt.strip()
+        with TemporaryDirectory() as scratch:  # the run has copies of its own
+            if image is not None:
+                chosen["images"] = _images(pictures_from_comfy(image, mask), cameras, Path(scratch))
+                prompt = prompt or suggested_prompt(ImageConfig(**chosen["images"][0])).prompt
+            for event in events(prompt, preset=preset, settings=chosen, out=_outputs()):
+                if isinstance(event, Step):
+                    tell(event.done, event.total)
+                if isinstance(event, Finished):
+                    folder = event.folder
         assert folder is not None  # the last event of a run that raised nothing
         result = Result(folder)
         pictures = result.render().float() / 255
         return comfy_mesh(result.mesh), pictures, str(result.files.get("glb", "")), str(folder)
+
+
+def _images(pictures: list[bytes], cameras: str, folder: Path) -> list[dict[str, Any]]:
+    """Settings of pictures, which are written to a folder; their cameras by ";", as `--image` has them."""
+    said = [part.strip() for part in cameras.split(";")] if cameras.strip() else [""] * len(pictures)
+    if len(said) != len(pictures):
+        raise InputError(
+            "cameras cannot be used",
+            expected=f"as many as pictures, {len(pictures)}, with ; between them",
+            got=str(len(said)),
+        )
+    found = []
+    for number, (data, camera) in enumerate(zip(pictures, said, strict=True), 1):
+        (folder / f"picture-{number}.png").write_bytes(data)
+        found.append(image_settings(f"picture-{number}.png" + (f"@{camera}" if camera else ""), folder))
+    return found
 
 
 class LoadMesh:

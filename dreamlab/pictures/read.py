@@ -26,15 +26,28 @@ class Read(NamedTuple):
 def read_rgba(file: Path, most: int = MOST_SIDE) -> Read:
     """A picture of at most `most` pixels each way; a larger one is made smaller, by a whole number of times.
 
-    Raises InputError for what is no picture of a format that is known here, is damaged or far too large, or
-    holds numbers whose white is not known.
+    Raises InputError for a file that cannot be read, and as `rgba_of`.
     """
+    return rgba_of(data_of(file), str(file), most)
+
+
+def data_of(file: Path) -> bytes:
+    """What a picture's file holds. Raises InputError where it cannot be read."""
     try:
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the picture {file}", got=error.strerror or str(error)) from error
-    rgba = decode_image(data, f"the picture {file}").rgba
-    orientation, frames = _about(data, file)
+
+
+def rgba_of(data: bytes, name: str, most: int = MOST_SIDE, most_pixels: int | None = None) -> Read:
+    """As `read_rgba`, of a file's bytes; one of more than `most_pixels` is refused (None: of
+    more than are ever decoded).
+
+    name: what errors call the picture. Raises InputError for what is no picture of a format that is known
+    here, is damaged or far too large, or holds numbers whose white is not known.
+    """
+    rgba = decode_image(data, f"the picture {name}", most_pixels).rgba
+    orientation, frames = _about(data, name)
     return Read(_upright(_smaller(rgba, -(-max(rgba.shape[:2]) // most)), orientation), frames)
 
 
@@ -44,14 +57,14 @@ def _smaller(rgba: UInt8[np.ndarray, "H W 4"], times: int) -> UInt8[np.ndarray, 
     return rgba if times <= 1 else np.array(Image.fromarray(rgba).reduce(times))  # colours by their alpha
 
 
-def _about(data: bytes, file: Path) -> tuple[int, int]:
+def _about(data: bytes, name: str) -> tuple[int, int]:
     """EXIF's orientation, 1 where there is none; and the number of frames."""
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         if opened.mode == "F":
             raise InputError(
-                f"the picture {file} holds floating point numbers, whose white is not known",
+                f"the picture {name} holds floating point numbers, whose white is not known",
                 mend="Save it with 8 or 16 bits a channel",
             )
         frames = int(getattr(opened, "n_frames", 1))

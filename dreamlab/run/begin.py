@@ -12,7 +12,7 @@ from dreamlab.run.config import RunConfig
 from dreamlab.run.expansion import with_expansion
 from dreamlab.run.machine import environment, pick_device, with_threads
 from dreamlab.run.origin import given_facts, prior_facts
-from dreamlab.run.pictures import files_of, prepared
+from dreamlab.run.pictures import asked_of, files_of, prepared
 from dreamlab.run.run_dir import RunDir
 from dreamlab.run.start_shape import checked_shape, copy_of
 
@@ -39,5 +39,6 @@ def new_run(
     facts: dict[str, Any] = {"prior": given_facts(prior) if prior is not None else prior_facts(config.prior)}
     if pictures:
         facts["pictures"] = [*said, *(line for picture in pictures for line in picture.said)]
+        facts["shown"] = asked_of(config.images, pictures)
     kept = files_of(pictures) | copy_of(shape)
     return RunDir.create(out, config, environment() | facts | dict(chosen or {}), kept)

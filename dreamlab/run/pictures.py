@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,28 +22,43 @@ from dreamlab.core.types import Cameras
 from dreamlab.guidance.camera_guess import guess_azimuth
 from dreamlab.guidance.reference import Picture
 from dreamlab.pictures.config import ImageConfig
-from dreamlab.pictures.cutout import CutOut, cut_out
+from dreamlab.pictures.cutout import cut_out
 from dreamlab.pictures.framing import framed_picture, picture_camera
-from dreamlab.pictures.read import read_rgba
+from dreamlab.pictures.read import data_of, read_rgba, rgba_of
 from dreamlab.priors import PriorConfig
 from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
 from dreamlab.run.config import RunConfig
 
 if TYPE_CHECKING:
+    from dreamlab.evaluate.named_picture import NamedPicture
     from dreamlab.run.context import RunContext
 
-_MOST = 2048  # pixels along a side of a picture that is cut out
+MOST_SIDE = 2048
+"""Pixels along a side of a picture that is cut out; a larger one is made smaller."""
 SURE = 0.4
 """Probability below which the judge's noun is no prompt."""
 _FILLS = (1.0, 0.9, 0.8, 0.7)  # how the judge is shown a picture, see dreamlab.evaluate.named_picture
 _JUDGED = 64  # pixels along the side of what it is shown
 
 
+class Seen(NamedTuple):
+    """What is made of a picture once its object is cut out: sRGB and opacity of a framed square, as its run
+    keeps it; the views that a judge is shown; of how many pictures in the file it is the first; how its
+    background was told, as in `CutOut`; and the SHA-256 of the file."""
+
+    rgba: UInt8[np.ndarray, "S S 4"]
+    judged: Float[Tensor, "n 5 J J"]
+    frames: int
+    by: str
+    digest: str
+
+
 class Prepared(NamedTuple):
-    """A picture as its run keeps it: sRGB and opacity of a framed square; and what is to be said of it."""
+    """A picture as its run keeps it, what is to be said of it, and the SHA-256 of the user's file."""
 
     rgba: UInt8[np.ndarray, "S S 4"]
     said: tuple[str, ...]
+    digest: str
 
 
 class Suggested(NamedTuple):
@@ -62,33 +79,80 @@ def prepared(images: Sequence[ImageConfig]) -> list[Prepared]:
 
 
 def _prepared(image: ImageConfig) -> Prepared:
-    cut, frames = _cut(image)
-    color, opacity = framed_picture(cut, image.fovy, image.fill)
-    straight = color / opacity.clamp_min(1e-6)
-    rgba = (torch.cat([straight, opacity], -1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    said = [f"{image.path.name} holds {frames} pictures, of which the first is taken"] if frames > 1 else []
+    seen = _seen_in(image)
+    return Prepared(seen.rgba, said_of(seen, image.path.name), seen.digest)
+
+
+def said_of(seen: Seen, name: str) -> tuple[str, ...]:
+    """What is to be said of how a picture was taken."""
+    said = [f"{name} holds {seen.frames} pictures, of which the first is taken"] if seen.frames > 1 else []
     how = {
         "alpha": "is cut out by its transparency",
         "plain": "is cut out of its plain background; where that goes wrong, give it an alpha channel",
     }
-    return Prepared(rgba, (*said, f"{image.path.name} {how[cut.by]}"))
+    return (*said, f"{name} {how[seen.by]}")
 
 
-def _cut(image: ImageConfig) -> tuple[CutOut, int]:
-    rgba, frames = read_rgba(image.path, _MOST)
-    return cut_out(rgba, str(image.path)), frames
+def seen_of(data: bytes, name: str, fovy: float, fill: float) -> Seen:
+    """A picture's file, cut out and framed; fovy and fill as in `ImageConfig`.
+
+    name: what errors call the picture. Raises InputError for one that cannot be used.
+    """
+    from dreamlab.priors.embedded.model_space import to_model_space
+
+    rgba, frames = rgba_of(data, name, MOST_SIDE)
+    cut = cut_out(rgba, name)
+    color, opacity = framed_picture(cut, fovy, fill)
+    straight = color / opacity.clamp_min(1e-6)
+    framed = (torch.cat([straight, opacity], -1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    judged = []
+    for share in _FILLS:
+        color, opacity = framed_picture(cut, fovy, share, _JUDGED)
+        judged.append(to_model_space(color[None], opacity[None], torch.zeros_like(opacity[None])))
+    return Seen(framed, torch.cat(judged), frames, cut.by, sha256(data).hexdigest())
+
+
+def _seen_in(image: ImageConfig) -> Seen:
+    """Made once while the file stays the same: a prompt, a colour and the run itself ask for it."""
+    try:
+        state = image.path.stat()
+    except OSError:  # which is told when it is read
+        return seen_of(data_of(image.path), str(image.path), image.fovy, image.fill)
+    return _seen_at(image.path, (state.st_mtime_ns, state.st_size, state.st_ino), image.fovy, image.fill)
+
+
+@lru_cache(maxsize=16)
+def _seen_at(path: Path, state: tuple[int, ...], fovy: float, fill: float) -> Seen:
+    return seen_of(data_of(path), str(path), fovy, fill)
 
 
 def files_of(pictures: Sequence[Prepared]) -> dict[str, bytes]:
     """What a run's folder keeps of them, by name."""
+    return {kept_name(number): png_of(picture.rgba) for number, picture in enumerate(pictures)}
+
+
+def png_of(rgba: UInt8[np.ndarray, "H W 4"]) -> bytes:
     from PIL import Image
 
-    files = {}
-    for number, picture in enumerate(pictures):
-        buffer = io.BytesIO()
-        Image.fromarray(picture.rgba).save(buffer, "png")
-        files[kept_name(number)] = buffer.getvalue()
-    return files
+    buffer = io.BytesIO()
+    Image.fromarray(rgba).save(buffer, "png")
+    return buffer.getvalue()
+
+
+class HasDigest(Protocol):
+    """A picture's file by the SHA-256 of its bytes."""
+
+    @property
+    def digest(self) -> str: ...
+
+
+def asked_of(images: Sequence[ImageConfig], pictures: Sequence[HasDigest]) -> list[dict[str, Any]]:
+    """By which pictures a run is known again, wherever their files lie and whatever was guessed of them
+    since: their settings, with a digest in the place of the path."""
+    return [
+        image.model_dump(mode="json") | {"path": picture.digest}
+        for image, picture in zip(images, pictures, strict=True)
+    ]
 
 
 def pictures_of(images: Sequence[ImageConfig], folder: Path) -> list[Picture]:
@@ -141,48 +205,42 @@ def with_cameras(context: RunContext) -> tuple[RunConfig, list[str]]:
             why = "is taken to show the front: this prior cannot tell"
             if guess is not None:
                 why = f"seems to be taken from azimuth {guess.azimuth:g} (0 is the front, 90 the side on +X)"
-            said.append(f"{image.path.name} {why}; --image {image.path.name}@DEGREES says it yourself")
+            said.append(f"{image.path.name} {why}; where that is wrong, say its azimuth")
         images.append(image)
     return config.model_copy(update={"images": tuple(images)}), said
 
 
-def suggested_prompt(image: ImageConfig) -> Suggested:
+def suggested_prompt(image: ImageConfig, name: str = "") -> Suggested:
     """What the shipped judge takes a picture for, as a prompt.
 
-    Raises InputError where it is not sure, with what it might be, and as `prepared`.
+    name: what the picture is called; "": as its file. Raises InputError where the judge is not sure, with
+    what it might be, and as `prepared`.
     """
-    from dreamlab.evaluate.named_picture import name_picture
-    from dreamlab.evaluate.shipped_judge import read_judge
-
-    found = name_picture(judged_views_of(image), read_judge().judge)
+    name = name or image.path.name
+    found = _named(image)
     if found.sure < SURE:
         raise InputError(
-            f"it is not clear what {image.path.name} shows",
+            f"it is not clear what {name} shows",
             expected="words beside it",
             got=f"perhaps a picture of: {', '.join(found.likeliest)}",
-            mend=f'Say what it is: dreamlab run --image {image.path.name} "{found.prompt}"',
+            mend=f'Say what it is, such as "{found.prompt}"',
         )
-    line = (
-        f"{image.path.name} is taken for {found.prompt!r} ({found.sure:.0%} sure); words beside it say better"
-    )
+    line = f"{name} is taken for {found.prompt!r} ({found.sure:.0%} sure); words beside it say better"
     return Suggested(found.prompt, line)
 
 
 def color_of(image: ImageConfig) -> str:
     """The colour word that the shipped judge sees most in a picture."""
+    return _named(image).color
+
+
+def _named(image: ImageConfig) -> NamedPicture:
     from dreamlab.evaluate.named_picture import name_picture
     from dreamlab.evaluate.shipped_judge import read_judge
 
-    return name_picture(judged_views_of(image), read_judge().judge).color
+    return name_picture(judged_views_of(image), read_judge().judge)
 
 
 def judged_views_of(image: ImageConfig) -> Float[Tensor, "n 5 S S"]:
     """The picture as a judge is shown it, framed in several ways."""
-    from dreamlab.priors.embedded.model_space import to_model_space
-
-    cut, _ = _cut(image)
-    views = []
-    for fill in _FILLS:
-        color, opacity = framed_picture(cut, image.fovy, fill, _JUDGED)
-        views.append(to_model_space(color[None], opacity[None], torch.zeros_like(opacity[None])))
-    return torch.cat(views)
+    return _seen_in(image).judged

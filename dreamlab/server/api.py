@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from dreamlab import __version__
 from dreamlab.core.errors import DreamlabError
-from dreamlab.server import about, metrics, routes
+from dreamlab.server import about, metrics, pictures, routes
 from dreamlab.server.feed import Feed
 from dreamlab.server.limits import Limits
 from dreamlab.server.metrics import Measured, Metrics
@@ -55,7 +55,7 @@ def create_app(settings: ServerSettings, extra_routers: Iterable[APIRouter] = ()
     app = FastAPI(
         title="dreamlab",
         version=__version__,
-        description="Text to 3D: submit prompts, follow jobs, fetch files.",
+        description="Text and pictures to 3D: submit jobs, follow them, fetch files.",
         openapi_url="/v1/openapi.json",
         docs_url=None,  # that page would load its scripts from elsewhere
         redoc_url=None,
@@ -64,6 +64,7 @@ def create_app(settings: ServerSettings, extra_routers: Iterable[APIRouter] = ()
     )
     state = app.state
     state.settings, state.store = settings, Store(settings.root)
+    state.pictures = pictures.Pictures(state.store, settings.limits)
     state.feed = Feed(state.store)
     state.workers = Workers(state.store, settings.workers, settings.command)
     state.metrics = Metrics(state.store, state.workers)
@@ -73,7 +74,8 @@ def create_app(settings: ServerSettings, extra_routers: Iterable[APIRouter] = ()
         app.mount("/", StaticFiles(directory=settings.pages, html=True), "pages")
     for kind, answer in _ANSWERS.items():
         app.add_exception_handler(kind, answer)
-    app.add_middleware(Security, guard=settings.guard)
+    uploads = {pictures.PATH: settings.limits.picture} | settings.guard.uploads
+    app.add_middleware(Security, guard=settings.guard.model_copy(update={"uploads": uploads}))
     app.add_middleware(Measured, metrics=state.metrics)
     return app
 

@@ -16,12 +16,13 @@ OVER: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 CHANGES = ("queued", "running", "finished", "failed", "cancelled")
 """Events that are a change of state; the others are step, phase and note."""
 
-_AS_JSON = ("settings", "formats", "config", "files")
+_AS_JSON = ("settings", "formats", "config", "files", "images", "notes")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A job as it is submitted. config: every setting, as plain values. steps: of all stages together."""
+    """A job as it is submitted. config: every setting, as plain values. steps: of all stages together.
+    images: pictures by their ids, with cameras. notes: what is to be said of the request."""
 
     prompt: str
     preset: str
@@ -31,6 +32,8 @@ class Order:
     negative: str = ""
     formats: tuple[str, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    images: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Job:
     number: its place in the order of submission. submitted, started, finished: seconds since 1970.
     step, steps: done and in all. seconds_left: of steps, at the present speed. run: the name of its folder.
     files: names in that folder, by kind. worker: who works on it. deaths: of workers at it, since it last got
-    further. cancelling: it was asked to stop, and has not yet.
+    further. cancelling: it was asked to stop, and has not yet. images: pictures by their ids, with cameras.
+    notes: what is to be said of the request.
     """
 
     number: int
@@ -66,6 +70,8 @@ class Job:
     worker: str | None
     deaths: int
     cancelling: bool
+    images: list[dict[str, Any]]
+    notes: list[str]
 
 
 COLUMNS = ", ".join(item.name for item in fields(Job))

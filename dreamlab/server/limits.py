@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from dreamlab.core.errors import InputError
 
 NOT_ASKED = (
-    "shape", "images", "prior", "priors", "prior_devices", "device", "threads", "expanded", "saving",
+    "shape", "prior", "priors", "prior_devices", "device", "threads", "expanded", "saving",
 )  # fmt: skip
 """Settings that are for whoever runs the server: they name files, models and devices of the machine."""
-SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative"}
+SAID_BESIDE = {"prompt": "prompt", "seed": "seed", "negative_prompt": "negative", "images": "images"}
 
 
 class Limits(BaseModel):
@@ -23,7 +23,8 @@ class Limits(BaseModel):
     of views that are drawn. views: of a step. pixels: along a side of pictures that are optimised on, film:
     of the turntable, texture: of textures. frames: of the turntable. lattice: cells along a side of a
     surface's lattice. faces: of a mesh. variations: jobs of one request. settings: that one request names.
-    waiting: jobs in the queue. body: bytes of a request.
+    waiting: jobs in the queue. body: bytes of a request. picture, megapixels: bytes and size of a picture
+    that is sent; pictures: how many are kept that no job needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,9 @@ class Limits(BaseModel):
     settings: int = Field(default=64, ge=0)
     waiting: int = Field(default=500, ge=1)
     body: int = Field(default=65_536, ge=1024)
+    picture: int = Field(default=20_000_000, ge=1024)
+    megapixels: int = Field(default=64, ge=1, le=178)
+    pictures: int = Field(default=200, ge=1)
 
 
 CEILINGS: dict[str, str | int] = {

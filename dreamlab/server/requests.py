@@ -12,21 +12,51 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from dreamlab.core.errors import InputError
+from dreamlab.pictures.config import ImageConfig
 from dreamlab.run.config import RunConfig
 from dreamlab.run.folders import runs_in
 from dreamlab.run.resolve import resolve
 from dreamlab.server.jobs import Job, Order, State
 from dreamlab.server.limits import Limits, check_prompt, check_settings, check_size
+from dreamlab.server.pictures import PictureId, sent_picture, suggested
 
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,120}$")]
 
 
-class JobRequest(BaseModel):
-    """What to make. Settings go by the names that `dreamlab run --set` takes."""
+class JobImage(BaseModel):
+    """A picture that was sent to /v1/pictures, and the camera that took it, in degrees."""
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field(description="what to make, such as 'a red mushroom'")
+    picture: PictureId = Field(description="as /v1/pictures has answered")
+    azimuth: float | None = Field(
+        default=None, ge=-360, le=360, description="0 the front, 90 the side on +X; null: guessed"
+    )
+    elevation: float | None = Field(default=None, ge=-90, le=90, description="null: 15")
+    fovy: float = Field(
+        default=40.0, ge=5, le=120, description="of a picture that the unit sphere would fill"
+    )
+    fill: float = Field(default=0.9, gt=0.1, le=1.0, description="radius of the outline, 1 the sphere's")
+    weight: float = Field(default=4.0, ge=0, le=100, description="1: as the prior draws other views")
+
+
+class JobRequest(BaseModel):
+    """What to make, of words, pictures or both. Settings go by the names that `dreamlab run --set` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"prompt": "a red mushroom", "preset": "fast"},
+                {"prompt": "a yellow duck", "images": [{"picture": "0" * 32, "azimuth": 30}]},
+            ]
+        },
+    )
+
+    prompt: str | None = Field(
+        default=None, description="such as 'a red mushroom'; null: what the first picture is taken for"
+    )
+    images: list[JobImage] = Field(default_factory=list, max_length=8, description="pictures of it")
     preset: str | None = Field(default=None, description="see /v1/presets; null: the server's usual one")
     seed: int = Field(default=0, ge=0, lt=2**32, description="same seed, same bytes")
     negative: str = Field(default="", description="what to keep away from")
@@ -39,10 +69,13 @@ class JobRequest(BaseModel):
 
 class JobFacts(BaseModel):
     """A job as it stands. Times are ISO 8601, UTC. `steps` are those of all stages, `seconds_left` those that
-    the steps left take at the present speed; `files` and `preview` are addresses on this server."""
+    the steps left take at the present speed; `files` and `preview` are addresses on this server; `notes` say
+    what was made of the request, such as what a picture was taken for."""
 
     id: str
     prompt: str
+    images: list[JobImage]
+    notes: list[str]
     preset: str
     seed: int
     negative: str
@@ -99,7 +132,7 @@ def orders_of(request: JobRequest, root: Path, offer: Offer, limits: Limits) -> 
         raise InputError(
             f"the preset {preset!r} is not offered", expected="one of " + ", ".join(offer.presets)
         )
-    check_prompt(request.prompt, "prompt", limits)
+    check_prompt(request.prompt or "", "prompt", limits)
     check_prompt(request.negative, "negative prompt", limits)
     check_settings(request.settings, limits)
     if request.variations > limits.variations:
@@ -109,26 +142,52 @@ def orders_of(request: JobRequest, root: Path, offer: Offer, limits: Limits) -> 
     seeds = range(request.seed, request.seed + request.variations)
     if seeds[-1] >= 2**32:
         raise InputError("the last variation's seed is too large", expected="less than 2^32")
-    config = _config(request, preset, root, offer)
+    images = [_image(root, image) for image in request.images]
+    prompt, notes = _prompt(request, images)
+    config = _config(request, prompt, images, preset, root, offer)
     values = config.model_dump(mode="json", by_alias=True)
     check_size(values, limits)
     formats = None if request.formats is None else tuple(request.formats)
-    beside = {"negative": request.negative, "formats": formats, "settings": request.settings}
+    beside = {
+        "negative": request.negative,
+        "formats": formats,
+        "settings": request.settings,
+        "images": tuple(image.model_dump() for image in request.images),
+        "notes": notes,
+    }
     return [
         Order(config.prompt, preset, seed, values | {"seed": seed}, config.total_steps, **beside)
         for seed in seeds
     ]
 
 
-def _config(request: JobRequest, preset: str, root: Path, offer: Offer) -> RunConfig:
+def _image(root: Path, image: JobImage) -> ImageConfig:
+    return ImageConfig(path=sent_picture(root, image.picture), **image.model_dump(exclude={"picture"}))
+
+
+def _prompt(request: JobRequest, images: Sequence[ImageConfig]) -> tuple[str, tuple[str, ...]]:
+    """The prompt, or what the first picture is taken for, with a line that says so."""
+    if request.prompt is not None:
+        return request.prompt, ()
+    if not images:
+        raise InputError("nothing says what to make", expected="a prompt, images, or both")
+    found = suggested(images[0])
+    return found.prompt, (found.line,)
+
+
+def _config(
+    request: JobRequest, prompt: str, images: Sequence[ImageConfig], preset: str, root: Path, offer: Offer
+) -> RunConfig:
     """Every setting; the packages that its stages need are there."""
     settings: dict[str, Any] = {"seed": request.seed}
+    if images:
+        settings["images"] = [image.model_dump(mode="json") for image in images]
     if request.negative:
         settings["negative_prompt"] = request.negative
     if request.formats is not None:
         settings["stages"] = {"export": {"formats": request.formats}}
     config = resolve(
-        request.prompt,
+        prompt,
         preset=preset,
         defaults=offer.defaults,
         formats=offer.formats,

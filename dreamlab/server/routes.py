@@ -1,4 +1,4 @@
-"""Jobs: submit, list, follow, fetch, cancel, and try again."""
+"""Jobs: submit, list, follow, fetch, cancel, and try again; and the pictures that are sent for them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from dreamlab.server.files import servable
 from dreamlab.server.jobs import OVER, Job, JobEvent, State
+from dreamlab.server.pictures import PictureFacts, PictureId, Pictures, sent_picture
 from dreamlab.server.requests import (
     JobFacts,
     JobList,
@@ -45,9 +46,62 @@ def job_of(request: Request, job_id: str) -> Job:
     return job
 
 
+def pictures_of(request: Request) -> Pictures:
+    return request.app.state.pictures
+
+
+async def body_of(request: Request) -> bytes:
+    return await request.body()
+
+
 AnyStore = Annotated[Store, Depends(store_of)]
+AnyPictures = Annotated[Pictures, Depends(pictures_of)]
 OneJob = Annotated[Job, Depends(job_of)]
 Since = Annotated[int | None, Header(alias="last-event-id", ge=0)]
+
+
+_ANY_PICTURE = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_NOT_TAKEN: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "it has too many bytes"},
+    422: {"model": Problem, "description": "a run could not use it; the line says why, and what to do"},
+    429: {"model": Problem, "description": "too many come at once"},
+}
+
+
+@router.post(
+    "/pictures",
+    status_code=201,
+    response_model=PictureFacts,
+    responses=_NOT_TAKEN,
+    openapi_extra=_ANY_PICTURE,
+    tags=["pictures"],
+)
+def send_picture(data: Annotated[bytes, Depends(body_of)], pictures: AnyPictures) -> PictureFacts:
+    """Keep a picture for jobs that name it in `images`. The body is the file itself: PNG, JPEG, WebP, ... One
+    that was sent before is the same picture, with the same id."""
+    return pictures.take(data)
+
+
+@router.get(
+    "/pictures/{picture}",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/png": {}}},
+        404: {"model": Problem, "description": "there is no such picture"},
+    },
+    tags=["pictures"],
+)
+def shown_picture(picture: PictureId, pictures: AnyPictures) -> FileResponse:
+    """The object as a run is shown it: cut out, in a square, as PNG."""
+    path = pictures.shown(picture)
+    if path is None:
+        raise HTTPException(404, "there is no such picture")
+    return FileResponse(path, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
 
 @router.post("/jobs", status_code=201, response_model=JobFacts | JobList, responses=_REFUSED)
@@ -94,6 +148,9 @@ def cancel(job: OneJob, store: AnyStore) -> JobFacts:
 def retry(job: OneJob, request: Request, store: AnyStore) -> JobFacts:
     """Queue a failed or cancelled job once more; it goes on from its run's checkpoint."""
     most = request.app.state.settings.limits.waiting
+    if job.run is None:  # a run has copies of its own
+        for image in job.images:
+            sent_picture(store.root, image["picture"])
     return facts_of(store.retry(job.id, most) or job, store.root)
 
 

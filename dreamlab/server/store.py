@@ -24,7 +24,7 @@ from dreamlab.server.jobs import CHANGES, COLUMNS, OVER, STATES, Job, JobEvent, 
 
 FILE, FOLDER = ".workshop.sqlite", ".workshop"
 """The store, and the folder of locks and logs, in the folder of all runs."""
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,6 +40,7 @@ CREATE TABLE jobs (
     error TEXT, run TEXT, files TEXT NOT NULL DEFAULT '{}',
     worker TEXT, cancelling INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0, furthest INTEGER NOT NULL DEFAULT 0,
+    images TEXT NOT NULL DEFAULT '[]', notes TEXT NOT NULL DEFAULT '[]',
     CHECK ((state = 'running') = (worker IS NOT NULL))
 );
 CREATE INDEX jobs_by_turn ON jobs (state, turn, number);
@@ -50,6 +51,11 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_job ON events (job, number);
 """
+_SINCE = {
+    1: "ALTER TABLE jobs ADD COLUMN images TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE jobs ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';",
+}
+"""What makes a store of an older version one of the next."""
 
 
 class QueueFullError(DreamlabError):
@@ -76,9 +82,13 @@ class Store:
             if version == 0:
                 self.db.execute("PRAGMA journal_mode = WAL")
                 self.db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
+                version = VERSION
+            while version in _SINCE:
+                self.db.executescript(f"BEGIN;{_SINCE[version]}PRAGMA user_version = {version + 1};COMMIT;")
+                version += 1
         except sqlite3.DatabaseError as error:
             raise DamagedError(f"{path} cannot be used", got=str(error), mend="Move it away") from error
-        if version not in (0, VERSION):
+        if version != VERSION:
             raise DamagedError(
                 f"{path} is of another dreamlab",
                 expected=f"version {VERSION}",
@@ -140,10 +150,13 @@ class Store:
             "seed": order.seed, "negative": order.negative, "formats": json.dumps(order.formats),
             "settings": json.dumps(dict(order.settings)), "config": json.dumps(dict(order.config)),
             "turn": now, "submitted": now, "steps": order.steps,
+            "images": json.dumps([dict(image) for image in order.images]), "notes": json.dumps(order.notes),
         }  # fmt: skip
         names = ", ".join(values)
         db.execute(f"INSERT INTO jobs ({names}) VALUES ({', '.join('?' * len(values))})", [*values.values()])
         tell(db, values["id"], "queued")
+        for line in order.notes:
+            tell(db, values["id"], "note", text=line)
         return values["id"]
 
     def cancel(self, job: str) -> Job | None:
@@ -241,6 +254,13 @@ class Store:
         """The number of the latest event; 0 where nothing has happened yet."""
         (number,) = self.db.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()
         return number
+
+    def pictures_needed(self) -> set[str]:
+        """The ids of pictures of jobs that wait or run."""
+        rows = self.db.execute(
+            "SELECT images FROM jobs WHERE state IN ('queued', 'running') AND images != '[]'"
+        )
+        return {image["picture"] for row in rows for image in json.loads(row["images"])}
 
     def data_version(self) -> int:
         """Another number whenever another connection than this thread's has written."""

@@ -1,11 +1,14 @@
 """Tools for programs that speak MCP: make, look at and cancel jobs; list, describe, render and export runs.
 
-What they are given is never a path: runs are named by their folders in the one folder of all runs.
+What they are given is never a path: runs are named by their folders in the one folder of all runs, pictures
+by their names in the one folder of pictures, if there is any.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import binascii
+from base64 import b64decode
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -14,17 +17,19 @@ from typing import Annotated, Any, Literal
 import anyio
 from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dreamlab import __version__
 from dreamlab.core.errors import DreamlabError, InputError
+from dreamlab.pictures.read import data_of
 from dreamlab.run import folders
-from dreamlab.run.folders import age, runs_in
+from dreamlab.run.folders import age, is_plain, runs_in
 from dreamlab.run.glance import glance
 from dreamlab.run.presets import did_you_mean
 from dreamlab.server import views
 from dreamlab.server.api import ServerSettings
 from dreamlab.server.jobs import OVER, Job, State
+from dreamlab.server.pictures import Pictures
 from dreamlab.server.requests import JobRequest, orders_of
 from dreamlab.server.store import Store
 from dreamlab.server.workers import Workers
@@ -52,6 +57,20 @@ class JobState(BaseModel):
     error: str | None
     run: str | None
     files: dict[str, str]
+    notes: list[str]
+
+
+class ToolImage(BaseModel):
+    """A picture of what is made: `data` or `file`; and where its camera stood, in degrees."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str | None = Field(default=None, description="the file, in base64")
+    file: str | None = Field(default=None, description="a name in the folder of pictures, no path")
+    azimuth: float | None = Field(
+        default=None, ge=-360, le=360, description="0 the front, 90 the side on +X; null: guessed"
+    )
+    elevation: float | None = Field(default=None, ge=-90, le=90)
 
 
 class RunFacts(BaseModel):
@@ -74,16 +93,21 @@ Run = Annotated[str, Field(description="a run's folder name or number, or latest
 
 
 class Desk:
-    """The queue of a folder and this process's workers, which start when they are first needed."""
+    """The queue of a folder and this process's workers, which start when they are first needed.
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self.settings, self.store = settings, Store(settings.root)
+    folder: of the pictures that may be named.
+    """
+
+    def __init__(self, settings: ServerSettings, folder: Path | None) -> None:
+        self.settings, self.store, self.folder = settings, Store(settings.root), folder
+        self.pictures = Pictures(self.store, settings.limits)
         self.workers = Workers(self.store, settings.workers, settings.command)
         self._begun = False
 
-    def submit(self, asked: dict[str, Any]) -> Job:
+    def submit(self, asked: dict[str, Any], images: Sequence[ToolImage]) -> Job:
         """Queue one job, and see to it that somebody works."""
         with told():
+            asked = asked | {"images": [self._sent(image) for image in images]}
             request = JobRequest.model_validate(asked)
             orders = orders_of(request, self.store.root, self.settings.offer, self.settings.limits)
             (job,) = self.store.submit(orders, most=self.settings.limits.waiting)
@@ -91,6 +115,37 @@ class Desk:
             self._begun = True
             self.workers.start()
         return job
+
+    def _sent(self, image: ToolImage) -> dict[str, Any]:
+        camera = image.model_dump(include={"azimuth", "elevation"})
+        return {"picture": self.pictures.take(self._data(image)).picture, **camera}
+
+    def _data(self, image: ToolImage) -> bytes:
+        most = self.settings.limits.picture
+        if (image.data is None) == (image.file is None):
+            raise InputError("a picture is either data or file")
+        if image.file is not None:
+            file = self._named(image.file)
+            size, data = file.stat().st_size, b""
+            data = data_of(file) if size <= most else b""
+        else:
+            try:
+                data = b64decode(image.data or "", validate=True)
+            except binascii.Error as error:
+                raise InputError("the data of a picture is no base64", got=str(error)) from error
+            size = len(data)
+        if size > most:
+            raise InputError("the picture has too many bytes", expected=f"at most {most}", got=str(size))
+        return data
+
+    def _named(self, name: str) -> Path:
+        """A file of the folder of pictures; what lies elsewhere, a link to it too, is none."""
+        if self.folder is None:
+            raise InputError("no folder of pictures was opened", mend="Start `dreamlab mcp --pictures DIR`")
+        file = self.folder / name
+        if not is_plain(name) or file.is_symlink() or not file.is_file():
+            raise InputError(f"there is no picture {name!r}", expected="a name in the folder of pictures")
+        return file
 
     def job(self, job_id: str) -> Job:
         found = self.store.job(job_id)
@@ -133,10 +188,10 @@ def told() -> Iterator[None]:
         raise ToolError(f"{where} cannot be used: {first['msg']}") from error
 
 
-def create_tools(settings: ServerSettings) -> MCPServer:
+def create_tools(settings: ServerSettings, pictures: Path | None = None) -> MCPServer:
     """The server of the tools, which `run("stdio")` starts. Of the settings count root, workers, command,
-    limits and offer."""
-    desk = Desk(settings)
+    limits and offer. pictures: a folder whose pictures may be named."""
+    desk = Desk(settings, pictures)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
@@ -156,10 +211,16 @@ def create_tools(settings: ServerSettings) -> MCPServer:
 def _add_jobs(server: MCPServer, desk: Desk) -> None:
     presets = ", ".join(desk.settings.offer.presets)
 
-    @server.tool(description=f"Make a mesh from a prompt. Presets: {presets} (fast is the soonest look).")
+    @server.tool(
+        description="Make a mesh from a prompt, from pictures, or from both. "
+        f"Presets: {presets} (fast is the soonest look)."
+    )
     async def make(
         context: Context,
-        prompt: Annotated[str, Field(description="what to make, such as 'a red mushroom'")],
+        prompt: Annotated[
+            str | None, Field(description="such as 'a red mushroom'; null: what the first picture shows")
+        ] = None,
+        images: Annotated[list[ToolImage], Field(max_length=8, description="pictures of it")] = [],  # noqa: B006
         preset: str | None = None,
         seed: Annotated[int, Field(description="same seed, same bytes")] = 0,
         negative: Annotated[str, Field(description="what to keep away from")] = "",
@@ -170,7 +231,7 @@ def _add_jobs(server: MCPServer, desk: Desk) -> None:
         wait: Annotated[bool, Field(description="until it is done; false: see `job`")] = True,
     ) -> JobState:
         asked = {"prompt": prompt, "preset": preset, "seed": seed, "negative": negative}
-        job = desk.submit(asked | {"formats": formats, "settings": settings})
+        job = desk.submit(asked | {"formats": formats, "settings": settings}, images)
         if not wait:
             return desk.state(job)
         try:

@@ -92,7 +92,8 @@ class Worker:
             if (run.environment() or {}).get("job") == job.id:
                 return run
         config = from_values(migrated(job.config))
-        return new_run(config, self.root, chosen={"preset": job.preset, "job": job.id})
+        chosen = {"preset": job.preset, "job": job.id}
+        return new_run(config, self.root, chosen=chosen, said=job.notes)
 
     def _show(self, job: Job, event: Event, pace: Pace) -> bool:
         """Tell the store; whether the job is to stop."""

@@ -105,6 +105,10 @@ class Page:
     def type(self, text: str) -> None:
         self.send("Input.insertText", text=text)
 
+    def type_keys(self, *keys: str) -> None:
+        for key in keys:
+            self.key(key)
+
     def click(self, selector: str) -> None:
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
 

@@ -12,11 +12,13 @@ from dreamlab.app.library import Library, NotThereError
 from dreamlab.app.marks import DATABASE, LONGEST_TAG, MOST_TAGS, checked_tags
 from dreamlab.app.repeating import recipe_of
 from dreamlab.core.errors import DamagedError, InputError
+from dreamlab.run.begin import new_run
 from dreamlab.run.compare import flat
 from dreamlab.run.folders import locked
 from dreamlab.run.resolve import resolve
 from dreamlab.run.run_dir import RunDir
 from tests.cli.shelf import make_run
+from tests.test_pictures_run import ball_picture
 
 
 @pytest.fixture
@@ -246,6 +248,20 @@ def test_a_recipe_names_what_differs_from_the_preset_and_gives_the_same_run(root
         "a red ball", preset="fast", overrides=[*overrides, "seed=5", "negative_prompt=blue", "threads=1"]
     )
     assert flat(again.model_dump(mode="json")) == flat(config.model_dump(mode="json"))
+
+
+def test_a_recipe_has_the_runs_own_copies_of_its_pictures_and_names_no_other_file(root: Path) -> None:
+    file = ball_picture(root.parent / "ball.png")
+    images = [{"path": str(file), "azimuth": 30, "fill": 0.7}, {"path": str(file), "azimuth": 90}]
+    run = new_run(
+        resolve("a red ball", preset="fast", settings={"images": images}), root, None, {"preset": "fast"}
+    )
+    recipe = recipe_of(run.path)
+    assert recipe.lost == "" and not any("image" in key for key in recipe.settings)
+    cameras = [(image["file"], image["azimuth"], image["fill"]) for image in recipe.images]
+    assert cameras == [("picture-1.png", 30, 0.7), ("picture-2.png", 90, 0.9)]
+    assert str(file) not in str(recipe)
+    assert Library(root).files(run.path.name)["picture"] == ["picture-1.png", "picture-2.png"]
 
 
 def test_a_recipe_says_what_it_cannot_give(root: Path) -> None:

@@ -13,10 +13,14 @@ import pytest
 
 from dreamlab.app.library import Library
 from dreamlab.mesh.io.gltf import GlbObject, glb_scene
+from dreamlab.run.begin import new_run
+from dreamlab.run.resolve import resolve
 from dreamlab.run.trash import empty, trashed
+from dreamlab.server.store import Store
 from tests.app.browser import Page, browsing, chromium
 from tests.app.shop import ball, client, make_shown_run, served
 from tests.cli.shelf import make_run
+from tests.test_pictures_run import ball_picture
 
 EVIL = '<img src=x onerror="document.title=1">'
 AXE = "DREAMLAB_AXE"
@@ -110,6 +114,100 @@ def test_an_object_is_asked_for_with_the_keyboard_alone_and_can_be_taken_back(pa
     page.until("document.querySelector('.job').innerText.includes('cancelled')")
     page.click(".job button:last-child")
     page.until("document.querySelector('.job') === null")
+
+
+GIVE = """(async (how, name, kind, size) => {{
+  const canvas = new OffscreenCanvas(48, 48), pen = canvas.getContext("2d");
+  pen.fillStyle = "#c81e1e";
+  pen.fillRect(12, 12, size, size);
+  const blob = kind === "image/png" ? await canvas.convertToBlob() : new Blob(["no picture"]);
+  const data = new DataTransfer();
+  data.items.add(new File([blob], name, {{ type: kind }}));
+  if (how === "choose") {{
+    const input = document.querySelector("#pictures");
+    input.files = data.files;
+    input.dispatchEvent(new Event("change"));
+  }} else if (how === "paste") {{
+    const paste = new ClipboardEvent("paste", {{ clipboardData: data, bubbles: true }});
+    document.querySelector("#prompt").dispatchEvent(paste);
+  }} else {{
+    const drop = new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }});
+    document.querySelector(".composer").dispatchEvent(drop);
+  }}
+}})({0})"""
+
+
+def give(page: Page, how: str, name: str = "box.png", kind: str = "image/png", size: int = 24) -> None:
+    """A picture of a red square, or what is none, as a person hands it over."""
+    page.run(GIVE.format(f"'{how}', '{name}', '{kind}', {size}"))
+
+
+def shots(page: Page, count: int) -> None:
+    page.until(f"document.querySelectorAll('.shot img').length === {count}")
+    page.until("[...document.querySelectorAll('.shot img')].every((each) => each.naturalWidth === 512)")
+
+
+def test_pictures_are_chosen_pasted_and_dropped_and_go_with_the_job(page: Page, root: Path) -> None:
+    for number, how in enumerate(("choose", "paste", "drop"), 1):
+        give(page, how, f"{how}.png", size=20 + number)
+        shots(page, number)
+    assert "is cut out by its transparency" in page.run("document.querySelector('.shot').innerText")
+    page.run("document.querySelector('.shot:nth-child(2) select').focus()")
+    page.type_keys("i", "t", "s", " ", "b")
+    assert page.run("document.activeElement.selectedOptions[0].textContent") == "its back"
+    page.run("document.querySelector('.shot:nth-child(3) button').focus()")
+    page.key("Enter")
+    shots(page, 2)
+    assert page.run("document.activeElement.textContent") == "Add a picture"
+    page.run("document.querySelector('#prompt').focus()")
+    page.type("a red box")
+    page.key("Enter")
+    page.until("document.querySelector('.job') !== null")
+    (job,) = Store(root).jobs("queued")
+    cameras = [(image["azimuth"], image["elevation"]) for image in job.images]
+    assert job.prompt == "a red box" and cameras == [(None, 15), (180, 15)]
+    Store(root).cancel(job.id)
+
+
+def test_what_is_no_picture_is_said_and_words_are_not_needed_beside_one(page: Page, root: Path) -> None:
+    page.run("document.querySelector('#prompt').value = ''")
+    page.click(".composer [type=submit]")
+    page.until("document.querySelector('.toast.bad') !== null")
+    assert "or add a picture" in page.run("document.querySelector('.toast.bad').innerText")
+    give(page, "drop", "letter.txt", "text/plain")
+    page.until("document.querySelector('#toasts').innerText.includes('That is no picture')")
+    give(page, "choose", "letter.txt", "text/plain")
+    page.until("document.querySelector('#toasts').innerText.includes('cannot be read')")
+    page.errors[:] = [each for each in page.errors if "422" not in each]
+    give(page, "choose")
+    shots(page, 1)
+    page.run("document.querySelectorAll('.toast').forEach((each) => each.remove())")
+    page.click(".composer [type=submit]")
+    page.until("document.querySelector('.toast') !== null")
+    told = page.run("document.querySelector('.toast').innerText")
+    assert "is taken for" in told or "it is not clear what the picture shows" in told
+    for job in Store(root).jobs("queued"):
+        Store(root).cancel(job.id)
+    page.errors[:] = [each for each in page.errors if "422" not in each]
+
+
+def test_a_run_of_a_picture_shows_it_and_fills_the_form_with_it(page: Page, root: Path) -> None:
+    image = {"path": str(ball_picture(root.parent / "ball.png")), "azimuth": 30, "elevation": 40}
+    config = resolve("a shown ball", preset="fast", settings={"images": [image]})
+    run = new_run(config, root, None, {"preset": "fast"}).path
+    page.run(f"location.hash = '#/run/{run.name}'")
+    page.until("document.querySelector('main .cutout img')?.naturalWidth === 512")
+    page.run(CHANGE)
+    shots(page, 1)
+    told = "[...document.querySelectorAll('.shot select')].map((each) => each.selectedOptions[0].textContent)"
+    assert page.run(told) == ["30°", "well above"]
+    assert page.run("document.querySelector('#prompt').value") == "a shown ball"
+    Library(root).discard(run.name)
+    empty(root)
+
+
+CHANGE = """[...document.querySelectorAll("button")]
+  .find((each) => each.textContent.startsWith("Change")).click()"""
 
 
 def test_what_is_refused_is_said_in_the_servers_words(page: Page) -> None:
@@ -273,6 +371,9 @@ def test_no_page_is_wider_than_a_phone(view: str, page: Page) -> None:
     page.run(f"location.hash = '{view}'")
     page.until("document.querySelector('main h1') !== null")
     page.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    if view == "#/":
+        give(page, "choose")
+        shots(page, 1)
     assert page.run("document.documentElement.scrollWidth") <= 360
     small = "filter((each) => each.offsetHeight && each.offsetHeight < 24).map((each) => each.textContent)"
     assert page.run(f"[...document.querySelectorAll('main button, main a.button')].{small}") == []
@@ -287,6 +388,9 @@ def test_axe_finds_no_barrier(view: str, page: Page) -> None:
     page.run(f"location.hash = '{view}'")
     page.until(f"location.hash === '{view}' && document.querySelector('main h1') !== null")
     page.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    if view == "#/":
+        give(page, "choose")
+        shots(page, 1)
     page.run(f"{script};0")
     rules = "all.violations.map((v) => [v.id, v.nodes.map((n) => n.failureSummary)])"
     for width, dark in ((1280, False), (360, True)):

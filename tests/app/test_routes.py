@@ -11,17 +11,21 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from dreamlab.app.exporting import ExportOptions
 from dreamlab.app.pages import _pages as page_files
+from dreamlab.run.begin import new_run
 from dreamlab.run.compare import compare
+from dreamlab.run.resolve import from_values
 from dreamlab.run.styles import STYLES
 from dreamlab.run.trash import trashed
 from dreamlab.server.security import Guard
 from tests.app.shop import client, fake_export, make_shown_run
 from tests.cli.shelf import make_run
+from tests.test_pictures_run import ball_picture
 
 EVIL = '<img src=x onerror="alert(1)">'
 RUN = "/v1/runs/0001-a-red-ball"
@@ -44,6 +48,26 @@ def test_a_run_is_told_whole_and_its_files_can_be_fetched(root: Path) -> None:
         assert glb.content == (run / "mesh.glb").read_bytes()
         assert glb.headers["content-disposition"] == 'attachment; filename="0001-a-red-ball.glb"'
         assert web.get(told["files"]["preview"]["previews/000010.png"]).headers["content-type"] == "image/png"
+
+
+def test_a_run_of_a_picture_is_asked_for_again_by_its_own_copy(root: Path) -> None:
+    file = ball_picture(root.parent / "ball.png")
+    with client(root) as web:
+        picture = web.post("/v1/pictures", content=file.read_bytes()).json()["picture"]
+        asked = {"prompt": "a red ball", "images": [{"picture": picture, "azimuth": 30}]}
+        job = web.app.state.store.job(web.post("/v1/jobs", json=asked).json()["id"])  # type: ignore[attr-defined]
+        run = new_run(from_values(job.config), root, None, {"preset": "fast"}).path
+        (image,) = web.get(f"/v1/runs/{run.name}/recipe").json()["images"]
+        copy = web.get(image.pop("url"))
+        assert copy.content == (run / "picture-1.png").read_bytes()
+        again = web.post("/v1/pictures", content=copy.content).json()["picture"]
+        images = [image | {"picture": again}]
+        answer = web.post("/v1/jobs", json={"prompt": "a red ball", "images": images})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["images"] == [job.images[0] | {"picture": again}]
+        framed = Image.open(io.BytesIO(web.get(f"/v1/pictures/{again}").content))
+        was, now = (np.asarray(each)[..., 3] / 255.0 for each in (Image.open(run / "picture-1.png"), framed))
+        assert np.abs(was - now).mean() < 0.01  # framed again, it stays as large
 
 
 def test_a_report_is_a_stranger_to_the_app(root: Path) -> None:

@@ -12,11 +12,14 @@ from known import Balls
 from dreamlab.cli.variations import FROZEN
 from dreamlab.mesh.io.load import load
 from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
+from dreamlab.run import pictures
+from dreamlab.run.pictures import Suggested
 from dreamlab.run.resolve import resolve
 from dreamlab.run.run_dir import RunDir
 from dreamlab.scenes import HashGridFieldConfig
 from tests.batch.toys import tiny_file
 from tests.cli.shelf import command, make_run
+from tests.test_pictures_run import ball_picture
 
 TINY = ("--config", "tiny.yaml", "--preset", "fast")
 FOLDER = Path("outputs/variations/a-red-ball")
@@ -68,6 +71,19 @@ def test_a_dry_run_of_variations_makes_nothing(home: Path, capsys: pytest.Captur
     assert command("run", "a red ball", *TINY, "--variations", "3", "--dry-run") == 0
     assert "3 jobs: 0 done, 0 failed, 3 left" in capsys.readouterr().out
     assert not (home / "outputs").exists()
+
+
+def test_variations_of_a_picture_need_no_words_and_what_it_is_taken_for_is_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = Suggested("a red ball", "taken for a ball")
+    monkeypatch.setattr(pictures, "suggested_prompt", lambda image: taken)
+    ball_picture(home / "ball.png")
+    assert command("run", "--image", "ball.png@0", *TINY, "--variations", "2", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "2 jobs: 0 done, 0 failed, 2 left" in told and "taken for a ball" in told
+    assert command("run", *TINY, "--variations", "2", "--dry-run") == 2
+    assert "--variations wants a prompt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words, told", [

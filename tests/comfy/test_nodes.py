@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,14 +14,17 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from PIL import Image
 
-from dreamlab.comfy import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-from dreamlab.comfy.convert import comfy_mesh, mesh_from_comfy
+from dreamlab.comfy import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, nodes
+from dreamlab.comfy.convert import comfy_mesh, mesh_from_comfy, pictures_from_comfy
 from dreamlab.comfy.nodes import ExportMesh, LoadMesh, TextToMesh
 from dreamlab.core.errors import ConfigError, InputError, UnavailableError
 from dreamlab.core.types import Mesh
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.load import load
+from dreamlab.run.pictures import Suggested
+from dreamlab.run.run_dir import RunDir
 
 TINY = """
 stages.shape.steps: 2
@@ -182,6 +186,55 @@ def test_the_stop_button_stops_a_run_and_keeps_it(comfy) -> None:
     assert comfy.steps == [(1, 4)]
     (run,) = [p for p in (comfy.out / "dreamlab").iterdir() if p.is_dir()]
     assert any((run / "checkpoints").iterdir())
+
+
+def shown(color: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
+    """A ball as IMAGE and MASK of Load Image."""
+    y, x = np.mgrid[0:48, 0:48] + 0.5
+    clear = torch.from_numpy((np.hypot(x - 24, y - 24) > 18).astype(np.float32))[None]
+    image = torch.tensor([color, 0.1, 0.1]).expand(1, 48, 48, 3)
+    return image, clear
+
+
+def test_an_image_and_its_mask_become_a_picture_with_alpha() -> None:
+    image, mask = shown()
+    (data,) = pictures_from_comfy(image, mask)
+    rgba = np.asarray(Image.open(BytesIO(data)))
+    assert rgba.shape == (48, 48, 4) and (rgba[..., 3] == 255 * (1 - mask[0].numpy())).all()
+    assert (rgba[..., :3] == [204, 26, 26]).all()
+    for without in (None, torch.zeros(1, 64, 64)):  # what Load Image gives for a picture without alpha
+        (data,) = pictures_from_comfy(image, without)
+        assert np.asarray(Image.open(BytesIO(data))).shape == (48, 48, 3)
+    for wrong in (torch.ones(1, 9, 9), mask.expand(3, -1, -1)):
+        with pytest.raises(InputError, match="the mask is not of"):
+            pictures_from_comfy(image.expand(2, -1, -1, -1), wrong)
+
+
+def test_a_run_is_shown_the_pictures_with_their_cameras(comfy) -> None:
+    comfy.stop = True
+    image, mask = shown()
+    with pytest.raises(Interrupted):
+        TextToMesh().make(
+            "a red ball", "fast", 0, "", TINY, image.expand(2, -1, -1, -1), mask, cameras="0; 90,10"
+        )
+    (run,) = [p for p in (comfy.out / "dreamlab").iterdir() if p.is_dir()]
+    cameras = [(i["azimuth"], i["elevation"]) for i in RunDir(run).config().model_dump()["images"]]
+    assert cameras == [(0.0, None), (90.0, 10.0)] and (run / "picture-2.png").is_file()
+
+
+@pytest.mark.parametrize(("cameras", "told"), [("0;90", "as many as pictures"), ("left", "cannot read the")])
+def test_cameras_that_cannot_be_used_are_told(comfy, cameras: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        TextToMesh().make("a red ball", "fast", 0, "", TINY, *shown(), cameras=cameras)
+
+
+def test_without_a_prompt_the_picture_is_named(comfy, monkeypatch) -> None:
+    said = Suggested("a red mushroom", "")
+    monkeypatch.setattr(nodes, "suggested_prompt", lambda image: said)
+    comfy.stop = True
+    with pytest.raises(Interrupted):
+        TextToMesh().make(" ", "fast", 0, "", TINY, *shown())
+    assert [p.name for p in (comfy.out / "dreamlab").iterdir() if p.is_dir()] == ["0001-a-red-mushroom"]
 
 
 @pytest.mark.parametrize("text", ["- a list", "just words", "a: [", "stages.shape.stepz: 3"])

@@ -25,6 +25,7 @@ from dreamlab.server.security import Guard
 from dreamlab.server.store import Store
 from tests.cli.shelf import make_run
 from tests.server.desk import settings, until
+from tests.test_pictures_run import ball_picture
 
 TOKEN = "a-token-of-some-length"
 
@@ -71,6 +72,19 @@ def test_make_submits_waits_and_saves(url: str, tmp_path: Path) -> None:
         client.save(job, "stl", tmp_path / "ball.stl")
     assert [name for name, _ in client.events(job["id"])] == ["queued", "running", "finished"]
     assert client.jobs(state="done") == [job]
+
+
+def test_pictures_are_sent_with_their_cameras_and_may_be_named_again(url: str, tmp_path: Path) -> None:
+    file, client = ball_picture(tmp_path / "ball.png"), Client(url)
+    picture = client.send_picture(file.read_bytes())
+    job = client.submit("a red ball", images=[f"{file}@90,10", {"picture": picture, "azimuth": 180}])
+    seen = [(image["picture"], image["azimuth"], image["elevation"]) for image in job["images"]]
+    assert seen == [(picture, 90, 10), (picture, 180, None)]
+    with pytest.raises(InputError, match="there is no such file"):
+        client.submit("a red ball", images=["nowhere.png"])
+    with pytest.raises(RefusedError, match="cannot be read") as refused:
+        client.send_picture(b"no picture")
+    assert refused.value.status == 422
 
 
 def test_a_job_that_ends_otherwise_is_an_error(url: str, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_files_models_and_devices_of_the_machine_are_not_for_requests(tmp_path: 
         orders(tmp_path, settings={key: "/etc/passwd"})
 
 
-@pytest.mark.parametrize("key", ["prompt", "seed", "negative_prompt"])
+@pytest.mark.parametrize("key", ["prompt", "seed", "negative_prompt", "images", "images.0.path"])
 def test_what_has_a_place_of_its_own_is_no_setting(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError, match="stands beside"):
         orders(tmp_path, settings={key: 1})

@@ -17,7 +17,7 @@ from dreamlab.core.locks import held
 from dreamlab.server import claims as claims_module
 from dreamlab.server.claims import MOST_DEATHS, Claims, LostError, take_back, working
 from dreamlab.server.jobs import Job
-from dreamlab.server.store import FILE, QueueFullError, Store
+from dreamlab.server.store import FILE, VERSION, QueueFullError, Store
 from tests.server.desk import ROOT, order, submitted
 
 
@@ -49,6 +49,16 @@ def died(store: Store) -> Job:
     assert done.returncode == -signal.SIGKILL
     (running,) = store.jobs("running")
     return running
+
+
+def test_a_store_of_the_version_before_is_gone_on_with(store: Store) -> None:
+    (job,) = submitted(store)
+    for column in ("images", "notes"):
+        store.db.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+    store.db.execute("PRAGMA user_version = 1")
+    again = Store(store.root)
+    assert again.jobs() == [job] and again.db.execute("PRAGMA user_version").fetchone()[0] == VERSION
+    assert (job.images, job.notes) == ([], [])
 
 
 def test_every_job_is_claimed_by_one_worker_however_many_ask(store: Store) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,12 @@ from dreamlab.server.tools import create_tools  # noqa: E402
 from dreamlab.server.worker import Worker  # noqa: E402
 from tests.cli.shelf import config_of, make_run  # noqa: E402
 from tests.server.desk import settings  # noqa: E402
+from tests.test_pictures_run import ball_picture  # noqa: E402
 
 
 @asynccontextmanager
-async def tools(root: Path, **changes: Any) -> AsyncIterator[Any]:
-    async with mcp.Client(create_tools(settings(root, **changes))) as client:
+async def tools(root: Path, pictures: Path | None = None, **changes: Any) -> AsyncIterator[Any]:
+    async with mcp.Client(create_tools(settings(root, **changes), pictures)) as client:
         yield client
 
 
@@ -96,7 +99,7 @@ def test_the_tools_say_what_they_take(tmp_path: Path) -> None:
     assert set(found) == {"make", "job", "cancel", "list_runs", "describe", "render", "export"}
     assert all(tool.description for tool in found.values())
     make = found["make"].input_schema
-    assert make["required"] == ["prompt"] and "context" not in make["properties"]
+    assert "required" not in make and "context" not in make["properties"]
     assert "glb" in json.dumps(make["properties"]["formats"])
 
 
@@ -123,6 +126,46 @@ def test_make_returns_a_job_that_is_asked_for_and_cancelled(tmp_path: Path) -> N
     assert call(tmp_path, "cancel", {"job_id": job["id"]})["state"] == "cancelled"
     assert call(tmp_path, "job", {"job_id": job["id"], "wait": True})["state"] == "cancelled"
     assert "there is no job" in refused(tmp_path, "job", {"job_id": "nobody"})
+
+
+def test_pictures_are_sent_in_base64_or_named_in_the_folder_of_pictures(tmp_path: Path) -> None:
+    (tmp_path / "toys").mkdir()
+    file = ball_picture(tmp_path / "toys" / "ball.png")
+    root, toys = tmp_path / "runs", tmp_path / "toys"
+    data = base64.b64encode(file.read_bytes()).decode()
+    for image in ({"data": data, "azimuth": 30}, {"file": "ball.png", "azimuth": 30}):
+        asked = {"prompt": "a red ball", "images": [image], "wait": False}
+        job = Store(root).job(call(root, "make", asked, pictures=toys)["id"])
+        assert job is not None and job.config["images"][0]["azimuth"] == 30
+        assert job.images[0]["picture"] == sha256(file.read_bytes()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ({"data": "no base64!"}, "no base64"),
+        ({"data": "AAAA"}, "cannot be read"),
+        ({}, "either data or file"),
+        ({"data": "AAAA", "file": "ball.png"}, "either data or file"),
+        ({"file": "/etc/passwd"}, "there is no picture"),
+        ({"file": "../ball.png"}, "there is no picture"),
+        ({"file": "link.png"}, "there is no picture"),
+        ({"file": "large.png"}, "too many bytes"),
+        ({"data": "A" * 2000}, "too many bytes"),
+        ({"path": "/etc/passwd"}, "path"),
+    ],
+)
+def test_a_picture_that_cannot_be_used_is_told_and_no_path_is_taken(
+    tmp_path: Path, image: dict[str, Any], told: str
+) -> None:
+    (tmp_path / "toys").mkdir()
+    ball_picture(tmp_path / "ball.png")
+    (tmp_path / "toys" / "link.png").symlink_to(tmp_path / "ball.png")
+    (tmp_path / "toys" / "large.png").write_bytes(bytes(1500))
+    asked, limits = {"prompt": "a ball", "images": [image]}, Limits(picture=1400)
+    assert told in refused(tmp_path / "runs", "make", asked, pictures=tmp_path / "toys", limits=limits)
+    if "file" in image and "data" not in image:
+        assert "no folder of pictures" in refused(tmp_path / "runs", "make", asked, limits=limits)
 
 
 def test_who_no_longer_waits_cancels(tmp_path: Path) -> None:

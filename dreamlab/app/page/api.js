@@ -8,12 +8,14 @@ async function problem(answer) {
 }
 
 async function ask(method, url, body) {
+  const file = body instanceof Blob; // is sent as it is
+  const type = file ? "application/octet-stream" : "application/json";
   let answer;
   try {
     answer = await fetch(url, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? {} : { "Content-Type": type },
+      body: body === undefined || file ? body : JSON.stringify(body),
     });
   } catch {
     throw new Error("The server does not answer. Is `dreamlab app` still running?");

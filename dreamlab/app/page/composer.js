@@ -3,15 +3,16 @@
 import { get } from "./api.js";
 import { complain, dialog, el, fill, toast } from "./dom.js";
 import { jobs } from "./jobs.js";
+import { pictures, receive, resent } from "./pictures.js";
 import { about, many } from "./words.js";
 
-const SHOWN = 6;
+const SHOWN = 6, EXAMPLE = "a red mushroom";
 
 export function composer() {
   const presets = new Map();
   let nouns = [];
   const prompt = el("input", {
-    id: "prompt", type: "text", required: true, maxlength: 300, autocomplete: "off", placeholder: "a red mushroom",
+    id: "prompt", type: "text", required: true, maxlength: 300, autocomplete: "off", placeholder: EXAMPLE,
     "aria-describedby": "hint",
   });
   const preset = el("select", { id: "preset", "aria-describedby": "preset-about" });
@@ -22,6 +23,10 @@ export function composer() {
   const settings = el("textarea", {
     id: "settings", rows: 3, spellcheck: "false", placeholder: "stages.shape.steps = 200", "aria-describedby": "settings-about",
   });
+  const shots = pictures(() => {
+    prompt.required = !shots.count();
+    prompt.placeholder = shots.count() ? "may be left out" : EXAMPLE;
+  });
   const hint = el("div", { id: "hint", class: "hint" });
   const make = el("button", { type: "submit", class: "primary" }, "Make it");
   const more = el("details", { class: "more" }, el("summary", {}, "More"),
@@ -31,24 +36,27 @@ export function composer() {
       "By the names that --set takes, such as those that a run's page and a comparison show."));
   const node = el("form", { class: "card composer", "aria-label": "Make an object", novalidate: true },
     el("div", { class: "ask" }, el("h1", {}, el("label", { for: "prompt" }, "What shall it be?")),
-      el("div", { class: "line" }, prompt, make)), hint,
+      el("div", { class: "line" }, prompt, make)), shots.node, hint,
     el("div", { class: "fields" }, field("Preset", preset), field("Seed", seed), field("Variations", count)),
     presetAbout, more);
 
   prompt.addEventListener("input", () => fill(hint, hints(prompt.value, nouns, use)));
   preset.addEventListener("change", () => { presetAbout.textContent = describe(presets.get(preset.value)); });
+  receive(node, shots.add);
   node.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 
   async function submit() {
     const wrong = [prompt, seed, count].find((input) => !input.checkValidity());
-    if (wrong) { wrong.focus(); toast(`${wrong === prompt ? "Say what it shall be" : wrong.validationMessage}`, { bad: true }); return; }
+    if (wrong) { wrong.focus(); toast(`${wrong === prompt ? "Say what it shall be, or add a picture" : wrong.validationMessage}`, { bad: true }); return; }
+    if (shots.busy()) { toast("The picture is still being looked at"); return; }
     make.disabled = true;
     try {
       const list = await jobs.submit({
-        prompt: prompt.value.trim(), preset: preset.value || undefined, seed: Number(seed.value),
+        prompt: prompt.value.trim() || undefined, images: shots.images(), preset: preset.value || undefined, seed: Number(seed.value),
         negative: negative.value.trim() || undefined, variations: Number(count.value), settings: lines(settings.value),
       });
-      toast(list.length > 1 ? `${many(list.length, "variation")} in the queue` : "In the queue");
+      const queued = list.length > 1 ? `${many(list.length, "variation")} in the queue` : "In the queue";
+      toast([queued, ...list[0].notes].join(": "));
       prompt.select();
     } catch (error) { complain(error); } finally { make.disabled = false; }
   }
@@ -86,6 +94,8 @@ export function composer() {
       [seed.value, negative.value] = [recipe.seed, recipe.negative];
       settings.value = Object.entries(recipe.settings).map(([k, v]) => `${k} = ${JSON.stringify(v)}`).join("\n");
       more.open = Boolean(settings.value || negative.value);
+      shots.set([]);
+      resent(recipe.images).then(shots.set, complain);
       prompt.focus();
     },
   };

@@ -53,8 +53,10 @@ function row(job) {
 
   function show(now, wait) {
     node.dataset.state = now.state;
-    if (now.preview && picture.getAttribute("src") !== now.preview) picture.src = now.preview;
-    picture.hidden = !now.preview;
+    const first = now.state === "running" && now.images[0] ? `/v1/pictures/${now.images[0].picture}` : null;
+    const shown = now.preview ?? first;
+    if (shown && picture.getAttribute("src") !== shown) picture.src = shown;
+    picture.hidden = !shown;
     line.textContent = `seed ${now.seed} · ${told(now, wait)}`;
     bar.hidden = now.state !== "running";
     if (now.steps && now.step) bar.value = Math.min(now.step / now.steps, 1) * 0.9 + (now.step >= now.steps ? 0.05 : 0);

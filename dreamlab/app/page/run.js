@@ -5,6 +5,7 @@ import { complain, el, toast } from "./dom.js";
 import { exportForm } from "./exporting.js";
 import { discard } from "./gallery.js";
 import { jobs } from "./jobs.js";
+import { resent } from "./pictures.js";
 import { stage, styles } from "./stage.js";
 import { many, state, told, took, when } from "./words.js";
 
@@ -26,7 +27,7 @@ export async function runView(name, { again }) {
       el("div", { class: "acts" }, star, el("button", { type: "button", onclick: remove }, "To the trash"))),
     line,
     el("div", { class: "two" },
-      el("div", {}, shown, figures(run), files(run)),
+      el("div", {}, shown, sources(run), figures(run), files(run)),
       el("div", {}, downloads(run), variations(run, again), run.state === "done" && card("Export anew", exportForm(run)),
         tags(run), comparing(run, recent))));
   drawLine();
@@ -57,6 +58,14 @@ export async function runView(name, { again }) {
   return { node, title: run.prompt, favourite, remove, close: () => { clearInterval(watch); view.close(); } };
 }
 
+// The pictures that it was made from, as the run keeps them.
+function sources(run) {
+  const own = Object.values(run.files.picture ?? {});
+  if (!own.length) return null;
+  return card("Made from", el("div", { class: "acts" }, own.map((url, k) => el("a", { class: "picture small cutout", href: url },
+    el("img", { src: url, alt: `Picture ${k + 1}`, width: 64, height: 64 })))));
+}
+
 function downloads(run) {
   const mesh = run.files.mesh ?? {}, film = run.files.turntable ?? {};
   const link = (url, text, props = {}) => url && el("a", { class: "button", href: url, ...props }, text);
@@ -81,7 +90,8 @@ function variations(run, again) {
     try {
       const found = await recipe();
       line.textContent = found.lost && `Made by the preset ${found.preset}: ${found.lost}.`;
-      const order = { prompt: found.prompt, preset: found.preset, negative: found.negative, settings: found.settings };
+      const images = await resent(found.images);
+      const order = { prompt: found.prompt, images, preset: found.preset, negative: found.negative, settings: found.settings };
       const list = await jobs.submit({ ...order, seed: found.seed + 1, variations: Number(count.value) });
       toast(`${many(list.length, "variation")} in the queue`, { action: "Show", does: () => { location.hash = "#/"; } });
     } catch (error) { complain(error); } finally { go.disabled = false; }

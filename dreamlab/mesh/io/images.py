@@ -26,8 +26,8 @@ class Picture(NamedTuple):
     smaller: int
 
 
-def decode_image(data: bytes, name: str) -> Picture:
-    """A picture, at most MOST_SIDE each way.
+def decode_image(data: bytes, name: str, most_pixels: int | None = None) -> Picture:
+    """A picture, at most MOST_SIDE each way, of a file that has at most `most_pixels` (None: MOST_PIXELS).
 
     Of 16-bit greys the upper 8 bits are kept, greys in floating point are of 1; embedded profiles and
     orientations are ignored, as glTF asks.
@@ -36,16 +36,17 @@ def decode_image(data: bytes, name: str) -> Picture:
     """
     from PIL import Image
 
+    most_pixels = most_pixels or MOST_PIXELS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
-        raise _too_large(name) from None
+        raise _too_large(name, most_pixels) from None
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise _unreadable(name, "no format that is known here") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(name)
+    if image.width * image.height > most_pixels:
+        raise _too_large(name, most_pixels)
     try:
         return _rgba(image)
     except Exception as error:
@@ -56,7 +57,7 @@ def _rgba(image: Any) -> Picture:
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
-        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        deep = np.asarray(image).clip(0, 65535)
         image = Image.fromarray((deep >> 8).astype(np.uint8))
     elif image.mode == "F":  # shares of 1, which Pillow would cut off at 255
         image = Image.fromarray(to_bytes(np.nan_to_num(np.asarray(image)).clip(0, 1)))
@@ -68,8 +69,8 @@ def _rgba(image: Any) -> Picture:
     return Picture(np.array(image.convert("RGBA")), smaller)
 
 
-def _too_large(name: str) -> InputError:
-    return InputError(f"{name} is too large", expected=f"at most {MOST_PIXELS // 10**6} million pixels")
+def _too_large(name: str, most_pixels: int) -> InputError:
+    return InputError(f"{name} is too large", expected=f"at most {most_pixels / 10**6:g} million pixels")
 
 
 def _unreadable(name: str, got: str) -> InputError:
