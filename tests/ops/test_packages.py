@@ -160,7 +160,7 @@ def test_doctor_says_what_is_slow_on_the_gpu_and_why(monkeypatch: pytest.MonkeyP
     for cached in (packages.why_not, ops._choice):
         cached.cache_clear()
     usable(monkeypatch, "nerfacc", "tinycudann")
-    assert doctor._cuda_kernels() == [doctor.Finding("CUDA kernels", "ok", "all there")]
+    assert doctor._cuda_kernels() == [doctor.Finding("CUDA kernels", "ok", "all there: all by cuda")]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert doctor._cuda_kernels() == []
 
