@@ -83,12 +83,13 @@ def choices(device: torch.device | str) -> dict[str, tuple[BackendName, str]]:
 
 
 @contextmanager
-def use_backend(name: BackendName) -> Iterator[None]:
+def use_backend(name: BackendName, operation: str | None = None) -> Iterator[None]:
     """Within the block every operation goes to this back end.
 
-    Raises UnavailableError if this machine lacks it. A graph built inside may be run backward outside.
+    Raises UnavailableError if this machine lacks it for any operation, or for the one that is named. A graph
+    built inside may be run backward outside.
     """
-    _module(name)
+    _module(name, operation)
     token = _chosen.set(name)
     try:
         yield
@@ -136,7 +137,7 @@ def _say(device_type: str, reason: str) -> None:
     )
 
 
-def _module(name: str) -> ModuleType:
+def _module(name: str, operation: str | None = None) -> ModuleType:
     if name == "reference":
         return reference
     if name == "native":
@@ -144,7 +145,7 @@ def _module(name: str) -> ModuleType:
         return native
     if name in ("cuda", "triton"):
         found = _modules()[name]
-        reason = found.why_not()
+        reason = found.why_not(operation)
         if reason:
             raise UnavailableError(
                 f"the {name} back end is not available: {reason}", mend="Use native or reference"
