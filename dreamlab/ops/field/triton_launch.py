@@ -84,7 +84,7 @@ def march(rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> Samples
         with torch.cuda.device_of(jitter):
             triton_rays.march[(_programs(n, RAYS),)](
                 rays.origins, rays.directions, occupancy.view(torch.uint8), jitter, counts, starts, index, t0,
-                t1, n, occupancy.shape[0], step, MAX_STEPS, FILL=fill, RAYS=RAYS, STEPS=STEPS,
+                t1, n, occupancy.shape[0], float(step), MAX_STEPS, FILL=fill, RAYS=RAYS, STEPS=STEPS,
             )  # fmt: skip
 
     run(False, nowhere, nowhere, nothing, nothing)

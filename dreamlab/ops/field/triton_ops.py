@@ -1,10 +1,11 @@
-"""Our own GPU kernels, in Triton, which comes with every CUDA build of torch: no compiler to install.
+"""Our own GPU kernels, in Triton, which comes with every CUDA build of torch: no CUDA toolkit to install.
+At its first call Triton builds a few lines of C, for which it wants gcc or clang and Python's headers.
 
 Hash encoding, marching and compositing; float32 on CUDA, first-order gradients. The MLP is torch's matrix
-product: at widths up to 128 what it costs is reading and writing activations, and Triton's own float32
-product runs without tensor cores. Marching and compositing repeat themselves; the gradient to a table is
-added atomically, in another order each time. Under `torch.use_deterministic_algorithms(True)` the
-reference's is taken.
+product: at widths up to 128 what it costs is reading and writing activations, and Triton's own product of
+float32 at full precision runs without tensor cores. Marching and compositing repeat themselves; the gradient
+to a table is added atomically, in another order each time. Under `torch.use_deterministic_algorithms(True)`
+the reference's is taken.
 
 A kernel is compiled when it is first called. Where that fails, its operation is the reference's from then
 on, in the same call, and a warning says so. With TRITON_INTERPRET=1 in the environment, before triton is
