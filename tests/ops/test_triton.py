@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import kernel_sets
 import pytest
 import torch
 from kernel_sets import TRITON
@@ -55,7 +57,18 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch, without_cuda: set[str], without_tr
 def test_without_triton_it_is_said_and_the_tests_that_want_it_are_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert needs_triton.args == (find_spec("triton") is None,)
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    for versions, reason in (
+        (absent, "triton is not installed"),
+        (lambda name: "3.6.0", "the interpreter of triton 3.6.0 does not go with numpy 2.4: 3.7 does"),
+        (lambda name: "3.7.1+git1", ""),
+    ):
+        monkeypatch.setattr(kernel_sets, "version", versions)
+        assert kernel_sets.why_no_triton() == reason
+    monkeypatch.undo()
+    assert needs_triton.args == (bool(kernel_sets.why_no_triton()),)
     monkeypatch.setattr(packages, "find_spec", lambda name: None)
     assert triton_ops.why_not() == "triton is not installed"
     with pytest.raises(UnavailableError, match="triton is not installed"), ops.use_backend("triton"):
