@@ -31,7 +31,7 @@ from dreamlab.ops.interface import FEATURES
 
 # An argument has the same type in every kernel.
 _OTHERS = {
-    **dict.fromkeys(("n_points", "n_rays", "grid", "most_steps"), "i32"),
+    **dict.fromkeys(("n_points", "levels", "n_rays", "grid", "most_steps"), "i32"),
     **dict.fromkeys(("layout", "counts"), "*i32"),
     **dict.fromkeys(("starts", "index"), "*i64"),
     "occupancy": "*u8",
@@ -40,9 +40,9 @@ _OTHERS = {
 
 
 def kernels(some_features: Sequence[int]) -> Iterator[tuple[Any, dict[str, int | bool]]]:
-    """Every kernel with every set of its constants but the number of levels, which is 8."""
+    """Every kernel with every set of its constants."""
     for features in some_features:
-        sizes = {"LEVELS": 8, "FEATURES": features, "BLOCK": triton_launch.POINTS}
+        sizes = {"FEATURES": features, "BLOCK": triton_launch.POINTS}
         for kernel in (triton_grid.encode, triton_grid.encode_to_table, triton_grid.encode_to_points):
             yield kernel, sizes
     sizes = {"RAYS": triton_launch.RAYS, "STEPS": triton_launch.STEPS}

@@ -22,6 +22,7 @@ from dreamlab import ops
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Rays, Samples
 from dreamlab.ops.field import cuda, packages, reference, triton_ops
+from dreamlab.ops.raster import rasterise
 from dreamlab.run import doctor
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -116,6 +117,28 @@ def test_doctor_names_what_neither_does_and_both_reasons(monkeypatch: pytest.Mon
 def test_the_cpu_never_takes_the_interpreter_by_itself() -> None:
     assert os.environ["TRITON_INTERPRET"] == "1"
     assert "triton" not in {where for where, _ in ops.choices("cpu").values()}
+
+
+def test_one_operation_can_be_chosen_where_another_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_gpu(monkeypatch, without_cuda=set(), without_triton={"march"})
+    with ops.use_backend("triton", "composite"):
+        assert ops.backend("cuda", "composite") == "triton"
+    for operation in ("march", None):
+        with (
+            pytest.raises(UnavailableError, match="triton back end is not available: it is off"),
+            ops.use_backend("triton", operation),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("where", ["cuda", "triton"])
+def test_on_a_gpu_the_rasteriser_is_the_reference_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(ops, "backend", lambda device: where)
+    rasterise._say_reference_on_cuda.cache_clear()
+    with pytest.warns(RuntimeWarning, match="there is no CUDA rasteriser"):
+        assert not rasterise._is_native(torch.zeros(1))
 
 
 # ---- where they cannot be compiled ----

@@ -47,11 +47,11 @@ def _row(x, y, z, resolution, rows, dense):
     return tl.where(dense != 0, straight, hashed)
 
 
-@triton.jit(do_not_specialize=["n_points"])
+@triton.jit(do_not_specialize=["n_points", "levels"])
 @no_type_check
 def encode(
-    points, table, scales, layout, out, n_points,
-    LEVELS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr,
+    points, table, scales, layout, out, n_points, levels,
+    FEATURES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """points [N,3], table [T,F], scales [L], layout [L,4] (resolution, rows, dense, first row) ->
     out [N, L * F]."""
@@ -64,7 +64,7 @@ def encode(
     x, u = _axis(points, n, 0, inside, scale)
     y, v = _axis(points, n, 1, inside, scale)
     z, w = _axis(points, n, 2, inside, scale)
-    to = out + n * (LEVELS * FEATURES) + level * FEATURES
+    to = out + n * (levels * FEATURES) + level * FEATURES
     for feature in tl.static_range(FEATURES):
         total = tl.zeros((BLOCK,), dtype=tl.float32)
         for corner in tl.static_range(8):
@@ -75,11 +75,11 @@ def encode(
         tl.store(to + feature, total, mask=inside)
 
 
-@triton.jit(do_not_specialize=["n_points"])
+@triton.jit(do_not_specialize=["n_points", "levels"])
 @no_type_check
 def encode_to_table(
-    points, scales, layout, g_out, g_table, n_points,
-    LEVELS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr,
+    points, scales, layout, g_out, g_table, n_points, levels,
+    FEATURES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Adds the gradient of `out` to g_table [T,F], which begins as zeros. Atomic: in no fixed order."""
     level = tl.program_id(1)
@@ -91,7 +91,7 @@ def encode_to_table(
     x, u = _axis(points, n, 0, inside, scale)
     y, v = _axis(points, n, 1, inside, scale)
     z, w = _axis(points, n, 2, inside, scale)
-    at = g_out + n * (LEVELS * FEATURES) + level * FEATURES
+    at = g_out + n * (levels * FEATURES) + level * FEATURES
     for feature in tl.static_range(FEATURES):
         gradient = tl.load(at + feature, mask=inside, other=0.0)
         for corner in tl.static_range(8):
@@ -101,11 +101,11 @@ def encode_to_table(
             tl.atomic_add(g_table + row * FEATURES + feature, weight * gradient, mask=inside, sem="relaxed")
 
 
-@triton.jit(do_not_specialize=["n_points"])
+@triton.jit(do_not_specialize=["n_points", "levels"])
 @no_type_check
 def encode_to_points(
-    points, table, scales, layout, g_out, g_points, n_points,
-    LEVELS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr,
+    points, table, scales, layout, g_out, g_points, n_points, levels,
+    FEATURES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The gradient to points [N,3], over all levels: one writer a point. Zero along a clamped axis."""
     n = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -113,14 +113,14 @@ def encode_to_points(
     g_x = tl.zeros((BLOCK,), dtype=tl.float32)
     g_y = tl.zeros((BLOCK,), dtype=tl.float32)
     g_z = tl.zeros((BLOCK,), dtype=tl.float32)
-    for level in range(LEVELS):
+    for level in range(levels):
         scale = tl.load(scales + level)
         resolution, rows = tl.load(layout + level * 4), tl.load(layout + level * 4 + 1)
         dense, start = tl.load(layout + level * 4 + 2), tl.load(layout + level * 4 + 3)
         x, u = _axis(points, n, 0, inside, scale)
         y, v = _axis(points, n, 1, inside, scale)
         z, w = _axis(points, n, 2, inside, scale)
-        at = g_out + n * (LEVELS * FEATURES) + level * FEATURES
+        at = g_out + n * (levels * FEATURES) + level * FEATURES
         for feature in tl.static_range(FEATURES):
             gradient = tl.load(at + feature, mask=inside, other=0.0) * scale
             for corner in tl.static_range(8):

@@ -43,9 +43,8 @@ def encode(x: Tensor, table: Tensor, spec: HashGridSpec) -> Tensor:
     if n:
         with torch.cuda.device_of(x):
             triton_grid.encode[(_programs(n, POINTS), spec.levels)](
-                x, table, *_layout(spec, x.device), out, n,
-                LEVELS=spec.levels, FEATURES=spec.features, BLOCK=POINTS,
-            )  # fmt: skip
+                x, table, *_layout(spec, x.device), out, n, spec.levels, FEATURES=spec.features, BLOCK=POINTS
+            )
     return out
 
 
@@ -58,16 +57,16 @@ def encode_backward(
     n = x.shape[0]
     if not n:
         return g_x, g_table
-    sizes = {"LEVELS": spec.levels, "FEATURES": spec.features, "BLOCK": POINTS}
+    sizes = {"FEATURES": spec.features, "BLOCK": POINTS}
     with torch.cuda.device_of(x):
         layout = _layout(spec, x.device)
         if g_x is not None:
             triton_grid.encode_to_points[(_programs(n, POINTS),)](
-                x, table, *layout, gradient, g_x, n, **sizes
+                x, table, *layout, gradient, g_x, n, spec.levels, **sizes
             )
         if g_table is not None:
             triton_grid.encode_to_table[(_programs(n, POINTS), spec.levels)](
-                x, *layout, gradient, g_table, n, **sizes
+                x, *layout, gradient, g_table, n, spec.levels, **sizes
             )
     return g_x, g_table
 
