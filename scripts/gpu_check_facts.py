@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,7 +14,7 @@ from gpu_check_record import Check, Setting, Skip
 
 from dreamlab import ops
 from dreamlab.core.memory import out_of_memory
-from dreamlab.ops.field import packages
+from dreamlab.ops.field import packages, triton_ops
 from dreamlab.priors.precision import has_bfloat16_units
 from dreamlab.run.doctor import examine
 from dreamlab.run.machine import environment
@@ -26,7 +27,7 @@ def facts_checks(setting: Setting) -> list[Check]:
         Check("bfloat16", lambda: _bfloat16(setting)),
         Check("back ends", lambda: _back_ends(setting)),
         *(Check(name, lambda name=name: _package(name, setting)) for name in ("nerfacc", "tinycudann")),
-        Check("triton", _triton),
+        Check("triton", lambda: _triton(setting)),
         Check("doctor", _doctor),
         Check("out of memory", lambda: _out_of_memory(setting)),
     ]
@@ -115,12 +116,17 @@ def _package(name: str, setting: Setting) -> dict[str, Any]:
     return {}
 
 
-def _triton() -> dict[str, Any]:
+def _triton(setting: Setting) -> dict[str, Any]:
+    """Our kernels must compile on the GPU and compute what the reference does."""
     if find_spec("triton") is None:
-        raise Skip("triton is not installed: torch.compile has no GPU code to write")
-    import triton  # pyright: ignore[reportMissingImports]
-
-    return {"version": triton.__version__}
+        raise Skip("triton is not installed: its kernels are not there, and torch.compile has no GPU code")
+    found = {"version": version("triton"), "interpreted": triton_ops.interpreted()}
+    if not setting.cuda:
+        return found
+    start = time.perf_counter()
+    reasons = {name: triton_ops.why_not(name) for name in dict.fromkeys(triton_ops.KERNELS_OF.values())}
+    assert not any(reasons.values()), f"{reasons}"
+    return found | {"seconds to compile and try": round(time.perf_counter() - start, 2)}
 
 
 def _doctor() -> dict[str, Any]:

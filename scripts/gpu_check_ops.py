@@ -1,19 +1,25 @@
 """gpu_check, the operations: values and gradients on the device against the reference in float64 on the
-CPU."""
+CPU, of every back end that is there, and how long each takes. On the CPU, Triton's kernels are there with
+TRITON_INTERPRET=1, where their times mean nothing."""
 
 from __future__ import annotations
 
 import itertools
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from gpu_check_record import Check, Setting
+from gpu_check_record import Check, Setting, Skip
 from torch import Tensor
 
 from dreamlab import ops
+from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Rays, Samples
+from dreamlab.ops.field import triton_ops
 
 _SPEC = ops.HashGridSpec(levels=8, log2_table_size=15, base_resolution=16, finest_resolution=128)
 _TOLERANCE = 1e-3  # of the largest value: float32 sums of a million terms, and no fault of one per cent
@@ -31,14 +37,34 @@ class _Case:
 
 
 def ops_checks(setting: Setting) -> list[Check]:
+    """For every size the operation as a run has it, then in each back end; then their times."""
     sizes = (0, 1, 257, 1 << 12 if setting.quick else 1 << 20)
-    made = [
-        Check(f"{name} N={n}", lambda make=make, n=n: _compared(make(n), setting))
-        for name, make in _CASES.items()
-        for n in sizes
+    made = [Check(f"{name} N={n}", partial(_compared, name, n, setting)) for name in _CASES for n in sizes]
+    made += [Check(f"march N={n}", partial(_marched, n, setting)) for n in sizes]
+    made += [
+        Check(f"{where} {name} N={n}", partial(_compared_in, where, name, n, setting))
+        for name, n, where in itertools.product([*_IN_EVERY, "march"], sizes, _back_ends(setting))
     ]
-    made += [Check(f"march N={n}", lambda n=n: _marched(n, setting)) for n in sizes]
+    made += [
+        Check(f"{name} side by side", partial(_timed, name, sizes[-1], setting))
+        for name in [*_IN_EVERY, "march"]
+    ]
     return [*made, Check("rasterise", lambda: _rasterised(setting))]
+
+
+def _back_ends(setting: Setting) -> tuple[ops.BackendName, ...]:
+    return ("cuda", "triton", "reference") if setting.cuda else ("native", "triton", "reference")
+
+
+def _compared_in(where: ops.BackendName, name: str, n: int, setting: Setting) -> dict[str, Any]:
+    try:
+        with ops.use_backend(where, name):
+            found = _marched(n, setting) if name == "march" else _compared(name, n, setting)
+    except UnavailableError as reason:
+        raise Skip(str(reason)) from None
+    if where == "triton":  # kernels that could not be compiled for this size would be the reference's
+        assert not triton_ops.why_not(name), triton_ops.why_not(name)
+    return found
 
 
 def _random(*shape: int, seed: int = 0, uniform: bool = False) -> Tensor:
@@ -112,16 +138,84 @@ _CASES: dict[str, Callable[[int], _Case]] = {
 }
 
 
-def _compared(case: _Case, setting: Setting) -> dict[str, Any]:
+_IN_EVERY = ("hash_encode", "encode_mlp", "composite")  # whose kernels are other ones in every back end
+
+
+def _compared(name: str, n: int, setting: Setting) -> dict[str, Any]:
     """The largest errors of values and gradients, as shares of the largest value."""
-    mine = _values_and_gradients(case, lambda t: t.to(setting.device))
-    with ops.use_backend("reference"):
-        theirs = _values_and_gradients(case, lambda t: t.double() if t.is_floating_point() else t)
+    mine = _values_and_gradients(_CASES[name](n), lambda t: t.to(setting.device))
+    theirs = _right(name, n)
     found = {}
     for name, tensor in theirs.items():
         found[name] = error(mine[name], tensor, _STRAYS if name == "gradient 0" else 0.0)
         assert found[name] <= _TOLERANCE, f"{name} is off by {found[name]:.2e} of its largest value"
     return found
+
+
+@lru_cache(maxsize=1)
+def _right(name: str, n: int) -> dict[str, Tensor]:
+    """What float64 gives, kept for the next back end."""
+    with ops.use_backend("reference"):
+        return _values_and_gradients(_CASES[name](n), lambda t: t.double() if t.is_floating_point() else t)
+
+
+def _timed(name: str, n: int, setting: Setting) -> dict[str, Any]:
+    """By back end milliseconds forward, and forward and backward together, or why it is not there. Medians;
+    the back ends take turns, so that a busy machine slows them alike."""
+    job = _marching(n, setting) if name == "march" else _forward_and_backward(name, n, setting)
+    found: dict[str, Any] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
+    for round_ in range(2 if setting.quick else 11):
+        for where in _back_ends(setting):
+            if where in found:
+                continue
+            try:
+                with ops.use_backend(where, name):
+                    spent = job()
+            except UnavailableError as reason:
+                found[where] = str(reason)
+                continue
+            if round_:  # the first compiles
+                times.setdefault(where, []).append(spent)
+    for where, spent in times.items():
+        forward, both = (round(1000 * statistics.median(column), 3) for column in zip(*spent, strict=True))
+        found[where] = {"forward ms": forward, "forward and backward ms": both}
+    return {"points": n, **found}
+
+
+def _forward_and_backward(name: str, n: int, setting: Setting) -> Callable[[], tuple[float, float]]:
+    case = _CASES[name](n)
+    leaves = [leaf.to(setting.device).requires_grad_() for leaf in case.leaves]
+    given = [tensor.to(setting.device) for tensor in case.given]
+
+    def job() -> tuple[float, float]:
+        start = _now(setting)
+        out = case.call(leaves, given)
+        outputs = out if isinstance(out, tuple) else (out,)
+        middle = _now(setting)
+        torch.autograd.grad(outputs, leaves, [torch.ones_like(o) for o in outputs])
+        return middle - start, _now(setting) - start
+
+    return job
+
+
+def _marching(n: int, setting: Setting) -> Callable[[], tuple[float, float]]:
+    """Of n / 24 rays: some n samples come of them."""
+    given = [t.to(setting.device) for t in _rays(n // 24)]
+
+    def job() -> tuple[float, float]:
+        start = _now(setting)
+        ops.march(Rays(given[0], given[1]), given[2], _STEP, given[3])
+        spent = _now(setting) - start
+        return spent, spent
+
+    return job
+
+
+def _now(setting: Setting) -> float:
+    if setting.cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def _values_and_gradients(case: _Case, moved: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
@@ -147,18 +241,24 @@ def error(mine: Tensor, theirs: Tensor, strays: float = 0.0) -> float:
     return float(worst / theirs.abs().max().clamp_min(1e-6))
 
 
+_STEP = 1 / 32
+
+
+def _rays(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Origins and directions through a grid of blocks, and the jitter."""
+    origins = _random(n, 3) * 0.2 + torch.tensor([0.0, 0.0, -3.0])
+    towards = _random(n, 3, seed=8) * 0.2 + torch.tensor([0.0, 0.0, 1.0])
+    blocks = _random(16, 16, 16, seed=9) > 0
+    return origins, torch.nn.functional.normalize(towards, dim=1), blocks, _random(n, seed=10, uniform=True)
+
+
 def _marched(n: int, setting: Setting) -> dict[str, Any]:
     """Rays through a grid of blocks: the same samples on all rays but a few that graze a border."""
-    origins = _random(n, 3) * 0.2 + torch.tensor([0.0, 0.0, -3.0])
-    directions = torch.nn.functional.normalize(
-        _random(n, 3, seed=8) * 0.2 + torch.tensor([0.0, 0.0, 1.0]), dim=1
-    )
-    blocks = _random(16, 16, 16, seed=9) > 0
-    jitter, step = _random(n, seed=10, uniform=True), 1 / 32
+    origins, directions, blocks, jitter = _rays(n)
     tensors = [t.to(setting.device) for t in (origins, directions, blocks, jitter)]
-    mine = ops.march(Rays(tensors[0], tensors[1]), tensors[2], step, tensors[3])
+    mine = ops.march(Rays(tensors[0], tensors[1]), tensors[2], _STEP, tensors[3])
     with ops.use_backend("reference"):
-        theirs = ops.march(Rays(origins.double(), directions.double()), blocks, step, jitter.double())
+        theirs = ops.march(Rays(origins.double(), directions.double()), blocks, _STEP, jitter.double())
     index = mine.ray_index.cpu()
     assert bool((index.diff() >= 0).all()), "samples are not sorted by ray"
     counts = torch.bincount(index, minlength=n), torch.bincount(theirs.ray_index, minlength=n)

@@ -14,6 +14,7 @@ CHECKED = (
 
 install_import_hook([f"dreamlab.{package}" for package in CHECKED.split()], "typechecker.checked")
 
+os.environ["TRITON_INTERPRET"] = "1"  # our Triton kernels run on the CPU; read when triton is imported
 os.environ["DREAMLAB_CONFIG"] = ""  # whoever runs the tests may have defaults of their own
 
 # A shell ignores SIGINT in what it runs in the background, and nohup SIGHUP; what tests start inherits that.

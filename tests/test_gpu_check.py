@@ -18,8 +18,9 @@ import gpu_check_record as record_of
 from gpu_check_facts import facts_checks
 from gpu_check_ops import ops_checks
 from gpu_check_record import Check, Record, Setting, Skip, run_part
+from kernel_sets import TRITON
 
-from dreamlab.ops.field import native, reference
+from dreamlab.ops.field import native, reference, triton_ops
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 QUICK = Setting(torch.device("cpu"), quick=True)
@@ -41,9 +42,42 @@ def test_the_facts_are_found_and_what_a_cpu_lacks_is_said(tmp_path: Path) -> Non
 
 
 def test_operations_that_are_right_pass(tmp_path: Path) -> None:
-    found = results(tmp_path, ops_checks(QUICK))
+    checks = [check for check in ops_checks(QUICK) if "triton" not in check.name]
+    found = results(tmp_path, [check for check in checks if "side by side" not in check.name])
     assert {result["state"] for result in found.values()} == {"ok"}
     assert found["encode_mlp N=4096"]["figures"]["gradient 1"] < 1e-5
+    assert found["reference composite N=257"]["figures"]["value 0"] < 1e-5
+
+
+def test_every_back_end_that_is_there_is_timed_and_the_others_say_why_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_ops, "why_not", lambda name=None: f"no {name} today")
+    asked = ("composite side by side", "march side by side", "triton march N=257")
+    found = results(tmp_path, [check for check in ops_checks(QUICK) if check.name in asked])
+    for name in ("composite", "march"):
+        figures = found[f"{name} side by side"]["figures"]
+        assert f"no {name} today" in figures["triton"] and figures["points"] == 4096
+        assert all(figures[where]["forward and backward ms"] > 0 for where in ("native", "reference"))
+    assert found["triton march N=257"]["state"] == "skipped"
+
+
+def test_a_kernel_that_leaves_its_work_to_the_reference_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["", "it gave up", "it gave up"])
+    monkeypatch.setattr(triton_ops, "why_not", lambda name=None: next(answers))
+    monkeypatch.setattr(triton_ops, "march", reference.march)
+    asked = [check for check in ops_checks(QUICK) if check.name == "triton march N=257"]
+    assert "it gave up" in results(tmp_path, asked)["triton march N=257"]["reason"]
+
+
+@pytest.mark.slow
+@TRITON.marks[0]
+def test_the_interpreter_rehearses_tritons_kernels(tmp_path: Path) -> None:
+    asked = [check for check in ops_checks(QUICK) if check.name.startswith("triton ")]
+    found = results(tmp_path, asked)
+    assert len(found) == 16 and {result["state"] for result in found.values()} == {"ok"}
 
 
 def test_a_gradient_that_is_wrong_by_one_per_cent_is_found(
@@ -58,7 +92,8 @@ def test_a_gradient_that_is_wrong_by_one_per_cent_is_found(
         return right(x, table, spec, weights)
 
     monkeypatch.setattr(where, "encode_mlp", wrong)
-    asked = [check for check in ops_checks(QUICK) if check.name.startswith(("encode", "mlp"))]
+    checks = [check for check in ops_checks(QUICK) if "side by side" not in check.name]
+    asked = [check for check in checks if check.name.startswith(("encode", "mlp"))]
     found = results(tmp_path, asked)
     failed = {name: result for name, result in found.items() if result["state"] != "ok"}
     assert set(failed) == {"encode_mlp N=1", "encode_mlp N=257", "encode_mlp N=4096"}

@@ -1,9 +1,10 @@
-"""The hot loops behind one small interface, in three back ends that agree.
+"""The hot loops behind one small interface, in four back ends that agree.
 
 "reference" is plain torch: always there, any device, float32 and float64, the oracle of every test. "native"
-is C++ built at install, float32 on the CPU. "cuda" is tiny-cuda-nn and nerfacc, each for its operations.
-Unless `use_backend` says otherwise, a CPU tensor goes to native and a CUDA tensor to cuda; an operation
-that is missing there is done by the reference, which is said aloud once.
+is C++ built at install, float32 on the CPU. "cuda" is tiny-cuda-nn and nerfacc, each for its operations;
+"triton" is our own kernels, compiled at the first call. Unless `use_backend` says otherwise, a CPU tensor
+goes to native and a CUDA tensor to cuda, operation by operation; what is missing there is done by triton,
+and what is missing there, too, by the reference, which is said aloud once.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from dreamlab.ops.field.normals import (
 from dreamlab.ops.interface import Composite, HashGridSpec
 from dreamlab.ops.raster.rasterise import Fragments, interpolate, rasterise, sample_texture
 
-BackendName = Literal["reference", "native", "cuda"]
+BackendName = Literal["reference", "native", "cuda", "triton"]
 
 __all__ = [
     "BackendName",
@@ -82,12 +83,13 @@ def choices(device: torch.device | str) -> dict[str, tuple[BackendName, str]]:
 
 
 @contextmanager
-def use_backend(name: BackendName) -> Iterator[None]:
+def use_backend(name: BackendName, operation: str | None = None) -> Iterator[None]:
     """Within the block every operation goes to this back end.
 
-    Raises UnavailableError if this machine lacks it. A graph built inside may be run backward outside.
+    Raises UnavailableError if this machine lacks it for any operation, or for the one that is named. A graph
+    built inside may be run backward outside.
     """
-    _module(name)
+    _module(name, operation)
     token = _chosen.set(name)
     try:
         yield
@@ -101,10 +103,15 @@ def _choice(device_type: str, operation: str) -> tuple[BackendName, str]:
         reason = native.why_not()
         return ("reference", reason) if reason else ("native", "")
     if device_type == "cuda":
-        from dreamlab.ops.field import cuda
+        from dreamlab.ops.field import cuda, triton_ops
 
         reason = cuda.why_not(operation)
-        return ("reference", reason) if reason else ("cuda", "")
+        if not reason:
+            return "cuda", ""
+        other = triton_ops.why_not(operation)
+        if not other:
+            return "triton", ""
+        return "reference", reason if other == reason else f"{reason}, and {other}"
     return "reference", ""
 
 
@@ -130,22 +137,21 @@ def _say(device_type: str, reason: str) -> None:
     )
 
 
-def _module(name: str) -> ModuleType:
+def _module(name: str, operation: str | None = None) -> ModuleType:
     if name == "reference":
         return reference
     if name == "native":
         native.library()
         return native
-    if name == "cuda":
-        from dreamlab.ops.field import cuda
-
-        reason = cuda.why_not()
+    if name in ("cuda", "triton"):
+        found = _modules()[name]
+        reason = found.why_not(operation)
         if reason:
             raise UnavailableError(
-                f"the cuda back end is not available: {reason}", mend="Use native or reference"
+                f"the {name} back end is not available: {reason}", mend="Use native or reference"
             )
-        return cuda
-    raise InputError("no such back end", expected="reference, native or cuda", got=repr(name))
+        return found
+    raise InputError("no such back end", expected="reference, native, cuda or triton", got=repr(name))
 
 
 def _for(tensor: Tensor, operation: str) -> ModuleType:
@@ -155,9 +161,9 @@ def _for(tensor: Tensor, operation: str) -> ModuleType:
 @cache
 def _modules() -> dict[str, ModuleType]:
     """What was chosen is there: `use_backend` and `_choice` have seen to it."""
-    from dreamlab.ops.field import cuda
+    from dreamlab.ops.field import cuda, triton_ops
 
-    return {"reference": reference, "native": native, "cuda": cuda}
+    return {"reference": reference, "native": native, "cuda": cuda, "triton": triton_ops}
 
 
 # ---- the operations ----

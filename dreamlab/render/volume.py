@@ -29,7 +29,7 @@ from dreamlab.render.shading import Shading, shade
 
 # Marching steps that are rendered at a time with gradient, by the operations' back end: a render of any size
 # takes the memory of one chunk.
-_CHUNK = {"native": 1 << 23, "cuda": 1 << 21, "reference": 1 << 18}
+_CHUNK = {"native": 1 << 23, "cuda": 1 << 21, "triton": 1 << 21, "reference": 1 << 18}
 # Rays a time where no gradient is wanted: bounds the memory of large previews.
 _STILL = 1 << 16
 # Density that counts as nothing where a logarithm is taken.

@@ -104,19 +104,23 @@ def _kernels() -> Finding:
 
 
 def _cuda_kernels() -> list[Finding]:
-    """Which operations have no fast kernel on the GPU, and why; nothing where there is no GPU."""
+    """Which operations have no fast kernel on the GPU, and why, and whose kernels the others are; nothing
+    where there is no GPU."""
     import torch
 
     from dreamlab import ops
 
     if not torch.cuda.is_available():
         return []
+    found = ops.choices("cuda")
     by_reason: dict[str, list[str]] = {}
-    for name, (_, reason) in ops.choices("cuda").items():
+    for name, (_, reason) in found.items():
         if reason:
             by_reason.setdefault(reason, []).append(name)
     slow = [f"{', '.join(names)} in plain torch: {reason}" for reason, names in by_reason.items()]
-    told = "; ".join([*slow, "docs/gpu.md says how to get them"]) if slow else "all there"
+    ours = ", ".join(name for name, (where, _) in found.items() if where == "triton")
+    fast = f"{ours} by triton, others by cuda" if ours else "all by cuda"
+    told = "; ".join([*slow, "docs/gpu.md says how to get them"]) if slow else f"all there: {fast}"
     return [Finding("CUDA kernels", "missing" if slow else "ok", told)]
 
 

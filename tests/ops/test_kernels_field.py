@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_sets import BACKENDS, TRITON
 
 from dreamlab import ops
 from dreamlab.core.errors import InputError
@@ -26,17 +27,7 @@ SPECS = {
     "four": HashGridSpec(levels=3, features=4, log2_table_size=9, base_resolution=3, finest_resolution=20),
     "sixteen": HashGridSpec(levels=16, log2_table_size=9, base_resolution=4, finest_resolution=60),
 }
-SIZES = (0, 1, 15, 16, 17, 47, 48, 49, 997)
-
-
-@pytest.fixture(params=["base", "avx2", "avx512"])
-def instruction_set(request):
-    """Each set of kernels that this CPU can run."""
-    before = native.instruction_set()
-    if native.library().dl_set_isa(request.param.encode()):
-        pytest.skip(f"this CPU has no {request.param}")
-    yield request.param
-    assert native.library().dl_set_isa(before.encode()) == 0
+SIZES = {"native": (0, 1, 15, 16, 17, 47, 48, 49, 997), "triton": (0, 301)}  # the interpreter is slow
 
 
 def twin(tensor):
@@ -75,12 +66,12 @@ def compare(result, expected, pairs, tolerance=2e-4):
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_encoding_and_its_gradients_equal_the_float64_twin(name, instruction_set):
+def test_encoding_and_its_gradients_equal_the_float64_twin(name, kernels):
     spec = SPECS[name]
-    for n in SIZES:
+    for n in SIZES[kernels]:
         x, table = inputs(spec, n)
         x64, table64 = twin(x), twin(table)
-        with ops.use_backend("native"):
+        with ops.use_backend(kernels):
             result = ops.hash_encode(x, table, spec)
         compare(result, reference.hash_encode(x64, table64, spec), [(x, x64), (table, table64)])
 
@@ -88,13 +79,13 @@ def test_encoding_and_its_gradients_equal_the_float64_twin(name, instruction_set
 @pytest.mark.parametrize(
     "widths", [(1, 1), (3, 5, 2), (16, 64, 64, 4), (10, 33, 17, 5, 1), (128, 128, 128), (16, 48, 80)]
 )
-def test_mlp_and_its_gradients_equal_the_float64_twin(widths, instruction_set):
-    for n in SIZES:
+def test_mlp_and_its_gradients_equal_the_float64_twin(widths, kernels):
+    for n in SIZES[kernels]:
         weights = layers(*widths)
         x = torch.randn(n, widths[0], generator=torch.Generator().manual_seed(n)).requires_grad_()
         x64, weights64 = twin(x), [twin(w) for w in weights]
         assert_no_relu_at_its_corner(x64, weights64)
-        with ops.use_backend("native"):
+        with ops.use_backend(kernels):
             result = ops.mlp(x, weights)
         compare(result, reference.mlp(x64, weights64), [(x, x64), *zip(weights, weights64, strict=True)])
 
@@ -205,7 +196,7 @@ def test_threads_do_not_change_a_byte():
         assert all(torch.equal(a, b) for a, b in zip(outcomes[0], other, strict=True))
 
 
-@pytest.mark.parametrize("backend", ["reference", "native"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_points_outside_are_clamped_and_have_no_gradient(backend):
     spec = SPECS["mixed"]
     _, table = inputs(spec, 1)
@@ -221,8 +212,8 @@ def test_points_outside_are_clamped_and_have_no_gradient(backend):
     assert (outside.grad[~beyond] != 0).any()
 
 
-@pytest.mark.parametrize("backend", ["reference", "native"])
-def test_a_point_that_is_no_number_gives_no_number_and_harms_no_other(backend, instruction_set):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_point_that_is_no_number_gives_no_number_and_harms_no_other(backend):
     spec = SPECS["mixed"]
     x, table = inputs(spec, 40)
     broken = x.detach().clone()
@@ -236,10 +227,10 @@ def test_a_point_that_is_no_number_gives_no_number_and_harms_no_other(backend, i
 
 
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e30])
-def test_huge_and_denormal_tables_pass_through(scale, instruction_set):
+def test_huge_and_denormal_tables_pass_through(scale, kernels):
     spec = SPECS["mixed"]
     x, table = inputs(spec, 33)
-    with torch.no_grad(), ops.use_backend("native"):
+    with torch.no_grad(), ops.use_backend(kernels):
         result = ops.hash_encode(x, table * scale, spec)
     expected = reference.hash_encode(x.double(), (table * scale).double(), spec)
     torch.testing.assert_close(result.double(), expected, atol=scale * 1e-4 + 1e-44, rtol=1e-3)
@@ -306,10 +297,11 @@ def test_wrong_dtypes_and_shapes_are_refused_with_a_reason():
         interface.check_mlp(3, x, [])
 
 
-def test_a_second_derivative_is_refused_not_wrong():
+@pytest.mark.parametrize("backend", ["native", TRITON])
+def test_a_second_derivative_is_refused_not_wrong(backend):
     spec = SPECS["mixed"]
     x, table = inputs(spec, 5)
-    with ops.use_backend("native"):
+    with ops.use_backend(backend):
         (first,) = torch.autograd.grad(ops.hash_encode(x, table, spec).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
@@ -318,7 +310,7 @@ def test_a_second_derivative_is_refused_not_wrong():
 # ---- the layout itself ----
 
 
-@pytest.mark.parametrize("backend", ["reference", "native"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_dense_level_reproduces_linear_functions(backend):
     spec = SPECS["dense"]
     table = torch.zeros(spec.table_rows, 2)

@@ -6,25 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_sets import BACKENDS, TRITON
 from torch.nn import functional as F
 
 from dreamlab import ops
 from dreamlab.core.errors import InputError
 from dreamlab.core.types import Rays, Samples
 from dreamlab.ops import interface
-from dreamlab.ops.field import native, reference
-
-BACKENDS = ("reference", "native")
-
-
-@pytest.fixture(params=["base", "avx2", "avx512"])
-def instruction_set(request):
-    """Each set of kernels that this CPU can run."""
-    before = native.instruction_set()
-    if native.library().dl_set_isa(request.param.encode()):
-        pytest.skip(f"this CPU has no {request.param}")
-    yield request.param
-    assert native.library().dl_set_isa(before.encode()) == 0
+from dreamlab.ops.field import reference
 
 
 def random_rays(n, seed=0):
@@ -52,12 +41,12 @@ def marched(backend, *arguments):
 @pytest.mark.parametrize(
     ("size", "share", "step"), [(1, 1.0, 0.3), (7, 0.3, 0.05), (20, 0.02, 0.013), (33, 1.0, 0.021)]
 )
-def test_native_marching_finds_the_very_samples_of_the_twin(size, share, step, instruction_set):
+def test_marching_finds_the_very_samples_of_the_twin(size, share, step, kernels):
     for n in (0, 1, 257, 600):
         rays, grid = random_rays(n, seed=n), random_grid(size, share)
         jitter = torch.rand(n, generator=torch.Generator().manual_seed(n))
         mine, theirs = (
-            marched("native", rays, grid, step, jitter),
+            marched(kernels, rays, grid, step, jitter),
             marched("reference", rays, grid, step, jitter),
         )
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
@@ -113,7 +102,7 @@ def test_a_full_box_is_covered_from_entry_to_exit(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_rays_that_miss_or_make_no_sense_have_no_samples(backend, instruction_set):
+def test_rays_that_miss_or_make_no_sense_have_no_samples(backend):
     inf, nan = float("inf"), float("nan")
     origins = [
         [0, 0, 3],
@@ -190,10 +179,10 @@ def in_double(sigma, rgb, samples):
 @pytest.mark.parametrize(
     "counts", [[], [0], [1], [0, 0, 3, 0], [15, 16, 17, 0, 33, 1], [1] * 600, [0] * 300 + [200]]
 )
-def test_compositing_and_its_gradients_equal_the_float64_twin(counts, instruction_set):
+def test_compositing_and_its_gradients_equal_the_float64_twin(counts, kernels):
     sigma, rgb, samples = packed(counts)
     sigma64, rgb64, samples64 = in_double(sigma, rgb, samples)
-    with ops.use_backend("native"):
+    with ops.use_backend(kernels):
         mine = ops.composite(sigma, rgb, samples, len(counts))
     theirs = reference.composite(sigma64, rgb64, samples64, len(counts))
     gradients = [torch.randn(v.shape, generator=torch.Generator().manual_seed(5)) for v in mine]
@@ -205,11 +194,12 @@ def test_compositing_and_its_gradients_equal_the_float64_twin(counts, instructio
         torch.testing.assert_close(a.grad.double(), b.grad, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("backend", ["native", TRITON])
 @pytest.mark.parametrize("output", range(4))
-def test_each_output_alone_has_the_twins_gradient(output):
+def test_each_output_alone_has_the_twins_gradient(output, backend):
     sigma, rgb, samples = packed([5, 0, 9])
     sigma64, rgb64, samples64 = in_double(sigma, rgb, samples)
-    with ops.use_backend("native"):
+    with ops.use_backend(backend):
         mine = ops.composite(sigma, rgb, samples, 3)[output].square().sum()
     theirs = reference.composite(sigma64, rgb64, samples64, 3)[output].square().sum()
     pairs = zip(
@@ -260,7 +250,7 @@ def test_a_uniform_fog_follows_beer_and_lambert(backend):
     assert seen.depth.item() == pytest.approx(depth, rel=1e-4)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["reference", "native"])
 @given(sigmas=st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_opacity_stays_within_one_and_gradients_finite_for_any_density(backend, sigmas):
@@ -274,10 +264,10 @@ def test_opacity_stays_within_one_and_gradients_finite_for_any_density(backend, 
     assert sigma.grad.isfinite().all()
 
 
-def test_faint_fog_keeps_its_relative_precision(instruction_set):
+def test_faint_fog_keeps_its_relative_precision(kernels):
     for density in (1e-7, 1e-20, 1e-38):
         samples = Samples(torch.zeros(1, dtype=torch.int64), torch.zeros(1), torch.ones(1))
-        with ops.use_backend("native"):
+        with ops.use_backend(kernels):
             weight = ops.composite(torch.full((1,), density), torch.ones(1, 3), samples, 1).weights.item()
         assert weight == pytest.approx(density, rel=1e-5)
 
@@ -330,12 +320,13 @@ def test_wrong_dtypes_and_shapes_are_refused_with_a_reason():
         interface.check_composite(sigma, rgb, samples, -1)
 
 
-def test_non_contiguous_tensors_are_as_good_as_any():
+@pytest.mark.parametrize("backend", ["native", TRITON])
+def test_non_contiguous_tensors_are_as_good_as_any(backend):
     sigma, rgb, samples = packed([4, 5])
     strided = torch.stack([sigma.detach(), sigma.detach()], dim=1)[:, 0].requires_grad_()
     turned = rgb.detach().T.contiguous().T.requires_grad_()
     assert not strided.is_contiguous() and not turned.is_contiguous()
-    with ops.use_backend("native"):
+    with ops.use_backend(backend):
         plain, odd = ops.composite(sigma, rgb, samples, 2), ops.composite(strided, turned, samples, 2)
     torch.autograd.backward(plain, [torch.ones_like(v) for v in plain])
     torch.autograd.backward(odd, [torch.ones(()).expand_as(v) for v in odd])

@@ -16,20 +16,21 @@ from torch.utils import cpp_extension
 from dreamlab import ops
 from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Rays
-from dreamlab.ops.field import cuda, packages, reference
+from dreamlab.ops.field import cuda, packages, reference, triton_ops
 from dreamlab.run import doctor
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A machine that says it has CUDA, with nothing known yet."""
-    caches = (packages.why_not, ops._choice, ops._best, ops._say)
+    caches = (packages.why_not, triton_ops._tried, ops._choice, ops._best, ops._say)
     for cached in caches:
         cached.cache_clear()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "nerfacc.csrc" else object())
+    missing = ("nerfacc.csrc", "triton")
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name in missing else object())
     yield
     for cached in caches:
         cached.cache_clear()
@@ -57,7 +58,8 @@ def test_operations_are_chosen_one_by_one(monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("hash_encode", "encode_mlp"):
         assert found[name] == (
             "reference",
-            "tinycudann cannot be used: OSError: libcudart.so.99: cannot open shared object file",
+            "tinycudann cannot be used: OSError: libcudart.so.99: cannot open shared object file, "
+            "and triton is not installed",
         )
 
 
@@ -153,12 +155,12 @@ def test_doctor_says_what_is_slow_on_the_gpu_and_why(monkeypatch: pytest.MonkeyP
     (found,) = doctor._cuda_kernels()
     assert found.state == "missing" and found.detail == (
         "hash_encode, encode_mlp in plain torch: tinycudann cannot be used: OSError: libcudart.so.99: cannot "
-        "open shared object file; docs/gpu.md says how to get them"
+        "open shared object file, and triton is not installed; docs/gpu.md says how to get them"
     )
     for cached in (packages.why_not, ops._choice):
         cached.cache_clear()
     usable(monkeypatch, "nerfacc", "tinycudann")
-    assert doctor._cuda_kernels() == [doctor.Finding("CUDA kernels", "ok", "all there")]
+    assert doctor._cuda_kernels() == [doctor.Finding("CUDA kernels", "ok", "all there: all by cuda")]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert doctor._cuda_kernels() == []
 

@@ -29,19 +29,24 @@ def why_not(name: str) -> str:
 
     The first call may compile for some minutes, which a warning says; the result is kept on disk.
     """
-    load, attempt = _PACKAGES[name]
+    return tried(name, *_PACKAGES[name])
+
+
+def tried(name: str, *attempts: Callable[[], None]) -> str:
+    """Why a package cannot be used after these attempts, one after another; empty if they all succeed."""
     try:
         if find_spec(name) is None:
             return f"{name} is not installed"
-        load()
-        attempt()
-        torch.cuda.synchronize()
+        for attempt in attempts:
+            attempt()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
     except Exception as error:  # builds and drivers fail in ways of their own
-        return f"{name} cannot be used: {_line(error)}"
+        return f"{name} cannot be used: {line(error)}"
     return ""
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
     """The line of an error's text that says most: of a compiler's output its first error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = next((line for line in lines if "error:" in line.lower()), lines[0] if lines else "")

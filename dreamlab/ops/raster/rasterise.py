@@ -117,7 +117,7 @@ def _is_native(tensor: Tensor) -> bool:
     from dreamlab.ops import backend
 
     name = backend(tensor.device)
-    if name == "cuda":
+    if name in ("cuda", "triton"):
         _say_reference_on_cuda()
     if name != "native":
         return False
