@@ -13,9 +13,12 @@ import pytest
 import torch
 from known import red_ball_prior, small_values
 
+from dreamlab import ops
+from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import cfg_combine
 from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.schedules import Ramp
+from dreamlab.render import VolumeRenderer
 from dreamlab.run import presets
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
@@ -226,6 +229,23 @@ def test_the_field_light_and_background_can_be_built_at_full_size(name: str) -> 
         stage.background.build(generator)
         side = stage.side(0.0, red_ball_prior())
         assert len(stage.cameras.build((side, side)).sample(stage.views, 0.0, generator)) == stage.views
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "pretrained", "fast", "multiview"])
+def test_the_warm_up_takes_little_more_samples_than_the_steps_after_it(name: str) -> None:
+    """At the preset's own step length and grid; all cells of the bounds would be up to six times as many."""
+    config = published(name)
+    stage = config.optimisations[0]
+    field = config.field.build(torch.Generator().manual_seed(0))
+    renderer = (stage.renderer or config.renderer).build()
+    assert isinstance(renderer, VolumeRenderer)
+    counts = []
+    for step in (0, renderer.occupancy.config.warm_up):
+        renderer.update(field, step, torch.Generator().manual_seed(step))
+        rays = camera_rays(stage.cameras.build((8, 8)).sample(4, 0.0, torch.Generator().manual_seed(1)))
+        jitter = torch.full((len(rays.origins),), 0.5)
+        counts.append(len(ops.march(rays, renderer.occupancy.occupied, renderer.step_length, jitter).t0))
+    assert 0.9 * counts[1] < counts[0] < 1.7 * counts[1]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
