@@ -177,6 +177,31 @@ def test_reversed_ranges_are_refused() -> None:
         OrbitCamerasConfig(elevation=(50, 10))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_elevations_is_uniform_by_area_between_the_bounds(share: float) -> None:
+    """By area, the sine of the elevation is uniform."""
+    low, high = -10.0, 80.0
+    settings = {"elevation": (low, high), "by_area": share}
+    free = {"position_jitter": 0, "look_at_deviation": 0, "up_deviation": 0, "area": "range"}
+    for config in (OrbitCamerasConfig(views=1, **settings), DreamFusionCamerasConfig(**settings, **free)):
+        elevation = config.build().sample(20000, 0.0, rng()).elevation.rad2deg()
+        for e in (0.0, 30.0, 60.0):
+            sines = [math.sin(math.radians(angle)) for angle in (low, e, high)]
+            by_area = (sines[1] - sines[0]) / (sines[2] - sines[0])
+            expected = share * by_area + (1 - share) * (e - low) / (high - low)
+            assert float((elevation < e).float().mean()) == pytest.approx(expected, abs=0.015)
+
+
+def test_cameras_with_no_share_by_area_are_those_that_know_of_none() -> None:
+    """Seeded runs stay what they were: nothing more is drawn."""
+    generator = rng()
+    OrbitCamerasConfig().build().sample(8, 0.0, generator)
+    wanted = rng()
+    for n in (2, 2, 2, 2):  # azimuth, elevation, fovy and distance of two groups
+        torch.rand(n, generator=wanted)
+    assert torch.equal(generator.get_state(), wanted.get_state())
+
+
 def test_dreamfusion_elevation_is_half_by_angle_half_by_area() -> None:
     config = DreamFusionCamerasConfig(position_jitter=0, look_at_deviation=0, up_deviation=0)
     elevation = config.build().sample(20000, 0.0, rng()).elevation.rad2deg()

@@ -13,9 +13,12 @@ import pytest
 import torch
 from known import red_ball_prior, small_values
 
+from dreamlab import ops
+from dreamlab.core.cameras import camera_rays
 from dreamlab.core.diffusion import cfg_combine
 from dreamlab.core.errors import ConfigError, DreamlabError
 from dreamlab.core.schedules import Ramp
+from dreamlab.render import VolumeRenderer
 from dreamlab.run import presets
 from dreamlab.run.config import RunConfig
 from dreamlab.run.context import RunContext
@@ -82,10 +85,13 @@ CURVES: dict[str, tuple[Callable[[RunConfig], Ramp], Callable[[float], float]]] 
     "sdi: variance along the ray": (lambda c: weight(c.stages[0], "z_variance"), lambda step: LATENT),
     "rfds-sd3: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 0.1 * WIDE_LATENT),
     "rfds-sd3: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.1 * WIDE_LATENT),
-    "zero123: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 2 / 0.003),
-    "zero123: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.5 / 0.003),
-    "zero123: orientation": (
-        lambda c: weight(c.stages[0], "orientation"), lambda step: walked(step, 1, 20, 5000) / 0.003
+    "zero123: t_min": (lambda c: c.noise.t_min, lambda step: walked(step, 0.4, 0.2, 200)),
+    "zero123: t_max": (lambda c: c.noise.t_max, lambda step: walked(step, 0.85, 0.5, 200)),
+    "zero123: opacity": (lambda c: weight(c.stages[0], "opacity"), lambda step: 0.1 / 0.1),
+    "zero123: opaqueness": (lambda c: weight(c.stages[0], "opaqueness"), lambda step: 0.1 / 0.1),
+    "zero123: orientation": (lambda c: weight(c.stages[0], "orientation"), lambda step: 1 / 0.1),
+    "zero123: smoothness of normals": (
+        lambda c: weight(c.stages[0], "normal_smoothness"), lambda step: 8 / 0.1 / 4
     ),
 }  # fmt: skip
 
@@ -142,7 +148,7 @@ def test_published_angles_of_view_are_focal_lengths_in_image_heights(name: str) 
 BOXES = {"magic3d-coarse": 2, "prolificdreamer": 1, "mvdream": 1, "sdi": 2, "csd": 1, "rfds-sd3": 1}
 
 
-@pytest.mark.parametrize(("name", "half"), [*BOXES.items(), ("zero123", 2 / 0.564)])
+@pytest.mark.parametrize(("name", "half"), [*BOXES.items(), ("zero123", 2 / 0.66)])
 def test_rays_are_sampled_as_densely_as_published(name: str, half: float) -> None:
     step = 2 * half * math.sqrt(3) / 512
     assert published(name).renderer.samples == math.ceil(2 / step)
@@ -168,6 +174,20 @@ def test_the_mlp_learns_at_a_thousandth_where_the_grid_learns_at_a_hundredth(nam
     for stage in config.distillations:
         rates = {group: stage.lr(0.5) * stage.lr_scale.get(group, 1.0) for group in groups.parameter_groups()}
         assert rates == {"encoding": 0.01, "network": pytest.approx(0.001)}
+
+
+def test_views_are_called_and_cameras_drawn_as_in_the_sources() -> None:
+    """threestudio draws half of the elevations by area between the bounds, LucidDreamer none."""
+    words = {name: published(name).view_words for name in PUBLISHED}
+    assert {name for name in words if (words[name].front, words[name].back) == (30, 30)} == {
+        "prolificdreamer"
+    }
+    lucid = published("luciddreamer")
+    assert lucid.view_words.blend and lucid.noise.shared
+    shares = {name: published(name).distillations[0].cameras.by_area for name in PUBLISHED}
+    assert shares == {name: 0.0 if name == "luciddreamer" else 0.5 for name in PUBLISHED}
+    areas = {name: getattr(published(name).distillations[0].cameras, "area", "range") for name in PUBLISHED}
+    assert {name for name, area in areas.items() if area == "upper"} == {"dreamfusion", "luciddreamer"}
 
 
 # ---- that they run ----
@@ -226,6 +246,23 @@ def test_the_field_light_and_background_can_be_built_at_full_size(name: str) -> 
         stage.background.build(generator)
         side = stage.side(0.0, red_ball_prior())
         assert len(stage.cameras.build((side, side)).sample(stage.views, 0.0, generator)) == stage.views
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "pretrained", "fast", "multiview"])
+def test_the_warm_up_takes_little_more_samples_than_the_steps_after_it(name: str) -> None:
+    """At the preset's own step length and grid; all cells of the bounds would be up to six times as many."""
+    config = published(name)
+    stage = config.optimisations[0]
+    field = config.field.build(torch.Generator().manual_seed(0))
+    renderer = (stage.renderer or config.renderer).build()
+    assert isinstance(renderer, VolumeRenderer)
+    counts = []
+    for step in (0, renderer.occupancy.config.warm_up):
+        renderer.update(field, step, torch.Generator().manual_seed(step))
+        rays = camera_rays(stage.cameras.build((8, 8)).sample(4, 0.0, torch.Generator().manual_seed(1)))
+        jitter = torch.full((len(rays.origins),), 0.5)
+        counts.append(len(ops.march(rays, renderer.occupancy.occupied, renderer.step_length, jitter).t0))
+    assert 0.9 * counts[1] < counts[0] < 2.2 * counts[1]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -10,7 +10,7 @@ import torch
 from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.core.types import Condition
-from dreamlab.guidance.prompts import VIEW_WORDS, ViewPrompts, view_index
+from dreamlab.guidance.prompts import VIEW_WORDS, ViewPrompts, ViewWordsConfig, view_index
 from dreamlab.priors.analytic import Component, GaussianMixturePrior
 
 
@@ -48,6 +48,30 @@ def test_view_words_follow_the_azimuths_quarter():
 def test_steep_views_are_overhead():
     assert [VIEW_WORDS[i] for i in view_index(cameras([0, 180], elevation=61))] == ["overhead"] * 2
     assert [VIEW_WORDS[i] for i in view_index(cameras([0], elevation=59))] == ["front"]
+
+
+def test_where_a_view_is_called_what_can_be_said():
+    words = ViewWordsConfig(front=30, back=20, overhead=40)
+    seen = view_index(cameras([0, 29, 31, 159, 161, -29, -31]), words)
+    assert [VIEW_WORDS[i] for i in seen] == ["front", "front", "side", "side", "back", "front", "side"]
+    assert [VIEW_WORDS[i] for i in view_index(cameras([0, 0], elevation=41), words)] == ["overhead"] * 2
+    prior = Speller()
+    prompts = ViewPrompts(prior, "a duck", words=words).reworded(prior, prompt="a goose")
+    assert prompts.positive(cameras([31])).tokens[0, 0, 0] == prior.value("a goose, side view")
+
+
+def test_blended_words_are_the_encodings_weighted_by_the_azimuth():
+    """LucidDreamer, train.py: r = 1 - |azimuth| / 90 of front beside side, and so on towards the back."""
+    prior = Speller()
+    prompts = ViewPrompts(prior, "a duck", words=ViewWordsConfig(blend=True, overhead=80))
+    front, side, back, overhead = (prior.value(f"a duck, {word} view") for word in VIEW_WORDS)
+    got = prompts.positive(cameras([0, 30, -30, 90, 120, -120, 180])).tokens[:, 0, 0].tolist()
+    third, two = 1 / 3, 2 / 3
+    side_front, side_back = two * front + third * side, two * side + third * back
+    assert got == pytest.approx([front, side_front, side_front, side, side_back, side_back, back])
+    assert prompts.positive(cameras([30], elevation=85)).tokens[0, 0, 0] == pytest.approx(overhead)
+    plain = ViewPrompts(prior, "a duck", view_dependent=False, words=ViewWordsConfig(blend=True))
+    assert plain.positive(cameras([30])).tokens[0, 0, 0] == prior.value("a duck")
 
 
 def test_every_view_gets_its_own_words():

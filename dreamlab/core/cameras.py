@@ -132,7 +132,8 @@ class OrbitCamerasConfig(BaseModel):
     factor sampled from `distance_factor`; with fit "plane" the one at which a plane through the origin, two
     units high, does (MVDream's 1 / tan(fovy / 2)). With `shared`, the views of a group have elevation, fovy
     and distance in common (MVDream's layout); else each view samples its own. Until progress `widen_until`
-    the elevation and fovy ranges grow from their middle to their full width.
+    the elevation and fovy ranges grow from their middle to their full width. A share `by_area` of elevations
+    is uniform by area on the sphere between the bounds, which is nearer to the horizon, not in the angle.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,6 +145,7 @@ class OrbitCamerasConfig(BaseModel):
     fovy: Range = (35.0, 45.0)
     distance_factor: Range = (1.0, 1.1)
     fit: Literal["sphere", "plane"] = "sphere"
+    by_area: float = Field(default=0.0, ge=0.0, le=1.0)
     widen_until: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
@@ -179,7 +181,7 @@ class OrbitCameras:
         azimuth = (start[:, None] + step).flatten() % (2 * math.pi)
         width = min(progress / c.widen_until, 1.0) if c.widen_until > 0 else 1.0
         count, repeats = (groups, c.views) if c.shared else (n, 1)
-        elevation = _uniform(_narrowed(c.elevation, width), count, generator).deg2rad()
+        elevation = _elevations(_narrowed(c.elevation, width), c.by_area, count, generator)
         fovy = _uniform(_narrowed(c.fovy, width), count, generator).deg2rad()
         fitting = distance_to_fit(fovy) if c.fit == "sphere" else 1 / torch.tan(fovy / 2)
         distance = _uniform(c.distance_factor, count, generator) * fitting
@@ -196,7 +198,10 @@ class DreamFusionCamerasConfig(BaseModel):
     heights. The paper does not say whether 0.2 and 0.02 are deviations or variances; they are read as
     deviations, as other implementations do.
 
-    `scale` multiplies every length. At 1 the cameras can stand inside the unit sphere, as in the paper.
+    `by_area` is the share of elevations that are uniform by area, and `area` where they lie: on the upper
+    half sphere up to the highest elevation ("upper", the paper), or between both bounds ("range",
+    threestudio). `scale` multiplies every length. At 1 the cameras can stand inside the unit sphere, as in
+    the paper.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -209,6 +214,8 @@ class DreamFusionCamerasConfig(BaseModel):
     position_jitter: float = Field(default=0.1, ge=0)
     look_at_deviation: float = Field(default=0.2, ge=0)
     up_deviation: float = Field(default=0.02, ge=0)
+    by_area: float = Field(default=0.5, ge=0.0, le=1.0)
+    area: Literal["upper", "range"] = "upper"
 
     @model_validator(mode="after")
     def _sane(self) -> Self:
@@ -231,10 +238,10 @@ class DreamFusionCameras:
         """n independent cameras; the distribution does not change with progress."""
         c = self.config
         azimuth = _uniform((0, 2 * math.pi), n, generator)
+        lowest = 0.0 if c.area == "upper" else c.elevation[0]
         by_angle = _uniform(c.elevation, n, generator).deg2rad()
-        highest = math.sin(math.radians(max(c.elevation[1], 0.0)))
-        by_area = torch.asin(_uniform((0.0, highest), n, generator))
-        elevation = torch.where(torch.rand(n, generator=generator) < 0.5, by_angle, by_area)
+        by_area = _uniform_by_area((lowest, max(c.elevation[1], lowest)), n, generator)
+        elevation = torch.where(torch.rand(n, generator=generator) < 1 - c.by_area, by_angle, by_area)
         distance = _uniform(c.distance, n, generator)
         fovy = 2 * torch.atan(0.5 / _uniform(c.focal, n, generator))
         on_orbit = orbit_cameras(azimuth, elevation, distance, fovy, self.size).c2w[:, :3, 3]
@@ -249,6 +256,21 @@ CamerasConfig = Annotated[OrbitCamerasConfig | DreamFusionCamerasConfig, Field(d
 
 def _uniform(bounds: Range, n: int, generator: torch.Generator) -> Float[Tensor, " n"]:
     return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(n, generator=generator)
+
+
+def _uniform_by_area(degrees: Range, n: int, generator: torch.Generator) -> Float[Tensor, " n"]:
+    """Latitudes, in radians, of points that are uniform on the sphere between two of them."""
+    low, high = (math.sin(math.radians(angle)) for angle in degrees)
+    return torch.asin(_uniform((low, high), n, generator))
+
+
+def _elevations(degrees: Range, share: float, n: int, generator: torch.Generator) -> Float[Tensor, " n"]:
+    """Radians; this share of them uniform by area, the others in the angle."""
+    by_angle = _uniform(degrees, n, generator).deg2rad()
+    if share == 0:
+        return by_angle  # and nothing more is drawn
+    by_area = _uniform_by_area(degrees, n, generator)
+    return torch.where(torch.rand(n, generator=generator) < share, by_area, by_angle)
 
 
 def _narrowed(bounds: Range, width: float) -> Range:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dreamlab.core.errors import ConfigError, InputError
@@ -17,20 +18,38 @@ from dreamlab.priors.protocols import Prior
 ViewWord = Literal["front", "side", "back", "overhead"]
 VIEW_WORDS: tuple[ViewWord, ...] = ("front", "side", "back", "overhead")
 FRONT, SIDE, BACK, OVERHEAD = range(4)
-OVERHEAD_ELEVATION = math.radians(60.0)
 
 
-def view_index(cameras: Cameras) -> Int[Tensor, " B"]:
-    """Which of VIEW_WORDS each camera sees: overhead above 60 degrees, else the azimuth's quarter
-    (DreamFusion, 3.2).
+class ViewWordsConfig(BaseModel):
+    """Where views are called what, in degrees. Views within `front` of the front and `back` of the back are
+    called so, others are side views, all above `overhead` are overhead views: DreamFusion's (section 3.2),
+    and threestudio's default; its ProlificDreamer has 30 for both. With `blend` a view between two is asked
+    for by the mean of both texts' encodings, weighted by its azimuth, as LucidDreamer does.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    front: float = Field(default=45.0, ge=0, le=90)
+    back: float = Field(default=45.0, ge=0, le=90)
+    overhead: float = Field(default=60.0, ge=0, le=90)
+    blend: bool = False
+
+
+_USUAL = ViewWordsConfig()
+
+
+def view_index(cameras: Cameras, words: ViewWordsConfig = _USUAL) -> Int[Tensor, " B"]:
+    """Which of VIEW_WORDS each camera sees."""
     azimuth = torch.remainder(cameras.azimuth + math.pi, 2 * math.pi) - math.pi
-    quarter = math.pi / 4
     index = torch.full_like(azimuth, SIDE, dtype=torch.long)
-    index[azimuth.abs() < quarter] = FRONT
-    index[azimuth.abs() > 3 * quarter] = BACK
-    index[cameras.elevation > OVERHEAD_ELEVATION] = OVERHEAD
+    index[azimuth.abs() < math.radians(words.front)] = FRONT
+    index[azimuth.abs() > math.radians(180 - words.back)] = BACK
+    index[_overhead(cameras, words)] = OVERHEAD
     return index
+
+
+def _overhead(cameras: Cameras, words: ViewWordsConfig) -> Bool[Tensor, " B"]:
+    return cameras.elevation > math.radians(words.overhead)
 
 
 @dataclass(frozen=True)
@@ -57,14 +76,21 @@ class ViewPrompts:
         negative_prompt: what to keep away from; empty means the unconditional prompt.
         view_dependent: add ", front view" and its like by camera. Leave it off for priors that are given the
             camera.
+        words: where a view is called what.
     """
 
     def __init__(
-        self, prior: Prior, prompt: str, negative_prompt: str = "", view_dependent: bool = True
+        self,
+        prior: Prior,
+        prompt: str,
+        negative_prompt: str = "",
+        view_dependent: bool = True,
+        words: ViewWordsConfig = _USUAL,
     ) -> None:
         if not prompt.strip():
             raise InputError("the prompt is empty", mend="Say in a few words what to make")
         self.prompt, self.negative_prompt, self.view_dependent = prompt, negative_prompt, view_dependent
+        self.words = words
         texts = [f"{prompt}, {word} view" if view_dependent else prompt for word in VIEW_WORDS]
         with torch.no_grad():
             encoded = prior.embed([*texts, "", negative_prompt, prompt])
@@ -77,11 +103,14 @@ class ViewPrompts:
     ) -> ViewPrompts:
         """Encoded by any prior, with other words where some are given."""
         negative = self.negative_prompt if negative_prompt is None else negative_prompt
-        return ViewPrompts(prior, self.prompt if prompt is None else prompt, negative, self.view_dependent)
+        said = self.prompt if prompt is None else prompt
+        return ViewPrompts(prior, said, negative, self.view_dependent, self.words)
 
     def positive(self, cameras: Cameras) -> Condition:
         """The prompt as seen from each camera."""
-        return self._views[view_index(cameras).to(self._views.tokens.device)]
+        if self.words.blend and self.view_dependent:
+            return self._between(cameras)[0]
+        return self._rows(view_index(cameras, self.words))
 
     def plain(self, n: int) -> Condition:
         """The prompt without view words, n times."""
@@ -112,23 +141,29 @@ class ViewPrompts:
                 "Perp-Neg sets views against each other, but the prompt is the same from every side",
                 mend="Turn view-dependent prompts on, or Perp-Neg off",
             )
-        azimuth = torch.remainder(cameras.azimuth + math.pi, 2 * math.pi) - math.pi
-        quarters = azimuth.abs() / (math.pi / 2)
-        towards_back = quarters > 1.0
-        r = torch.where(towards_back, 2.0 - quarters, 1.0 - quarters).clamp(0.0, 1.0)
+        positive, towards_back, r = self._between(cameras)
         first = torch.where(towards_back, torch.exp(-r / 2) - 0.606, 4 * torch.exp(-r / 2) - 2.426)
         second = torch.where(towards_back, torch.exp(-r / 2) + 0.967, 4 * torch.exp(-(1 - r) / 2) - 2.426)
         weights = -torch.stack([first, second], dim=1)
 
-        overhead = cameras.elevation > OVERHEAD_ELEVATION
-        near = torch.where(towards_back, SIDE, FRONT).masked_fill(overhead, OVERHEAD)
-        far = torch.where(towards_back, BACK, SIDE).masked_fill(overhead, OVERHEAD)
         other = torch.where(towards_back, FRONT, SIDE)
         return PerpNeg(
-            _lerp(self._rows(near), self._rows(far), 1.0 - r),
+            positive,
             (self._rows(torch.where(towards_back, SIDE, FRONT)), self._rows(other)),
-            weights.masked_fill(overhead[:, None], 0.0),
+            weights.masked_fill(_overhead(cameras, self.words)[:, None], 0.0),
         )
+
+    def _between(self, cameras: Cameras) -> tuple[Condition, Bool[Tensor, " B"], Float[Tensor, " B"]]:
+        """The prompt as seen from between front and side or, where the second is set, side and back; and the
+        former's share."""
+        azimuth = torch.remainder(cameras.azimuth + math.pi, 2 * math.pi) - math.pi
+        quarters = azimuth.abs() / (math.pi / 2)
+        towards_back = quarters > 1.0
+        r = torch.where(towards_back, 2.0 - quarters, 1.0 - quarters).clamp(0.0, 1.0)
+        overhead = _overhead(cameras, self.words)
+        near = torch.where(towards_back, SIDE, FRONT).masked_fill(overhead, OVERHEAD)
+        far = torch.where(towards_back, BACK, SIDE).masked_fill(overhead, OVERHEAD)
+        return _lerp(self._rows(near), self._rows(far), 1.0 - r), towards_back, r
 
     def _rows(self, index: Int[Tensor, " B"]) -> Condition:
         return self._views[index.to(self._views.tokens.device)]

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from dreamlab.ops.constants import constant
+
 Color = tuple[float, float, float]
 
 
@@ -34,7 +36,7 @@ class SolidBackground(nn.Module):
     def forward(
         self, directions: Float[Tensor, "B H W 3"], generator: torch.Generator | None
     ) -> Float[Tensor, "B H W 3"]:
-        return directions.new_tensor(self.color).expand_as(directions)
+        return constant(self.color, directions.dtype, directions.device).expand_as(directions)
 
 
 class RandomBackgroundConfig(BaseModel):
@@ -59,7 +61,7 @@ class RandomBackground(nn.Module):
         self, directions: Float[Tensor, "B H W 3"], generator: torch.Generator | None
     ) -> Float[Tensor, "B H W 3"]:
         if generator is None:
-            return directions.new_tensor(self.still).expand_as(directions)
+            return constant(self.still, directions.dtype, directions.device).expand_as(directions)
         return _colors(directions, generator)
 
 

@@ -24,10 +24,11 @@ class OccupancyConfig(BaseModel):
     """`resolution` cells along each axis of [-1, 1]^3, refreshed every `every` steps.
 
     `threshold` is the opacity of one marching step below which a cell is empty (or the mean density, if
-    that is less). A new grid has a warm-up: in its first `warm_up` steps any density at all counts, so that
-    matter may appear anywhere in the field's bounds; a grid that a stage took over has none. `decay` is how
-    much of the old density stays at a refresh. `margin` adds the neighbours of occupied cells: safer for thin
-    parts and growth, for half as many samples again.
+    that is less). A new grid has a warm-up: in its first `warm_up` steps `warm_up_threshold` stands in for
+    it, so that matter may appear where there is little yet; a grid that a stage took over has none. 0 counts
+    any density, which for a ball under softplus is all of the field's bounds: six times the samples of the
+    steps that follow. `decay` is how much of the old density stays at a refresh. `margin` adds the neighbours
+    of occupied cells: safer for thin parts and growth, for half as many samples again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class OccupancyConfig(BaseModel):
     every: int = Field(default=8, ge=1)
     decay: float = Field(default=0.8, ge=0.0, lt=1.0)
     threshold: float = Field(default=0.01, gt=0.0, lt=1.0)
+    warm_up_threshold: float = Field(default=0.001, ge=0.0, lt=1.0)
     margin: bool = False
 
     def build(self, step_length: float) -> OccupancyGrid:
@@ -64,7 +66,7 @@ class OccupancyGrid:
                 new = not bool(self.cells.any())
                 self.refresh(density, generator)
                 if new:
-                    self.occupied = self._dilated(self.cells > 0)
+                    self._mark(min(c.warm_up_threshold, c.threshold))
         elif (step - c.warm_up) % c.every == 0:
             self.refresh(density, generator)
 
@@ -77,7 +79,11 @@ class OccupancyGrid:
         within = 0.5 if generator is None else torch.rand(corner.shape, generator=generator).to(device)
         measured = density((corner + within) * (2 / g) - 1).view(g, g, g)
         self.cells = torch.maximum(self.cells * self.config.decay, measured)
-        least = -math.log1p(-self.config.threshold) / self.step_length
+        self._mark(self.config.threshold)
+
+    def _mark(self, opacity: float) -> None:
+        """Cells that would add this opacity to a step are occupied."""
+        least = -math.log1p(-opacity) / self.step_length
         self.occupied = self._dilated(ops.occupancy_threshold(self.cells, least))
 
     def reset(self) -> None:

@@ -15,6 +15,7 @@ from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.core.schedules import Ramp
 from dreamlab.guidance import CFGConfig, GuidanceConfig, NoiseConfig, SDSConfig
 from dreamlab.guidance.mixture import parts_of, prior_names
+from dreamlab.guidance.prompts import ViewWordsConfig
 from dreamlab.mesh.io.load import READABLE
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors import EmbeddedPriorConfig, PriorConfig
@@ -95,6 +96,7 @@ class RunConfig(BaseModel):
     expanded: what the prior hears instead of the prompt; null: the prompt. Written here when the run begins.
     view_dependent: whether words such as "front view" are added; "auto": for priors that are not told the
     camera.
+    view_words: where around the object a view is called what.
     seed: same seed, same bytes.
     device: auto, cpu, cuda, cuda:N or mps.
     prior_devices: further devices, each with a copy of the prior that takes its share of all denoising.
@@ -123,6 +125,7 @@ class RunConfig(BaseModel):
     expand: Annotated[Literal["auto", "full", "off"], BeforeValidator(_yaml_switch)] = "auto"
     expanded: str | None = None
     view_dependent: bool | Literal["auto"] = "auto"
+    view_words: ViewWordsConfig = ViewWordsConfig()
     seed: int = Setting(default=0, ge=0, lt=2**32)
     device: str = "auto"
     prior_devices: tuple[str, ...] = ()

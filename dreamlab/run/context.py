@@ -124,7 +124,8 @@ class RunContext:
             config, words = self.config, self.config.view_dependent
             if words == "auto":
                 words = self.prior.views_per_group == 1
-            self._prompts = ViewPrompts(self.prior, config.heard, config.negative_prompt, words)
+            told = (config.heard, config.negative_prompt, words, config.view_words)
+            self._prompts = ViewPrompts(self.prior, *told)
         return self._prompts
 
     @property

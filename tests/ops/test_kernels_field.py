@@ -343,10 +343,9 @@ def test_hashed_rows_follow_the_published_hash():
         ops.hash_encode(inside, table, spec)[:, 0], torch.tensor([float(rows[0])]), atol=1e-3, rtol=0
     )
     for which in (0, 2):
-        assert (
-            reference._row(torch.from_numpy(vertex[which : which + 1].astype(np.int64)), spec, 0)
-            == rows[which]
-        )
+        cell = torch.from_numpy(vertex[which].astype(np.int64)).view(1, 1, 3)
+        levels = reference._levels(spec, cell.device, torch.float32)
+        assert reference._rows(cell, levels)[0, 0, 0] == rows[which]
 
 
 def test_layout_figures():

@@ -14,11 +14,8 @@ from priors import tiny
 from dreamlab.priors import (
     DeepFloydPriorConfig,
     MVDreamPriorConfig,
-    SD3PriorConfig,
-    StableDiffusionPriorConfig,
 )
 from dreamlab.priors.diffusers.aliases import usual_preset
-from dreamlab.priors.diffusers.source import PretrainedConfig
 from dreamlab.priors.protocols import Decodes
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Step
@@ -123,25 +120,3 @@ def test_pictures_that_are_not_finite_are_decoded_again_in_float32(tmp_path: Pat
     with pytest.warns(UserWarning, match="images were not finite in float16: the VAE goes on in float32"):
         shown = prior.decode(torch.randn(1, 4, 16, 16))
     assert shown.isfinite().all() and prior.space.widened
-
-
-@pytest.mark.parametrize(
-    ("kind", "device", "units", "wanted"),
-    [
-        (StableDiffusionPriorConfig, "cpu", True, torch.bfloat16),
-        (StableDiffusionPriorConfig, "cpu", False, torch.float32),
-        (StableDiffusionPriorConfig, "cuda", False, torch.float16),
-        (SD3PriorConfig, "cuda", False, torch.bfloat16),
-        (SD3PriorConfig, "mps", False, torch.float32),
-    ],
-)
-def test_precision_is_that_of_the_machines_units(
-    kind: type[PretrainedConfig],
-    device: str,
-    units: bool,
-    wanted: torch.dtype,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("dreamlab.priors.diffusers.source.has_bfloat16_units", lambda _: units)
-    assert kind(model="x/y").torch_dtype(device) == wanted
-    assert kind(model="x/y", dtype="float16").torch_dtype(device) == torch.float16

@@ -320,11 +320,3 @@ def test_weights_of_the_embedded_prior_are_known() -> None:
     from dreamlab.priors.embedded.prior import SHIPPED
 
     assert kind_of(str(SHIPPED)) == "embedded"
-
-
-def test_half_precision_is_what_the_family_bears() -> None:
-    from dreamlab.priors import FluxPriorConfig
-
-    assert StableDiffusionPriorConfig(model="sd15").torch_dtype("cuda") == torch.float16
-    assert FluxPriorConfig(model="flux-dev").torch_dtype("cuda") == torch.bfloat16
-    assert FluxPriorConfig(model="flux-dev").torch_dtype("cpu") == torch.float32

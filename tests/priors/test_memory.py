@@ -123,4 +123,3 @@ def test_only_vaes_that_are_known_to_overflow_are_kept_in_float32(tmp_path: Path
     assert prior.space.encode(torch.rand(1, 3, 32, 32)).isfinite().all()
     sd3 = SD3PriorConfig(model=str(tiny.sd3(tmp_path / "sd3")), dtype="float16").build()
     assert sd3.space.dtype == torch.float16
-    assert SD3PriorConfig(model="sd3-medium").torch_dtype("cuda") == torch.bfloat16

@@ -1,6 +1,8 @@
 """What the grid remembers, forgets and grows."""
 
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dreamlab.render import OccupancyConfig, OccupancyGrid
 
@@ -70,7 +72,7 @@ def test_a_grid_that_knows_the_scene_has_no_warm_up() -> None:
     """Step 0 of a later stage: faint haze counts in a new grid, and is left out by one that has measured."""
 
     def haze(x: torch.Tensor) -> torch.Tensor:
-        return corner(x) + 1e-3
+        return corner(x) + 0.1  # a step through it adds .003 of opacity, between the two thresholds
 
     g = grid(warm_up=4)
     g.update(haze, 0, rng())
@@ -84,6 +86,44 @@ def test_a_grid_that_knows_the_scene_has_no_warm_up() -> None:
     g.reset()
     g.update(haze, 0, rng())
     assert g.occupied.all()
+
+
+def test_what_is_fainter_than_the_warm_ups_threshold_is_no_part_of_it() -> None:
+    def haze(x: torch.Tensor) -> torch.Tensor:
+        return corner(x) + 0.01
+
+    share = []
+    for threshold in (0.001, 0.0):
+        g = grid(warm_up=4, warm_up_threshold=threshold)
+        g.update(haze, 0, rng())
+        share.append(float(g.occupied.float().mean()))
+    assert share == [2 * 2 / 8**2, 1.0]
+
+
+@given(
+    level=st.floats(-6, 3),
+    spread=st.floats(0, 6),
+    threshold=st.floats(1e-4, 0.5),
+    warm=st.floats(0, 0.9),
+    margin=st.booleans(),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_warm_up_keeps_every_cell_that_counts_when_it_is_over(
+    level: float, spread: float, threshold: float, warm: float, margin: bool
+) -> None:
+    """Whatever the field, however faint, and even where the warm-up's threshold is set above the other."""
+    exponent = level + spread * torch.randn(8, 8, 8, generator=rng(1))
+    cells = (10.0**exponent).clamp_max(1e8)
+
+    def density(x: torch.Tensor) -> torch.Tensor:
+        i, j, k = ((x + 1) * 4).long().clamp(0, 7).unbind(-1)
+        return cells[i, j, k]
+
+    g = grid(warm_up=1, threshold=threshold, warm_up_threshold=warm, margin=margin)
+    g.update(density, 0, rng())
+    early = g.occupied.clone()
+    g.update(density, 1, rng(2))
+    assert bool((early | ~g.occupied).all())
 
 
 def test_state_goes_round() -> None:

@@ -217,8 +217,9 @@ def test_at_most_as_many_samples_as_the_box_is_long() -> None:
     assert counts == [64]
 
 
-def test_warm_up_samples_wherever_there_is_any_density_and_is_pruned_afterwards() -> None:
-    renderer = VolumeRendererConfig(occupancy=OccupancyConfig(warm_up=3, every=2)).build()
+def test_a_warm_up_without_threshold_samples_wherever_there_is_any_density_and_is_pruned_afterwards() -> None:
+    any_density = OccupancyConfig(warm_up=3, every=2, warm_up_threshold=0)
+    renderer = VolumeRendererConfig(occupancy=any_density).build()
     field, shares = Ball(radius=0.3, edge=0.02), []
     for step in range(5):
         renderer.update(field, step, rng(step))
@@ -227,7 +228,7 @@ def test_warm_up_samples_wherever_there_is_any_density_and_is_pruned_afterwards(
 
 
 def test_warm_up_leaves_out_what_lies_beyond_the_fields_bounds() -> None:
-    renderer = VolumeRendererConfig().build()
+    renderer = VolumeRendererConfig(occupancy=OccupancyConfig(warm_up_threshold=0)).build()
     renderer.update(VoxelFieldConfig(resolution=8).build(rng()), 0, rng())
     share = float(renderer.occupancy.occupied.float().mean())
     assert share == pytest.approx(math.pi / 6, rel=0.02)  # the unit sphere in its box

@@ -162,7 +162,7 @@ def test_wrong_settings_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_every_setting_of_a_run_is_for_requests_or_not() -> None:
-    asked = set("expand view_dependent begin cfg noise guidance field renderer stages".split())
+    asked = set("expand view_dependent view_words begin cfg noise guidance field renderer stages".split())
     assert asked | {*NOT_ASKED} | {*SAID_BESIDE} == set(RunConfig.model_fields)
     assert not asked & {*NOT_ASKED, *SAID_BESIDE}
 

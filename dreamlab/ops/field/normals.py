@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dreamlab.core.types import Samples
+from dreamlab.ops.constants import constant
 
 Density = Callable[[Tensor], Tensor]
 # Vertices of a regular tetrahedron: four evaluations give a gradient that is exact for linear fields.
@@ -34,7 +35,7 @@ def finite_difference_gradient(
     `epsilon` (world units): exact where the function is linear. Differentiable with respect to whatever
     `function` is.
     """
-    corners = x.new_tensor(_TETRAHEDRON)
+    corners = constant(_TETRAHEDRON, x.dtype, x.device)
     points = x[None] + epsilon * corners[:, None]
     values = function(points.reshape(-1, 3)).reshape(4, -1)
     return (values[:, :, None] * corners[:, None]).sum(dim=0) / (4 * epsilon)

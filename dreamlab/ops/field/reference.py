@@ -6,53 +6,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dreamlab.core.types import Rays, Samples
+from dreamlab.ops.constants import constant
 from dreamlab.ops.interface import MAX_STEPS, Composite, HashGridSpec, too_many_steps, unsorted_samples
 
 _PRIMES = (1, 2654435761, 805459861)  # Mueller et al. 2022, equation 4
-_CORNERS = tuple((i & 1, i >> 1 & 1, i >> 2 & 1) for i in range(8))
+_POINTS_AT_ONCE = 1 << 16  # what is kept beside the table is some 3 kB a point at 16 levels
 _RAYS_AT_ONCE = 8192
 
 
 def hash_encode(
     x: Float[Tensor, "N 3"], table: Float[Tensor, "T F"], spec: HashGridSpec
 ) -> Float[Tensor, "N LF"]:
-    inside = x.clamp(0, 1)
-    return torch.cat([_encode_level(inside, table, spec, level) for level in range(spec.levels)], dim=1)
+    levels = _levels(spec, x.device, x.dtype)
+    return torch.cat([_encode(part, table, levels) for part in x.clamp(0, 1).split(_POINTS_AT_ONCE)])
 
 
-def _encode_level(x: Tensor, table: Tensor, spec: HashGridSpec, level: int) -> Tensor:
-    position = x * spec.scales[level] + 0.5
+def _encode(x: Tensor, table: Tensor, levels: _Levels) -> Tensor:
+    """All levels and corners at once, so that the number of operations depends on neither."""
+    position = x[:, None] * levels.scale + 0.5
     # A point that is not a number reads cell 0; the NaN stays in the interpolation weight and thus in the
     # result.
     cell = position.detach().nan_to_num(0.0).floor()
-    fraction = position - cell
-    start, end = spec.offsets[level], spec.offsets[level + 1]
-    rows = table[start:end]
-    total = x.new_zeros(x.shape[0], spec.features)
-    for corner in _CORNERS:
-        offset = torch.tensor(corner, device=x.device)
-        index = _row(cell.long() + offset, spec, level)
-        weight = torch.where(offset.bool(), fraction, 1 - fraction).prod(dim=1, keepdim=True)
-        total = total + weight * rows[index]
-    return total
+    far = position - cell
+    x1, y1, z1 = torch.stack([1 - far, far], dim=-1).unbind(dim=2)
+    weight = (x1[..., None, :] * y1[..., :, None])[:, :, None] * z1[..., None, None]
+    rows = table[_rows(cell.long(), levels)]
+    return (rows * weight.flatten(2)[..., None]).sum(dim=2).flatten(1)
 
 
-def _row(vertex: Tensor, spec: HashGridSpec, level: int) -> Tensor:
-    """Row of a vertex within its level. The half cell beyond the last vertex wraps around, as in
-    tiny-cuda-nn.
+def _rows(cell: Int[Tensor, "N L 3"], levels: _Levels) -> Int[Tensor, "N L 8"]:
+    """Table rows of a cell's corners on every level, x fastest. The half cell beyond the last vertex of a
+    dense level wraps around, as in tiny-cuda-nn.
     """
-    x, y, z = vertex.unbind(dim=1)
-    if spec.dense[level]:
-        resolution = spec.resolutions[level]
-        return (x + resolution * (y + resolution * z)) % spec.rows[level]
-    hashed = (x * _PRIMES[0]) ^ (y * _PRIMES[1]) ^ (z * _PRIMES[2])
-    return hashed & (spec.rows[level] - 1)
+    x, y, z = ((cell[..., None] + levels.corner) * levels.factor).unbind(dim=2)
+    x, y, z = x[:, :, None, None, :], y[:, :, None, :, None], z[:, :, :, None, None]
+    index = torch.where(levels.dense, x + y + z, x ^ y ^ z).flatten(2)
+    return index % levels.rows + levels.start
+
+
+class _Levels(NamedTuple):
+    """What the levels differ in, each ready to be broadcast: a vertex (x, y, z) has row (x, y, z) * factor,
+    summed where the level is dense, else joined by xor, modulo rows (of hashed levels a power of 2)."""
+
+    scale: Tensor
+    corner: Tensor
+    factor: Tensor
+    dense: Tensor
+    rows: Tensor
+    start: Tensor
+
+
+def _levels(spec: HashGridSpec, device: torch.device, dtype: torch.dtype) -> _Levels:
+    factor = tuple(
+        (1, r, r * r) if dense else _PRIMES for r, dense in zip(spec.resolutions, spec.dense, strict=True)
+    )
+    return _Levels(
+        constant(spec.scales, dtype, device)[:, None],
+        constant((0, 1), torch.int64, device),
+        constant(factor, torch.int64, device)[..., None],
+        constant(spec.dense, torch.bool, device).view(-1, 1, 1, 1),
+        constant(spec.rows, torch.int64, device)[:, None],
+        constant(spec.offsets[:-1], torch.int64, device)[:, None],
+    )
 
 
 def mlp(x: Float[Tensor, "N I"], weights: Sequence[Tensor]) -> Float[Tensor, "N O"]:
@@ -135,12 +157,10 @@ def composite(
 ) -> Composite:
     ray, t0, t1 = samples
     n = ray.shape[0]
-    if n and (ray[0] < 0 or ray[-1] >= n_rays or bool((ray.diff() < 0).any())):
-        raise unsorted_samples(n_rays)
+    start = torch.searchsorted(ray, torch.arange(n_rays + 1, device=ray.device))
+    longest = _longest(ray, start, n_rays) if n else 0
     # A padded [R, longest] table, not one running sum over all samples: that would cancel in float32.
-    count = torch.bincount(ray, minlength=n_rays)
-    column = torch.arange(n, device=ray.device) - (count.cumsum(0) - count)[ray]
-    longest = int(count.max()) if n else 0
+    column = torch.arange(n, device=ray.device) - start[ray]
     thickness = sigma * (t1 - t0)
     padded = sigma.new_zeros(n_rays, longest + 1).index_put((ray, column + 1), thickness)
     transmittance = (-padded.cumsum(dim=1)).exp()[ray, column]
@@ -149,3 +169,13 @@ def composite(
     values = torch.cat([rgb, torch.ones_like(rgb[:, :1]), middle[:, None]], dim=1) * weights[:, None]
     total = sigma.new_zeros(n_rays, 5).index_add(0, ray, values)
     return Composite(total[:, :3], total[:, 3], total[:, 4], weights)
+
+
+def _longest(ray: Tensor, start: Tensor, n_rays: int) -> int:
+    """Samples of the fullest ray; what is needed to refuse bad indices comes in the same transfer."""
+    fall = -ray.diff().amin() if len(ray) > 1 else torch.zeros_like(ray[0])
+    longest = start.diff().amax() if n_rays else torch.zeros_like(ray[0])
+    first, last, down, most = torch.stack([ray[0], ray[-1], fall, longest]).tolist()
+    if first < 0 or last >= n_rays or down > 0:
+        raise unsorted_samples(n_rays)
+    return most

@@ -82,7 +82,10 @@ class PretrainedPrior(ABC):
 
     def __init__(self, config: PretrainedConfig, device: torch.device | str = "cpu") -> None:
         self.config, self.device = config, torch.device(device)
-        self.dtype = config.torch_dtype(device)
+        self.dtype, self.text_dtype = config.torch_dtype(device), config.text_dtype(device)
+        if config.emulates(device):
+            said = f"{device} only emulates bfloat16: {config.model} computes in float32"
+            warnings.warn(f"{said}. prior.dtype=bfloat16 takes half the memory, and longer", stacklevel=3)
         self.source = self._checked(find(config))
         pipe = self._load(self.text_parts)
         network = getattr(pipe, self.network_part)
@@ -202,11 +205,12 @@ class PretrainedPrior(ABC):
 
     def _load(self, skip: Sequence[str], **parts: Any) -> Any:
         """The pipeline without `skip`; whole where adaptations may touch every part of it."""
+        dtype = self.text_dtype if self.network_part in skip else self.dtype
         skip = self.unused_parts if self.config.lora else (*skip, *self.unused_parts)
         wanted = [part for part in (*self.text_parts, "vae") if part not in skip]
         parts |= dict.fromkeys(self.without)
-        parts |= given_parts(self.config, self.source, wanted, self.dtype)
-        pipe = load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=self.dtype, **parts)
+        parts |= given_parts(self.config, self.source, wanted, dtype)
+        pipe = load(self.config, self.source, self.config.pipelines[0], skip=skip, dtype=dtype, **parts)
         return merge_loras(pipe, self.config.lora, self.config.model)
 
     def _vae_dtype(self, vae: Any) -> torch.dtype:
@@ -241,4 +245,4 @@ class PretrainedPrior(ABC):
     def _identity(self) -> str | None:
         if not self.config.cache_prompts:
             return None
-        return f"checked {self.dtype} {fingerprint(self.config, self.source, self.text_parts)}"
+        return f"checked {self.text_dtype} {fingerprint(self.config, self.source, self.text_parts)}"

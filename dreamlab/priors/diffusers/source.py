@@ -45,8 +45,8 @@ class PretrainedConfig(BaseModel):
     revision: commit, branch or tag on the hub.
     variant: of the weights' files, such as "fp16" for model.fp16.safetensors.
     offline: never ask the hub, only its cache on this machine (HF_HUB_OFFLINE=1 means the same).
-    dtype: of the network; "auto" is float16 on CUDA (bfloat16 for FLUX, Sana and SD3, which may overflow),
-    bfloat16 on processors with units for it, float32 elsewhere.
+    dtype: of the network; "auto" is float16 on CUDA (for FLUX, Sana and SD3, which may overflow, bfloat16, or
+    float32 on cards that only emulate it), bfloat16 on processors with units for it, float32 elsewhere.
     vae_dtype: "auto" is the network's, but float32 where float16 is known to overflow.
     vram: make the prior fit this much memory, in GB; None does nothing about memory, see
     dreamlab.priors.diffusers.memory.
@@ -86,8 +86,19 @@ class PretrainedConfig(BaseModel):
         if self.dtype != "auto":
             return getattr(torch, self.dtype)
         if torch.device(device).type == "cuda":
-            return self.half
+            return torch.float32 if self.emulates(device) else self.half
         return torch.bfloat16 if has_bfloat16_units(device) else torch.float32
+
+    def emulates(self, device: torch.device | str) -> bool:
+        """Whether half precision is bfloat16 for this family, and this a card that only emulates it: slower
+        than float32, without cuDNN's convolutions."""
+        asked = self.dtype == "auto" and self.half == torch.bfloat16
+        return asked and torch.device(device).type == "cuda" and not has_bfloat16_units(device)
+
+    def text_dtype(self, device: torch.device | str) -> torch.dtype:
+        """The text encoders' floating point type: the network's, but bfloat16 also where that is emulated,
+        for they work once a prompt, and T5-XXL would take 19 GB in float32."""
+        return self.half if self.emulates(device) else self.torch_dtype(device)
 
 
 @dataclass(frozen=True)
