@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from dreamlab.cli import main as dreamlab
+from dreamlab.cli.mask_option import parse_mask
 from dreamlab.core.errors import DreamlabError
 from dreamlab.core.files import write_atomic
 from dreamlab.core.types import Mesh
@@ -36,7 +37,6 @@ from dreamlab.mesh.material_words import PLAIN
 from dreamlab.mesh.repaint import Coat
 from dreamlab.mesh.retexture import retexture
 from dreamlab.mesh.surface.silhouettes import survey_cameras
-from dreamlab.mesh.texture.mask import parse_mask
 from dreamlab.mesh.texture.unwrap import unwrap
 from dreamlab.ops import threads
 from dreamlab.run.folders import runs_in
