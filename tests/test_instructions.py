@@ -31,6 +31,8 @@ from dreamlab.run.instructions import edited
         ("a golden mushroom", "a red mushroom", "a golden mushroom", "look"),
         ("a golden mushroom", "a red mushroom with white spots", "a golden mushroom", "look"),
         ("a golden mug", "a mug with a handle", "a golden mug", "part"),
+        ("a house with a blue roof", "a house with a red roof", "a house with a blue roof", "look"),
+        ("a house with a tower", "a house with a red roof", "a house with a tower", "part"),
         ("a golden mushroom with a hat", "a red mushroom", "a golden mushroom with a hat", "part"),
         ("a pumpkin", "a red mushroom", "a pumpkin", "thing"),
     ],

@@ -83,7 +83,8 @@ def edited(instruction: str, was: str) -> Edit:
     noun, tail = _parts(text)[1:]
     before = _parts(was.lower())
     same = _bare(noun) == _bare(before[1])
-    painted = tail == before[2] or all(_is_painted(one) for one in (tail, before[2]) if one)
+    recolored = _without_looks(tail) == _without_looks(before[2])
+    painted = recolored or all(_is_painted(one) for one in (tail, before[2]) if one)
     return Edit(instruction.strip(), "thing" if not same else "look" if painted else "part")
 
 
@@ -165,6 +166,17 @@ def _parts(prompt: str) -> tuple[str, str, str]:
 def _bare(thing: str) -> str:
     """The noun of a thing: "small mushroom" -> "mushroom"."""
     return thing.split()[-1] if thing else ""
+
+
+def _without_looks(text: str) -> list[str]:
+    """The words that say neither colour nor material, without articles."""
+    words, text = list[str](), text.strip()
+    while text:
+        found = _look().match(text)
+        word = found[0] if found else text.split()[0]
+        words += [] if found or word in ("a", "an", "the") else [word]
+        text = text[len(word) :].lstrip()
+    return words
 
 
 def _is_painted(text: str) -> bool:
