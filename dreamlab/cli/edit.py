@@ -226,7 +226,7 @@ def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) 
         told = PLAIN != finish_of(edit.prompt) or PLAIN != finish_of(source.prompt)
         retexture["finish"] = "words" if told and mask is None else "own"
         settings["stages"] = {"retexture": retexture}
-    elif edit.change == "thing" and args.geometry == "auto" and _closed(args, source):
+    elif edit.change == "thing" and args.geometry == "auto" and _begins_anew(args, source):
         settings["shape"] = {"file": settings.pop("begin"), "weight": PULL}
     return resolve(edit.prompt, preset=_preset(frozen, settings), settings=settings, overrides=args.set or [])
 
@@ -236,12 +236,16 @@ def _preset(frozen: bool, settings: dict[str, Any]) -> str:
     return "texture" if frozen else "fast" if "shape" in settings else "refine"
 
 
-def _closed(args: argparse.Namespace, source: Source) -> bool:
-    """Whether a field can begin as the inside of the mesh; where not, that is said."""
+def _begins_anew(args: argparse.Namespace, source: Source) -> bool:
+    """Whether a field can begin as the inside of the mesh, and the preset is for the prior; where not, that
+    is said."""
     from dreamlab.cli.tell import tell_notes
     from dreamlab.core.errors import InputError
     from dreamlab.scenes.start_shape import start_shape
 
+    if args.prior not in (None, "embedded"):
+        tell_notes(args, ["with this prior the surface is bent instead of made anew"])
+        return False
     try:
         start_shape(source.mesh)
     except InputError as error:

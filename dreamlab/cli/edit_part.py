@@ -70,7 +70,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _fill_in(args: argparse.Namespace) -> None:
     """What `dreamlab scene` asks for and an edit does not."""
-    args.preset, args.config, args.export = PRESET, None, "glb"
+    args.preset = PRESET if args.prior in (None, "embedded") else None
+    args.config, args.export = None, "glb"
     args.set, args.jobs, args.retries, args.ray = args.set or [], None, 2, None
 
 
