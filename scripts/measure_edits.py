@@ -69,7 +69,8 @@ COLOR = {color.word: color for color in COLORS}
 
 class Asked(NamedTuple):
     """An object of the corpus, what is said of it and to it, and where it may change; for a mask that finds
-    its place, the sRGB colour of what it should take."""
+    its place, the sRGB colour of what it should take; and which of such objects it is, if not that of the
+    row's number."""
 
     noun: str
     color: str
@@ -77,6 +78,7 @@ class Asked(NamedTuple):
     mask: str = "off"
     was: str = ""
     truth: tuple[float, float, float] | None = None
+    which: int | None = None
 
     @property
     def prompt(self) -> str:
@@ -94,9 +96,9 @@ EDITS = (
         "house", "white", "a house with a blue roof", "auto", "a house with a red roof", (0.86, 0.14, 0.17)
     ),
     Asked("knight", "red", "paint it blue", "auto", truth=(0.75, 0.1, 0.07)),
-    Asked("mushroom", "red", "add a blue hat"),
+    Asked("mushroom", "red", "add a blue hat", which=20),
     Asked("chair", "blue", "add a red cup on the left"),
-    Asked("mushroom", "red", "turn it into a pumpkin"),
+    Asked("mushroom", "red", "turn it into a pumpkin", which=20),
     Asked("cat", "brown", "turn it into a dog"),
     Asked("crate", "brown", "turn it into a dice"),
 )
@@ -147,22 +149,11 @@ def done(asked: Asked, number: int, folder: Path, settings: Sequence[str]) -> di
 
 def measured(asked: Asked, number: int, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
     """The figures of an edit."""
-    source, runs = folder / "before.glb", folder / "runs"
-    if not source.is_file():
-        write(object_of(asked, number), source)
-    options = [part for setting in (*settings, "stages.turntable.frames=0") for part in ("--set", setting)]
-    begin = time.perf_counter()
-    words = ["edit", str(source), asked.instruction, "--was", asked.prompt, "--quiet"]
-    if asked.mask != "off":
-        words += ["--mask", asked.mask]
-    if code := dreamlab([*words, "--out", str(runs), *options]):
-        raise DreamlabError(f"the edit of {asked.prompt} ended with {code}")
-    seconds = time.perf_counter() - begin
-    scenes = list(runs.glob("scenes/*"))
-    made = scenes[0] / "scene.glb" if scenes else runs_in(runs)[-1] / "mesh.glb"
-    write_atomic(folder / "after.glb", made.read_bytes())
+    source = folder / "before.glb"
+    made, seconds = edited(asked, number, folder, settings)
+    part = next(made.parent.glob("0*/mesh.glb"), None)  # of a scene
     before, after, judge = load(source), load(made), read_judge().judge
-    shown = load(runs_in(scenes[0])[-1] / "mesh.glb") if scenes else after
+    shown = after if part is None else load(part)
     row = {
         "noun": asked.noun,
         "color": asked.color,
@@ -174,13 +165,34 @@ def measured(asked: Asked, number: int, folder: Path, settings: Sequence[str]) -
         "same_layout": same_rows(source, made),
         "seconds": round(seconds, 1),
     }
-    if scenes:
+    if part is not None:
         return row | put_on(before, after)
     if asked.mask == "off":
         return row
     weight = weight_of(asked, before, folder)
     row["changed_outside"] = changed_outside(before, after, weight, source, folder)
     return row | (taken(before, weight, asked.truth) if asked.truth else {})
+
+
+def edited(asked: Asked, number: int, folder: Path, settings: Sequence[str]) -> tuple[Path, float]:
+    """The file that the edit makes of before.glb, also as after.glb, and the seconds that it took; as it was
+    made before, if it was."""
+    source, runs, told = folder / "before.glb", folder / "runs", folder / "edit.json"
+    if not source.is_file():
+        write(object_of(asked, number if asked.which is None else asked.which), source)
+    if not told.is_file():
+        options = [part for one in (*settings, "stages.turntable.frames=0") for part in ("--set", one)]
+        words = ["edit", str(source), asked.instruction, "--was", asked.prompt, "--quiet"]
+        words += [] if asked.mask == "off" else ["--mask", asked.mask]
+        begin = time.perf_counter()
+        if code := dreamlab([*words, "--out", str(runs), *options]):
+            raise DreamlabError(f"the edit of {asked.prompt} ended with {code}")
+        seconds = time.perf_counter() - begin
+        write_atomic(told, json.dumps({"seconds": seconds}).encode())
+    scene = next(runs.glob("scenes/*/scene.glb"), None)
+    made = scene or runs_in(runs)[-1] / "mesh.glb"
+    write_atomic(folder / "after.glb", made.read_bytes())
+    return made, json.loads(told.read_text())["seconds"]
 
 
 def same_rows(source: Path, made: Path) -> bool:

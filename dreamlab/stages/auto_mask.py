@@ -39,13 +39,14 @@ from dreamlab.stages.shown_colors import projector
 
 RINGS = ((0.0, -5.0), (45.0, 15.0), (22.5, 50.0))  # azimuth of the first view and elevation, degrees
 AROUND = 4  # views of a ring: as many as see each other in the embedded prior
+NOISES = 2  # that the answers are averaged over, in each of the views that see a place
 FOVY = math.radians(40)
 FINER = 4  # pixels of a view along each of the prior's
 STRONG = 0.9  # the quantile of the surface whose difference counts as a whole one
-REACH = 0.03  # of the mesh's size: what is found is smoothed over so much of the surface
+REACH = 0.3  # of the mesh's size: how far what is found spreads along the surface within a colour
 EDGE = 8.0  # of L*a*b*: colours that far apart hardly tell each other what was found
 UNSEEN = 1e-6  # of a view: how well places are known that no view sees
-LEAK = 1e-2  # of a vote: what an edge between any two colours lets through
+LEAK = 1e-3  # of a vote: what an edge between any two colours lets through
 FAINT = 0.02  # of a picture's range -1..1: answers that differ less than this nowhere differ
 MOST = 0.97  # of the surface: more is everything
 ALIKE = 0.75  # of the difference in the mask: where there is more of it outside, the mask parts nothing
@@ -63,7 +64,7 @@ class AutoMaskConfig(BaseModel):
     """Where the prior's answers differ between what the object was and what it shall be.
 
     was: the old prompt. level: of the noise, 1 the most: at lower ones a picture's colours are told by itself
-    and words add nothing. noises: how many the answers are averaged over.
+    and words add nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,7 +72,6 @@ class AutoMaskConfig(BaseModel):
     kind: Literal["auto"] = "auto"
     was: str = Setting(min_length=1)
     level: float = Setting(default=0.9, gt=0, lt=1)
-    noises: int = Setting(default=2, ge=1, le=64)
 
     def find(self, mesh: Mesh, prior: Prior, now: str) -> FoundMask:
         """The mask for making it `now`; the same for the same settings, whenever it is asked for.
@@ -113,11 +113,11 @@ class AutoMaskConfig(BaseModel):
             alpha, sigma = (v.to(views.x) for v in prior.alpha_sigma(t))
             words = [prior.embed([text] * len(cameras)) for text in (now, self.was)]
             total = torch.zeros_like(views.x)
-            for _ in range(self.noises):
+            for _ in range(NOISES):
                 z = add_noise(views.x, sample_noise(views.x, generator), alpha, sigma)
                 new, old = denoise_batched(prior, [DenoiseQuery(z, t, word, views) for word in words])
                 total += new - old
-            apart = (total / self.noises).square().mean(1).sqrt()
+            apart = (total / NOISES).square().mean(1).sqrt()
             out += [(cameras[k : k + 1], one) for k, one in enumerate(apart.float().cpu())]
         return out
 
