@@ -59,7 +59,8 @@ def test_strength_is_the_share_of_the_way_to_the_new_colours() -> None:
 
 def test_outside_a_mask_the_colours_are_the_old_ones_to_the_bit() -> None:
     ball = plain(trimesh.creation.icosphere(2))
-    coat = RetextureStageConfig(mask=BoxMaskConfig(low=(0, -1, -1), high=(1, 1, 1))).coat(black, ball, "x")
+    mask = BoxMaskConfig(low=(0, -1, -1), high=(1, 1, 1)).build(ball)
+    coat = RetextureStageConfig().coat(black, ball, "x", mask)
     places = ball.vertices.double().numpy()
     own = np.random.default_rng(0).random((len(places), 3))
     painted = coat.paint(places, places, own)
@@ -114,10 +115,14 @@ def test_an_edit_is_a_run_of_its_own_that_changes_the_masked_half_alone(
     ("arguments", "told"),
     [
         (["box.glb", "make it green", "--strength", "2"], "--strength cannot be used"),
-        (["box.glb", "make it green", "--mask", "auto"], "--mask cannot be read"),
+        (["box.glb", "make it green", "--mask", "red"], "--mask cannot be read"),
         (["box.glb", "make it green", "--was", "a box", "--mask", "box:9,9,9,10,10,10"], "misses the mesh"),
         (["box.glb", "make it green", "--was", "a box", "--mask", "part:green"], "has no green"),
-        (["box.glb", "add a hat", "--was", "a box"], "grows no parts"),
+        (["box.glb", "remove the lid", "--was", "a box with a lid"], "takes no parts away"),
+        (["box.glb", "a box with a hat", "--was", "a box"], "only where it is asked for that alone"),
+        (["box.glb", "add a scarf", "--was", "a box"], "has not learned what 'a scarf' is"),
+        (["box.glb", "add a hat", "--was", "a box", "--mask", "part:red"], "--mask is for edits of"),
+        (["box.glb", "add a hat", "--was", "a box", "--geometry", "free"], "--geometry is for edits of"),
         (["box.glb", "a ball", "--was", "a box", "--strength", "0.5"], "--strength is for edits of colours"),
         (["box.glb", "make it", "--was", "a box"], "does not say what to change"),
         (["no.glb", "make it green"], "there is no file no.glb"),
@@ -165,28 +170,59 @@ def test_what_a_mesh_is_is_guessed_and_said_or_asked_for(
 
     monkeypatch.setattr(shipped_judge, "read_judge", lambda: SimpleNamespace(judge=Sure(sure)))
     monkeypatch.setattr(looks, "judged_views", lambda mesh: torch.zeros(8, 5, 64, 64))
-    assert main(["edit", str(box), "add a hat"]) == 2  # stops there either way
+    assert main(["edit", str(box), "remove the lid"]) == 2  # stops there either way
     shown = capsys.readouterr()
     assert told in shown.out + shown.err
 
 
-def test_colours_freeze_the_shape_and_another_thing_frees_it(box: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "shape", "preset"),
+    [
+        ("make it blue", "closed", ("own", False)),
+        ("make it golden", "closed", ("words", False)),
+        ("turn it into a ball", "closed", (None, True)),
+        ("turn it into a ball", "open", (None, False)),
+    ],
+)
+def test_colours_freeze_the_shape_and_another_thing_begins_as_it(
+    said: str, shape: str, preset: tuple[str | None, bool], box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from argparse import Namespace
+    from dataclasses import replace
 
     from dreamlab.cli.edit import Source, _config, _frozen
     from dreamlab.run.instructions import edited
 
-    source = Source(box, load(box), "a red box")
-    usual = dict(geometry="auto", mask=None, strength=None, prior=None, seed=None, device=None, set=None)
-    for said, frozen, finish in (
-        ("make it blue", True, "own"),
-        ("make it golden", True, "words"),
-        ("turn it into a ball", False, None),
-    ):
-        args = Namespace(**usual)
-        edit = edited(said, source.prompt)
-        assert _frozen(args, edit, source) == frozen
-        config = _config(args, source, edit, frozen)
-        stage = config.last(RetextureStageConfig)
-        assert (None if stage is None else stage.finish) == finish
-        assert config.begin == box.resolve()
+    mesh = load(box)
+    source = Source(box, mesh if shape == "closed" else replace(mesh, faces=mesh.faces[1:]), "a red box")
+    args = Namespace(
+        geometry="auto", mask=None, strength=None, prior=None, seed=None, device=None, set=None,
+        json=False, quiet=False,
+    )  # fmt: skip
+    edit = edited(said, source.prompt)
+    frozen = _frozen(args, edit, source)
+    config = _config(args, source, edit, frozen)
+    stage, (finish, begun) = config.last(RetextureStageConfig), preset
+    assert frozen == (finish is not None) and (None if stage is None else stage.finish) == finish
+    place = config.begin if config.shape is None else config.shape.file
+    assert (config.shape is not None) == begun and place == box.resolve()
+    assert ("bent instead of made anew" in capsys.readouterr().out) == (shape == "open")
+
+
+def test_a_mask_that_finds_its_place_is_tried_first_and_told(
+    box: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from argparse import Namespace
+
+    from dreamlab.cli.edit import Source, _try_mask
+    from dreamlab.priors.embedded.prior import EmbeddedPriorConfig
+    from dreamlab.run.resolve import resolve
+    from tests.test_auto_mask import Painter
+
+    monkeypatch.setattr(EmbeddedPriorConfig, "build", lambda self, device="cpu": Painter())
+    mask = {"kind": "auto", "was": "red"}
+    settings = {"begin": str(box), "stages": {"retexture": {"mask": mask}}}
+    config = resolve("blue", preset="texture", settings=settings)
+    _try_mask(Namespace(json=False, quiet=False), config, Source(box, load(box), "red"))
+    share = int(capsys.readouterr().out.removeprefix("mask: ").partition("%")[0])
+    assert 40 < share < 60

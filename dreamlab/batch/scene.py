@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,9 @@ from dreamlab.mesh.geometry.shape import parse_size, place
 from dreamlab.mesh.io.encode import TextureFormat
 from dreamlab.mesh.io.export import write
 from dreamlab.mesh.io.gltf import GlbObject, glb_scene
-from dreamlab.mesh.io.load import load
+from dreamlab.mesh.io.gltf_file import GltfFile
+from dreamlab.mesh.io.gltf_join import joined_gltf
+from dreamlab.mesh.io.load import GLTF, load, readable
 from dreamlab.mesh.layout import Solid, laid_out
 from dreamlab.mesh.real_sizes import real_size
 from dreamlab.mesh.scene_words import Group, things_of
@@ -80,16 +83,38 @@ def _size(thing: str, given: Mapping[str, str]) -> float:
         raise InputError(error.what, expected=error.expected, mend=mend) from error
 
 
+@dataclass(frozen=True)
+class Given:
+    """An object that others are put to: its mesh file, which stays as it is, and its prompt."""
+
+    path: Path
+    prompt: str
+
+
 def arranged(
     groups: Sequence[Group], runs: Sequence[RunDir], sizes: Sequence[float]
 ) -> tuple[list[Member], list[str]]:
     """The finished runs of a scene's things at their places; and what is to be said of these. Raises as
     dreamlab.mesh.layout.laid_out."""
-    things = things_of(tuple(groups))
     meshes = [
         place(load(run.path / "mesh.glb"), size=size, origin="base")
         for run, size in zip(runs, sizes, strict=True)
     ]
+    return members_of(groups, meshes)
+
+
+def put_to(given: Given, whole: Mesh, group: Group, part: Mesh) -> tuple[Member, list[str]]:
+    """A part, with the middle of its underside at the origin, where its group says that it stands to the
+    object `whole` of the file; and what is to be said of that. Raises as `arranged`."""
+    groups = (group, Group((given.prompt,), None))
+    (member, moved), notes = members_of(groups, [part, whole])
+    x, y, z = (a - b for a, b in zip(member.at, moved.at, strict=True))
+    return replace(member, at=(x, y, z)), notes
+
+
+def members_of(groups: Sequence[Group], meshes: Sequence[Mesh]) -> tuple[list[Member], list[str]]:
+    """See `arranged`; `at` is how far each mesh is moved."""
+    things = things_of(tuple(groups))
     solids = [
         Solid(thing, mesh.vertices.double().numpy(), mesh.faces.numpy())
         for thing, mesh in zip(things, meshes, strict=True)
@@ -123,19 +148,26 @@ def write_scene(
     textures: TextureFormat = "png",
     frames: int = 40,
     size: int = 512,
+    given: Given | None = None,
 ) -> dict[str, Path]:
     """scene.glb with a node for each thing, which stands where its underside's middle is; other formats of
     the whole, of which OBJ has named objects; a still, a film of so many frames (0: none), and scene.json.
-    The files by kind."""
+    The files by kind. With a `given` object the things are put to its file, of which all stays."""
     name, path = asset_name(prompt), folder / "scene.glb"
     objects = [GlbObject(member.name, member.mesh, at=member.at) for member in members]
     facts = [recorded_facts(run.config(), run.environment()) for run in runs]
     made_by = {"prompt": prompt, "things": facts}
-    write_atomic(path, glb_scene(objects, textures=textures, root=name, made_by=made_by))
+    if given is None:
+        data = glb_scene(objects, textures=textures, root=name, made_by=made_by)
+    else:
+        data = _joined(given.path, objects, textures, made_by)
+    write_atomic(path, data)
     files = {"glb": path}
     whole = load(path)
-    labels = np.repeat(np.arange(len(members)), [len(member.mesh.faces) for member in members])
-    parts = NamedParts(labels, tuple(member.name for member in members))
+    counts, names = [len(member.mesh.faces) for member in members], [member.name for member in members]
+    if given is not None:
+        counts, names = [len(whole.faces) - sum(counts), *counts], [asset_name(given.prompt), *names]
+    parts = NamedParts(np.repeat(np.arange(len(counts)), counts), tuple(names))
     for kind in formats:
         if kind != "glb":
             files[kind] = write(whole, folder / f"scene.{kind}", name=name, parts=parts, textures=textures)[0]
@@ -146,8 +178,23 @@ def write_scene(
         write_turntable(whole, list(films.values()), frames=frames, size=size)
         files |= films
     files["scene"] = folder / "scene.json"
-    write_atomic(files["scene"], (json.dumps(_facts(prompt, members, runs), indent=1) + "\n").encode())
+    told = _facts(prompt, members, runs)
+    if given is not None:
+        told = {"prompt": prompt, "onto": {"prompt": given.prompt, "file": str(given.path)}, **told}
+    write_atomic(files["scene"], (json.dumps(told, indent=1) + "\n").encode())
     return files
+
+
+def _joined(
+    path: Path, objects: Sequence[GlbObject], textures: TextureFormat, made_by: dict[str, Any]
+) -> bytes:
+    """A mesh file with objects put to it, as GLB; of another format than glTF the mesh alone."""
+    with readable(path):
+        if path.suffix.lower() in GLTF:
+            return joined_gltf(GltfFile(path), objects, textures, made_by)
+    with tempfile.TemporaryDirectory() as folder:
+        (glb, *_) = write(load(path), Path(folder) / f"{asset_name(path.stem)}.glb", name=path.stem)
+        return joined_gltf(GltfFile(glb), objects, textures, made_by)
 
 
 def _write_still(mesh: Mesh, path: Path, size: int) -> None:

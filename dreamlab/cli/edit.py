@@ -1,4 +1,4 @@
-"""dreamlab edit RUN|MESH INSTRUCTION: the colours and the material of an object changed in a word."""
+"""dreamlab edit RUN|MESH INSTRUCTION: an object changed in a word: its colours, what it is, what it has."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ if TYPE_CHECKING:
     from dreamlab.run.config import RunConfig
     from dreamlab.run.instructions import Edit
 
+PULL = 0.0  # towards the old shape, of what becomes another thing: it begins as that and may leave it
 SURE = 0.3  # of the judge's noun: below it, it is asked for
 
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "edit",
-        help="change the colours of a finished object in a word",
-        description="Change the colours of a finished object in a word, as a new run; the old one stays. "
-        "Its shape stays too, unless another thing is asked for.",
+        help="change the colours of a finished object in a word, or put something to it",
+        description="Change the colours of a finished object in a word, put something to it, or turn it into "
+        "another thing, as a new run; the old one stays. Its shape stays too, unless another thing is asked "
+        "for.",
         **examples(
             'dreamlab edit latest "make it golden"',
             'dreamlab edit 3 "a blue mushroom" --strength 0.6',
             'dreamlab edit chair.glb "paint it blue" --was "a red chair" --mask part:red',
             'dreamlab edit mug.glb "make it wooden" --mask box:-1,0,-1,1,1,1',
+            'dreamlab edit latest "a house with a blue roof" --mask auto',
+            'dreamlab edit 3 "put a red hat on it"',
+            'dreamlab edit latest "turn it into a pumpkin"',
         ),
     )
     parser.set_defaults(execute=execute)
@@ -41,7 +46,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "prompt",
         metavar="INSTRUCTION",
-        help='"make it X", "paint it X", "turn it into a Y", "with spots", or the new prompt itself',
+        help='"make it X", "paint it X", "with spots", "add a Y", "put a Y on it", "turn it into a Y", or '
+        "the new prompt itself",
     )
     parser.add_argument(
         "--was", metavar="PROMPT", help="what the object is (default: the run's prompt, or the judge's guess)"
@@ -58,7 +64,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--mask",
         metavar="WHERE",
-        help="box:x0,y0,z0,x1,y1,z1 in the mesh's coordinates, part:COLOUR or off: the rest stays as it is",
+        help="auto (what the prior finds), box:x0,y0,z0,x1,y1,z1 in the mesh's coordinates, part:COLOUR or "
+        "off: the rest stays as it is",
     )
     parser.add_argument("--prior", metavar="WHICH", help="the 2D diffusion model; see `dreamlab priors`")
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes")
@@ -80,35 +87,42 @@ class Source(NamedTuple):
 
 def execute(args: argparse.Namespace) -> int:
     set_up_messages(args)
+    from dreamlab.cli.before_after import write_before_after
     from dreamlab.cli.drive import drive
+    from dreamlab.cli.edit_part import add_part
     from dreamlab.cli.tell import tell_line
+    from dreamlab.mesh.io.load import load
     from dreamlab.run.begin import new_run
     from dreamlab.run.instructions import edited
 
     _check(args)
     source = _source(args)
     edit = edited(args.prompt, source.prompt)
+    if edit.part is not None:
+        return add_part(args, source, edit)
     frozen = _frozen(args, edit, source)
     config = _config(args, source, edit, frozen)
     tell_line(args, "was", source.prompt)
     tell_line(args, "now", edit.prompt)
-    chosen = {"preset": "texture" if frozen else "refine"}
+    _try_mask(args, config, source)
+    chosen = {"preset": _preset(frozen, {"shape": config.shape} if config.shape else {})}
     run = new_run(config, args.out, chosen=chosen | {"edit": {"of": args.subject, "by": args.prompt}})
     with run.unless_stillborn():
         if code := drive(run.config(), run, view_mode(args)):
             return code
-    _write_both(run.path, source, edit)
+    after = load(run.path / "mesh.glb")
+    write_before_after(run.path, source.mesh, after, (source.prompt, edit.prompt))
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
     """InputError for options that cannot be used."""
+    from dreamlab.cli.mask_option import parse_mask
     from dreamlab.core.errors import InputError
-    from dreamlab.mesh.texture.mask import parse_mask
 
     if args.strength is not None and not 0 <= args.strength <= 1:
         raise InputError("--strength cannot be used", expected="0 to 1", got=str(args.strength))
-    parse_mask(args.mask or "off")
+    parse_mask(args.mask or "off", "anything")
 
 
 def _source(args: argparse.Namespace) -> Source:
@@ -160,8 +174,8 @@ def _frozen(args: argparse.Namespace, edit: Edit, source: Source) -> bool:
 
     if edit.change == "part":
         raise InputError(
-            "an edit grows no parts and takes none away: it colours and bends the surface that is there",
-            expected="another colour, material, pattern or thing",
+            "an edit takes no parts away, and adds one only where it is asked for that alone",
+            expected='such as "add a hat", or another colour, material, pattern or thing',
             got=edit.prompt,
             mend=f'Make it anew: dreamlab run "{edit.prompt}"',
         )
@@ -175,11 +189,30 @@ def _frozen(args: argparse.Namespace, edit: Edit, source: Source) -> bool:
     return frozen
 
 
+def _try_mask(args: argparse.Namespace, config: RunConfig, source: Source) -> None:
+    """Say now what is wrong with the mask, and how much a mask that finds its place takes. Raises as the
+    mask's `build` or `find`."""
+    from dreamlab.cli.tell import tell_line
+    from dreamlab.run.machine import pick_device
+    from dreamlab.run.prior_cache import build_prior
+    from dreamlab.stages import RetextureStageConfig
+    from dreamlab.stages.auto_mask import AutoMaskConfig
+
+    stage = config.last(RetextureStageConfig)
+    mask = None if stage is None else stage.mask
+    if isinstance(mask, AutoMaskConfig):
+        prior = build_prior(config.prior, pick_device(config.device))
+        share = mask.find(source.mesh, prior, config.prompt).share
+        tell_line(args, "mask", f"{share:.0%} of the surface may change")
+    elif mask is not None:
+        mask.build(source.mesh)
+
+
 def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) -> RunConfig:
     """The settings of the new run. Raises as `resolve`, and InputError for a mask that misses."""
+    from dreamlab.cli.mask_option import parse_mask
     from dreamlab.cli.prior_option import prior_settings
     from dreamlab.mesh.material_words import PLAIN, finish_of
-    from dreamlab.mesh.texture.mask import parse_mask
     from dreamlab.run.resolve import resolve
 
     settings: dict[str, Any] = {"begin": str(source.path)}
@@ -188,24 +221,34 @@ def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) 
     settings |= {name: getattr(args, name) for name in ("seed", "device") if getattr(args, name) is not None}
     if frozen:
         retexture: dict[str, Any] = {"strength": 1.0 if args.strength is None else args.strength}
-        if mask := parse_mask(args.mask or "off"):
-            mask.build(source.mesh)  # says now what is wrong with it
+        if mask := parse_mask(args.mask or "off", source.prompt):
             retexture["mask"] = mask.model_dump(mode="json")
         told = PLAIN != finish_of(edit.prompt) or PLAIN != finish_of(source.prompt)
         retexture["finish"] = "words" if told and mask is None else "own"
         settings["stages"] = {"retexture": retexture}
-    preset = "texture" if frozen else "refine"
-    return resolve(edit.prompt, preset=preset, settings=settings, overrides=args.set or [])
+    elif edit.change == "thing" and args.geometry == "auto" and _begins_anew(args, source):
+        settings["shape"] = {"file": settings.pop("begin"), "weight": PULL}
+    return resolve(edit.prompt, preset=_preset(frozen, settings), settings=settings, overrides=args.set or [])
 
 
-def _write_both(folder: Path, source: Source, edit: Edit) -> None:
-    """before-after.png in the run's folder: the object as it was and as it is, from two sides."""
-    from dreamlab.mesh.io.load import load
-    from dreamlab.views.contact import write_contact_sheet
-    from dreamlab.views.still import still_of
+def _preset(frozen: bool, settings: dict[str, Any]) -> str:
+    """New colours; a new field that begins as the old shape; or the old surface, bent."""
+    return "texture" if frozen else "fast" if "shape" in settings else "refine"
 
-    after = load(folder / "mesh.glb")
-    pictures = [still_of(mesh, turn, 0.3, 384) for mesh in (source.mesh, after) for turn in (0.6, 3.7)]
-    order = [pictures[k] for k in (0, 2, 1, 3)]
-    captions = [source.prompt, edit.prompt] * 2
-    write_contact_sheet(folder / "before-after.png", order, captions, columns=2)
+
+def _begins_anew(args: argparse.Namespace, source: Source) -> bool:
+    """Whether a field can begin as the inside of the mesh, and the preset is for the prior; where not, that
+    is said."""
+    from dreamlab.cli.tell import tell_notes
+    from dreamlab.core.errors import InputError
+    from dreamlab.scenes.start_shape import start_shape
+
+    if args.prior not in (None, "embedded"):
+        tell_notes(args, ["with this prior the surface is bent instead of made anew"])
+        return False
+    try:
+        start_shape(source.mesh)
+    except InputError as error:
+        tell_notes(args, [f"{error.what}, so that its surface is bent instead of made anew"])
+        return False
+    return True

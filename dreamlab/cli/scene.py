@@ -99,9 +99,9 @@ def execute(args: argparse.Namespace) -> int:
     terms = terms_of(args)
     jobs = scene_jobs(groups, recipe, args.seed, terms.folder)
     with open_batch_view(view_mode(args)) as view:
-        now, stopped = _worked(args, jobs, terms, view)
+        now, stopped = worked(args, jobs, terms, view)
         if now.left or now.failed:
-            _tell_unfinished(now, view)
+            tell_unfinished(now, view)
             return 128 + stopped if stopped else 2
         view.close(now, _finished(args, groups, jobs, sizes, formats, terms, view))
     return 0
@@ -128,7 +128,7 @@ def _tell_plan(groups: tuple[Group, ...], sizes: list[float]) -> int:
     return 0
 
 
-def _worked(
+def worked(
     args: argparse.Namespace, jobs: list[Job], terms: Terms, view: BatchView
 ) -> tuple[Standing, int | None]:
     """How the things stand, and the signal that stopped the work on them."""
@@ -143,7 +143,8 @@ def _worked(
     return standing(jobs, Ledger(terms.folder), terms), stop.signal
 
 
-def _tell_unfinished(now: Standing, view: BatchView) -> None:
+def tell_unfinished(now: Standing, view: BatchView) -> None:
+    """How to go on with what has failed or was stopped."""
     from dreamlab.batch.events import Remark
 
     why = "a thing has failed" if now.failed else "stopped"

@@ -1,4 +1,5 @@
-"""Where the things of a scene stand: on, under, over, beside, before, behind and between each other.
+"""Where the things of a scene stand: on, under, over, beside, before, behind and between each other, or as
+a hat on a head.
 
 Things are solid, keep their size and face +Z; nothing leans or falls over. What stands on something is let
 down on it where most of its underside is held, as near to the middle as that goes.
@@ -13,13 +14,14 @@ import numpy as np
 from jaxtyping import Float
 
 from dreamlab.core.errors import InputError
-from dreamlab.mesh.geometry.heights import HeightMap, clearance, heights_of
+from dreamlab.mesh.geometry.heights import HeightMap, clearance, heights_of, top_region
 from dreamlab.mesh.scene_words import Group, Relation
 
 GAP = 0.15  # between things beside each other, as a share of the smaller one's longest side
 CELLS, MOST_CELLS = 16, 160  # of height maps: along what is let down, and along what it may rest on
 HELD = 0.03  # of its height: how far an underside may be from what holds it
 CENTRAL = 0.5  # what a place at the rim is worth less than one in the middle
+SINK = 0.1  # of its height: how deep what is worn is pulled over what it touches first
 BALANCED = 0.3  # of its half width: how far the middle of what holds it may be from its own
 
 
@@ -92,6 +94,8 @@ def _related(
     anchor = anchors[0]
     if relation == "on":
         return _resting(solid, anchor, others)
+    if relation == "worn":
+        return _worn(solid, anchor), ""
     if relation == "over":
         top = max(other.high[1] for other in others)
         middle = (anchor.low + anchor.high) / 2
@@ -103,8 +107,19 @@ def _related(
         return _beside(solid, anchor, others, np.array([1.0, 0, 0])), note
     if relation == "between":
         return _amid(solid, anchors, others)
-    ways = {"before": [0, 0, 1.0], "behind": [0, 0, -1.0], "beside": [1.0, 0, 0]}
-    return _beside(solid, anchor, others, np.array(ways[relation])), ""
+    if relation == "beside":
+        return _beside(solid, anchor, others, np.array([1.0, 0, 0])), ""
+    ways = {"left": [-1.0, 0, 0], "right": [1.0, 0, 0], "before": [0, 0, 1.0], "behind": [0, 0, -1.0]}
+    return _beside(solid, anchor, others, np.array(ways[relation]), one_side=True), ""
+
+
+def _worn(solid: Solid, anchor: Solid) -> Solid:
+    """Over the middle of the anchor's top, SINK deeper than where it first touches it."""
+    (x, z), _ = top_region(anchor.vertices, anchor.faces)
+    there = solid.footed(x, float(anchor.high[1]) + solid.longest, z)
+    drop = clearance(there.vertices, there.faces, anchor.vertices, anchor.faces)
+    assert np.isfinite(drop)  # the middle lies over the anchor
+    return there.moved(np.array([0, -drop - SINK * float((solid.high - solid.low)[1]), 0]))
 
 
 def _amid(solid: Solid, anchors: Sequence[Solid], others: Sequence[Solid]) -> tuple[Solid, str]:
@@ -118,14 +133,19 @@ def _amid(solid: Solid, anchors: Sequence[Solid], others: Sequence[Solid]) -> tu
 
 
 def _beside(
-    solid: Solid, anchor: Solid, others: Sequence[Solid], way: np.ndarray, room: float = 0.0
+    solid: Solid,
+    anchor: Solid,
+    others: Sequence[Solid],
+    way: np.ndarray,
+    room: float = 0.0,
+    one_side: bool = False,
 ) -> Solid:
-    """On the anchor's ground, a gap from it along `way` (to the right: also to the left, if that is free),
-    further off where something else stands."""
+    """On the anchor's ground, a gap from it along `way` (sideways also the other way, if that is free, unless
+    it is to be `one_side`), further off where something else stands."""
     gap = GAP * min(solid.longest, anchor.longest) + room
     middle = (anchor.low + anchor.high) / 2
     reach = (anchor.high - anchor.low) / 2 + (solid.high - solid.low) / 2 + gap
-    sides = [way, -way] if way[0] else [way]
+    sides = [way, -way] if way[0] and not one_side else [way]
     for extra in range(64):
         for side in sides:
             spot = middle + side * (reach + extra * gap)

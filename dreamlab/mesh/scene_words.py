@@ -9,13 +9,15 @@ from typing import Literal, NamedTuple
 from dreamlab.core.errors import InputError
 from dreamlab.mesh.real_sizes import names_a_noun
 
-Relation = Literal["on", "under", "over", "beside", "before", "behind", "between"]
+Relation = Literal["on", "worn", "under", "over", "beside", "left", "right", "before", "behind", "between"]
 WORDS: dict[str, Relation] = {
     "on top of": "on", "sitting on": "on", "standing on": "on", "lying on": "on", "on": "on", "atop": "on",
     "underneath": "under", "under": "under", "beneath": "under", "below": "under",
     "over": "over", "above": "over",
     "beside": "beside", "next to": "beside", "near": "beside", "by": "beside", "alongside": "beside",
-    "in front of": "before", "behind": "behind", "between": "between",
+    "to the left of": "left", "on the left of": "left", "left of": "left",
+    "to the right of": "right", "on the right of": "right", "right of": "right",
+    "in front of": "before", "behind": "behind", "between": "between", "on the head of": "worn",
 }  # fmt: skip
 """What is said between two things. "With" and "in" are not: what follows them is a part of the thing."""
 MOST_THINGS = 8

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -19,12 +19,15 @@ from dreamlab.mesh.io.load import load
 from dreamlab.mesh.material_words import finish_of
 from dreamlab.mesh.repaint import Coat
 from dreamlab.mesh.retexture import Dressed
-from dreamlab.mesh.texture.mask import MaskConfig
+from dreamlab.mesh.texture.mask import BoxMaskConfig, Mask, PartMaskConfig
 from dreamlab.mesh.texture.painted import PaintedSurface
 from dreamlab.mesh.texture.palette import PaletteConfig
 from dreamlab.mesh.texture.palette_bake import Look
 from dreamlab.mesh.texture.seen import looking
+from dreamlab.stages.auto_mask import AutoMaskConfig
 from dreamlab.stages.protocol import Context, Measured, StageConfig, StageEvent, SurfaceMesh
+
+MaskConfig = Annotated[BoxMaskConfig | PartMaskConfig | AutoMaskConfig, Setting(discriminator="kind")]
 
 
 class RetextureStageConfig(StageConfig):
@@ -52,11 +55,10 @@ class RetextureStageConfig(StageConfig):
     def build(self) -> RetextureStage:
         return RetextureStage(self)
 
-    def coat(self, look: Look, source: Mesh, prompt: str) -> Coat:
-        """The coat of a mesh, as its file has it, that looks like this inside the unit sphere. Raises as the
-        mask's `build`."""
+    def coat(self, look: Look, source: Mesh, prompt: str, mask: Mask | None = None) -> Coat:
+        """The coat of a mesh, as its file has it, that looks like this inside the unit sphere, where the mask
+        lets it."""
         frame = frame_of(source)
-        mask = None if self.mask is None else self.mask.build(source)
 
         def paint(x: np.ndarray, normal: np.ndarray, own: np.ndarray) -> np.ndarray:
             new = look(frame.inside(torch.from_numpy(x)).double().numpy(), normal)
@@ -68,7 +70,8 @@ class RetextureStageConfig(StageConfig):
 
 class RetextureStage:
     """See RetextureStageConfig. Writes nothing itself: the stage `export` does, where it is asked for the
-    file's own format. Measures "faces", and "colors" of the palette, 0 where there is none."""
+    file's own format. Measures "faces", "colors" of the palette, 0 where there is none, and "masked", the
+    share of the surface that a mask of the kind "auto" takes."""
 
     def __init__(self, config: RetextureStageConfig) -> None:
         self.config = config
@@ -79,7 +82,13 @@ class RetextureStage:
         assert context.source is not None  # a checked config begins with a mesh file
         source, plain = load(context.source), looking(scene.colors(), 0.0, 1, None)
         painted = PaintedSurface.of(scene.painted or scene.mesh, plain, self.config.palette)
-        coat = self.config.coat(plain if painted is None else painted.colors, source, context.prompt)
+        mask, config = None, self.config.mask
+        if isinstance(config, AutoMaskConfig):
+            mask, share = config.find(source, context.prior, context.prompt)
+            yield Measured({"masked": share})
+        elif config is not None:
+            mask = config.build(source)
+        coat = self.config.coat(plain if painted is None else painted.colors, source, context.prompt, mask)
         dressed = Dressed(context.source, coat, self.config.pixels)
         with tempfile.TemporaryDirectory() as folder:
             files, _ = dressed.write(Path(folder) / f"mesh.{dressed.format}")

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from dreamlab.cli.mask_option import parse_mask
 from dreamlab.core.errors import InputError
-from dreamlab.mesh.texture.mask import RIM, BoxMaskConfig, PartMaskConfig, parse_mask
+from dreamlab.mesh.texture.mask import RIM, BoxMaskConfig, PartMaskConfig
+from dreamlab.stages.auto_mask import AutoMaskConfig
 from tests.test_given import plain, two_halves
 
 UP = np.array([[0.0, 1.0, 0.0]])
@@ -56,17 +58,19 @@ def test_a_mesh_without_colours_has_no_parts() -> None:
 
 
 def test_masks_are_read_and_anything_else_is_refused() -> None:
-    assert parse_mask("off") is None and parse_mask("part:dark red") == PartMaskConfig(color="dark red")
+    assert parse_mask("off", "a mug") is None
+    assert parse_mask("part:dark red", "a mug") == PartMaskConfig(color="dark red")
+    assert parse_mask("auto", "a mug") == AutoMaskConfig(was="a mug")
     box = BoxMaskConfig(low=(-1, 0, -1), high=(1, 2, 1))
-    assert parse_mask("box:1,0,-1,-1,2,1") == box  # any two opposite corners
+    assert parse_mask("box:1,0,-1,-1,2,1", "a mug") == box  # any two opposite corners
     for text in (
         "box:1,2,3",
         "box:0,0,0,0,1,1",
         "box:a,0,0,1,1,1",
         "box:0,0,0,nan,1,1",
         "part:",
-        "auto",
+        "auto:red",
         "x",
     ):
         with pytest.raises(InputError, match="--mask cannot be read"):
-            parse_mask(text)
+            parse_mask(text, "a mug")

@@ -18,6 +18,8 @@ from dreamlab.mesh.scene_words import MOST_THINGS, WORDS, read_scene, things_of
     ("a sheep and a pig", [(["a sheep", "a pig"], None)]),
     ("a mushroom with white spots behind a chair", [(["a mushroom with white spots"], "behind"),
                                                     (["a chair"], None)]),
+    ("a cat to the left of a dog", [(["a cat"], "left"), (["a dog"], None)]),
+    ("a top hat on the head of a cat", [(["a top hat"], "worn"), (["a cat"], None)]),
     ("a bird on top of a gizmo", [(["a bird"], "on"), (["a gizmo"], None)]),
 ])  # fmt: skip
 def test_a_prompt_is_its_things_and_how_they_stand(prompt, groups) -> None:

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 
 from dreamlab.mesh.geometry.boxes import overlapping
 
+TOP = 0.15  # of its height: what counts as the top of a shape
+TOP_CELLS = 48  # along its longer side as seen from above
 _FINEST = 1e-7  # of the longest side, that is kept between two shapes
 
 
@@ -37,6 +39,26 @@ def heights_of(
     for corner in vertices[faces]:
         _add_face(top, bottom, corner, first, cell)
     return HeightMap(top, bottom)
+
+
+def top_region(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> tuple[tuple[float, float], float]:
+    """Where (x, z) the middle of a shape's top is, and how wide that is: the diameter of a disc as large as
+    the largest connected part of what is within TOP of its height, seen from above. The middle is the place
+    of that part that is nearest to its mean, so that it lies over the shape."""
+    from scipy.ndimage import label
+
+    low, high = vertices[faces].reshape(-1, 3).min(0), vertices[faces].reshape(-1, 3).max(0)
+    cell = max(float((high - low)[[0, 2]].max()) / TOP_CELLS, 1e-12)
+    count = np.ceil((high - low)[[0, 2]] / cell).astype(int) + 1
+    top = heights_of(vertices, faces, low[[0, 2]], count, cell).top
+    parts, _ = label(top >= high[1] - TOP * (high[1] - low[1]), np.ones((3, 3)))
+    sizes = np.bincount(parts.reshape(-1))[1:]
+    cells = np.argwhere(parts == 1 + sizes.argmax())
+    spot = cells[np.square(cells - cells.mean(0)).sum(1).argmin()]
+    x, z = low[[0, 2]] + cell * spot
+    return (float(x), float(z)), 2 * cell * float(np.sqrt(len(cells) / np.pi))
 
 
 def _add_face(

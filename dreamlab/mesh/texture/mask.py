@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -83,27 +83,6 @@ class PartMaskConfig(BaseModel):
             return ((surface.share(number, x, normal) - 0.5) / SOFT + 0.5).clip(0, 1)
 
         return weight
-
-
-MaskConfig = Annotated[BoxMaskConfig | PartMaskConfig, Setting(discriminator="kind")]
-
-
-def parse_mask(text: str) -> BoxMaskConfig | PartMaskConfig | None:
-    """box:x0,y0,z0,x1,y1,z1, part:COLOUR or off. Raises InputError for anything else."""
-    kind, _, rest = text.strip().partition(":")
-    try:
-        if kind == "box":
-            values = [float(part) for part in rest.split(",")]
-            low, high = np.minimum(values[:3], values[3:]), np.maximum(values[:3], values[3:])
-            if len(values) == 6 and np.isfinite(values).all() and (low < high).all():
-                return BoxMaskConfig(low=tuple(low.tolist()), high=tuple(high.tolist()))
-        elif kind == "part" and rest:
-            return PartMaskConfig(color=rest)
-        elif text.strip() == "off":
-            return None
-    except ValueError:
-        pass
-    raise InputError("--mask cannot be read", expected="box:x0,y0,z0,x1,y1,z1, part:COLOUR or off", got=text)
 
 
 def _spread(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
