@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,13 @@ from dreamlab.core.errors import UnavailableError
 from dreamlab.core.types import Cameras, Material
 from dreamlab.mesh.io.gltf import NEAREST, WRAPS
 from dreamlab.views.layers import Geometry, Layer, RenderedLayers
+
+
+def _load_triton_first() -> None:
+    """Import Triton where it is installed, as with torch for CUDA: torch's optimisers load it anyway, and
+    where Mesa's drivers have brought their LLVM before Triton brings its own, the process is killed."""
+    with suppress(Exception):  # then nothing else can load it either
+        import_module("triton")
 
 
 class PyrenderRenderer:
@@ -24,6 +33,7 @@ class PyrenderRenderer:
         """Opens a GL context once, to know that it works. UnavailableError says why it does not."""
         if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
             os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+        _load_triton_first()
         try:
             import pyrender
 

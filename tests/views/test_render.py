@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -166,7 +169,6 @@ def test_auto_falls_back_to_native_and_says_so_once(colored, monkeypatch) -> Non
 
 
 def test_a_machine_without_pyrender_is_told_what_to_install(monkeypatch) -> None:
-    import sys
 
     monkeypatch.setitem(sys.modules, "pyrender", None)
     with pytest.raises(UnavailableError, match="libegl1"):
@@ -176,3 +178,14 @@ def test_a_machine_without_pyrender_is_told_what_to_install(monkeypatch) -> None
 def test_a_mesh_without_faces_is_refused() -> None:
     with pytest.raises(InputError, match="no faces"):
         render_mesh(Mesh(torch.rand(3, 3), torch.zeros(0, 3, dtype=torch.int64)), views(0.0))
+
+
+@needs_gl
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+def test_pictures_by_gl_and_triton_live_in_one_process() -> None:
+    """Mesa's LLVM and Triton's crash where Mesa's is there first, so the renderer loads Triton first."""
+    code = (
+        "from dreamlab.views.gl import PyrenderRenderer; PyrenderRenderer(); import sys; "
+        "assert 'triton' in sys.modules; import torch; torch.optim.Adam([torch.zeros(1, requires_grad=True)])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
