@@ -25,8 +25,9 @@ from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, by_channe
 _SIDE = 64  # pixels along a side of a picture for which a weight of 1 is as strong as a prior's pull
 SOLID = 4.0
 """How much opacity counts for, beside a channel of colour."""
-LEVEL = 0.2
-"""Noise level of a picture's colour as a share of its group's: in the middle of what the prior has seen."""
+LEVEL = 0.6
+"""The most noise that a picture's colour gets, where the other views have more. Less noise did no better: the
+shipped weights have learned from views of one level."""
 _FAINT = 0.02  # opacity below which the render's own depth says nothing
 
 
@@ -70,10 +71,10 @@ class BesidePictures(EmbeddedPrior):
     """The embedded prior beside pictures: a view from a picture's camera is that picture, and the mean
     pictures, for CFGConfig.mean_color, have its colour.
 
-    The prior is trained with pictures among its views (TrainConfig.pictures): colour and opacity of such a
-    view have LEVEL times the noise level of its group, so that the other views are made beside what is nearly
-    clean, at every level; its depth, which no picture tells, has the group's own. What a prompt shows on
-    average has a colour of its own, towards which the whole object would drift away from its pictures.
+    Colour and opacity of such a view have LEVEL at most, so that the other views are made beside what can be
+    seen from the first step on; its depth, which no picture tells, has its group's level. A prior may have
+    been trained so (TrainConfig.pictures). What a prompt shows on average has a colour of its own, towards
+    which the whole object would drift away from its pictures.
     """
 
     def __init__(self, prior: EmbeddedPrior, pictures: Sequence[Picture]) -> None:
@@ -95,7 +96,7 @@ class BesidePictures(EmbeddedPrior):
         if views is None:
             return super().denoise(z_t, t, condition)
         shown = (views.cameras.c2w[:, None] == self._from).flatten(2).all(2).any(1)
-        color_t = torch.where(shown, LEVEL * t, t)
+        color_t = torch.where(shown, t.clamp_max(LEVEL), t)
         x = views.x.detach()
         alpha, sigma = by_channel(alpha_sigma(t), alpha_sigma(t))
         cleaner, less = by_channel(alpha_sigma(color_t), alpha_sigma(t))

@@ -158,7 +158,7 @@ class Trainer:
         tokens, mask, pooled = condition.tokens, condition.mask, condition.pooled
         assert pooled is not None
 
-        alpha, sigma = by_channel(alpha_sigma(colors_t), alpha_sigma(t))
+        alpha, sigma = by_channel(alpha_sigma(colors_t), alpha_sigma(t), x.shape[1])
         for _, optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
             optimiser.param_groups[0]["lr"] = self.rate()

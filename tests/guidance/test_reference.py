@@ -249,7 +249,7 @@ def test_mean_pictures_get_the_colour_of_the_pictures_and_keep_their_pattern() -
     torch.testing.assert_close(got[:, 3:], mean[:, 3:])
 
 
-def test_the_prior_gets_a_picture_nearly_without_noise_but_for_its_depth() -> None:
+def test_the_prior_gets_a_picture_with_little_noise_but_for_its_depth() -> None:
     """With an oracle for a network, which returns the v of clean views, x0_hat is these views whatever the
     levels; what reaches it is alpha x + sigma eps with levels by channel, and the noise of z."""
     side, x = 16, torch.randn(4, 5, 16, 16, generator=torch.Generator().manual_seed(3))
@@ -257,7 +257,7 @@ def test_the_prior_gets_a_picture_nearly_without_noise_but_for_its_depth() -> No
     shown_at, around = camera(0.4, side), turntable(4, 0.2, 3.0, 0.7, (side, side))
     views = replace(around, c2w=torch.cat([shown_at.c2w.float(), around.c2w[1:]]))
     t = torch.full((4,), 0.8)
-    color_t = torch.tensor([LEVEL * 0.8, 0.8, 0.8, 0.8])
+    color_t = torch.tensor([LEVEL, 0.8, 0.8, 0.8])
     alpha, sigma = by_channel(alpha_sigma(color_t), alpha_sigma(t))
     got = []
 

@@ -53,7 +53,9 @@ def top_region(
     cell = max(float((high - low)[[0, 2]].max()) / TOP_CELLS, 1e-12)
     count = np.ceil((high - low)[[0, 2]] / cell).astype(int) + 1
     top = heights_of(vertices, faces, low[[0, 2]], count, cell).top
-    parts, _ = label(top >= high[1] - TOP * (high[1] - low[1]), np.ones((3, 3)))
+    within = top >= high[1] - TOP * (high[1] - low[1])
+    parts = np.empty(within.shape, np.int32)
+    label(within, np.ones((3, 3)), output=parts)
     sizes = np.bincount(parts.reshape(-1))[1:]
     cells = np.argwhere(parts == 1 + sizes.argmax())
     spot = cells[np.square(cells - cells.mean(0)).sum(1).argmin()]

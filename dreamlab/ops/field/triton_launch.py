@@ -114,12 +114,14 @@ def composite(sigma: Tensor, rgb: Tensor, t0: Tensor, t1: Tensor, starts: Tensor
 
 def composite_backward(saved: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Gradients to sigma and rgb. `saved`: what composite was given, its weights, and the light left."""
-    sigma, rgb, _, _, starts, _, _ = saved
+    sigma, rgb, t0, t1, starts, weights, reaching = saved
+    g_seen, g_opacity, g_depth, g_weights = gradients
     g_sigma, g_rgb = torch.empty_like(sigma), torch.empty_like(rgb)
     n = starts.shape[0] - 1
     if n:
         with torch.cuda.device_of(sigma):
             triton_rays.composite_backward[(_programs(n, RAYS),)](
-                *saved, *gradients, g_sigma, g_rgb, n, RAYS=RAYS, STEPS=STEPS
-            )
+                sigma, rgb, t0, t1, starts, weights, reaching,
+                g_seen, g_opacity, g_depth, g_weights, g_sigma, g_rgb, n, RAYS=RAYS, STEPS=STEPS,
+            )  # fmt: skip
     return g_sigma, g_rgb

@@ -46,10 +46,14 @@ def log_snr(t: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
 _Scales = tuple[Float[Tensor, " B"], Float[Tensor, " B"]]
 
 
-def by_channel(color: _Scales, depth: _Scales) -> tuple[Float[Tensor, "B 5 1 1"], Float[Tensor, "B 5 1 1"]]:
-    """Signal and noise scale of every channel: one pair for colour and opacity, one for relative depth."""
+def by_channel(
+    color: _Scales, depth: _Scales, channels: int = 5
+) -> tuple[Float[Tensor, "B C 1 1"], Float[Tensor, "B C 1 1"]]:
+    """Signal and noise scale of every channel: one pair for colour and opacity, which are the first four, and
+    one for what follows them, relative depth."""
     alpha, sigma = (
-        torch.stack([c, c, c, c, d], dim=1)[..., None, None] for c, d in zip(color, depth, strict=True)
+        torch.stack([c] * min(channels, 4) + [d] * max(channels - 4, 0), dim=1)[..., None, None]
+        for c, d in zip(color, depth, strict=True)
     )
     return alpha, sigma
 
@@ -172,7 +176,7 @@ class EmbeddedPrior:
         with torch.autocast(z_t.device.type, torch.bfloat16, enabled=self.bfloat16):
             mean = self.network.conditional_mean(*inputs)
             v = self.network(z_t, mean, log_snr(t), *inputs, group).float()
-        alpha, sigma = by_channel(alpha_sigma(t), alpha_sigma(depth_t))
+        alpha, sigma = by_channel(alpha_sigma(t), alpha_sigma(depth_t), z_t.shape[1])
         return alpha * z_t - sigma * v
 
 
