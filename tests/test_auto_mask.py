@@ -94,3 +94,20 @@ def test_where_it_finds_nothing_or_everything_it_says_so(now: str, was: str, tol
     with pytest.raises(InputError, match=told) as raised:
         found(now, was)
     assert "--mask part:COLOUR" in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_prior_gets_the_views_on_its_own_device() -> None:
+    class Reached(Exception):
+        pass
+
+    class Elsewhere(Painter):
+        def embed(self, prompts: Sequence[str]) -> Condition:
+            return super().embed(prompts).to("meta")
+
+        def encode(self, render: RenderOutput, cameras: Cameras) -> Views:
+            assert {render.rgb.device.type, render.depth.device.type, cameras.c2w.device.type} == {"meta"}
+            raise Reached
+
+    ball = two_halves(trimesh.creation.icosphere(2, radius=3.0))
+    with pytest.raises(Reached):
+        AutoMaskConfig(was="red").find(ball, Elsewhere(), "blue")

@@ -105,13 +105,13 @@ class AutoMaskConfig(BaseModel):
     def _seen(self, mesh: Mesh, prior: Prior, now: str) -> list[tuple[Cameras, Float[Tensor, "H W"]]]:
         """Each view and how far the answers differ in its pixels."""
         generator = torch.Generator().manual_seed(0)
-        out = []
+        out, words = [], [prior.embed([text] * AROUND) for text in (now, self.was)]
+        device = words[0].tokens.device
         for turn, elevation in RINGS:
             cameras = _ring(turn, elevation, prior.resolution)
-            views = prior.encode(_render(mesh, cameras), cameras)
+            views = prior.encode(_render(mesh, cameras, device), cameras.to(device))
             t = torch.full((len(cameras),), self.level).to(views.x)
             alpha, sigma = (v.to(views.x) for v in prior.alpha_sigma(t))
-            words = [prior.embed([text] * len(cameras)) for text in (now, self.was)]
             total = torch.zeros_like(views.x)
             for _ in range(NOISES):
                 z = add_noise(views.x, sample_noise(views.x, generator), alpha, sigma)
@@ -130,8 +130,8 @@ def _ring(turn: float, elevation: float, size: int) -> Cameras:
     return orbit_cameras(azimuth, math.radians(elevation) * one, distance_to_fit(fovy), fovy, (size, size))
 
 
-def _render(mesh: Mesh, cameras: Cameras) -> RenderOutput:
-    """The mesh unlit before black, in pixels that are the mean of finer ones."""
+def _render(mesh: Mesh, cameras: Cameras, device: torch.device) -> RenderOutput:
+    """The mesh unlit before black, in pixels that are the mean of finer ones; on the prior's device."""
     height, width = cameras.size
     fine = cameras.resized(height * FINER, width * FINER)
     views = surface_views(mesh, fine)
@@ -139,7 +139,8 @@ def _render(mesh: Mesh, cameras: Cameras) -> RenderOutput:
     cosine = -(rays * fine.c2w[:, None, None, :3, 2]).sum(-1, keepdim=True)
     solid = views.seen[..., None].float()
     whole = torch.cat([views.albedo * solid, solid, views.depth / cosine * solid], -1)
-    rgb, opacity, depth = F.avg_pool2d(whole.movedim(-1, 1), FINER).movedim(1, -1).split((3, 1, 1), -1)
+    layers = F.avg_pool2d(whole.movedim(-1, 1), FINER).movedim(1, -1).to(device)
+    rgb, opacity, depth = layers.split((3, 1, 1), -1)
     return RenderOutput(rgb, opacity, depth, torch.zeros_like(rgb))
 
 
