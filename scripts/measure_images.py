@@ -51,7 +51,7 @@ from dreamlab.views.render import framed, render_mesh
 
 FOVY, SIDE, SEEN = 40.0, 512, 256
 TURNS = (60, 120, 180, 240, 300)  # degrees from the picture's side, for what it does not show
-TILE = 160
+TILE, TILES = 160, 5  # pixels of a picture's side in the sheet, and pictures of an object
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.out.write_text(text)
     if args.sheet and tiles:
         stills, names = zip(*tiles, strict=True)
-        Image.fromarray(contact_sheet(list(stills), list(names), columns=5)).save(args.sheet)
+        columns = TILES if len(stills) <= 8 * TILES else 2 * TILES
+        Image.fromarray(contact_sheet(list(stills), list(names), columns=columns)).save(args.sheet)
     sys.stdout.write(text)
     return 0
 
