@@ -8,7 +8,6 @@ vertex_counts and face_counts. Older versions know vertices and faces alone.
 from __future__ import annotations
 
 import inspect
-from io import BytesIO
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from dreamlab.core.errors import InputError, UnavailableError
 from dreamlab.core.types import Material, Mesh
 from dreamlab.mesh.geometry.color import linear_to_srgb, srgb_to_linear
 from dreamlab.mesh.geometry.shape import normals_of, tangents_of
+from dreamlab.run.pictures import png_of
 
 FLIP, UP = torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])  # of texture coordinates: v up or down
 
@@ -79,8 +79,6 @@ def pictures_from_comfy(images: Float[Tensor, "B H W 3"], mask: Float[Tensor, "b
 
     Raises InputError for a mask of another size or number.
     """
-    from PIL import Image
-
     pixels = _image(images[..., :3])
     if mask is not None and bool((mask > 0).any()):
         if mask.shape[1:] != images.shape[1:3] or len(mask) not in (1, len(images)):
@@ -92,12 +90,7 @@ def pictures_from_comfy(images: Float[Tensor, "B H W 3"], mask: Float[Tensor, "b
             )
         alpha = _image(1 - mask.expand(len(images), -1, -1))
         pixels = torch.cat([pixels, alpha[..., None]], -1)
-    found = []
-    for each in pixels:
-        buffer = BytesIO()
-        Image.fromarray(each.numpy()).save(buffer, "png")
-        found.append(buffer.getvalue())
-    return found
+    return [png_of(each.numpy()) for each in pixels]
 
 
 def _srgb(colors: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:

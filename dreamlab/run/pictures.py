@@ -131,11 +131,12 @@ def files_of(pictures: Sequence[Prepared]) -> dict[str, bytes]:
     return {kept_name(number): png_of(picture.rgba) for number, picture in enumerate(pictures)}
 
 
-def png_of(rgba: UInt8[np.ndarray, "H W 4"]) -> bytes:
+def png_of(pixels: UInt8[np.ndarray, "H W C"]) -> bytes:
+    """A picture, with transparency or without, as a PNG file."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "png")
+    Image.fromarray(pixels).save(buffer, "png")
     return buffer.getvalue()
 
 
