@@ -1,7 +1,7 @@
 """What pretrained models cost on this machine, without a hub: real shapes with random weights, which are as
 slow and as large as real ones. One JSON, and a table.
 
-    python scripts/bench_real_models.py                          # SD 1.5, SD 2.1, MVDream, SDXL, SD 3
+    python scripts/bench_real_models.py                          # all of MODELS below
     python scripts/bench_real_models.py --models mvdream --views 4 --threads 1 2 --precision bfloat16 float32
     python scripts/bench_real_models.py --models sdxl --latent 32
     python scripts/bench_real_models.py --models mvdream --preset multiview  # all of it, from prompt to files
@@ -34,7 +34,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
-MODELS = ("sd15", "sd21-base", "mvdream", "sdxl", "sd3-medium")
+MODELS = ("sd15", "sd21-base", "mvdream", "imagedream", "sdxl", "sd3-medium")
 _BYTES = {"float32": 4, "bfloat16": 2}
 _BESIDE = 2.0  # GiB beside the network's weights: the VAE, activations, Python and torch
 _ROUNDS = 3

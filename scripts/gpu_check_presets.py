@@ -44,7 +44,7 @@ def _config(preset: str, setting: Setting) -> RunConfig:
     """The preset with what it needs of a user: a picture, a mesh."""
     settings: dict[str, Any] = {"device": str(setting.device)}
     folder = Path(tempfile.mkdtemp())
-    if preset == "zero123":
+    if preset in ("zero123", "imagedream"):
         settings["prior"] = {"image": str(tiny.picture(folder / "image.png"))}
     if preset == "pretrained":
         settings["prior"] = {"kind": "stable-diffusion", "model": "sd21-base"}

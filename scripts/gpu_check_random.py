@@ -20,6 +20,7 @@ from priors import tiny  # pyright: ignore[reportMissingImports]
 from dreamlab.core.types import Condition, Views
 from dreamlab.priors import (
     DeepFloydPriorConfig,
+    ImageDreamPriorConfig,
     MVDreamPriorConfig,
     SD3PriorConfig,
     SDXLPriorConfig,
@@ -28,7 +29,10 @@ from dreamlab.priors import (
 )
 from dreamlab.priors.diffusers.base import PretrainedPrior
 from dreamlab.priors.diffusers.deepfloyd import DeepFloydPrior
+from dreamlab.priors.diffusers.imagedream import ImageDreamPrior, adapter_parts
+from dreamlab.priors.diffusers.ip_adapter import put_on
 from dreamlab.priors.diffusers.mvdream import CameraEmbedding, MVDreamPrior, attend_across_views
+from dreamlab.priors.diffusers.picture import ShownPictureConfig
 from dreamlab.priors.diffusers.sd3 import SD3Prior
 from dreamlab.priors.diffusers.sdxl import SDXLPrior
 from dreamlab.priors.diffusers.source import PretrainedConfig
@@ -36,6 +40,8 @@ from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPrior
 from dreamlab.priors.diffusers.zero123 import Zero123Prior
 
 _CLIP_TOKENS = 77
+_SEEN = (257, 1280)  # of a picture, by CLIP ViT-H
+_ADAPTED = ("to_k_ip", "to_v_ip")
 _FOUR = (320, 640, 1280, 1280)
 _SMALL: dict[str, Any] = {
     "block_out_channels": (32, 32, 64, 64),
@@ -86,6 +92,15 @@ SHAPES: dict[str, Shape] = {
     "mvdream": Shape(
         MVDreamPriorConfig,
         MVDreamPrior,
+        "MVDreamPipeline",
+        {"block_out_channels": _FOUR, "sample_size": 32, "class_embed_type": "projection"}
+        | {"projection_class_embeddings_input_dim": 16}
+        | _SD2,
+        _SMALL | {"cross_attention_dim": 64},
+    ),
+    "imagedream": Shape(
+        ImageDreamPriorConfig,
+        ImageDreamPrior,
         "MVDreamPipeline",
         {"block_out_channels": _FOUR, "sample_size": 32, "class_embed_type": "projection"}
         | {"projection_class_embeddings_input_dim": 16}
@@ -213,7 +228,7 @@ def random_prior(name: str, setting: Setting, **settings: Any) -> PretrainedPrio
     shape = SHAPES[name]
     folder = Path(tempfile.mkdtemp())
     (folder / "model_index.json").write_text(json.dumps({"_class_name": shape.pipeline}))
-    if shape.config is Zero123PriorConfig:
+    if issubclass(shape.config, ShownPictureConfig):
         settings["image"] = str(tiny.picture(folder / "image.png"))
     if setting.quick:
         settings.setdefault("resolution", 64)
@@ -231,8 +246,11 @@ def _randomised(shape: Shape, setting: Setting) -> Callable[..., PretrainedPrior
         def _load(self, skip: Any, **parts: Any) -> Any:
             pipe = SimpleNamespace(scheduler=_scheduler(shape))
             network = _filled(network_class(shape), made, self.dtype, setting.device)
-            if isinstance(self, MVDreamPrior):
+            if isinstance(self, ImageDreamPrior):
+                put_on(network, _random_adapter(network))
+            elif isinstance(self, MVDreamPrior):
                 network.class_embedding = CameraEmbedding(network.class_embedding)
+            if isinstance(self, MVDreamPrior):
                 self.attention = attend_across_views(network)
             setattr(pipe, self.network_part, network)
             if shape.latents != 3:
@@ -250,6 +268,13 @@ def _randomised(shape: Shape, setting: Setting) -> Callable[..., PretrainedPrior
                 mask = torch.tensor([bool(prompt) for prompt in prompts])[:, None]
                 side = self.space.side // 8
                 extras = (("image", torch.randn(len(prompts), 4, side, side, generator=seeds[0])),)
+            if isinstance(self, ImageDreamPrior):
+                side = self.space.side // 8
+                picture = torch.randn(len(prompts), 4, side, side, generator=seeds[0])
+                extras = (
+                    ("embedding", torch.randn(len(prompts), *_SEEN, generator=seeds[0])),
+                    ("image", picture),
+                )
             return Condition(tokens, mask, short, extras)
 
         def _space(self, pipe: Any) -> Any:
@@ -261,6 +286,18 @@ def _randomised(shape: Shape, setting: Setting) -> Callable[..., PretrainedPrior
             return self._latents(pipe)
 
     return Random
+
+
+def _random_adapter(network: Any) -> dict[str, dict[str, torch.Tensor]]:
+    """ImageDream's eyes at their published size, in the network's precision and where it is."""
+    width, like = network.config.cross_attention_dim, network.conv_in.weight
+    with torch.device(like.device):
+        state = {f"image_embed.{k}": v for k, v in tiny.resampler_state(_SEEN[1], width, inner=768).items()}
+        for name, layer in network.named_modules():
+            if name.endswith("attn2"):
+                state |= {f"{name}.{part}.weight": torch.randn_like(layer.to_k.weight) for part in _ADAPTED}
+        state = {name: value.to(like.dtype) for name, value in state.items()}
+    return adapter_parts(network, state, "random weights")
 
 
 def _filled(kind: Any, settings: dict[str, Any], dtype: torch.dtype, device: torch.device) -> Any:

@@ -43,8 +43,8 @@ def _ip_adapter(folder: Path) -> dict[str, Any]:
     return {"model": base, "adapter": str(adapter)}
 
 
-def _zero123(folder: Path) -> dict[str, Any]:
-    return {"model": tiny.zero123(folder / "model"), "image": str(tiny.picture(folder / "image.png"))}
+def _shown(make: Callable[[Path], Path], folder: Path) -> dict[str, Any]:
+    return {"model": make(folder / "model"), "image": str(tiny.picture(folder / "image.png"))}
 
 
 def _plain(make: Callable[[Path], Path], folder: Path) -> dict[str, Any]:
@@ -63,7 +63,8 @@ FAMILIES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "video": partial(_plain, tiny.video),
     "controlnet": _controlnet,
     "ip-adapter": _ip_adapter,
-    "zero123": _zero123,
+    "zero123": partial(_shown, tiny.zero123),
+    "imagedream": partial(_shown, tiny.imagedream),
 }
 
 

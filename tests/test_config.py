@@ -24,7 +24,8 @@ from dreamlab.stages import TextureStageConfig
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_resolves_and_survives_a_round_trip(name: str) -> None:
-    needs = {"zero123": "prior.image=seen.png", "refine": "begin=chair.glb", "texture": "begin=chair.glb"}
+    shown = dict.fromkeys(("zero123", "imagedream"), "prior.image=seen.png")
+    needs = shown | {"refine": "begin=chair.glb", "texture": "begin=chair.glb"}
     wanted = [needs[name]] if name in needs else []  # no defaults
     config = resolve("a red mushroom", preset=name, overrides=wanted)
     assert from_values(parse_yaml(config.yaml(), "round trip")) == config

@@ -27,6 +27,7 @@ from dreamlab.pictures.option import image_settings
 from dreamlab.priors.analytic import TargetImagesPrior
 from dreamlab.run import pictures
 from dreamlab.run.begin import new_run
+from dreamlab.run.context import RunContext
 from dreamlab.run.events import Note, Step
 from dreamlab.run.pictures import kept_name, shown_prior
 from dreamlab.run.pipeline import generate, surface_of_run
@@ -211,16 +212,19 @@ def test_the_front_is_left_only_for_a_side_that_is_clearly_nearer(share: float, 
 def test_what_takes_no_pictures_refuses_them(tmp_path: Path) -> None:
     image = with_picture(ball_picture(tmp_path / "b.png"))
     fit = [{"kind": "fit-views", "steps": 2}, *small_values()["stages"][2:]]
-    with pytest.raises(ConfigError, match="fit-views takes no pictures"):
+    with pytest.raises(ConfigError, match=r"this prior is shown no picture\. .*--prior imagedream"):
         from_values(small_values(**image) | {"stages": fit})
+    shown = {"kind": "imagedream", "model": "x/y"}
+    assert from_values(small_values(**image, prior=shown) | {"stages": fit}).images
     with pytest.raises(ConfigError, match="dds edits an object"):
         from_values(
             small_values(**image)
             | {"guidance": {"kind": "dds", "source_prompt": "it"}, "begin": str(tmp_path)}
         )
-    prior = {"kind": "zero123", "model": "x/y"}
-    with pytest.raises(ConfigError, match="Zero123 is shown the front"):
-        from_values(small_values(images=[image["images"][0] | {"azimuth": 90}], prior=prior))
+    for kind, title in (("zero123", "Zero123"), ("imagedream", "ImageDream")):
+        prior = {"kind": kind, "model": "x/y"}
+        with pytest.raises(ConfigError, match=f"{title} is shown the front"):
+            from_values(small_values(images=[image["images"][0] | {"azimuth": 90}], prior=prior))
 
 
 def test_zero123_is_shown_the_runs_picture(tmp_path: Path) -> None:
@@ -232,6 +236,33 @@ def test_zero123_is_shown_the_runs_picture(tmp_path: Path) -> None:
     assert shown_prior(own, tmp_path) == own.prior
     with pytest.raises(ConfigError, match="Zero123 has no picture"):
         config.prior.build()
+
+
+def test_imagedream_is_shown_the_runs_picture_and_told_what_is_asked_without_it(tmp_path: Path) -> None:
+    image = with_picture(ball_picture(tmp_path / "b.png"))
+    values = small_values(**image, prior={"kind": "imagedream", "model": "x/y"})
+    shown = shown_prior(from_values(values | {"negative_prompt": "ugly"}), tmp_path)
+    assert (shown.image, shown.negative_prompt) == (tmp_path / "picture-1.png", "ugly")
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("embedded", 4), ("imagedream", 5)])
+def test_a_prior_that_is_shown_the_picture_keeps_its_groups_of_views(
+    tmp_path: Path, kind: str, rows: int
+) -> None:
+    """One that is not looks at the picture's view among its four; else it is a fifth, which a loss holds."""
+    image = with_picture(ball_picture(tmp_path / "b.png"))
+    named = {"embedded": {}, "imagedream": {"prior": {"kind": "imagedream", "model": "x/y"}}}[kind]
+    config = from_values(small_values(**image, **named))
+    prior = red_ball_prior()
+    prior.views_per_group = 4
+    context = RunContext(config, torch.device("cpu"), prior)
+    stage = config.distillations[0].model_copy(update={"views": 4})
+    cameras = stage.cameras.build((8, 8)).sample(4, 0.0, torch.Generator().manual_seed(0))
+    method = context.guidance(stage)
+    seen = method.select_cameras(cameras, 0.0, torch.Generator().manual_seed(0))
+    assert len(seen) == rows
+    if kind == "imagedream":
+        assert torch.equal(seen.c2w[1:], cameras.c2w)
 
 
 # ---- the command ----

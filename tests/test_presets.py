@@ -28,13 +28,14 @@ from dreamlab.stages.optimise import optimise
 
 PUBLISHED = (
     "dreamfusion", "magic3d-coarse", "prolificdreamer", "mvdream", "luciddreamer", "sdi", "csd", "rfds-sd3",
-    "zero123",
+    "zero123", "imagedream",
 )  # fmt: skip
+SHOWN = ("zero123", "imagedream")  # a picture
 PICTURE = ["prior.image=seen.png"]
 
 
 def published(name: str) -> RunConfig:
-    return resolve("a red ball", preset=name, overrides=PICTURE if name == "zero123" else [])
+    return resolve("a red ball", preset=name, overrides=PICTURE if name in SHOWN else [])
 
 
 def weight(stage: OptimiseConfig, kind: str) -> Ramp:
@@ -107,8 +108,9 @@ def test_a_curve_over_a_stage_is_the_published_function_of_the_step(name: str) -
     assert got == pytest.approx([wanted(step) for step in steps], rel=3e-3, abs=1e-3 * max(got))
 
 
-def test_mvdream_walks_its_levels_over_8000_steps_and_two_stages() -> None:
-    config = published("mvdream")
+@pytest.mark.parametrize("name", ["mvdream", "imagedream"])
+def test_mvdream_and_imagedream_walk_their_levels_over_8000_steps_and_two_stages(name: str) -> None:
+    config = published(name)
     small, large = config.distillations
     assert large.noise is not None and large.noise != config.noise
     for step in range(0, config.total_steps, 50):
@@ -145,7 +147,8 @@ def test_published_angles_of_view_are_focal_lengths_in_image_heights(name: str) 
 
 
 # Half the side of the box that threestudio marches with 512 samples from corner to corner; ours is 1.
-BOXES = {"magic3d-coarse": 2, "prolificdreamer": 1, "mvdream": 1, "sdi": 2, "csd": 1, "rfds-sd3": 1}
+BOXES = dict.fromkeys(("prolificdreamer", "mvdream", "imagedream", "csd", "rfds-sd3"), 1)
+BOXES |= {"magic3d-coarse": 2, "sdi": 2}
 
 
 @pytest.mark.parametrize(("name", "half"), [*BOXES.items(), ("zero123", 2 / 0.66)])
@@ -167,7 +170,7 @@ def test_levels_are_levels_and_neither_they_nor_the_images_go_back(name: str) ->
             highest, size = high + 1e-9, stage.side(progress, prior)
 
 
-@pytest.mark.parametrize("name", ["mvdream", "prolificdreamer", "rfds-sd3"])
+@pytest.mark.parametrize("name", ["mvdream", "imagedream", "prolificdreamer", "rfds-sd3"])
 def test_the_mlp_learns_at_a_thousandth_where_the_grid_learns_at_a_hundredth(name: str) -> None:
     config = published(name)
     groups = config.field.model_copy(update={"log2_table_size": 4}).build(torch.Generator().manual_seed(0))
@@ -198,7 +201,7 @@ def test_a_published_recipe_takes_two_steps_of_every_stage(name: str) -> None:
     """Everything but the prior is the recipe's; the field, the views and the prior are tiny."""
     prior = red_ball_prior()
     config = published(name)
-    if config.prior.kind == "mvdream":
+    if config.prior.kind in ("mvdream", "imagedream"):
         prior.views_per_group = 4
     config = tiny(config)
     field = config.field.build(torch.Generator().manual_seed(0))
@@ -276,9 +279,22 @@ def test_a_model_that_cannot_be_had_is_one_line(name: str) -> None:
     assert "\n" not in line and re.search(r"offline|cache|huggingface|dreamlab priors", line), line
 
 
-def test_zero123_asks_for_its_picture_before_anything_is_loaded() -> None:
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_recipe_from_a_picture_asks_for_it_before_anything_is_loaded(name: str) -> None:
     with pytest.raises(ConfigError, match=r"prior\.image is missing.*--set prior\.image="):
-        resolve("a red ball", preset="zero123")
+        resolve("a red ball", preset=name)
+
+
+def test_imagedreams_images_are_of_three_sizes() -> None:
+    small, large = published("imagedream").distillations
+    prior = red_ball_prior()
+    sides = [
+        small.side(step / small.steps, prior)
+        if step < small.steps
+        else large.side((step - 5000) / 7500, prior)
+        for step in (0, 4999, 5000, 9990, 10010, 12499)
+    ]
+    assert sides == [64, 64, 192, 192, 256, 256]
 
 
 # ---- that they are found, and say where they come from ----
@@ -288,7 +304,7 @@ def test_zero123_asks_for_its_picture_before_anything_is_loaded() -> None:
 def test_a_published_recipe_cites_its_source_and_says_what_is_ours(name: str) -> None:
     text = (presets.presets_folder() / f"{name}.yaml").read_text("utf-8")
     head = " ".join(line.lstrip("# ") for line in text.split("\n") if line.startswith("#"))
-    assert re.search(r"et al\. 20\d\d, arXiv:\d{4}\.\d{5}", head) and "Ours: " in head
+    assert re.search(r"(et al\.|and \w+) 20\d\d, arXiv:\d{4}\.\d{5}", head) and "Ours: " in head
     assert name == "dreamfusion" or re.search(r"github\.com/[\w-]+/[\w-]+ have? it|has it", head)
     assert len(text.splitlines()) < 75
 

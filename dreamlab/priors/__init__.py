@@ -9,6 +9,7 @@ from pydantic import Field
 from dreamlab.priors.diffusers.controlnet import ControlNetPriorConfig
 from dreamlab.priors.diffusers.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
 from dreamlab.priors.diffusers.flux import FluxPriorConfig
+from dreamlab.priors.diffusers.imagedream import ImageDreamPriorConfig
 from dreamlab.priors.diffusers.ip_adapter import IPAdapterPriorConfig
 from dreamlab.priors.diffusers.mvdream import MVDreamPriorConfig
 from dreamlab.priors.diffusers.pixart import PixArtPriorConfig
@@ -31,6 +32,7 @@ PriorConfig = Annotated[
     | PixArtPriorConfig
     | SanaPriorConfig
     | MVDreamPriorConfig
+    | ImageDreamPriorConfig
     | Zero123PriorConfig
     | VideoPriorConfig
     | ControlNetPriorConfig
@@ -45,6 +47,7 @@ __all__ = [
     "EmbeddedPriorConfig",
     "FluxPriorConfig",
     "IPAdapterPriorConfig",
+    "ImageDreamPriorConfig",
     "MVDreamPriorConfig",
     "PixArtPriorConfig",
     "PriorConfig",

@@ -19,6 +19,7 @@ from dreamlab.losses import LossConfig, StartShapeLossConfig
 from dreamlab.mesh.real_sizes import names_a_noun
 from dreamlab.mesh.scene_words import read_scene, things_of
 from dreamlab.mesh.shape_words import parse_shape
+from dreamlab.priors.diffusers.picture import ShownPictureConfig
 from dreamlab.priors.embedded.prior import EmbeddedPrior
 from dreamlab.priors.protocols import HasCopies, HasTokenLimit, HasVocabulary, Prior
 from dreamlab.render.base import RendererSettings
@@ -214,4 +215,5 @@ class RunContext:
         guidance = build_guidance(method, prior, *self.calibration(stage), self._further)
         if not config.images:
             return guidance
-        return WithPictures(guidance, self.pictures, prior.views_per_group)
+        apart = isinstance(config.prior, ShownPictureConfig)  # its groups stay as it was trained for
+        return WithPictures(guidance, self.pictures, 1 if apart else prior.views_per_group)

@@ -9,7 +9,7 @@ from dreamlab.guidance import GuidanceConfig
 from dreamlab.guidance.mixture import parts_of
 from dreamlab.pictures.config import ImageConfig
 from dreamlab.priors import PriorConfig
-from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
+from dreamlab.priors.diffusers.picture import ShownPictureConfig
 from dreamlab.stages import AnyStageConfig, FitViewsConfig
 
 
@@ -20,24 +20,28 @@ def check_pictures(
     methods: Sequence[GuidanceConfig],
 ) -> None:
     """Raises ConfigError. methods: of all stages that distil."""
-    if isinstance(prior, Zero123PriorConfig):
+    shown = isinstance(prior, ShownPictureConfig)
+    if shown:
         _check_front(images, prior)
     if not images:
         return
     every = [*methods, *(part.guidance for method in methods for part in parts_of(method))]
-    if any(isinstance(stage, FitViewsConfig) for stage in stages):
-        raise ConfigError("fit-views takes no pictures", mend="Take `images` away, or distil instead")
+    if not shown and any(isinstance(stage, FitViewsConfig) for stage in stages):
+        raise ConfigError(
+            "fit-views asks the prior for every view, and this prior is shown no picture",
+            mend="Choose one that is, such as --prior imagedream; take `images` away; or distil instead",
+        )
     if any(method.kind == "dds" for method in every):
         raise ConfigError("dds edits an object, and takes no pictures", mend="Take `images` away")
 
 
-def _check_front(images: Sequence[ImageConfig], prior: Zero123PriorConfig) -> None:
+def _check_front(images: Sequence[ImageConfig], prior: ShownPictureConfig) -> None:
     if not images and prior.image is None:
         mend = "Give it with --set prior.image=VALUE, or a picture with --image"
         raise ConfigError("prior.image is missing", mend=mend)
     if images and images[0].azimuth not in (None, 0.0):
         raise ConfigError(
-            "Zero123 is shown the front",
+            f"{prior.title} is shown the front",
             expected="a first picture from azimuth 0",
             got=f"{images[0].azimuth:g}",
         )

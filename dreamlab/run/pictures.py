@@ -26,7 +26,7 @@ from dreamlab.pictures.cutout import cut_out
 from dreamlab.pictures.framing import framed_picture, picture_camera
 from dreamlab.pictures.read import data_of, read_rgba, rgba_of
 from dreamlab.priors import PriorConfig
-from dreamlab.priors.diffusers.zero123 import Zero123PriorConfig
+from dreamlab.priors.diffusers.picture import ShownPictureConfig
 from dreamlab.run.config import RunConfig
 
 if TYPE_CHECKING:
@@ -189,11 +189,11 @@ def _opened(
 def shown_prior(config: RunConfig, folder: Path) -> PriorConfig:
     """The prior's settings; of one that is shown a picture and has none of its own, with the run's first."""
     prior = config.prior
-    if not isinstance(prior, Zero123PriorConfig) or prior.image is not None or not config.images:
+    if not isinstance(prior, ShownPictureConfig) or prior.image is not None or not config.images:
         return prior
     image = config.images[0]
     path = image.path if folder == Path() else folder / kept_name(0)
-    return prior.model_copy(update={"image": path, "image_elevation": image.stood})
+    return prior.showing(path, image.stood, config.negative_prompt)
 
 
 def with_cameras(context: RunContext) -> tuple[RunConfig, list[str]]:

@@ -33,6 +33,7 @@ from dreamlab.guidance.cfg import CFG
 from dreamlab.guidance.noise import sample_noise
 from dreamlab.guidance.prompts import ViewPrompts
 from dreamlab.guidance.query import require_conditional_mean
+from dreamlab.guidance.reference import WithPictures
 from dreamlab.priors.protocols import Decodes, HasConditionalMean, Prior
 from dreamlab.render import RendererConfig
 from dreamlab.scenes.mesh import MeshSceneConfig
@@ -47,7 +48,8 @@ _CAMERA = tuple(f.name for f in fields(Cameras) if f.name != "size")
 class FitViewsConfig(OptimiseConfig, StageConfig):
     """A field or mesh fitted to views that the prior samples: g = x - target, at remembered cameras.
 
-    `views` of the remembered ones a step; a step that samples looks at its whole set. `rings` take the place
+    `views` of the remembered ones a step; a step that samples looks at its whole set. What the run's pictures
+    show is held to them beside that. `rings` take the place
     of `cameras`, which may not be set.
 
     rings: the views of a set, as (how many, elevation in degrees), evenly spaced from a random start.
@@ -118,12 +120,13 @@ class FitViewsStage:
         config = self.config
         target = target_of(context.field() if scene is None else scene, config.mesh, config.lr_scale)
         target.to(context.device)
+        sampled = SampledViews(self.config, context.prior, *context.calibration(self.config))
         context.left = yield from optimise(
             self.config,
             target,
             renderer_of(self.config.renderer, target, context).build(),
             context.prior,
-            SampledViews(self.config, context.prior, *context.calibration(self.config)),
+            WithPictures(sampled, context.pictures, 1) if context.pictures else sampled,
             context.prompts,
             context.stage_seed(self.config),
             state,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from known import SMALL_END, small_values
+from PIL import Image
 from priors import tiny
 
 from dreamlab.priors import (
@@ -17,9 +19,9 @@ from dreamlab.priors import (
 )
 from dreamlab.priors.diffusers.aliases import usual_preset
 from dreamlab.priors.protocols import Decodes
+from dreamlab.run.begin import new_run
 from dreamlab.run.config import RunConfig
 from dreamlab.run.events import Step
-from dreamlab.run.machine import environment
 from dreamlab.run.pipeline import generate
 from dreamlab.run.resolve import from_values, resolve
 from dreamlab.run.run_dir import RunDir
@@ -28,10 +30,11 @@ from dreamlab.stages import FitViewsConfig
 BYTES = ("mesh.glb", "metrics.jsonl")
 
 
-def shrunk(preset: str, folder: Path) -> RunConfig:
+def shrunk(preset: str, folder: Path, kind: str | None = None, **more: Any) -> RunConfig:
     """The preset on a tiny pipeline: fewer steps of fitting and sampling, smaller pictures."""
     prior = {"model": str(folder), "resolution": 32, "offline": True, "cache_prompts": False}
-    config = resolve("a corgi", preset=preset, settings={"device": "cpu", "prior": prior})
+    prior |= {} if kind is None else {"kind": kind}
+    config = resolve("a corgi", preset=preset, settings={"device": "cpu", "prior": prior} | more)
     values, small = config.model_dump(mode="json", by_alias=True), small_values()
     values["field"], values["renderer"] = small["field"], small["renderer"]
     less = {"steps": 3, "every": 2, "sampling_steps": 4, "size": 16, "losses": []}
@@ -41,7 +44,7 @@ def shrunk(preset: str, folder: Path) -> RunConfig:
 
 
 def run_of(root: Path, config: RunConfig, stop: int | None = None) -> RunDir:
-    run = RunDir.create(root, config, environment())
+    run = new_run(config, root)
     if stop is not None:
         events = generate(config, run)
         while not (isinstance(event := next(events), Step) and event.done == stop):
@@ -68,6 +71,23 @@ def test_four_views_become_files_and_a_run_that_was_stopped_on_the_mesh_the_same
         assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:the prompt has")
+def test_four_views_beside_a_picture_become_files_that_follow_it(tmp_path: Path) -> None:
+    """ImageDream's sets are as large as MVDream's; the picture's own view is one more in every step."""
+    seen = Image.new("RGBA", (40, 40))
+    seen.paste((230, 26, 26, 255), (12, 12, 28, 28))
+    seen.save(tmp_path / "front.png")
+    images = [{"path": str(tmp_path / "front.png")}]
+    config = shrunk("multiview", tiny.imagedream(tmp_path / "model"), kind="imagedream", images=images)
+    whole = run_of(tmp_path / "whole", config)
+    check_whole(whole, config)
+    rows = [json.loads(row) for row in (whole.path / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 < row["reference"] < 1 for row in rows)
+    parts = run_of(tmp_path / "parts", config, 3)
+    for name in BYTES:
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
 def test_single_views_in_few_steps_become_files(tmp_path: Path) -> None:
     config = shrunk("turbo", tiny.stable_diffusion(tmp_path / "model"))
     check_whole(run_of(tmp_path / "run", config), config)
@@ -87,6 +107,7 @@ def test_no_step_of_them_waits_for_the_encoder_and_sets_are_whole_groups(preset:
     [
         ("mvdream", "mvdream", "multiview"),
         ("mvdream", "/somewhere/mine", "multiview"),
+        ("imagedream", "/somewhere/mine", "multiview"),
         ("stable-diffusion", "sd-turbo", "turbo"),
         ("sdxl", "sdxl-turbo", "turbo"),
         ("sdxl", "sdxl", "pretrained"),

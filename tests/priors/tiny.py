@@ -372,28 +372,101 @@ def ip_adapter(folder: Path, base: Path, width: int = WIDTH) -> Path:
     return folder
 
 
+def clip_vision(layers: int = 1) -> Any:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16,
+            intermediate_size=16,
+            projection_dim=WIDTH,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            image_size=224,
+            patch_size=56,
+        )
+    )
+
+
+IMAGEDREAM = {
+    "image_size": 16, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": 1,
+    "attention_resolutions": [2], "channel_mult": [1, 2], "num_head_channels": 8, "context_dim": WIDTH,
+    "camera_dim": 16, "transformer_depth": 1, "ip_dim": 16, "ip_weight": 1.0,
+}  # fmt: skip
+"""A tiny network's settings in the words of ImageDream's own code, ip_dim as published."""
+
+
+def imagedream(folder: Path) -> Path:
+    """MVDream's folder with an image encoder, and all of the network under the original code's names."""
+    import json
+
+    from safetensors.torch import save_file
+
+    mvdream(folder)
+    torch.manual_seed(2)
+    network = unet(
+        class_embed_type="projection", projection_class_embeddings_input_dim=16, use_linear_projection=True,
+        block_out_channels=(32, 64), norm_num_groups=32, attention_head_dim=[4, 8],
+    )  # fmt: skip
+    state = {original_unet_name(name): value for name, value in network.state_dict().items()}
+    for name in [name for name in state if name.endswith("attn2.to_k.weight")]:
+        for part in ("to_k", "to_v"):
+            like = state[name.replace("to_k.weight", f"{part}.weight")]
+            state[name.replace("to_k.weight", f"{part}_ip.weight")] = 0.3 * torch.randn_like(like)
+    state |= {f"image_embed.{name}": value for name, value in resampler_state(16, WIDTH).items()}
+    save_file(
+        {name: value.contiguous() for name, value in state.items()},
+        folder / "unet" / "diffusion_pytorch_model.safetensors",
+    )
+    (folder / "unet" / "config.json").write_text(json.dumps(IMAGEDREAM))
+    clip_vision(layers=3).save_pretrained(folder / "image_encoder")
+    index = folder / "model_index.json"
+    parts = json.loads(index.read_text()) | {"image_encoder": ["transformers", "CLIPVisionModel"]}
+    index.write_text(json.dumps(parts))
+    return folder
+
+
+def resampler_state(
+    seen: int, width: int, tokens: int = 16, depth: int = 4, inner: int = 64
+) -> dict[str, torch.Tensor]:
+    """Random weights of ImageDream's resampler under its own names, with heads of 64."""
+    state = {"latents": torch.randn(1, tokens, width) / width**0.5}
+
+    def linear(name: str, ins: int, outs: int, bias: bool = False) -> None:
+        state[f"{name}.weight"] = torch.randn(outs, ins) / ins**0.5
+        if bias:
+            state[f"{name}.bias"] = 0.1 * torch.randn(outs)
+
+    def norm(name: str) -> None:
+        state[f"{name}.weight"] = 1 + 0.1 * torch.randn(width)
+        state[f"{name}.bias"] = 0.1 * torch.randn(width)
+
+    linear("proj_in", seen, width, bias=True)
+    linear("proj_out", width, width, bias=True)
+    norm("norm_out")
+    for i in range(depth):
+        norm(f"layers.{i}.0.norm1")
+        norm(f"layers.{i}.0.norm2")
+        linear(f"layers.{i}.0.to_q", width, inner)
+        linear(f"layers.{i}.0.to_kv", width, 2 * inner)
+        linear(f"layers.{i}.0.to_out", inner, width)
+        norm(f"layers.{i}.1.0")
+        linear(f"layers.{i}.1.1", width, 4 * width)
+        linear(f"layers.{i}.1.3", 4 * width, width)
+    return state
+
+
 def zero123(folder: Path, projection: str = "cc_projection") -> Path:
     import json
 
     from diffusers import DDIMScheduler
     from safetensors.torch import save_file
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     torch.manual_seed(3)
     unet(in_channels=8).save_pretrained(folder / "unet")
     vae().save_pretrained(folder / "vae")
     DDIMScheduler(**DDIM).save_pretrained(folder / "scheduler")
-    CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=16,
-            intermediate_size=16,
-            projection_dim=WIDTH,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            image_size=224,
-            patch_size=56,
-        )
-    ).save_pretrained(folder / "image_encoder")
+    clip_vision().save_pretrained(folder / "image_encoder")
     (folder / projection).mkdir()
     layer = torch.nn.Linear(WIDTH + 4, WIDTH)
     state = {f"proj.{name}": value.detach() for name, value in layer.named_parameters()}

@@ -21,6 +21,7 @@ Family = Literal[
     "pixart",
     "sana",
     "mvdream",
+    "imagedream",
     "zero123",
     "video",
 ]
@@ -216,6 +217,15 @@ ALIASES = (
         preset="multiview",
     ),
     Alias(
+        "imagedream",
+        "imagedream",
+        ("ashawkey/imagedream-ipmv-diffusers",),
+        "see the repository",
+        1.02,
+        "256 px, four views at once, given cameras and a picture (--image)",
+        preset="multiview",
+    ),
+    Alias(
         "zero123-xl",
         "zero123",
         (
@@ -255,4 +265,4 @@ def usual_preset(kind: str, model: str) -> str:
     known = alias(model)
     if known is not None:
         return known.preset
-    return "multiview" if kind == "mvdream" else "pretrained"
+    return "multiview" if kind in ("mvdream", "imagedream") else "pretrained"

@@ -99,19 +99,7 @@ class IPAdapterPrior(StableDiffusionPrior):
         }
         self._check(parts)
         network = shared_weights_copy(self, "the adapter", "Choose a higher tier")
-        with listening():
-            pipe = import_module("diffusers").StableDiffusionPipeline(
-                vae=None,
-                text_encoder=None,
-                tokenizer=None,
-                unet=network,
-                scheduler=None,
-                safety_checker=None,
-                feature_extractor=None,
-                requires_safety_checker=False,
-            )
-            pipe.load_ip_adapter(parts, subfolder="", weight_name="", image_encoder_folder=None)
-            pipe.set_ip_adapter_scale(self.config.strength)
+        put_on(network, parts, self.config.strength)
         return network.requires_grad_(False)
 
     def _check(self, parts: dict[str, dict[str, Tensor]]) -> None:
@@ -136,3 +124,21 @@ class IPAdapterPrior(StableDiffusionPrior):
                 expected=f"vectors of {projection.shape[1]} numbers",
                 got=str(self.encoder.config.projection_dim),
             )
+
+
+def put_on(network: Any, parts: dict[str, dict[str, Tensor]], strength: float = 1.0) -> None:
+    """Give the attention of a UNet an adapter's eyes. parts: "image_proj" and "ip_adapter", as diffusers
+    names them."""
+    with listening():
+        pipe = import_module("diffusers").StableDiffusionPipeline(
+            vae=None,
+            text_encoder=None,
+            tokenizer=None,
+            unet=network,
+            scheduler=None,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipe.load_ip_adapter(parts, subfolder="", weight_name="", image_encoder_folder=None)
+        pipe.set_ip_adapter_scale(strength)

@@ -8,7 +8,7 @@ conversions, which keeps the names of the original code, is renamed while it loa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
@@ -34,6 +34,7 @@ _PARTS = {
     "tokenizer": "CLIPTokenizer",
     "text_encoder": "CLIPTextModel",
 }
+Rename = Callable[[dict[str, Tensor], dict[str, Any]], dict[str, Tensor]]
 
 
 class MVDreamPriorConfig(PretrainedConfig):
@@ -55,6 +56,7 @@ class MVDreamPrior(StableDiffusionPrior):
     way: every image for itself.
     """
 
+    parts: ClassVar[Mapping[str, str]] = _PARTS
     views_per_group = 4
     trained_side = 256
 
@@ -64,12 +66,8 @@ class MVDreamPrior(StableDiffusionPrior):
 
     def _predict(self, inputs: NetworkInputs) -> Tensor:
         alone = inputs.cameras is None
-        if not alone and len(inputs.z) % self.views_per_group:
-            raise ConfigError(
-                "MVDream looks at four views of an object at a time",
-                expected="a multiple of 4 views",
-                got=str(len(inputs.z)),
-            )
+        if not alone:
+            self._require_groups(len(inputs.z))
         self.attention.views = 1 if alone else self.views_per_group
         cameras = (
             inputs.z.new_zeros(len(inputs.z), 16)
@@ -83,16 +81,24 @@ class MVDreamPrior(StableDiffusionPrior):
             class_labels=cameras.to(inputs.z),
         ).sample
 
+    def _require_groups(self, views: int) -> None:
+        if views % self.views_per_group:
+            raise ConfigError(
+                f"{self.config.model} looks at four views of an object at a time",
+                expected="a multiple of 4 views",
+                got=str(views),
+            )
+
     def _load(self, skip: Sequence[str], **parts: Any) -> Any:
         """The parts one by one, in a Stable Diffusion pipeline; published folders name code that is not run
         here.
         """
         skip = () if self.config.lora else skip
-        made: dict[str, Any] = dict.fromkeys(_PARTS)
+        made: dict[str, Any] = dict.fromkeys(self.parts)
         made |= given_parts(
-            self.config, self.source, [name for name in _PARTS if name not in skip], self.dtype
+            self.config, self.source, [name for name in self.parts if name not in skip], self.dtype
         )
-        for name, kind in _PARTS.items():
+        for name, kind in self.parts.items():
             if name not in skip and made[name] is None:
                 made[name] = load_component(self.config, self.source, kind, name, self.dtype)
         if self.network_part not in skip:
@@ -107,18 +113,21 @@ class MVDreamPrior(StableDiffusionPrior):
         return merge_loras(pipe, self.config.lora, self.config.model)
 
     def _load_network(self) -> Any:
-        network = load_part(
+        network = self._read_network(renamed)
+        network.class_embedding = CameraEmbedding(network.class_embedding)
+        self.attention = attend_across_views(network)
+        return network
+
+    def _read_network(self, rename: Rename) -> Any:
+        return load_part(
             self.config,
             self.source,
             "UNet2DConditionModel",
             self.network_part,
             self.dtype,
-            rename=renamed,
+            rename=rename,
             settings=network_settings,
         )
-        network.class_embedding = CameraEmbedding(network.class_embedding)
-        self.attention = attend_across_views(network)
-        return network
 
 
 class CameraEmbedding(nn.Module):

@@ -1,16 +1,49 @@
-"""A user's picture, as a prior is shown it."""
+"""Priors that are shown a user's picture: their settings, and the picture as they see it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import Self
 
-from dreamlab.core.errors import InputError
+from dreamlab.core.errors import ConfigError, InputError
 from dreamlab.pictures.read import read_rgba
+from dreamlab.priors.diffusers.source import PretrainedConfig, UserPath
+
+
+class ShownPictureConfig(PretrainedConfig):
+    """A family that is shown one picture of the object, from the front (azimuth 0), beside or instead of
+    words.
+
+    image: the picture, square, on white; transparency is laid on white. null: the first of the run's
+    `images`.
+    """
+
+    title: ClassVar[str]
+
+    image: UserPath | None = None
+
+    def showing(self, image: Path, elevation: float, negative_prompt: str) -> Self:
+        """With the picture of a run, taken from `elevation` degrees above, and what else it says there."""
+        return self.model_copy(update={"image": image})
+
+    def require_picture(self) -> None:
+        """Raises ConfigError without one."""
+        if self.image is None:
+            mend = "Give one with --image PICTURE, or --set prior.image=PICTURE"
+            raise ConfigError(f"{self.title} has no picture", mend=mend)
+
+    def state_of_picture(self) -> str:
+        """What tells the picture's file from any other, and from itself once it is changed."""
+        file = self.image
+        if file is None:
+            return ""
+        return f"{file.resolve()} {file.stat().st_mtime_ns if file.is_file() else 0}"
 
 
 def read_image(file: Path) -> Float[Tensor, "1 3 H W"]:

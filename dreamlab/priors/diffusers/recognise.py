@@ -8,13 +8,14 @@ from dreamlab.core.errors import InputError
 from dreamlab.priors.diffusers.aliases import alias
 from dreamlab.priors.diffusers.deepfloyd import DeepFloydPriorConfig, DeepFloydUpscalerPriorConfig
 from dreamlab.priors.diffusers.flux import FluxPriorConfig
+from dreamlab.priors.diffusers.imagedream import ImageDreamPriorConfig
 from dreamlab.priors.diffusers.mvdream import MVDreamPriorConfig
 from dreamlab.priors.diffusers.pixart import PixArtPriorConfig
 from dreamlab.priors.diffusers.sana import SanaPriorConfig
 from dreamlab.priors.diffusers.sd3 import SD3PriorConfig
 from dreamlab.priors.diffusers.sdxl import SDXLPriorConfig
 from dreamlab.priors.diffusers.single_file import header, model_type, refuse_lora
-from dreamlab.priors.diffusers.source import PretrainedConfig, class_name, find
+from dreamlab.priors.diffusers.source import PretrainedConfig, class_name, find, index_of
 from dreamlab.priors.diffusers.stable_diffusion import StableDiffusionPriorConfig
 from dreamlab.priors.diffusers.unusable import refuse_known
 from dreamlab.priors.diffusers.video import VideoPriorConfig
@@ -30,6 +31,7 @@ FAMILIES: tuple[type[PretrainedConfig], ...] = (
     DeepFloydUpscalerPriorConfig,
     PixArtPriorConfig,
     SanaPriorConfig,
+    ImageDreamPriorConfig,  # before MVDream, whose class its folders name
     MVDreamPriorConfig,
     Zero123PriorConfig,
     VideoPriorConfig,
@@ -50,7 +52,13 @@ def kind_of(model: str) -> str:
     source = find(config)
     found = class_name(config, source)
     if found:
-        kinds = [family.model_fields["kind"].default for family in FAMILIES if found in family.pipelines]
+        index = index_of(config, source)
+        kinds = [
+            family.model_fields["kind"].default
+            for family in FAMILIES
+            if found in family.pipelines
+            and all((index.get(part) or [None])[-1] for part in family.with_parts)
+        ]
     else:
         if header(Path(source.place))[1].get("format", "").startswith(_EMBEDDED):
             return "embedded"

@@ -61,6 +61,8 @@ class PretrainedConfig(BaseModel):
     # diffusers calls single files of it.
     pipelines: ClassVar[tuple[str, ...]] = ()
     single_files: ClassVar[tuple[str, ...]] = ()
+    # Parts that tell it from other families of the same class.
+    with_parts: ClassVar[tuple[str, ...]] = ()
     # Where a single file keeps its text encoders, and which of them the family can do without.
     text_in_single_file: ClassVar[dict[str, tuple[str, ...]]] = {}
     dispensable: ClassVar[tuple[str, ...]] = ()

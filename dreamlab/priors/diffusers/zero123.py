@@ -8,12 +8,14 @@ camera's four numbers.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras, Condition
@@ -22,19 +24,17 @@ from dreamlab.priors.diffusers.hub_errors import listening, translated
 from dreamlab.priors.diffusers.image_space import LatentSpace, clip_pixels, to_pixels
 from dreamlab.priors.diffusers.loading import load_component
 from dreamlab.priors.diffusers.parts import given_parts
-from dreamlab.priors.diffusers.picture import read_image
-from dreamlab.priors.diffusers.source import PretrainedConfig, UserPath, fetched
+from dreamlab.priors.diffusers.picture import ShownPictureConfig, read_image
+from dreamlab.priors.diffusers.source import PretrainedConfig, fetched
 from dreamlab.priors.diffusers.weights import read_weights
 
 _CLIP_SIDE = 224
 _PROJECTIONS = ("cc_projection", "clip_camera_projection")
 
 
-class Zero123PriorConfig(PretrainedConfig):
+class Zero123PriorConfig(ShownPictureConfig):
     """Zero123, Zero123-XL or Stable Zero123 in diffusers' layout.
 
-    image: what the object looks like from the front (azimuth 0), on white, square; transparency is laid on
-    white. null: the first of the run's `images`.
     image_elevation: from how far above it was taken, degrees.
     camera: the meaning of the fourth number: "zero123" is given the change of distance (always 0 here, where
     cameras fit
@@ -42,17 +42,19 @@ class Zero123PriorConfig(PretrainedConfig):
     """
 
     pipelines: ClassVar = ("Zero123Pipeline", "Zero1to3StableDiffusionPipeline")
+    title: ClassVar = "Zero123"
     kind: Literal["zero123"] = "zero123"
-    image: UserPath | None = None
     image_elevation: float = Field(default=0.0, ge=-90.0, le=90.0)
     camera: Literal["zero123", "stable-zero123"] = "zero123"
 
     def build(self, device: torch.device | str = "cpu") -> Zero123Prior:
         """Load network, VAE and image encoder. Raises DreamlabError where that fails."""
-        if self.image is None:
-            mend = "Give one with --image PICTURE, or --set prior.image=PICTURE"
-            raise ConfigError("Zero123 has no picture", mend=mend)
+        self.require_picture()
         return Zero123Prior(self, device)
+
+    def showing(self, image: Path, elevation: float, negative_prompt: str) -> Self:
+        """As the family's, with the picture's elevation."""
+        return self.model_copy(update={"image": image, "image_elevation": elevation})
 
 
 class Zero123Prior(PretrainedPrior):
@@ -115,11 +117,10 @@ class Zero123Prior(PretrainedPrior):
         return Condition(tokens, shown[:, None], extras=(("image", latent * shown[:, None, None, None]),))
 
     def _identity(self) -> str | None:
-        kept, file = super()._identity(), self.config.image
-        if kept is None or file is None:
+        kept = super()._identity()
+        if kept is None:
             return None
-        changed = file.stat().st_mtime_ns if file.is_file() else 0
-        return f"{kept} {file.resolve()} {changed} {self.space.side} {self.config.vae}"
+        return f"{kept} {self.config.state_of_picture()} {self.space.side} {self.config.vae}"
 
     def _space(self, pipe: Any) -> LatentSpace:
         self.projection = _projection(self.config, self.source).to(self.device, self.dtype)
