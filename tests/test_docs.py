@@ -37,6 +37,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import check_site
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+SHOWN = ("zero123", "imagedream")  # presets that need a picture
 HISTORY = "CHANGELOG"  # tells of names that are gone
 
 
@@ -73,7 +74,8 @@ def check_command(words: list[str]) -> None:
         return
     if args.command == "run":
         pretrained = args.prior is not None and "embedded" not in args.prior
-        resolved(args.set, args.preset, pretrained)
+        shown = ["prior.image=seen.png"] if args.image and args.preset in SHOWN else []
+        resolved([*args.set, *shown], args.preset, pretrained)
     elif args.command == "resume":
         resolved(args.set)
 
