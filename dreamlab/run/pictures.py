@@ -89,6 +89,7 @@ def said_of(seen: Seen, name: str) -> tuple[str, ...]:
     how = {
         "alpha": "is cut out by its transparency",
         "plain": "is cut out of its plain background; where that goes wrong, give it an alpha channel",
+        "network": "is cut out as a network sees it; where that goes wrong, give it an alpha channel",
     }
     return (*said, f"{name} {how[seen.by]}")
 

@@ -235,7 +235,7 @@ def test_what_takes_no_pictures_refuses_them_when_the_job_is_sent(desk: TestClie
     assert answer.status_code == 422 and "images" in answer.json()["error"]
     stages = [{"kind": "fit-views", "steps": 2}]
     answer = post(desk, {"picture": picture}, settings={"stages": stages})
-    assert answer.status_code == 422 and "takes no pictures" in answer.json()["error"]
+    assert answer.status_code == 422 and "is shown no picture" in answer.json()["error"]
 
 
 def mushroom() -> bytes:
