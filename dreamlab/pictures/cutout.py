@@ -87,7 +87,7 @@ def by_network(
     plain: share of the border that is of one colour, for the error. Raises InputError where there is no
     network.
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import binary_erosion, distance_transform_edt
 
     if missing := why_not():
         raise InputError(
@@ -98,9 +98,9 @@ def by_network(
         )
     opacity = salient_opacity(color)
     opacity = opacity * _large_parts(opacity > 0.5)
-    solid = opacity >= SOLID
-    if solid.any():
-        found: Any = distance_transform_edt(~solid, return_indices=True)
+    core = np.asarray(binary_erosion(opacity >= SOLID), bool)
+    if core.any():
+        found: Any = distance_transform_edt(~core, return_indices=True)
         away, (rows, columns) = found
         color = np.where((away <= 2 * BAND)[..., None], color[rows, columns], color)
     return color * opacity[..., None], opacity
