@@ -48,7 +48,7 @@ def _config(preset: str, setting: Setting) -> RunConfig:
         settings["prior"] = {"image": str(tiny.picture(folder / "image.png"))}
     if preset == "pretrained":
         settings["prior"] = {"kind": "stable-diffusion", "model": "sd21-base"}
-    if preset in ("refine", "texture"):
+    if preset.startswith(("refine", "texture")):
         settings["begin"] = str(folder / "mesh.obj")
         (folder / "mesh.obj").write_text(_TETRAHEDRON)
     return resolve(_PROMPT, preset=preset, settings=settings)

@@ -25,8 +25,8 @@ from dreamlab.stages import TextureStageConfig
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_resolves_and_survives_a_round_trip(name: str) -> None:
     shown = dict.fromkeys(("zero123", "imagedream"), "prior.image=seen.png")
-    needs = shown | {"refine": "begin=chair.glb", "texture": "begin=chair.glb"}
-    wanted = [needs[name]] if name in needs else []  # no defaults
+    on_mesh = name.startswith(("refine", "texture"))
+    wanted = ["begin=chair.glb"] if on_mesh else [shown[name]] if name in shown else []  # no defaults
     config = resolve("a red mushroom", preset=name, overrides=wanted)
     assert from_values(parse_yaml(config.yaml(), "round trip")) == config
 

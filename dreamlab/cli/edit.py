@@ -105,7 +105,8 @@ def execute(args: argparse.Namespace) -> int:
     tell_line(args, "was", source.prompt)
     tell_line(args, "now", edit.prompt)
     _try_mask(args, config, source)
-    chosen = {"preset": _preset(frozen, {"shape": config.shape} if config.shape else {})}
+    begun: dict[str, Any] = {"shape": config.shape} if config.shape else {}
+    chosen = {"preset": _preset(frozen, begun | {"prior": {"kind": config.prior.kind}})}
     run = new_run(config, args.out, chosen=chosen | {"edit": {"of": args.subject, "by": args.prompt}})
     with run.unless_stillborn():
         if code := drive(run.config(), run, view_mode(args)):
@@ -233,7 +234,12 @@ def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) 
 
 def _preset(frozen: bool, settings: dict[str, Any]) -> str:
     """New colours; a new field that begins as the old shape; or the old surface, bent."""
-    return "texture" if frozen else "fast" if "shape" in settings else "refine"
+    from dreamlab.priors.diffusers.aliases import preset_on_mesh
+
+    if "shape" in settings:
+        return "fast"
+    kind = settings.get("prior", {}).get("kind", "embedded")
+    return preset_on_mesh("texture" if frozen else "refine", kind)
 
 
 def _begins_anew(args: argparse.Namespace, source: Source) -> bool:

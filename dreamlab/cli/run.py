@@ -228,15 +228,13 @@ def _preset(settings: dict[str, Any], defaults: dict[str, Any], chosen: dict[str
 def _preset_for(settings: dict[str, Any]) -> str:
     """What suits: the default one is for the embedded prior alone."""
     begin = settings.get("begin")
-    if begin is not None and Path(begin).is_file():
-        return "refine"
     prior = settings.get("prior", {})
     kind = prior.get("kind", "embedded")
-    if kind == "embedded":
-        return "default"
-    from dreamlab.priors.diffusers.aliases import usual_preset
+    from dreamlab.priors.diffusers.aliases import preset_on_mesh, usual_preset
 
-    return usual_preset(kind, prior.get("model", ""))
+    if begin is not None and Path(begin).is_file():
+        return preset_on_mesh("refine", kind)
+    return "default" if kind == "embedded" else usual_preset(kind, prior.get("model", ""))
 
 
 def _begin(subject: str, runs: Path) -> str:

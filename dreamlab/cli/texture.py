@@ -112,17 +112,21 @@ def _styled(args: argparse.Namespace, source: Path, to: Destination) -> int:
 
 
 def _prompted(args: argparse.Namespace, source: Path, to: Destination) -> int:
-    """A run of the preset `texture`, and its file in the source's format beside the source."""
+    """A run of the preset `texture`, or of the one for other priors, and its file in the source's format
+    beside the source."""
     from dreamlab.cli.drive import drive
     from dreamlab.core.errors import InputError
     from dreamlab.mesh.retexture import format_of
+    from dreamlab.priors.diffusers.aliases import preset_on_mesh
     from dreamlab.run.begin import new_run
     from dreamlab.run.pipeline import surface_of_run
     from dreamlab.run.resolve import resolve
     from dreamlab.run.run_dir import slug
 
-    config = resolve(args.prompt, preset="texture", settings=_settings(args), overrides=args.set or [])
-    run = new_run(config, args.out, chosen={"preset": "texture"})
+    settings = _settings(args)
+    preset = preset_on_mesh("texture", settings.get("prior", {}).get("kind", "embedded"))
+    config = resolve(args.prompt, preset=preset, settings=settings, overrides=args.set or [])
+    run = new_run(config, args.out, chosen={"preset": preset})
     with run.unless_stillborn():
         if code := drive(run.config(), run, view_mode(args)):
             return code

@@ -22,6 +22,8 @@ from dreamlab.scenes.start_shape import StartShape
 from dreamlab.stages import DistilConfig, FitViewsConfig
 from dreamlab.stages.distil import surface_of
 from dreamlab.stages.protocol import SurfaceMesh
+from dreamlab.stages.sampled_views import sets_in
+from dreamlab.stages.shown_colors import viewed_on
 from dreamlab.stages.state import part_of
 
 _BEFORE = "scene.initial_appearance."
@@ -56,7 +58,12 @@ def scene_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | Surfa
     """The scene of a checkpoint, on the CPU, as the next stage gets it. Raises DamagedError if it is not of
     this config."""
     scene = trained_in(checkpoint, config)
-    return surface_of(scene) if isinstance(scene, MeshScene) else scene
+    if not isinstance(scene, MeshScene):
+        return scene
+    surface, stage = surface_of(scene), config.stages[checkpoint.stage]
+    if isinstance(stage, FitViewsConfig) and stage.project and checkpoint.step >= stage.total_steps:
+        return viewed_on(surface, *sets_in(part_of(checkpoint.state, "guidance."))[-1])
+    return surface
 
 
 def trained_in(checkpoint: Checkpoint, config: RunConfig) -> RadianceField | MeshScene:

@@ -49,7 +49,7 @@ class Optimisable(Scene, Protocol):
 
 @runtime_checkable
 class SelectsCameras(Protocol):
-    """What pulls at the scene, where it has views of its own in mind: see dreamlab.stages.fit_views."""
+    """What pulls at the scene, where it has views of its own in mind: see dreamlab.stages.sampled_views."""
 
     def select_cameras(self, cameras: Cameras, progress: float, generator: torch.Generator) -> Cameras:
         """Where to look in this step, in the place of the sampled cameras."""

@@ -11,7 +11,8 @@ from dreamlab.core.cameras import orbit_cameras
 from dreamlab.core.errors import ConfigError, DamagedError
 from dreamlab.core.types import Cameras
 from dreamlab.guidance import CFGConfig, NoiseConfig
-from dreamlab.stages.fit_views import FitViewsConfig, SampledViews
+from dreamlab.stages.fit_views import FitViewsConfig
+from dreamlab.stages.sampled_views import SampledViews
 
 ONE = (0.5, -0.3, 0.2, "red")
 RINGS = ((3, 10.0), (1, 60.0))

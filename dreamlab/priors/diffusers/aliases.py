@@ -266,3 +266,8 @@ def usual_preset(kind: str, model: str) -> str:
     if known is not None:
         return known.preset
     return "multiview" if kind in ("mvdream", "imagedream") else "pretrained"
+
+
+def preset_on_mesh(preset: str, kind: str) -> str:
+    """That of `refine` and `texture`, which are for the embedded prior, which suits a prior of this kind."""
+    return preset if kind == "embedded" else f"{preset}-pretrained"
