@@ -25,9 +25,9 @@ from dreamlab.priors.embedded.prior import EmbeddedPrior, alpha_sigma, by_channe
 _SIDE = 64  # pixels along a side of a picture for which a weight of 1 is as strong as a prior's pull
 SOLID = 4.0
 """How much opacity counts for, beside a channel of colour."""
-LEVEL = 0.6
-"""The most noise that a picture's colour gets, where the other views have more. Less noise did no better: the
-shipped weights have learned from views of one level."""
+LEVEL = 0.3
+"""The most noise that a picture's colour gets, where the other views have more: the weights have learned from
+such pictures, and less noise does no better (dreamlab/weights/TRAINING.md)."""
 _FAINT = 0.02  # opacity below which the render's own depth says nothing
 
 
