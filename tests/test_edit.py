@@ -201,7 +201,7 @@ def test_colours_freeze_the_shape_and_another_thing_begins_as_it(
     )  # fmt: skip
     edit = edited(said, source.prompt)
     frozen = _frozen(args, edit, source)
-    config = _config(args, source, edit, frozen)
+    config, _ = _config(args, source, edit, frozen)
     stage, (finish, begun) = config.last(RetextureStageConfig), preset
     assert frozen == (finish is not None) and (None if stage is None else stage.finish) == finish
     place = config.begin if config.shape is None else config.shape.file

@@ -101,13 +101,12 @@ def execute(args: argparse.Namespace) -> int:
     if edit.part is not None:
         return add_part(args, source, edit)
     frozen = _frozen(args, edit, source)
-    config = _config(args, source, edit, frozen)
+    config, preset = _config(args, source, edit, frozen)
     tell_line(args, "was", source.prompt)
     tell_line(args, "now", edit.prompt)
     _try_mask(args, config, source)
-    begun: dict[str, Any] = {"shape": config.shape} if config.shape else {}
-    chosen = {"preset": _preset(frozen, begun | {"prior": {"kind": config.prior.kind}})}
-    run = new_run(config, args.out, chosen=chosen | {"edit": {"of": args.subject, "by": args.prompt}})
+    chosen = {"preset": preset, "edit": {"of": args.subject, "by": args.prompt}}
+    run = new_run(config, args.out, chosen=chosen)
     with run.unless_stillborn():
         if code := drive(run.config(), run, view_mode(args)):
             return code
@@ -209,8 +208,9 @@ def _try_mask(args: argparse.Namespace, config: RunConfig, source: Source) -> No
         mask.build(source.mesh)
 
 
-def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) -> RunConfig:
-    """The settings of the new run. Raises as `resolve`, and InputError for a mask that misses."""
+def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) -> tuple[RunConfig, str]:
+    """The settings of the new run, and its preset. Raises as `resolve`, and InputError for a mask that
+    misses."""
     from dreamlab.cli.mask_option import parse_mask
     from dreamlab.cli.prior_option import prior_settings
     from dreamlab.mesh.material_words import PLAIN, finish_of
@@ -229,7 +229,8 @@ def _config(args: argparse.Namespace, source: Source, edit: Edit, frozen: bool) 
         settings["stages"] = {"retexture": retexture}
     elif edit.change == "thing" and args.geometry == "auto" and _begins_anew(args, source):
         settings["shape"] = {"file": settings.pop("begin"), "weight": PULL}
-    return resolve(edit.prompt, preset=_preset(frozen, settings), settings=settings, overrides=args.set or [])
+    preset = _preset(frozen, settings)
+    return resolve(edit.prompt, preset=preset, settings=settings, overrides=args.set or []), preset
 
 
 def _preset(frozen: bool, settings: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ def by_network(
     plain: share of the border that is of one colour, for the error. Raises InputError where there is no
     network.
     """
-    from scipy.ndimage import binary_erosion, distance_transform_edt
+    from scipy.ndimage import binary_erosion
 
     if missing := why_not():
         raise InputError(
@@ -100,9 +100,8 @@ def by_network(
     opacity = opacity * _large_parts(opacity > 0.5)
     core = np.asarray(binary_erosion(opacity >= SOLID), bool)
     if core.any():
-        found: Any = distance_transform_edt(~core, return_indices=True)
-        away, (rows, columns) = found
-        color = np.where((away <= 2 * BAND)[..., None], color[rows, columns], color)
+        near, inner = _nearest_of(core, color)
+        color = np.where(near[..., None], inner, color)
     return color * opacity[..., None], opacity
 
 
@@ -110,20 +109,30 @@ def _along_outline(
     color: Float[np.ndarray, "H W 3"], back: Float[np.ndarray, "H W 3"], inside: Bool[np.ndarray, "H W"]
 ) -> Float[np.ndarray, "H W"]:
     """The opacity of a mask's pixels, and of those that touch it: of C between B and F, the share of F."""
-    from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
+    from scipy.ndimage import binary_dilation, binary_erosion
 
     core: np.ndarray = np.asarray(binary_erosion(inside, iterations=BAND), bool)
     solid = inside.astype(np.float32)
     if not core.any():
         return solid
-    found: Any = distance_transform_edt(~core, return_indices=True)
-    away, (rows, columns) = found
-    near = away <= 2 * BAND  # thin parts have no inside, and stay
+    near, inner = _nearest_of(core, color)  # thin parts have no inside, and stay
     band = np.asarray(binary_dilation(inside)) & ~core & near
-    front = color[rows[band], columns[band]] - back[band]
+    front = inner[band] - back[band]
     share = ((color[band] - back[band]) * front).sum(-1) / np.maximum((front**2).sum(-1), 1e-6)
     solid[band] = share.clip(0, 1)
     return solid
+
+
+def _nearest_of(
+    core: Bool[np.ndarray, "H W"], color: Float[np.ndarray, "H W 3"]
+) -> tuple[Bool[np.ndarray, "H W"], Float[np.ndarray, "H W 3"]]:
+    """Which pixels are near the core, which is not empty; and for every pixel the colour of the nearest one
+    in it."""
+    from scipy.ndimage import distance_transform_edt
+
+    found: Any = distance_transform_edt(~core, return_indices=True)
+    away, (rows, columns) = found
+    return away <= 2 * BAND, color[rows, columns]
 
 
 def _plane_of_border(lab: Float[np.ndarray, "H W 3"]) -> tuple[float, Float[np.ndarray, "H W 3"]]:

@@ -257,15 +257,15 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _views_are_projected_last(self) -> Self:
-        *before, (last, on) = [(None, "none"), *self.optimisations_on()]
-        early = [stage for stage, _ in before if isinstance(stage, FitViewsConfig) and stage.project]
-        if early or (isinstance(last, FitViewsConfig) and last.project and on != "mesh"):
-            name = early[0].name if early else getattr(last, "name", "")
-            raise ConfigError(
-                f"stage {name!r} puts views onto a mesh, which is for the last optimisation and for meshes",
-                got="another after it" if early else "a field",
-                mend=f"Set stages.{name}.project=false",
-            )
+        *_, last = (None, *self.optimisations)
+        for stage, on in self.optimisations_on():
+            if isinstance(stage, FitViewsConfig) and stage.project and (stage is not last or on != "mesh"):
+                raise ConfigError(
+                    f"stage {stage.name!r} puts views onto a mesh, which is for the last optimisation and "
+                    "for meshes",
+                    got="a field" if stage is last else "another after it",
+                    mend=f"Set stages.{stage.name}.project=false",
+                )
         return self
 
     @model_validator(mode="after")
